@@ -1,0 +1,146 @@
+import type { AdapterTraits } from "./adapter.ts";
+import type { Storage } from "./tensor.ts";
+
+/** GPU memory of a device, in bytes. */
+export interface MemoryReport {
+  /** Bytes that tensors hold. */
+  readonly liveBytes: number;
+  /** The most that tensors held at once. */
+  readonly peakBytes: number;
+  /** Storages that tensors hold. */
+  readonly liveTensors: number;
+  /** Bytes of all buffers, those that wait for reuse included. */
+  readonly allocatedBytes: number;
+  /** The most bytes of all buffers at once. */
+  readonly peakAllocatedBytes: number;
+}
+
+const GRANULE = 256;
+
+/** A buffer that the CPU maps to read. */
+export interface Staging {
+  readonly buffer: GPUBuffer;
+  /** Whether a mapping was awaited before: only then may Deno be asked for the range without awaiting. */
+  mappedBefore: boolean;
+}
+
+/** Hands out GPU buffers and takes them back for reuse; a buffer is destroyed only after the commands that use it are submitted. */
+export class MemoryPool {
+  readonly #gpu: GPUDevice;
+  readonly #traits: AdapterTraits;
+  readonly #flush: () => void;
+  readonly #free = new Map<number, GPUBuffer[]>();
+  readonly #staging = new Map<number, Staging[]>();
+  #doomed: GPUBuffer[] = [];
+  #freeBytes = 0;
+  #liveBytes = 0;
+  #peakBytes = 0;
+  #liveTensors = 0;
+  #allocatedBytes = 0;
+  #peakAllocatedBytes = 0;
+  #peakMirrorBytes = 0;
+
+  constructor(gpu: GPUDevice, traits: AdapterTraits, flush: () => void) {
+    this.#gpu = gpu;
+    this.#traits = traits;
+    this.#flush = flush;
+  }
+
+  /** @param mirrorBytes Bytes of the scratch textures, counted as allocated. */
+  report(mirrorBytes: number): MemoryReport {
+    this.#peakMirrorBytes = Math.max(this.#peakMirrorBytes, mirrorBytes);
+    return {
+      liveBytes: this.#liveBytes,
+      peakBytes: this.#peakBytes,
+      liveTensors: this.#liveTensors,
+      allocatedBytes: this.#allocatedBytes + mirrorBytes,
+      peakAllocatedBytes: this.#peakAllocatedBytes + this.#peakMirrorBytes,
+    };
+  }
+
+  resetPeak(): void {
+    this.#trim(Infinity);
+    this.#peakBytes = this.#liveBytes;
+    this.#peakAllocatedBytes = this.#allocatedBytes;
+    this.#peakMirrorBytes = 0;
+  }
+
+  allocate(wanted: number): Storage {
+    const bytes = Math.max(GRANULE, Math.ceil(wanted / GRANULE) * GRANULE);
+    const buffer = this.#free.get(bytes)?.pop();
+    if (buffer) this.#freeBytes -= bytes;
+    const storage = { buffer: buffer ?? this.#create(bytes), bytes, holders: 0, mirror: null };
+    this.#liveBytes += bytes;
+    this.#liveTensors++;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes);
+    return storage;
+  }
+
+  release({ buffer, bytes }: Storage): void {
+    this.#liveBytes -= bytes;
+    this.#liveTensors--;
+    this.#freeBytes += bytes;
+    push(this.#free, bytes, buffer);
+  }
+
+  /** A staging buffer of at least this many bytes. */
+  staging(bytes: number): Staging {
+    const size = 1 << Math.max(8, Math.ceil(Math.log2(bytes)));
+    return this.#staging.get(size)?.pop() ?? {
+      buffer: this.#gpu.createBuffer({
+        label: "staging",
+        size,
+        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+      }),
+      mappedBefore: false,
+    };
+  }
+
+  releaseStaging(staging: Staging): void {
+    const { buffer } = staging;
+    if (buffer.size <= 1 << 20) push(this.#staging, buffer.size, staging);
+    else buffer.destroy();
+  }
+
+  /** Called after a submit: what was let go may now be destroyed. */
+  afterSubmit(): void {
+    for (const buffer of this.#doomed.splice(0)) buffer.destroy();
+  }
+
+  #create(bytes: number): GPUBuffer {
+    if (bytes > this.#traits.maxBufferBytes) {
+      throw new RangeError(
+        `A tensor of ${bytes} bytes passes this adapter's largest buffer (${this.#traits.maxBufferBytes})`,
+      );
+    }
+    // A new high-water mark only when reuse cannot avoid it: idle buffers of other sizes go first.
+    const excess = this.#allocatedBytes + bytes - this.#peakAllocatedBytes;
+    if (excess > 0 && this.#freeBytes > 0) this.#trim(excess);
+    this.#allocatedBytes += bytes;
+    this.#peakAllocatedBytes = Math.max(this.#peakAllocatedBytes, this.#allocatedBytes);
+    return this.#gpu.createBuffer({
+      size: bytes,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    });
+  }
+
+  #trim(wanted: number): void {
+    let trimmed = 0;
+    for (const [bytes, buffers] of [...this.#free].sort(([a], [b]) => b - a)) {
+      while (trimmed < wanted && buffers.length) {
+        this.#doomed.push(buffers.pop()!);
+        trimmed += bytes;
+      }
+    }
+    this.#freeBytes -= trimmed;
+    this.#allocatedBytes -= trimmed;
+    this.#flush();
+    this.afterSubmit(); // when nothing was recorded, flush() did not come here
+  }
+}
+
+function push<T>(lists: Map<number, T[]>, key: number, item: T): void {
+  const list = lists.get(key);
+  if (list) list.push(item);
+  else lists.set(key, [item]);
+}

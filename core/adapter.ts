@@ -1,0 +1,85 @@
+/** How the matrix kernels share operands: lanes of one subgroup, workgroup memory, or not at all. */
+export type KernelFamily = "subgroup" | "workgroup" | "plain";
+
+/** What an adapter is and can do, as far as kernels are chosen by it. */
+export interface AdapterTraits {
+  /** Name of the adapter as its driver gives it. */
+  readonly description: string;
+  /** Vendor, as the driver gives it. */
+  readonly vendor: string;
+  /** Family of the GPU, as the driver gives it; often empty. */
+  readonly architecture: string;
+  /** Whether the adapter computes on the CPU (lavapipe, SwiftShader, WARP). */
+  readonly software: boolean;
+  /** Lanes of a subgroup, or 0 where subgroups are missing or their size varies. */
+  readonly subgroupSize: number;
+  /** Whether WGSL must say `enable subgroups;` (Chrome) or must not (wgpu). */
+  readonly needsEnableSubgroups: boolean;
+  /** Whether kernels may compute in half precision. */
+  readonly shaderF16: boolean;
+  /** Whether kernels can be timed on the device. */
+  readonly timestamps: boolean;
+  /** Which kernels are chosen. */
+  readonly kernelFamily: KernelFamily;
+  /** Whether `load` bindings are served from textures: lavapipe's buffer loads check every lane, its texture loads do not. */
+  readonly textureLoads: boolean;
+  /** Largest range of a buffer that a kernel can see, in bytes. */
+  readonly maxBindingBytes: number;
+  /** Largest buffer, in bytes. */
+  readonly maxBufferBytes: number;
+}
+
+const OPTIONAL_FEATURES: readonly GPUFeatureName[] = ["timestamp-query", "shader-f16"];
+
+/** `subgroups` is granted by wgpu though it is not listed, and is newer than the type's list of names. */
+const SUBGROUPS = "subgroups" as GPUFeatureName;
+
+type SubgroupInfo = { subgroupMinSize?: number; subgroupMaxSize?: number };
+
+/** Opens a device with every useful feature the adapter grants, and says what it got. */
+export async function requestTraits(adapter: GPUAdapter): Promise<{ device: GPUDevice; traits: AdapterTraits }> {
+  const features = OPTIONAL_FEATURES.filter((name) => adapter.features.has(name));
+  const { limits } = adapter;
+  const requiredLimits = {
+    maxBufferSize: limits.maxBufferSize,
+    maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+    maxStorageBuffersPerShaderStage: Math.min(16, limits.maxStorageBuffersPerShaderStage),
+    maxStorageTexturesPerShaderStage: Math.min(16, limits.maxStorageTexturesPerShaderStage),
+    maxTextureDimension2D: limits.maxTextureDimension2D,
+    maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+    maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+    maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+  };
+  let subgroups = true;
+  let device: GPUDevice;
+  try {
+    device = await adapter.requestDevice({ requiredFeatures: [...features, SUBGROUPS], requiredLimits });
+  } catch {
+    subgroups = false; // the adapter has none: kernels then use workgroup memory
+    device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits });
+  }
+  return { device, traits: traitsOf(adapter, features, subgroups) };
+}
+
+function traitsOf(adapter: GPUAdapter, features: readonly GPUFeatureName[], subgroups: boolean): AdapterTraits {
+  const info = adapter.info;
+  const { subgroupMinSize = 0, subgroupMaxSize = 0 } = info as SubgroupInfo;
+  const description = info.description || info.device || info.architecture || "unnamed adapter";
+  const software = /llvmpipe|lavapipe|swiftshader|basic render|software/i.test(description);
+  const lavapipe = /llvmpipe|lavapipe/i.test(description);
+  const subgroupSize = subgroups && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
+  return {
+    description,
+    vendor: info.vendor,
+    architecture: info.architecture,
+    software,
+    subgroupSize,
+    needsEnableSubgroups: adapter.features.has(SUBGROUPS),
+    shaderF16: features.includes("shader-f16"),
+    timestamps: features.includes("timestamp-query"),
+    kernelFamily: software ? (lavapipe && subgroupSize >= 4 ? "subgroup" : "plain") : "workgroup",
+    textureLoads: lavapipe,
+    maxBindingBytes: adapter.limits.maxStorageBufferBindingSize,
+    maxBufferBytes: adapter.limits.maxBufferSize,
+  };
+}

@@ -1,0 +1,32 @@
+/** WebGPU and differentiation: the device, tensors, scopes, the tape, trees, random keys. */
+export { type AdapterTraits, type KernelFamily } from "./adapter.ts";
+export { Device, DeviceLostError, type Dispatch } from "./device.ts";
+export { elementGrid, flatGrid, type Grid, MAX_WORKGROUPS } from "./grid.ts";
+export type { MemoryReport } from "./_memory.ts";
+export { defineOp, type ForwardContext, type OpDefinition, type OpInputs, type VjpContext } from "./op.ts";
+export { Key } from "./random.ts";
+export { Scope } from "./scope.ts";
+export { broadcastShapes, resolveAxis, sameShape, type Shape, sizeOf, stridesOf } from "./shapes.ts";
+export {
+  checkpoint,
+  type Gradients,
+  type Pullback,
+  pullback,
+  Tape,
+  type TapeNode,
+  type ValueAndGrad,
+  valueAndGrad,
+} from "./tape.ts";
+export { type DataOf, type Dtype, type Mirror, type Storage, Tensor } from "./tensor.ts";
+export { entries, leaves, mapLeaves, mapTree, type Tree } from "./tree.ts";
+export {
+  type BindingType,
+  type Kernel,
+  kernel,
+  kernelFamily,
+  type KernelSource,
+  kernelText,
+  type TextOptions,
+  type UniformType,
+  unroll,
+} from "./wgsl.ts";

@@ -1,0 +1,277 @@
+import type { Device } from "./device.ts";
+import { elementGrid } from "./grid.ts";
+import { sameShape, type Shape } from "./shapes.ts";
+import type { Tensor } from "./tensor.ts";
+import { leaves, mapTree, type Tree } from "./tree.ts";
+import { kernel } from "./wgsl.ts";
+
+/** One recorded computation: how gradients flow from its outputs back to its inputs. */
+export interface TapeNode {
+  readonly name: string;
+  /** Inputs in the order of `backward`'s result; null where an optional input was absent. */
+  readonly inputs: readonly (Tensor | null)[];
+  readonly outputs: readonly Tensor[];
+  /** Tensors that `backward` reads, held by the node until it has run. */
+  readonly held: readonly Tensor[];
+  /** Gradients of the inputs from those of the outputs (null: none came); only where `wanted`. */
+  backward(dOutputs: readonly (Tensor | null)[], wanted: readonly boolean[]): readonly (Tensor | null | undefined)[];
+}
+
+interface Recorded {
+  readonly node: Omit<TapeNode, "inputs" | "outputs">;
+  readonly inputs: readonly number[];
+  readonly outputs: readonly { id: number; shape: Shape }[];
+}
+
+/** Records computations on tracked tensors, then runs them backwards. */
+export class Tape {
+  readonly #device: Device;
+  readonly #tracked = new Set<number>();
+  #nodes: Recorded[] = [];
+
+  /** A tape that follows the given tensors. */
+  constructor(device: Device, tracked: readonly Tensor[]) {
+    this.#device = device;
+    for (const tensor of tracked) this.#tracked.add(tensor.id);
+  }
+
+  /** Whether gradients can flow to a tensor. */
+  tracks(tensor: Tensor | null | undefined): boolean {
+    return !!tensor && this.#tracked.has(tensor.id);
+  }
+
+  /** Adds a computation; its outputs are followed from now on. */
+  record({ inputs, outputs, ...node }: TapeNode): void {
+    this.#nodes.push({
+      node,
+      inputs: inputs.map((tensor) => (tensor && this.tracks(tensor) ? tensor.id : 0)),
+      outputs: outputs.map(({ id, shape }) => ({ id, shape })),
+    });
+    for (const tensor of outputs) this.#tracked.add(tensor.id);
+  }
+
+  /** Bytes of the tensors that the tape holds for the way back, each storage counted once. */
+  get heldBytes(): number {
+    const storages = new Set(this.#nodes.flatMap(({ node }) => node.held.map((tensor) => tensor.storage)));
+    let bytes = 0;
+    for (const storage of storages) bytes += storage.bytes;
+    return bytes;
+  }
+
+  /**
+   * Gradients of `targets` from those of some outputs. Runs once: what the tape held is freed on the way.
+   *
+   * @returns One tensor a target, owned by the current scope; null where no gradient reaches it.
+   */
+  gradients(outputs: readonly Tensor[], dOutputs: readonly Tensor[], targets: readonly Tensor[]): (Tensor | null)[] {
+    const device = this.#device;
+    const grads = new Map<number, Tensor>();
+    outputs.forEach((output, i) => this.#accumulate(grads, output.id, dOutputs[i]));
+    for (let recorded = this.#nodes.pop(); recorded; recorded = this.#nodes.pop()) {
+      const { node, inputs, outputs } = recorded;
+      const dOuts = outputs.map(({ id }) => grads.get(id) ?? null);
+      if (dOuts.some((d) => d)) {
+        using _ = device.scope(`${node.name}.vjp`);
+        const dInputs = node.backward(dOuts, inputs.map((id) => id !== 0));
+        for (const { id } of outputs) grads.delete(id);
+        inputs.forEach((id, i) => {
+          const d = dInputs[i];
+          if (id && d) this.#accumulate(grads, id, d);
+        });
+        for (const d of dOuts) d?.dispose();
+      }
+      for (const tensor of node.held) tensor.dispose();
+    }
+    const found = targets.map((target) => {
+      const grad = grads.get(target.id);
+      return grad ? device.view(grad, target.shape) : null;
+    });
+    for (const grad of grads.values()) grad.dispose();
+    return found;
+  }
+
+  /** Frees what the tape holds, without going back. */
+  dispose(): void {
+    for (const { node } of this.#nodes.splice(0)) for (const tensor of node.held) tensor.dispose();
+  }
+
+  #accumulate(grads: Map<number, Tensor>, id: number, d: Tensor): void {
+    const device = this.#device;
+    const sum = grads.get(id);
+    if (!sum) {
+      grads.set(id, device.hold(d));
+    } else if (sum.storage.holders === 1) {
+      addInto(device, sum, d);
+    } else { // another gradient shares the storage
+      const own = device.empty(sum.shape);
+      const held = device.hold(own);
+      device.copy(sum, held);
+      addInto(device, held, d);
+      sum.dispose();
+      grads.set(id, held);
+    }
+  }
+}
+
+const ADD_INTO = kernel({
+  name: "addInto",
+  bindings: { sum: "write vec4f", d: "read vec4f" },
+  uniforms: { n: "u32" },
+  body: "if (index < u.n) { sum[index] += d[index]; }",
+});
+
+function addInto(device: Device, sum: Tensor, d: Tensor): void {
+  const n = Math.ceil(sum.size / 4);
+  device.run(ADD_INTO, { bindings: { sum, d }, uniforms: { n }, grid: elementGrid(n, 64) });
+}
+
+/** The gradient of each leaf of `P`: a tensor, or null where the result does not depend on the leaf. */
+export type Gradients<P> = P extends Tensor ? Tensor | null
+  : P extends null | undefined ? P
+  : { [K in keyof P]: Gradients<P[K]> };
+
+/** The output of a function and the way back from it. */
+export interface Pullback<P, O> {
+  /** What the function returned; owned by the current scope. */
+  readonly output: O;
+  /** Bytes held for the way back. */
+  readonly heldBytes: number;
+  /**
+   * Gradients of the primals from those of the output's leaves (in order). Call it once.
+   *
+   * @returns Owned by the scope that is current then.
+   */
+  pull(cotangents: readonly Tensor[]): Gradients<P>;
+  /** The same as a list, in the order of the primals' leaves. */
+  pullLeaves(cotangents: readonly Tensor[]): (Tensor | null)[];
+  /** Frees what is held for the way back, without going it. */
+  dispose(): void;
+}
+
+/**
+ * Runs a function and records how to go back through it.
+ *
+ * @param f Function of a tree of tensors to a tree of tensors; what it makes besides its result is freed.
+ */
+export function pullback<P, O extends Tree<Tensor>>(
+  device: Device,
+  f: (primals: P) => O,
+  primals: P,
+): Pullback<P, O> {
+  const targets = leaves<Tensor>(primals as Tree<Tensor>);
+  const outer = device.tape;
+  const tape = new Tape(device, targets);
+  let output: O;
+  try {
+    device.tape = tape;
+    using scope = device.scope("forward");
+    output = scope.keep(f(primals));
+  } catch (error) {
+    tape.dispose();
+    throw error;
+  } finally {
+    device.tape = outer;
+  }
+  const outputs = leaves<Tensor>(output);
+  const pullLeaves = (cotangents: readonly Tensor[]) => {
+    outputs.forEach((out, i) => {
+      if (!sameShape(out.shape, cotangents[i]?.shape ?? [])) {
+        throw new TypeError(
+          `The cotangent of an output [${out.shape}] is [${cotangents[i]?.shape}]: shapes must match`,
+        );
+      }
+    });
+    const outer = device.tape;
+    device.tape = null;
+    try {
+      using scope = device.scope("backward");
+      const found = tape.gradients(outputs, cotangents, targets);
+      scope.keep(found);
+      return found;
+    } finally {
+      tape.dispose();
+      device.tape = outer;
+    }
+  };
+  return {
+    output,
+    heldBytes: tape.heldBytes,
+    pullLeaves,
+    dispose: () => tape.dispose(),
+    pull(cotangents) {
+      const found = pullLeaves(cotangents);
+      let next = 0;
+      return mapTree<Tensor, Tensor | null>(primals as Tree<Tensor>, () => found[next++]) as Gradients<P>;
+    },
+  };
+}
+
+/** A scalar function's value and gradient. */
+export interface ValueAndGrad<P> {
+  readonly value: Tensor;
+  readonly grads: Gradients<P>;
+  /** Bytes that were held between the way there and the way back. */
+  readonly heldBytes: number;
+}
+
+/**
+ * Value of a scalar function of a parameter tree, and its gradient.
+ *
+ * @returns Tensors owned by the current scope.
+ * @throws {TypeError} If the function does not return a scalar.
+ */
+export function valueAndGrad<P>(
+  device: Device,
+  f: (params: P) => Tensor,
+  params: P,
+): ValueAndGrad<P> {
+  const back: Pullback<P, Tensor> = pullback(device, f, params);
+  const value = back.output;
+  if (value.size !== 1) {
+    back.dispose();
+    throw new TypeError(`valueAndGrad() needs a scalar loss, got a tensor of shape [${value.shape}]`);
+  }
+  using one = device.tensor([1], value.shape);
+  const grads = back.pull([one]);
+  return { value, grads, heldBytes: back.heldBytes };
+}
+
+/**
+ * Runs a function without keeping what its gradient needs; the way back computes it again. Gradients are the same to
+ * the bit. A function that draws random numbers must make its keys inside (from a key's numbers), since it runs twice.
+ *
+ * @param inputs Everything gradients should flow to, parameters included.
+ */
+export function checkpoint<I extends Tree<Tensor>, O extends Tree<Tensor>>(
+  device: Device,
+  name: string,
+  f: (inputs: I) => O,
+  inputs: I,
+): O {
+  const tape = device.tape;
+  const given = leaves<Tensor>(inputs);
+  if (!tape || !given.some((tensor) => tape.tracks(tensor))) return f(inputs);
+  let output: O;
+  try {
+    device.tape = null;
+    using scope = device.scope(name);
+    output = scope.keep(f(inputs));
+  } finally {
+    device.tape = tape;
+  }
+  const held = given.map((tensor) => device.hold(tensor));
+  const outputs = leaves<Tensor>(output);
+  const shapes = outputs.map(({ shape }) => shape);
+  tape.record({
+    name,
+    inputs: given,
+    outputs,
+    held,
+    backward(dOutputs) {
+      let next = 0;
+      const primals = mapTree<Tensor, Tensor>(inputs, () => held[next++]) as I;
+      return pullback(device, f, primals).pullLeaves(dOutputs.map((d, i) => d ?? device.zeros(shapes[i])));
+    },
+  });
+  return output;
+}

@@ -1,0 +1,119 @@
+/** A scalar that travels in a kernel's uniform block. */
+export type UniformType = "u32" | "i32" | "f32";
+
+/**
+ * How a kernel sees one of its tensors: access, then element type. `read` and `write` bind an array of that name.
+ * `load vec4f` declares a function `NAME_at(i: u32) -> vec4f` instead: the fast way to read much, since the device may
+ * serve it from a texture (lavapipe loads a vec4 five times faster from a storage texture than from a buffer).
+ */
+export type BindingType = `${"read" | "write"} ${"f32" | "vec4f" | "u32" | "i32"}` | "load vec4f";
+
+/** Texels in a row of a texture that mirrors a tensor. */
+export const TEXTURE_WIDTH = 1024;
+
+/** What the text of a kernel depends on besides its source. */
+export interface TextOptions {
+  /** Serve `load` bindings from textures. */
+  readonly textures: boolean;
+  /** Write `enable subgroups;`. */
+  readonly enableSubgroups: boolean;
+}
+
+/** What a kernel is made of. Sizes never stand in the text: they travel in `uniforms`. */
+export interface KernelSource {
+  /** Name for profiles and errors; part of the text as a comment. */
+  readonly name: string;
+  /** Buffers by name, in binding order; the name is the WGSL variable, an array of the element type. */
+  readonly bindings: Readonly<Record<string, BindingType>>;
+  /** Scalars by name, read in WGSL as `u.NAME`. */
+  readonly uniforms?: Readonly<Record<string, UniformType>>;
+  /** Invocations of a workgroup, along x. @default 64 */
+  readonly workgroupSize?: number;
+  /** Whether the body uses subgroup built-ins. @default false */
+  readonly subgroups?: boolean;
+  /** Functions, constants and workgroup variables that stand before `main`. */
+  readonly declarations?: string;
+  /**
+   * Body of `main`. In scope: `group`, `groups`, `local`, `lane` (local index), `block` (flat workgroup index over x
+   * and y) and `index` (flat invocation index over x and y).
+   */
+  readonly body: string;
+}
+
+/** A kernel: a source, checked; the device turns it into text for its adapter. */
+export interface Kernel {
+  readonly source: KernelSource;
+  readonly name: string;
+  readonly bindings: readonly (readonly [string, BindingType])[];
+  readonly uniforms: readonly (readonly [string, UniformType])[];
+}
+
+/** Makes a kernel of its parts. */
+export function kernel(source: KernelSource): Kernel {
+  return {
+    source,
+    name: source.name,
+    bindings: Object.entries(source.bindings),
+    uniforms: Object.entries(source.uniforms ?? {}),
+  };
+}
+
+/** The WGSL text of a kernel: its identity on a device. */
+export function kernelText({ source, bindings, uniforms }: Kernel, options: TextOptions): string {
+  const workgroupSize = source.workgroupSize ?? 64;
+  const lines = [`// ${source.name}`];
+  if (source.subgroups && options.enableSubgroups) lines.unshift("enable subgroups;");
+  bindings.forEach(([name, type], binding) => {
+    const [access, element] = type.split(" ");
+    const at = `@group(0) @binding(${binding})`;
+    if (access === "load" && options.textures) {
+      lines.push(
+        `${at} var ${name}_texture: texture_storage_2d<rgba32float, read>;`,
+        `fn ${name}_at(i: u32) -> vec4f { return textureLoad(${name}_texture, vec2u(i % ${TEXTURE_WIDTH}u, i / ${TEXTURE_WIDTH}u)); }`,
+      );
+    } else if (access === "load") {
+      lines.push(
+        `${at} var<storage, read> ${name}: array<vec4f>;`,
+        `fn ${name}_at(i: u32) -> vec4f { return ${name}[i]; }`,
+      );
+    } else {
+      lines.push(`${at} var<storage, ${access === "read" ? "read" : "read_write"}> ${name}: array<${element}>;`);
+    }
+  });
+  if (uniforms.length) {
+    lines.push(`struct Uniforms { ${uniforms.map(([name, type]) => `${name}: ${type}`).join(", ")} }`);
+    lines.push(`@group(0) @binding(${bindings.length}) var<uniform> u: Uniforms;`);
+  }
+  if (source.declarations) lines.push(source.declarations.trim());
+  lines.push(
+    `@compute @workgroup_size(${workgroupSize})`,
+    "fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_id) local: vec3u) {",
+    "let lane = local.x;",
+    "let block = group.y * groups.x + group.x;",
+    `let index = block * ${workgroupSize}u + lane;`,
+    source.body.trim(),
+    "}",
+  );
+  return lines.join("\n");
+}
+
+/**
+ * Makes a function that builds the kernel of a structure once and hands out the same object ever after.
+ * The structure must be plain data: all that the text depends on stands in it.
+ */
+export function kernelFamily<Structure>(
+  build: (structure: Structure) => KernelSource,
+): (structure: Structure) => Kernel {
+  const built = new Map<string, Kernel>();
+  return (structure) => {
+    const key = JSON.stringify(structure);
+    let made = built.get(key);
+    if (!made) built.set(key, made = kernel(build(structure)));
+    return made;
+  };
+}
+
+/** Repeats a piece of WGSL for i = 0 … n - 1. */
+export function unroll(n: number, piece: (i: number) => string): string {
+  return Array.from({ length: n }, (_, i) => piece(i)).join("\n");
+}

@@ -1,0 +1,154 @@
+/** Helpers for tests on the adapter. */
+import assert from "node:assert/strict";
+import { Device, pullback, sizeOf, type Tensor } from "../core/mod.ts";
+import { ensureAdapter } from "../tools/platform/driver.ts";
+
+let opened: Promise<Device> | undefined;
+
+/** The device all tests of a file share. */
+export function testDevice(): Promise<Device> {
+  return opened ??= ensureAdapter().then(({ adapter }) => Device.open(adapter));
+}
+
+/** A test on the adapter; fails if it leaves a tensor behind. */
+export function gpuTest(name: string, run: (device: Device) => void | Promise<void>): void {
+  Deno.test({
+    name,
+    sanitizeOps: false,
+    sanitizeResources: false,
+    async fn() {
+      const device = await testDevice();
+      const before = device.memory.liveTensors;
+      const scope = device.scope("test");
+      try {
+        await run(device);
+        await device.finish();
+      } finally {
+        scope[Symbol.dispose]();
+      }
+      assert.equal(device.memory.liveTensors, before, "the test leaked tensors");
+    },
+  });
+}
+
+/** Reproducible numbers in [-1, 1), different for each seed. */
+export function randomArray(size: number, seed: number): Float32Array {
+  let state = (seed * 2654435761 + 12345) >>> 0;
+  return Float32Array.from({ length: size }, () => {
+    state = (Math.imul(state ^ (state >>> 15), 2246822519) + 374761393) >>> 0;
+    const mixed = Math.imul(state ^ (state >>> 13), 3266489917) >>> 0;
+    return (mixed / 2 ** 32) * 2 - 1;
+  });
+}
+
+/** How far a number may be from its reference: `atol + rtol * |reference|`. */
+export interface Tolerance {
+  readonly rtol?: number;
+  readonly atol?: number;
+}
+
+/** Fails unless every element is within tolerance of the reference; NaN fails. */
+export function assertClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  { rtol = 1e-5, atol = 1e-6 }: Tolerance = {},
+  label = "value",
+): void {
+  assert.equal(actual.length, expected.length, `${label}: the number of elements differs`);
+  let worst = 0, at = -1;
+  for (let i = 0; i < actual.length; i++) {
+    const difference = Math.abs(actual[i] - expected[i]);
+    const excess = difference === 0 ? 0 : difference / (atol + rtol * Math.abs(expected[i]));
+    if (!(excess <= 1) && !(excess <= worst)) [worst, at] = [Number.isNaN(excess) ? Infinity : excess, i];
+  }
+  if (at >= 0) {
+    assert.fail(
+      `${label}[${at}] is ${actual[at]}, expected ${expected[at]}: ${worst.toPrecision(3)} times the tolerance`,
+    );
+  }
+}
+
+/** A float64 tensor for references. */
+export interface Reference {
+  readonly shape: readonly number[];
+  readonly data: Float64Array;
+}
+
+/** An array of a shape for references. */
+export function reference(shape: readonly number[], data?: ArrayLike<number>): Reference {
+  return { shape, data: data ? Float64Array.from(data) : new Float64Array(sizeOf(shape)) };
+}
+
+/** What {@linkcode checkOp} compares. */
+export interface OpCheck<I extends Record<string, readonly number[]>> extends Tolerance {
+  /** Shapes of the inputs; filled with random numbers. */
+  readonly inputs: I;
+  /** Fills an input otherwise. */
+  readonly fill?: Partial<Record<keyof I, (i: number) => number>>;
+  /** Inputs without gradient. */
+  readonly constant?: readonly (keyof I)[];
+  gpu(inputs: { [K in keyof I]: Tensor }): Tensor;
+  /** The same in float64, as plainly as can be. */
+  reference(inputs: { [K in keyof I]: Reference }): Reference;
+  /** Tolerance of gradients, relative to the largest. @default 2e-4 */
+  readonly gradTolerance?: number;
+}
+
+/**
+ * Compares an op with its float64 reference: the output, then the gradient of every input for a random cotangent
+ * against central differences of the reference in float64, element by element (a random subset of large inputs).
+ */
+export async function checkOp<I extends Record<string, readonly number[]>>(
+  device: Device,
+  check: OpCheck<I>,
+): Promise<void> {
+  const names = Object.keys(check.inputs) as (keyof I & string)[];
+  const arrays = Object.fromEntries(names.map((name, i) => {
+    const size = sizeOf(check.inputs[name]);
+    const fill = check.fill?.[name];
+    return [name, fill ? Float32Array.from({ length: size }, (_, j) => fill(j)) : randomArray(size, i + 1)];
+  })) as { [K in keyof I]: Float32Array };
+  const references = () =>
+    Object.fromEntries(names.map((name) => [name, reference(check.inputs[name], arrays[name])])) as {
+      [K in keyof I]: Reference;
+    };
+  const expected = check.reference(references());
+  const tensors = Object.fromEntries(
+    names.map((name) => [name, device.tensor(arrays[name], check.inputs[name])]),
+  ) as { [K in keyof I]: Tensor };
+  const { output, pullLeaves } = pullback<{ [K in keyof I]: Tensor }, Tensor>(device, check.gpu.bind(check), tensors);
+  assert.deepEqual([...output.shape], [...expected.shape], "shape of the output");
+  assertClose(await output.read(), expected.data, check, "output");
+  const cotangent = randomArray(expected.data.length, 77);
+  const grads = pullLeaves([device.tensor(cotangent, expected.shape)]);
+  const value = (inputs: { [K in keyof I]: Reference }) => {
+    const { data } = check.reference(inputs);
+    let sum = 0;
+    for (let i = 0; i < data.length; i++) sum += data[i] * cotangent[i];
+    return sum;
+  };
+  for (const [n, name] of names.entries()) {
+    if (check.constant?.includes(name)) continue;
+    const grad = Float32Array.from(await grads[n]!.read());
+    assert.deepEqual([...grads[n]!.shape], [...check.inputs[name]], `shape of the gradient of ${name}`);
+    const size = grad.length;
+    const picks = size <= 40
+      ? [...grad.keys()]
+      : Array.from({ length: 40 }, (_, i) => Math.floor((i + 0.37) * size / 40));
+    const largest = grad.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-3);
+    for (const i of picks) {
+      const h = 1e-5;
+      const inputs = references();
+      inputs[name].data[i] += h;
+      const up = value(inputs);
+      inputs[name].data[i] -= 2 * h;
+      const slope = (up - value(inputs)) / (2 * h);
+      assertClose(
+        [grad[i]],
+        [slope],
+        { rtol: 1e-4, atol: (check.gradTolerance ?? 2e-4) * largest },
+        `gradient of ${name}, element ${i}`,
+      );
+    }
+  }
+}
