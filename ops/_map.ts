@@ -1,0 +1,58 @@
+import { broadcastShapes, elementGrid, kernelFamily, type Shape, sizeOf, type Tensor } from "../core/mod.ts";
+import { type ArgMode, mapKernel, type MapSource, type MapStructure } from "./_map.wgsl.ts";
+import { broadcastStrides, mergeAxes, numbered } from "./_strides.ts";
+
+/** Numbers by name. */
+export type Parameters = Readonly<Record<string, number>>;
+
+/** Applies a formula to tensors that are broadcast against each other, and to `shape` where it is given. */
+export type MapFunction = (args: Readonly<Record<string, Tensor>>, parameters?: Parameters, shape?: Shape) => Tensor;
+
+/** Makes the function that runs a formula on tensors. It records no gradient. */
+export function defineMap(source: MapSource): MapFunction {
+  const { name, args } = source;
+  const kernelOf = kernelFamily((structure: MapStructure) => mapKernel(source, structure));
+  return (tensors, parameters = {}, shape) => {
+    const given = args.map((arg) => tensors[arg]);
+    given.forEach(({ dtype, shape }, i) => {
+      if (dtype !== "f32") throw new TypeError(`${name}: ${args[i]} [${shape}] is ${dtype}, expected f32`);
+    });
+    const out = shape ?? given.map((tensor) => tensor.shape).reduce(broadcastShapes);
+    const { device } = given[0];
+    const result = device.empty(out);
+    const { sizes, strides } = mergeAxes(out, [
+      ...given.map((tensor) => broadcastStrides(tensor.shape, out)),
+      broadcastStrides(out, out),
+    ]);
+    const rank = sizes.length;
+    const size = sizeOf(out);
+    const modes = vectorModes(sizes, strides.slice(0, -1));
+    const units = modes ? [...sizes.slice(0, -1), Math.ceil(sizes[rank - 1] / 4)] : sizes;
+    const uniforms: Record<string, number> = {
+      n: modes ? Math.ceil(size / 4) : size,
+      ...numbered("s", units),
+      ...parameters,
+    };
+    args.forEach((arg, i) => {
+      const vector = modes?.[i] === "vector";
+      const steps = strides[i].map((stride, axis) => (vector && axis < rank - 1 ? stride / 4 : stride));
+      Object.assign(uniforms, numbered(arg, steps));
+    });
+    device.run(kernelOf({ modes: modes ?? args.map(() => "scalar"), rank }), {
+      bindings: { ...tensors, result },
+      uniforms,
+      grid: elementGrid(uniforms.n, 64),
+    });
+    return result;
+  };
+}
+
+/**
+ * How each argument is read four elements at a time, or null where that cannot be. An argument that does not stretch
+ * along the last axis has whole vec4s there, and so before it.
+ */
+function vectorModes(sizes: readonly number[], strides: readonly (readonly number[])[]): ArgMode[] | null {
+  const last = sizes.length - 1;
+  if (last > 0 && sizes[last] % 4 !== 0) return null;
+  return strides.map((stride) => (stride[last] === 0 ? "splat" : "vector"));
+}

@@ -1,0 +1,102 @@
+import { defineOp, elementGrid, sizeOf, type Tensor } from "../core/mod.ts";
+import { gatherKernel, oneHotKernel, scatterKernel } from "./gather.wgsl.ts";
+import { reduceMiddle } from "./_reduce.ts";
+
+/** Positions that one invocation of the backward pass walks through, at least. */
+const CHUNK = 128;
+/** Elements of all partial tables together, at most. */
+const MOST_PARTIAL = 2 ** 22;
+
+const embeddingOp = defineOp<{ table: Tensor; indices: Tensor }, "indices", Record<never, never>>({
+  name: "embedding",
+  needs: ["indices"],
+  forward({ table, indices }, _, { device }) {
+    const [rows, ...row] = table.shape;
+    const out = device.empty([...indices.shape, ...row]);
+    const vectors = sizeOf(row) % 4 === 0;
+    const width = vectors ? 4 : 1;
+    const n = out.size / width;
+    device.run(gatherKernel({ vectors }), {
+      bindings: { table, indices, out },
+      uniforms: { n, rows, channels: sizeOf(row) / width },
+      grid: elementGrid(n, 64),
+    });
+    return { out };
+  },
+  vjp({ device, inputs: { indices }, shapes }, dOut) {
+    const [rows, ...row] = shapes.table;
+    const positions = indices.size;
+    const vectors = sizeOf(row) % 4 === 0;
+    const channels = sizeOf(row) / (vectors ? 4 : 1);
+    const most = Math.max(1, Math.floor(MOST_PARTIAL / Math.max(1, sizeOf(shapes.table))));
+    const chunks = Math.max(1, Math.min(most, Math.ceil(positions / CHUNK)));
+    const partial = device.zeros([chunks, ...shapes.table]);
+    device.run(scatterKernel({ vectors }), {
+      bindings: { d: dOut, indices, partial },
+      uniforms: { positions, rows, channels, chunks, chunkLength: Math.ceil(positions / chunks) },
+      grid: elementGrid(chunks * channels, 64),
+    });
+    const table = chunks === 1 ? partial : reduceMiddle("sum", partial, [1, chunks, sizeOf(shapes.table)]);
+    return { table: device.view(table, shapes.table) };
+  },
+});
+
+/**
+ * Picks rows of a table. The gradient of a row is the sum of those of its positions, added in a fixed order.
+ *
+ * @example
+ * ```ts
+ * import { Device } from "@denofold/denofold";
+ * import { embedding } from "@denofold/denofold/ops";
+ * import assert from "node:assert/strict";
+ *
+ * const device = await Device.open(navigator.gpu);
+ * using scope = device.scope("example");
+ * const table = device.tensor([0, 1, 10, 11, 20, 21], [3, 2]);
+ * const indices = device.tensor([2, 0], [2], "i32");
+ * assert.deepEqual([...await embedding(table, indices).read()], [20, 21, 0, 1]);
+ * ```
+ *
+ * @param table `[V, …]`, f32.
+ * @param indices Any shape, i32, between 0 and V - 1. The GPU cannot report others: one below counts as 0, one above as
+ *   V - 1, so whoever makes the indices checks them.
+ * @returns The shape of the indices, then that of a row.
+ * @throws {TypeError} If the table has no rows, or a dtype is another.
+ */
+export function embedding(table: Tensor, indices: Tensor): Tensor {
+  requireIntegers("embedding", indices);
+  if (table.dtype !== "f32" || !table.shape.length || table.shape[0] < 1) {
+    throw new TypeError(`embedding needs an f32 table [V, …] with V >= 1, got ${table.dtype} [${table.shape}]`);
+  }
+  return embeddingOp({ table, indices });
+}
+
+/**
+ * One-hot vectors: 1 at the index, 0 elsewhere; all 0 where the index is outside 0 … classes - 1.
+ *
+ * @param indices Any shape, i32.
+ * @param classes Size of the new last axis.
+ * @returns The shape of the indices, then `classes`, f32.
+ * @throws {TypeError} If the indices are not i32.
+ * @throws {RangeError} If `classes` is not a positive integer.
+ */
+export function oneHot(indices: Tensor, classes: number): Tensor {
+  requireIntegers("oneHot", indices);
+  if (!Number.isInteger(classes) || classes < 1) {
+    throw new RangeError(`oneHot needs a positive number of classes, got ${classes}`);
+  }
+  const { device } = indices;
+  const out = device.empty([...indices.shape, classes]);
+  device.run(oneHotKernel, {
+    bindings: { indices, out },
+    uniforms: { n: out.size, classes },
+    grid: elementGrid(out.size, 64),
+  });
+  return out;
+}
+
+function requireIntegers(name: string, indices: Tensor): void {
+  if (indices.dtype !== "i32") {
+    throw new TypeError(`${name} needs i32 indices, got ${indices.dtype} [${indices.shape}]`);
+  }
+}

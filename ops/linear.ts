@@ -1,0 +1,114 @@
+import { defineOp, type Device, elementGrid, type Tensor } from "../core/mod.ts";
+import { columnSum } from "./_column_sum.ts";
+import { runMatmul } from "./_matmul.ts";
+import { type Activation, epilogueGradKernel } from "./linear.wgsl.ts";
+
+/** Weight `[cOut, cIn]` and optional bias `[cOut]` of a linear map, as PyTorch stores them. */
+export type LinearParams = { readonly weight: Tensor; readonly bias?: Tensor };
+
+/** What a linear map does to its result before storing it. */
+export interface LinearOptions {
+  /** Applied to x·Wᵀ + bias. @default "none" */
+  readonly activation?: Activation;
+  /** Multiplies the result by sigmoid(gate): `[..., cOut]`. Not together with an activation. */
+  readonly gate?: Tensor;
+  /** Added last: `[..., cOut]`. Not together with an activation. */
+  readonly residual?: Tensor;
+}
+
+type Inputs = { x: Tensor; weight: Tensor; bias?: Tensor; gate?: Tensor; residual?: Tensor };
+
+const op = defineOp<Inputs, "x" | "weight" | "gate", { y?: Tensor }, { activation: Activation }>({
+  name: "linear",
+  needs: ["x", "weight", "gate"],
+  forward({ x, weight, bias, gate, residual }, { activation }, { device, recording }) {
+    const [n, k] = weight.shape;
+    const keepPre = recording && (activation === "gelu" || !!gate);
+    const { out, pre } = runMatmul(device, {
+      a: x,
+      b: weight,
+      m: x.size / k,
+      n,
+      k,
+      bTransposed: true,
+      bias,
+      gate,
+      residual,
+      keepPre,
+      ...(activation !== "none" && { activation }),
+    });
+    const shaped = device.view(out, [...x.shape.slice(0, -1), n]);
+    const y = activation === "relu" || activation === "sigmoid" ? shaped : pre;
+    return { out: shaped, saved: { y } };
+  },
+  vjp({ device, inputs: { x, weight, gate }, saved: { y }, attributes: { activation }, wanted, shapes }, dOut) {
+    const [n, k] = weight.shape;
+    const m = x.size / k;
+    const { dPre, dGate } = y ? epilogueGrad(device, dOut, y, gate, activation) : { dPre: dOut, dGate: undefined };
+    return {
+      x: wanted.x ? device.view(runMatmul(device, { a: dPre, b: weight, m, n: k, k: n }).out, x.shape) : undefined,
+      weight: wanted.weight
+        ? device.view(runMatmul(device, { a: dPre, b: x, m: n, n: k, k: m, aTransposed: true }).out, [n, k])
+        : undefined,
+      bias: shapes.bias && wanted.bias ? columnSum(device, dPre, n) : undefined,
+      gate: dGate,
+      residual: dOut,
+    };
+  },
+});
+
+function epilogueGrad(device: Device, dOut: Tensor, y: Tensor, gate: Tensor | undefined, activation: Activation) {
+  const dPre = device.empty(dOut.shape);
+  const dGate = gate && device.empty(dOut.shape);
+  const n = Math.ceil(dOut.size / 4);
+  device.run(epilogueGradKernel({ activation, gate: !!gate }), {
+    bindings: { dOut, y, dPre, ...(gate && dGate && { g: gate, dGate }) },
+    uniforms: { n },
+    grid: elementGrid(n, 64),
+  });
+  return { dPre, dGate };
+}
+
+/**
+ * Linear map of the last axis, out = x·Wᵀ + b, with what often follows it done before the result is stored: an
+ * activation, or a sigmoid gate and a residual: out = residual + (x·Wᵀ + b)·sigmoid(gate).
+ *
+ * @example
+ * ```ts
+ * import { Device } from "@denofold/denofold";
+ * import { linear } from "@denofold/denofold/ops";
+ * import assert from "node:assert/strict";
+ *
+ * const device = await Device.open(navigator.gpu);
+ * using scope = device.scope("example");
+ * const y = linear(device.tensor([1, 2], [1, 2]), { weight: device.tensor([3, 4, 5, 6, 7, 8], [3, 2]) });
+ * assert.deepEqual([...await y.read()], [11, 17, 23]);
+ * ```
+ * @param x `[..., cIn]`.
+ * @param params Weight `[cOut, cIn]`, bias `[cOut]`.
+ * @returns `[..., cOut]`.
+ * @throws {TypeError} If shapes do not fit, or an activation is asked for together with a gate or a residual.
+ */
+export function linear(x: Tensor, { weight, bias }: LinearParams, options: LinearOptions = {}): Tensor {
+  const { activation = "none", gate, residual } = options;
+  const [n, k] = weight.shape;
+  if (weight.shape.length !== 2 || x.shape.at(-1) !== k || (bias && (bias.size !== n))) {
+    throw new TypeError(
+      `Cannot run linear on x [${x.shape}] with weight [${weight.shape}] and bias [${
+        bias?.shape ?? "none"
+      }]: they must be [..., cIn], [cOut, cIn], [cOut]`,
+    );
+  }
+  const size = x.size / k * n;
+  if ((gate && gate.size !== size) || (residual && residual.size !== size)) {
+    throw new TypeError(
+      `Cannot run linear to [${x.shape.slice(0, -1)},${n}] with gate [${gate?.shape ?? "none"}] and residual [${
+        residual?.shape ?? "none"
+      }]: their shapes must be that of the output`,
+    );
+  }
+  if (activation !== "none" && (gate || residual)) {
+    throw new TypeError(`Cannot run linear with activation ${activation} and a gate or residual: choose one`);
+  }
+  return op({ x, weight, bias, gate, residual }, { activation });
+}

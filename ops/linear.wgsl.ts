@@ -1,0 +1,36 @@
+import { kernelFamily } from "../core/mod.ts";
+import { EPILOGUE_FUNCTIONS } from "./matmul.wgsl.ts";
+
+/** Which activation a linear map ended in. */
+export type Activation = "none" | "relu" | "gelu" | "sigmoid";
+
+/**
+ * Gradient of activation and gate of a linear map's epilogue: `dPre` from `dOut`, and `dGate` where there is a gate.
+ * `y` is what the derivative is a function of: the output for relu and sigmoid, the value before it for gelu, the
+ * value before the gate for a gate.
+ */
+export const epilogueGradKernel = kernelFamily(({ activation, gate }: { activation: Activation; gate: boolean }) => ({
+  name: "linearEpilogueGrad",
+  bindings: {
+    dOut: "load vec4f",
+    y: "load vec4f",
+    ...(gate ? { g: "load vec4f" as const, dGate: "write vec4f" as const } : {}),
+    dPre: "write vec4f",
+  },
+  uniforms: { n: "u32" },
+  declarations: EPILOGUE_FUNCTIONS,
+  body: `if (index < u.n) {
+var d = dOut_at(index);
+let y = y_at(index);
+${gate ? "let s = sigmoid4(g_at(index)); dGate[index] = d * y * s * (1.0 - s); d *= s;" : ""}
+${
+    {
+      none: "",
+      relu: "d = select(vec4f(), d, y > vec4f());",
+      sigmoid: "d *= y * (1.0 - y);",
+      gelu: "d *= normalCdf(y) + y * 0.39894228040 * exp(-0.5 * y * y);",
+    }[activation]
+  }
+dPre[index] = d;
+}`,
+}));

@@ -1,0 +1,326 @@
+/** Kernel text of the matrix product. Why it looks as it does: see ARCHITECTURE.md, "Matrix products". */
+import { type KernelFamily, kernelFamily, unroll } from "../core/mod.ts";
+import { NORMAL_CDF_WGSL } from "./elementwise.wgsl.ts";
+
+/** What is done to a finished element before it is stored. */
+export interface Epilogue {
+  readonly bias: boolean;
+  readonly activation: "none" | "relu" | "gelu" | "sigmoid";
+  /** Multiply by sigmoid(gate). */
+  readonly gate: boolean;
+  readonly residual: boolean;
+  /** Also store the value before activation and gate. */
+  readonly keepPre: boolean;
+}
+
+/** All that the text depends on. */
+export interface MatmulStructure {
+  readonly family: KernelFamily;
+  readonly subgroupSize: number;
+  /** Vectors of four columns that a lane of a subgroup tile owns. */
+  readonly vectors: 1 | 2;
+  /** A is stored [K, M]. */
+  readonly aTransposed: boolean;
+  /** B is stored [N, K]. */
+  readonly bTransposed: boolean;
+  /** K is not a multiple of four: the last step must not see what lies beyond. */
+  readonly ragged: boolean;
+  readonly epilogue: Epilogue;
+}
+
+/** Rows and columns of C that one workgroup computes. */
+export function tileOf(
+  { family, subgroupSize, vectors }: Pick<MatmulStructure, "family" | "subgroupSize" | "vectors">,
+): {
+  tileM: number;
+  tileN: number;
+} {
+  if (family === "subgroup") return { tileM: SUBGROUP_ROWS, tileN: 4 * vectors * subgroupSize };
+  return family === "workgroup" ? { tileM: SIDE, tileN: SIDE } : { tileM: 32, tileN: 64 };
+}
+
+/** A family's way to compute a tile; every invocation has `rows` by `vectors` accumulators s{i}_{j}. */
+interface Tile {
+  readonly workgroupSize: number;
+  readonly subgroups?: boolean;
+  readonly declarations?: string;
+  readonly rows: number;
+  readonly vectors: number;
+  /** Row of accumulator i, and vec4 column of accumulator j, in the matrix. */
+  row(i: number): string;
+  column(j: number): string;
+  /** Statements before the loop over k, and one step of it. */
+  readonly setup: string;
+  readonly step: number;
+  readonly body: string;
+}
+
+const XYZW = "xyzw";
+
+/**
+ * C[m, n] = epilogue(sum over k of A[m, k] B[k, n]) for a batch of matrices; every leading dimension counts in vec4s
+ * and is given with the offsets in the uniforms.
+ */
+export const matmulKernel = kernelFamily<MatmulStructure>((structure) => {
+  const { family, epilogue } = structure;
+  const build = { subgroup: subgroupTile, workgroup: workgroupTile, plain: registerTile }[family];
+  const tile = build(structure);
+  return {
+    name: "matmul",
+    bindings: {
+      a: "load vec4f",
+      b: "load vec4f",
+      c: "write vec4f",
+      ...(epilogue.bias ? { bias: "read vec4f" as const } : {}),
+      ...(epilogue.gate ? { gate: "load vec4f" as const } : {}),
+      ...(epilogue.residual ? { residual: "load vec4f" as const } : {}),
+      ...(epilogue.keepPre ? { pre: "write vec4f" as const } : {}),
+    },
+    uniforms: {
+      M: "u32", // rows of C
+      N4: "u32", // columns of C, in vec4s
+      K: "u32", // length of the sums of one batch element
+      kTotal: "u32", // length of the whole sum, when batch elements are its parts
+      tilesM: "u32",
+      tilesN: "u32",
+      tiles: "u32", // tilesM * tilesN * batch
+      inner: "u32", // batch = outer * inner
+      aLd: "u32",
+      aOuter: "u32",
+      aInner: "u32",
+      bLd: "u32",
+      bOuter: "u32",
+      bInner: "u32",
+      aOffset: "u32",
+      bOffset: "u32",
+      cOffset: "u32",
+    },
+    workgroupSize: tile.workgroupSize,
+    subgroups: tile.subgroups,
+    declarations: `${EPILOGUE_FUNCTIONS}\n${tile.declarations ?? ""}`,
+    body: `${PLACE}
+${tile.setup}
+${each(tile, (s) => `var ${s} = vec4f();`)}
+for (var k = 0u; k < ${family === "workgroup" ? "u.K" : "depth"}; k += ${tile.step}u) {
+${tile.body}
+}
+${store(tile, epilogue)}`,
+  };
+});
+
+/** WGSL functions of the epilogue and of its gradient. */
+export const EPILOGUE_FUNCTIONS: string = `
+alias V = vec4f;
+fn sigmoid4(x: V) -> V { return 1.0 / (1.0 + exp(-x)); }
+${NORMAL_CDF_WGSL}`;
+
+/** Which matrix and which tile of it this workgroup has; neighbours share the rows of A. */
+const PLACE = `
+let tile = min(block, u.tiles - 1u);
+let batch = tile / (u.tilesM * u.tilesN);
+let tileRow = (tile / u.tilesN) % u.tilesM;
+let tileColumn = tile % u.tilesN;
+let aBase = u.aOffset + (batch / u.inner) * u.aOuter + (batch % u.inner) * u.aInner;
+let bBase = u.bOffset + (batch / u.inner) * u.bOuter + (batch % u.inner) * u.bInner;
+let depth = min(u.K, u.kTotal - min(u.kTotal, (batch % u.inner) * select(0u, u.K, u.kTotal > u.K)));`;
+
+/** A statement for every accumulator, a line a row. */
+function each(
+  { rows, vectors }: Pick<Tile, "rows" | "vectors">,
+  text: (s: string, i: number, j: number) => string,
+): string {
+  return unroll(rows, (i) => Array.from({ length: vectors }, (_, j) => text(`s${i}_${j}`, i, j)).join(" "));
+}
+
+/**
+ * Adds the products of four steps of k, rows outside and k inside: an accumulator that does not fit a register is then
+ * fetched and put back once for four products, which makes tiles of 32 rows affordable on a CPU.
+ */
+function multiply({ rows, vectors }: Pick<Tile, "rows" | "vectors">, a: (i: number, k: number) => string): string {
+  return unroll(rows, (i) =>
+    [0, 1, 2, 3].map((k) =>
+      `{ let x = vec4f(${a(i, k)}); ` +
+      Array.from({ length: vectors }, (_, j) => `s${i}_${j} = fma(x, b${k}_${j}, s${i}_${j});`).join(" ") + " }"
+    ).join(" "));
+}
+
+/** Rows stored by one pass of the storing loop. */
+const STORE_ROWS = 8;
+
+/**
+ * Finishes and stores the accumulators that lie in the matrix. Only eight rows are written out; a loop moves the next
+ * ones into their place, which halves the driver's compile time and costs nothing.
+ */
+function store(tile: Tile, epilogue: Epilogue): string {
+  const { rows, vectors } = tile;
+  const now = Math.min(rows, STORE_ROWS);
+  const puts = each(
+    { rows: now, vectors },
+    (s, i, j) =>
+      `{ let r = ${tile.row(i)} + shift; let n4 = ${tile.column(j)}; if (r < u.M && n4 < u.N4) { var v = ${s}; ${
+        finish(epilogue)
+      } } }`,
+  );
+  if (now === rows) return `let shift = 0u;\n${puts}`;
+  const move = each({ rows: rows - now, vectors }, (s, i, j) => `${s} = s${i + now}_${j};`);
+  return `for (var shift = 0u; shift < ${rows}u; shift += ${now}u) {\n${puts}\n${move}\n}`;
+}
+
+/** Statements that turn the finished sum `v` of row `r`, column `n4` (in vec4s) into what is stored. */
+function finish({ bias, activation, gate, residual, keepPre }: Epilogue): string {
+  const lines = ["let at = u.cOffset + (batch * u.M + r) * u.N4 + n4;"];
+  if (bias) lines.push("v += bias[n4];");
+  if (keepPre) lines.push("pre[at] = v;");
+  if (activation === "relu") lines.push("v = max(v, vec4f());");
+  if (activation === "sigmoid") lines.push("v = sigmoid4(v);");
+  if (activation === "gelu") lines.push("v *= normalCdf(v);");
+  if (gate) lines.push("v *= sigmoid4(gate_at(at));");
+  if (residual) lines.push("v += residual_at(at);");
+  lines.push("c[at] = v;");
+  return lines.join(" ");
+}
+
+/** One vec4 of A: four k of a row, or four rows at one k; zero from `depth` on where that can happen. */
+function loadA({ aTransposed, ragged }: MatmulStructure, row: string, k: string): string {
+  if (!aTransposed) return `a_at(aBase + min(${row}, u.M - 1u) * u.aLd + (${k}) / 4u)`;
+  const quad = `min((${row}) / 4u, u.aLd - 1u)`;
+  return ragged
+    ? `select(vec4f(), a_at(aBase + min(${k}, depth - 1u) * u.aLd + ${quad}), ${k} < depth)`
+    : `a_at(aBase + (${k}) * u.aLd + ${quad})`;
+}
+
+/**
+ * Loads four k of B's columns into b{k}_{j}. Past the last k of [K, N] the last row is read again: A is zero there,
+ * and zero times a finite number adds nothing.
+ */
+function loadB({ bTransposed, ragged }: MatmulStructure, vectors: number, column: (j: number) => string): string {
+  return unroll(vectors, (j) => {
+    if (!bTransposed) {
+      const k = (q: number) => (ragged ? `min(k + ${q}u, depth - 1u)` : `(k + ${q}u)`);
+      return unroll(4, (q) => `let b${q}_${j} = b_at(bBase + ${k(q)} * u.bLd + min(${column(j)}, u.N4 - 1u));`);
+    }
+    const n = (c: number) => `min(${column(j)} * 4u + ${c}u, u.N4 * 4u - 1u)`;
+    return unroll(4, (c) => `let t${j}_${c} = b_at(bBase + ${n(c)} * u.bLd + k / 4u);`) + "\n" +
+      unroll(4, (q) => `let b${q}_${j} = vec4f(${[0, 1, 2, 3].map((c) => `t${j}_${c}.${XYZW[q]}`).join(", ")});`);
+  });
+}
+
+const SUBGROUP_ROWS = 32;
+
+/**
+ * For lavapipe: one subgroup a workgroup, its lanes along the columns, each with `vectors` vec4s of 32 rows; the vec4s
+ * of A are spread over the lanes and broadcast. A step of 32 rows × 4 k × 2 vectors is 20 KiB of machine code; twice as
+ * much would no longer fit the instruction cache.
+ */
+function subgroupTile(s: MatmulStructure): Tile {
+  const { subgroupSize: lanes, vectors, aTransposed } = s;
+  const rows = SUBGROUP_ROWS;
+  const loads = unroll(rows / lanes, (p) => {
+    const t = `(lane + ${p * lanes}u)`;
+    const [row, k] = aTransposed ? [`row + ${t} % ${rows / 4}u * 4u`, `k + ${t} / ${rows / 4}u`] : [`row + ${t}`, "k"];
+    return `let a${p} = ${loadA(s, row, k)};`;
+  });
+  const broadcast = (i: number, k: number) => {
+    const t = aTransposed ? k * rows / 4 + (i >> 2) : i;
+    return `subgroupBroadcast(a${Math.floor(t / lanes)}.${XYZW[aTransposed ? i & 3 : k]}, ${t % lanes}u)`;
+  };
+  const column = (j: number) => `(n4First + ${j * lanes}u)`;
+  return {
+    workgroupSize: lanes,
+    subgroups: true,
+    rows,
+    vectors,
+    row: (i) => `row + ${i}u`,
+    column,
+    setup: `let row = tileRow * ${rows}u; let n4First = tileColumn * ${lanes * vectors}u + lane;`,
+    step: 4,
+    body: `${loads}\n${loadB(s, vectors, column)}\n${multiply({ rows, vectors }, broadcast)}`,
+  };
+}
+
+/** For adapters without subgroups or a CPU with narrow ones: 8 × 8 values an invocation, nothing shared. */
+function registerTile(s: MatmulStructure): Tile {
+  const rows = 8, vectors = 2;
+  const loads = s.aTransposed
+    ? unroll(4, (q) => unroll(2, (g) => `let a${q}_${g} = ${loadA(s, `row + ${g * 4}u`, `k + ${q}u`)};`))
+    : unroll(rows, (i) => `let a${i} = ${loadA(s, `row + ${i}u`, "k")};`);
+  const element = (i: number, k: number) => (s.aTransposed ? `a${k}_${i >> 2}.${XYZW[i & 3]}` : `a${i}.${XYZW[k]}`);
+  const column = (j: number) => `(n4First + ${j * 8}u)`;
+  return {
+    workgroupSize: 32,
+    rows,
+    vectors,
+    row: (i) => `row + ${i}u`,
+    column,
+    setup: "let row = tileRow * 32u + (lane / 8u) * 8u; let n4First = tileColumn * 16u + lane % 8u;",
+    step: 4,
+    body: `${loads}\n${loadB(s, vectors, column)}\n${multiply({ rows, vectors }, element)}`,
+  };
+}
+
+const SIDE = 64;
+const STAGED = 16;
+
+/**
+ * For real GPUs: 64 × 64 values a workgroup, 8 × 8 an invocation, A and B staged in workgroup memory 16 k at a time,
+ * both along k, so that the inner loop reads two vec4s of each for 64 products. A matrix that lies the other way is
+ * turned in registers, four vec4s to a 4 × 4 block, on its way.
+ */
+function workgroupTile(s: MatmulStructure): Tile {
+  const rows = 8, vectors = 2;
+  const quads = SIDE / 4;
+  const zero = (load: string, k: string) => `select(vec4f(), ${load}, ${k} < depth)`;
+  const guarded = { ...s, ragged: true }; // a step is 16 k long: the last one may pass the end
+  const along = (name: "a" | "b", first: string, k: string) =>
+    name === "a" ? loadA({ ...guarded, aTransposed: true }, `tileRow * ${SIDE}u + ${first}`, k) : zero(
+      `b_at(bBase + min(${k}, depth - 1u) * u.bLd + min((tileColumn * ${SIDE}u + ${first}) / 4u, u.N4 - 1u))`,
+      k,
+    );
+  const across = (name: "a" | "b", n: string, k: string) => {
+    const [ld, last, tile] = name === "a"
+      ? ["u.aLd", "u.M - 1u", "tileRow"]
+      : ["u.bLd", "u.N4 * 4u - 1u", "tileColumn"];
+    return zero(
+      `${name}_at(${name}Base + min(${tile} * ${SIDE}u + ${n}, ${last}) * ${ld} + min(${k}, depth - 1u) / 4u)`,
+      k,
+    );
+  };
+  const straight = (name: "a" | "b") =>
+    unroll(4, (p) => {
+      const t = `(lane + ${p * 64}u)`;
+      return `${name}Tile[${t}] = ${along(name, `${t} % ${quads}u * 4u`, `(k + ${t} / ${quads}u)`)};`;
+    });
+  const turned = (name: "a" | "b") =>
+    `{\n${unroll(4, (c) => `let t${c} = ${across(name, `lane / 4u * 4u + ${c}u`, "(k + lane % 4u * 4u)")};`)}\n${
+      unroll(4, (q) =>
+        `${name}Tile[(lane % 4u * 4u + ${q}u) * ${quads}u + lane / 4u] = vec4f(${
+          [0, 1, 2, 3].map((c) =>
+            `t${c}.${XYZW[q]}`
+          ).join(", ")
+        });`)
+    }\n}`;
+  const fetch = unroll(4, (q) =>
+    unroll(2, (g) =>
+      `let a${q}_${g} = aTile[p + ${q * quads + g * 8}u + lane / 8u]; ` +
+      `let b${q}_${g} = bTile[p + ${q * quads + g * 8}u + lane % 8u];`));
+  return {
+    workgroupSize: 64,
+    declarations: `var<workgroup> aTile: array<vec4f, ${STAGED * quads}>;\nvar<workgroup> bTile: array<vec4f, ${
+      STAGED * quads
+    }>;`,
+    rows,
+    vectors,
+    row: (i) => `row + ${i % 4 + (i >> 2) * 32}u`,
+    column: (j) => `(n4First + ${j * 8}u)`,
+    setup: `let row = tileRow * ${SIDE}u + lane / 8u * 4u; let n4First = tileColumn * ${quads}u + lane % 8u;`,
+    step: STAGED,
+    body: `workgroupBarrier();
+${(s.aTransposed ? straight : turned)("a")}
+${(s.bTransposed ? turned : straight)("b")}
+workgroupBarrier();
+for (var p = 0u; p < ${STAGED * quads}u; p += ${4 * quads}u) {
+${fetch}
+${multiply({ rows, vectors }, (i, k) => `a${k}_${i >> 2}.${XYZW[i & 3]}`)}
+}`,
+  };
+}

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { pullback, type Shape, sizeOf, type Tensor } from "../../core/mod.ts";
+import { embedding, oneHot } from "../../ops/gather.ts";
+import { assertClose, checkOp, gpuTest, randomArray, reference } from "../_gpu.ts";
+
+const indexAt = (i: number, rows: number) => (i * 7919 + (i >> 3)) % rows;
+
+const CASES: [Shape, Shape][] = [
+  [[21, 32], [5, 7]],
+  [[21, 7], [300]],
+  [[1, 4], [3]],
+  [[5, 2, 3], []],
+  [[3], [11]],
+];
+
+for (const [table, positions] of CASES) {
+  gpuTest(`embedding() of [${positions}] in a table [${table}]`, (device) => {
+    const count = sizeOf(positions);
+    const width = sizeOf(table.slice(1));
+    const picked = Array.from({ length: count }, (_, i) => indexAt(i, table[0]));
+    const indices = device.tensor(picked, positions, "i32");
+    return checkOp(device, {
+      inputs: { table },
+      gpu: ({ table }) => embedding(table, indices),
+      reference({ table }) {
+        const out = reference([...positions, ...table.shape.slice(1)]);
+        out.data.forEach((_, i) => {
+          out.data[i] = table.data[picked[Math.floor(i / width)] * width + i % width];
+        });
+        return out;
+      },
+    });
+  });
+}
+
+for (const [rows, channels, positions] of [[21, 32, 100_003], [21, 5, 70_001], [3000, 12, 5000]]) {
+  gpuTest(
+    `embedding() of ${positions} positions in [${rows}, ${channels}], gradient the same each time`,
+    async (device) => {
+      const data = randomArray(rows * channels, 1), d = randomArray(positions * channels, 2);
+      const picked = Array.from({ length: positions }, (_, i) => indexAt(i, rows));
+      const indices = device.tensor(picked, [positions], "i32");
+      const table = device.tensor(data, [rows, channels]);
+      const dOut = device.tensor(d, [positions, channels]);
+      const grads: ArrayLike<number>[] = [];
+      for (let time = 0; time < 2; time++) {
+        const { output, pullLeaves } = pullback(device, (table: Tensor) => embedding(table, indices), table);
+        const expected = new Float32Array(positions * channels);
+        for (let i = 0; i < expected.length; i++) {
+          expected[i] = data[picked[Math.floor(i / channels)] * channels + i % channels];
+        }
+        assertClose(await output.read(), expected, { rtol: 0, atol: 1e-30 });
+        grads.push(await pullLeaves([dOut])[0]!.read());
+      }
+      const expected = new Float64Array(rows * channels);
+      d.forEach((value, i) => (expected[picked[Math.floor(i / channels)] * channels + i % channels] += value));
+      assertClose(grads[0], expected, { rtol: 1e-5, atol: 1e-4 });
+      assertClose(grads[1], grads[0], { rtol: 0, atol: 1e-30 });
+    },
+  );
+}
+
+gpuTest("embedding() moves indices outside the table to its ends", async (device) => {
+  const table = device.tensor([1, 2, 3], [3, 1]);
+  const indices = device.tensor([-1, -(2 ** 31), 3, 2 ** 31 - 1, 1], [5], "i32");
+  assert.deepEqual([...await embedding(table, indices).read()], [1, 1, 3, 3, 2]);
+});
+
+gpuTest("oneHot() sets the element of the index, none where it is outside", async (device) => {
+  const indices = device.tensor([2, 0, -1, 3, 1, 2], [2, 3], "i32");
+  const out = oneHot(indices, 3);
+  assert.deepEqual(out.shape, [2, 3, 3]);
+  assert.deepEqual([...await out.read()], [0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]);
+  const many = Array.from({ length: 70_001 }, (_, i) => i % 23);
+  const large = await oneHot(device.tensor(many, [70_001], "i32"), 23).read();
+  assert.ok(large.every((value, i) => value === (many[Math.floor(i / 23)] === i % 23 ? 1 : 0)));
+});
+
+gpuTest("embedding() and oneHot() refuse what does not fit", (device) => {
+  const table = device.tensor([1, 2, 3], [3, 1]);
+  const floats = device.tensor([0, 1], [2]);
+  assert.throws(() => embedding(table, floats), { name: "TypeError", message: /i32 indices, got f32 \[2\]/ });
+  assert.throws(() => embedding(device.zeros([0, 4]), device.tensor([0], [1], "i32")), TypeError);
+  assert.throws(() => oneHot(floats, 3), TypeError);
+  assert.throws(() => oneHot(device.tensor([0], [1], "i32"), 0), RangeError);
+});

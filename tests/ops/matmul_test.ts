@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { Device, type KernelFamily } from "../../core/mod.ts";
+import { requestTraits } from "../../core/adapter.ts";
+import { matmul } from "../../ops/mod.ts";
+import { runMatmul } from "../../ops/_matmul.ts";
+import { ensureAdapter } from "../../tools/platform/driver.ts";
+import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
+
+/** C = A B in float64, batch axes broadcast by repeating the shorter ones. */
+function product(a: Reference, b: Reference, transposeA = false, transposeB = false): Reference {
+  const [m, k] = transposeA ? [a.shape.at(-1)!, a.shape.at(-2)!] : [a.shape.at(-2)!, a.shape.at(-1)!];
+  const n = transposeB ? b.shape.at(-2)! : b.shape.at(-1)!;
+  const batchShape = a.data.length / (m * k) >= b.data.length / (n * k) ? a.shape.slice(0, -2) : b.shape.slice(0, -2);
+  const batch = batchShape.reduce((x, y) => x * y, 1);
+  const out = reference([...batchShape, m, n]);
+  const matrixOf = (r: Reference, size: number, i: number) => {
+    const own = r.data.length / size;
+    return (own === batch ? i : own === 1 ? 0 : Math.floor(i / (batch / own))) * size;
+  };
+  for (let q = 0; q < batch; q++) {
+    const aAt = matrixOf(a, m * k, q), bAt = matrixOf(b, k * n, q);
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let sum = 0;
+        for (let t = 0; t < k; t++) {
+          sum += a.data[aAt + (transposeA ? t * m + i : i * k + t)] *
+            b.data[bAt + (transposeB ? j * k + t : t * n + j)];
+        }
+        out.data[(q * m + i) * n + j] = sum;
+      }
+    }
+  }
+  return out;
+}
+
+const SIZES = [[1, 1, 1], [5, 3, 7], [17, 20, 65], [70, 68, 24], [33, 130, 5], [3, 4, 1000]] as const;
+
+for (const [m, n, k] of SIZES) {
+  for (const [transposeA, transposeB] of [[false, false], [true, false], [false, true], [true, true]]) {
+    gpuTest(
+      `matmul() and its gradients, ${m}×${k} by ${k}×${n}, transposed ${transposeA} ${transposeB}`,
+      (device) =>
+        checkOp(device, {
+          inputs: { a: transposeA ? [2, k, m] : [2, m, k], b: transposeB ? [2, n, k] : [2, k, n] },
+          gpu: ({ a, b }) => matmul(a, b, { transposeA, transposeB }),
+          reference: ({ a, b }) => product(a, b, transposeA, transposeB),
+          atol: 1e-5,
+        }),
+    );
+  }
+}
+
+for (const [a, b] of [[[2, 3, 5, 4], [4, 6]], [[5, 4], [2, 3, 4, 6]], [[2, 1, 5, 4], [2, 3, 4, 6]]] as const) {
+  gpuTest(
+    `matmul() shares an operand: [${a}] by [${b}]`,
+    (device) =>
+      checkOp(device, { inputs: { a, b }, gpu: ({ a, b }) => matmul(a, b), reference: ({ a, b }) => product(a, b) }),
+  );
+}
+
+for (const family of ["subgroup", "workgroup", "plain"] as KernelFamily[]) {
+  Deno.test(`matmul kernels of the ${family} family agree with float64`, async () => {
+    const { adapter } = await ensureAdapter();
+    const { device: gpu, traits } = await requestTraits(adapter);
+    if (family === "subgroup" && traits.subgroupSize < 4) return gpu.destroy(); // this adapter has no such family
+    const device = new Device(gpu, { ...traits, kernelFamily: family });
+    for (const [m, n, k] of [[130, 68, 33], [64, 132, 16], [7, 8, 2049]]) {
+      for (const [aTransposed, bTransposed] of [[false, false], [true, false], [false, true], [true, true]]) {
+        using _ = device.scope("case");
+        const a = randomArray(3 * m * k, 1), b = randomArray(3 * n * k, 2);
+        const batch = { outer: 3, inner: 1 };
+        const { out } = runMatmul(device, {
+          ...{
+            a: device.tensor(a, [a.length]),
+            b: device.tensor(b, [b.length]),
+            m,
+            n,
+            k,
+            aTransposed,
+            bTransposed,
+            batch,
+          },
+        });
+        const expected = product(
+          reference([3, ...(aTransposed ? [k, m] : [m, k])], a),
+          reference([3, ...(bTransposed ? [n, k] : [k, n])], b),
+          aTransposed,
+          bTransposed,
+        );
+        assertClose(await out.read(), expected.data, { atol: 1e-4 }, `${[m, n, k, aTransposed, bTransposed]}`);
+      }
+    }
+    device.close();
+  });
+}
+
+gpuTest("a product in parts gives the same bits every time, and what float64 gives", async (device) => {
+  const [m, n, k] = [12, 20, 5003];
+  const a = randomArray(m * k, 1), b = randomArray(n * k, 2);
+  const operands = { a: device.tensor(a, [k, m]), b: device.tensor(b, [k, n]), m, n, k, aTransposed: true };
+  const first = await runMatmul(device, operands).out.read();
+  assertClose(first, product(reference([k, m], a), reference([k, n], b), true).data, { atol: 1e-4 });
+  assert.deepEqual(await runMatmul(device, operands).out.read(), first);
+});
+
+gpuTest(
+  "what lies behind an operand does not enter a product whose inner size is no multiple of four",
+  async (device) => {
+    const [m, n, k] = [8, 8, 5];
+    const nan = new Float32Array(64).fill(NaN);
+    device.tensor(nan, [64]).dispose(); // the pool hands this buffer out again
+    const a = device.tensor(randomArray(k * m, 1), [k, m]);
+    device.tensor(nan, [64]).dispose();
+    const b = device.tensor(randomArray(k * n, 2), [k, n]);
+    for (const x of await runMatmul(device, { a, b, m, n, k, aTransposed: true }).out.read()) {
+      assert.ok(
+        Number.isFinite(x),
+      );
+    }
+  },
+);
+
+gpuTest("matmul() refuses shapes that do not fit, naming them", (device) => {
+  const a = device.zeros([2, 3]), b = device.zeros([4, 5]);
+  assert.throws(() => matmul(a, b), /\[2,3\].*\[4,5\].*inner sizes are 3 and 4/);
+  assert.throws(() => matmul(a, device.zeros([3])), TypeError);
+});
