@@ -1,0 +1,165 @@
+/** Multiple sequence alignments as plain records, and what is most often asked of them. */
+import { InputError } from "../errors.ts";
+import { RESIDUE_LETTERS, UNKNOWN_RESIDUE } from "./residues.ts";
+
+/** A multiple sequence alignment, seen from its first row, the query. */
+export interface Alignment {
+  /** File it was read from, for messages. */
+  readonly source: string;
+  /** Names of the rows, `[N_seq]`. */
+  readonly names: readonly string[];
+  /** Rows over the query's residues, upper case and `-`; the first has no gap. */
+  readonly rows: readonly string[];
+  /** How many residues each row has between this column and the one before, which the query lacks, `[N_seq][N_res]`. */
+  readonly deletions: readonly Int32Array[];
+  /** Rows over all columns; lower case letters are insertions that stand in no column, as in A3M. */
+  readonly aligned: readonly string[];
+}
+
+/** Tokens of B, Z (acid or amide), U (selenocysteine), as AlphaFold reads them. */
+const LETTER_TOKENS: Readonly<Record<string, string>> = { B: "D", Z: "E", U: "C" };
+
+const TOKENS: ReadonlyMap<string, number> = new Map(
+  Array.from("ABCDEFGHIJKLMNOPQRSTUVWXYZ", (letter) => {
+    const index = RESIDUE_LETTERS.indexOf(LETTER_TOKENS[letter] ?? letter);
+    return [letter, index < 0 ? UNKNOWN_RESIDUE : index];
+  }),
+);
+
+/** Makes an alignment of rows that were checked to have equally many columns (capitals and `-`). */
+export function makeAlignment(source: string, names: readonly string[], aligned: readonly string[]): Alignment {
+  const view = queryView(aligned, 0);
+  return Object.freeze({ source, names: Object.freeze(names), aligned: Object.freeze(aligned), ...view });
+}
+
+/**
+ * The alignment over the residues of one of its rows: columns where that row has a gap go, its insertions come as columns
+ * in which the others have gaps, and residues of the others left out are counted in `deletions`.
+ *
+ * @param aligned Rows over all columns, with insertions in lower case.
+ * @param query Index of the row.
+ */
+export function queryView(aligned: readonly string[], query: number): Pick<Alignment, "rows" | "deletions"> {
+  const plan = columnPlan(aligned[query]);
+  const views = aligned.map((row, index) => viewOf(row, plan, index === query));
+  return {
+    rows: Object.freeze(views.map((view) => view.row)),
+    deletions: Object.freeze(views.map((view) => view.deletions)),
+  };
+}
+
+/** Throws unless the alignment's first row is the given sequence. */
+export function checkQuery(alignment: Alignment, sequence: string, owner: string = "the structure"): void {
+  const found = differenceOf(alignment.rows[0], sequence);
+  if (found !== undefined) {
+    throw new InputError(
+      `The first row of ${alignment.source}, "${alignment.names[0]}", is not the sequence of ${owner}: ${found}`,
+    );
+  }
+}
+
+/** What first differs between the sequence of a row and one expected, in words; `undefined` if they are equal. */
+export function differenceOf(found: string, expected: string): string | undefined {
+  if (found === expected) return undefined;
+  let at = 0;
+  while (at < found.length && at < expected.length && found[at] === expected[at]) at++;
+  return at < found.length && at < expected.length
+    ? `residue ${at + 1} is ${found[at]} in the alignment, expected ${expected[at]}`
+    : `the alignment has ${found.length} residues, expected ${expected.length}`;
+}
+
+/**
+ * Rows as tokens: the 20 amino acids in AlphaFold's `aatype` order, then 20.
+ *
+ * The small model has 21 tokens, so that gaps and residues that are not known (X, J, O) share token 20; B counts as D, Z
+ * as E, U as C.
+ *
+ * @param rows Rows of equal length.
+ * @returns `[N_seq, N_res]`
+ */
+export function encodeTokens(rows: readonly string[]): Int32Array {
+  const columns = rows[0]?.length ?? 0;
+  const tokens = new Int32Array(rows.length * columns);
+  rows.forEach((row, r) => {
+    if (row.length !== columns) {
+      throw new RangeError(
+        `Cannot encode rows of unequal length: row 1 has ${columns} columns, row ${r + 1} ${row.length}`,
+      );
+    }
+    for (let c = 0; c < columns; c++) tokens[r * columns + c] = TOKENS.get(row[c]) ?? UNKNOWN_RESIDUE;
+  });
+  return tokens;
+}
+
+/** Fraction of columns with equal residues among those where both rows have one; 0 if there are none. */
+export function sequenceIdentity(a: string, b: string): number {
+  let both = 0;
+  let equal = 0;
+  for (let i = 0; i < a.length && i < b.length; i++) {
+    if (a[i] === "-" || b[i] === "-") continue;
+    both++;
+    if (a[i] === b[i]) equal++;
+  }
+  return both === 0 ? 0 : equal / both;
+}
+
+/** For each residue of the query: its column, or -1 where it is an insertion. `match` says which columns are kept. */
+interface ColumnPlan {
+  /** Whether each column is kept. */
+  readonly match: readonly boolean[];
+  /** Number of the query's own insertions before each column (and after the last). */
+  readonly inserted: readonly number[];
+}
+
+function columnPlan(query: string): ColumnPlan {
+  const match: boolean[] = [];
+  const inserted = [0];
+  for (const letter of query) {
+    if (isInsertion(letter)) {
+      inserted[match.length]++;
+      continue;
+    }
+    match.push(letter !== "-");
+    inserted.push(0);
+  }
+  return { match, inserted };
+}
+
+function viewOf(
+  aligned: string,
+  { match, inserted }: ColumnPlan,
+  isQuery: boolean,
+): { row: string; deletions: Int32Array } {
+  let row = "";
+  let column = 0;
+  let pending = 0;
+  const deletions: number[] = [];
+  const push = (letter: string, count: number): void => {
+    row += letter;
+    deletions.push(count);
+  };
+  const pushGaps = (): void => {
+    for (let i = 0; !isQuery && i < inserted[column]; i++) push("-", 0);
+  };
+  pushGaps();
+  for (const letter of aligned) {
+    if (isInsertion(letter)) {
+      if (isQuery) push(letter.toUpperCase(), 0);
+      else pending++;
+      continue;
+    }
+    if (match[column]) {
+      push(letter, pending);
+      pending = 0;
+    } else if (letter !== "-") {
+      pending++;
+    }
+    column++;
+    pushGaps();
+  }
+  return { row, deletions: Int32Array.from(deletions) };
+}
+
+function isInsertion(letter: string): boolean {
+  return letter >= "a" && letter <= "z";
+}

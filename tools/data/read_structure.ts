@@ -1,0 +1,30 @@
+/** Reads a structure file of any of the known formats. */
+import { InputError } from "../errors.ts";
+import { readFileMaybeGzip } from "../files.ts";
+import { parseMmcif } from "./mmcif.ts";
+import { parsePdb } from "./pdb.ts";
+import type { Structure } from "./structure.ts";
+
+const PDB_LINE = /^(?:HEADER|TITLE |REMARK|EXPDTA|SEQRES|MODEL |CRYST1|ATOM {2}|HETATM|COMPND)/m;
+
+/**
+ * Reads mmCIF, BinaryCIF or PDB, plain or packed with gzip; the content decides, and the ending where it does not.
+ *
+ * @throws {InputError} If the file is missing, empty, truncated or of another kind, or has no protein chain.
+ */
+export async function readStructure(path: string): Promise<Structure> {
+  const bytes = await readFileMaybeGzip(path);
+  if (bytes.length === 0) throw new InputError(`${path} is empty, expected an mmCIF or PDB file`);
+  if (bytes[0] >= 0x80 && bytes[0] !== 0xef) return await parseMmcif(bytes, path);
+  const text = new TextDecoder().decode(bytes);
+  if (text.trim() === "") throw new InputError(`${path} is empty, expected an mmCIF or PDB file`);
+  const name = path.toLowerCase();
+  if (/^\s*(?:#.*\s+)*data_/i.test(text.slice(0, 100_000)) || /\.(?:mm)?cif(?:\.gz)?$/.test(name)) {
+    return await parseMmcif(text, path);
+  }
+  if (PDB_LINE.test(text) || /\.(?:pdb|ent)(?:\.gz)?$/.test(name)) return parsePdb(text, path);
+  throw new InputError(
+    `Cannot read ${path}: it is neither mmCIF (no data_ block) nor PDB (no ATOM record); it begins with ` +
+      JSON.stringify(text.trimStart().slice(0, 40)),
+  );
+}

@@ -1,0 +1,138 @@
+/** Structures as plain records, and what is most often asked of them. */
+import { InputError } from "../errors.ts";
+import { ATOM_SLOTS, SLOT } from "./residues.ts";
+
+/** One protein chain; residues run over the whole sequence, those not seen in the experiment have no atoms. */
+export interface Chain {
+  /** Name the authors gave the chain (`auth_asym_id`, the letter in PDB files). */
+  readonly id: string;
+  /** Name of the chain inside mmCIF (`label_asym_id`). */
+  readonly labelId: string;
+  /** One letter a residue; `X` for what is not one of the 20 amino acids or a known modification of one. */
+  readonly sequence: string;
+  /** The authors' residue numbers, `[N_res]`. */
+  readonly residueNumbers: Int32Array;
+  /** Insertion codes, `[N_res]`; empty where there is none. */
+  readonly insertionCodes: readonly string[];
+  /** Atom positions in Å, `[N_res, 37, 3]`; 0 where the mask is 0. NH1 of an arginine is the nearer to its CD. */
+  readonly atomPositions: Float32Array;
+  /** 1 where an atom is there, `[N_res, 37]`. */
+  readonly atomMask: Float32Array;
+  /** B-factors in Å² (or a confidence, in predictions), `[N_res, 37]`. */
+  readonly bFactors: Float32Array;
+}
+
+/** The protein chains of one file, first model. */
+export interface Structure {
+  /** Entry name as the file gives it, else the file's name without folder and ending. */
+  readonly id: string;
+  /** File the structure was read from, for messages. */
+  readonly source: string;
+  /** Protein chains with at least one C-alpha atom. */
+  readonly chains: readonly Chain[];
+  /** What the depositors call it. */
+  readonly title?: string;
+  /** Experimental method, in lower case. */
+  readonly method?: string;
+  /** Highest resolution of the data. */
+  readonly resolutionAngstrom?: number;
+  /** Date of release, `YYYY-MM-DD`. */
+  readonly releaseDate?: string;
+}
+
+/** A chain of C-alpha atoms, as the small model predicts it. */
+export interface Trace {
+  /** Entry name. */
+  readonly id: string;
+  /** One letter a residue. */
+  readonly sequence: string;
+  /** C-alpha positions in Å, `[N_res, 3]`. */
+  readonly positions: Float32Array;
+  /** B-factor column, `[N_res]`. @default 0 */
+  readonly bFactors?: Float32Array;
+  /** Residue numbers, `[N_res]`. @default 1, 2, … */
+  readonly residueNumbers?: Int32Array;
+  /** Name of the chain. @default "A" */
+  readonly chainId?: string;
+  /** Title for files. */
+  readonly title?: string;
+}
+
+/** One atom of every residue. */
+export interface AtomsPerResidue {
+  /** Positions in Å, `[N_res, 3]`; 0 where the mask is 0. */
+  readonly positions: Float32Array;
+  /** 1 where the atom is there, `[N_res]`. */
+  readonly mask: Float32Array;
+}
+
+/**
+ * Picks a chain by its name, or the only chain when no name is given.
+ *
+ * @throws {InputError} If there is no such chain, or several and none was named; the message lists them.
+ */
+export function selectChain(structure: Structure, id?: string): Chain {
+  const { chains, source } = structure;
+  const there = chains.map((chain) => `${chain.id} (${chain.sequence.length} residues)`).join(", ");
+  if (id === undefined) {
+    if (chains.length === 1) return chains[0];
+    throw new InputError(`${source} has ${chains.length} protein chains: name one of ${there}`);
+  }
+  const chain = chains.find((chain) => chain.id === id) ?? chains.find((chain) => chain.labelId === id);
+  if (chain === undefined) throw new InputError(`${source} has no protein chain ${id}: it has ${there}`);
+  return chain;
+}
+
+/** C-alpha atoms of a chain. */
+export function alphaCarbons(chain: Chain): AtomsPerResidue {
+  return takeAtoms(chain, () => SLOT.CA);
+}
+
+/** C-beta atoms of a chain, C-alpha for glycine. Source: Jumper et al. (2021), Suppl. 1.9.8. */
+export function pseudoBeta(chain: Chain): AtomsPerResidue {
+  return takeAtoms(chain, (residue) => chain.sequence[residue] === "G" ? SLOT.CA : SLOT.CB);
+}
+
+/** The structure of one chain that a C-alpha trace stands for. */
+export function traceStructure(trace: Trace): Structure {
+  const n = trace.sequence.length;
+  if (trace.positions.length !== n * 3) {
+    throw new TypeError(
+      `Cannot make a structure of ${trace.id}: ${n} residues need ${
+        n * 3
+      } coordinates, given ${trace.positions.length}`,
+    );
+  }
+  const atomPositions = new Float32Array(n * ATOM_SLOTS * 3);
+  const atomMask = new Float32Array(n * ATOM_SLOTS);
+  const bFactors = new Float32Array(n * ATOM_SLOTS);
+  for (let i = 0; i < n; i++) {
+    const slot = i * ATOM_SLOTS + SLOT.CA;
+    atomPositions.set(trace.positions.subarray(i * 3, i * 3 + 3), slot * 3);
+    atomMask[slot] = 1;
+    bFactors[slot] = trace.bFactors?.[i] ?? 0;
+  }
+  const chain: Chain = Object.freeze({
+    id: trace.chainId ?? "A",
+    labelId: trace.chainId ?? "A",
+    sequence: trace.sequence,
+    residueNumbers: trace.residueNumbers ?? Int32Array.from({ length: n }, (_, i) => i + 1),
+    insertionCodes: Object.freeze(new Array<string>(n).fill("")),
+    atomPositions,
+    atomMask,
+    bFactors,
+  });
+  return Object.freeze({ id: trace.id, source: trace.id, chains: Object.freeze([chain]), title: trace.title });
+}
+
+function takeAtoms(chain: Chain, slotOf: (residue: number) => number): AtomsPerResidue {
+  const n = chain.sequence.length;
+  const positions = new Float32Array(n * 3);
+  const mask = new Float32Array(n);
+  for (let i = 0; i < n; i++) {
+    const slot = i * ATOM_SLOTS + slotOf(i);
+    positions.set(chain.atomPositions.subarray(slot * 3, slot * 3 + 3), i * 3);
+    mask[i] = chain.atomMask[slot];
+  }
+  return { positions, mask };
+}
