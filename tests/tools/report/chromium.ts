@@ -1,0 +1,29 @@
+import { type Browser, chromium } from "playwright-core";
+
+/** Where Chromium is: the environment's `CHROMIUM`, else where Debian puts it. */
+const EXECUTABLE = Deno.env.get("CHROMIUM") ?? "/usr/bin/chromium";
+
+/**
+ * Finds Chromium (not Chrome, which calls itself so in its version line).
+ *
+ * @returns Its path and version, or a sentence that says why it cannot be used.
+ */
+export async function findChromium(): Promise<{ path: string; version: string } | { missing: string }> {
+  try {
+    const { stdout } = await new Deno.Command(EXECUTABLE, { args: ["--version"], stderr: "null" }).output();
+    const version = new TextDecoder().decode(stdout).trim();
+    if (version.startsWith("Chromium ")) return { path: EXECUTABLE, version };
+    return { missing: `${EXECUTABLE} is not Chromium: it calls itself "${version}"` };
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return { missing: `Chromium is not installed: there is no ${EXECUTABLE} (install chromium, or set CHROMIUM)` };
+  }
+}
+
+/** Starts Chromium without a window; WebGL is drawn in software unless it is switched off. */
+export function startChromium(path: string, options: { webgl: boolean }): Promise<Browser> {
+  const graphics = options.webgl
+    ? ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+    : ["--disable-gpu", "--disable-3d-apis", "--disable-software-rasterizer"];
+  return chromium.launch({ executablePath: path, headless: true, args: ["--no-sandbox", ...graphics] });
+}

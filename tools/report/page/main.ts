@@ -1,0 +1,127 @@
+/// <reference lib="dom" />
+import { type ReportData, type ReportTarget, STANDARD_METRICS } from "../report_data.ts";
+import { h, section } from "./dom.ts";
+import { leaveOneOutSection } from "./leave_one_out.ts";
+import { metricSection } from "./metrics.ts";
+import { freePlot } from "./plotly.ts";
+import { distanceSection, lossSection, type PlotSection } from "./plots.ts";
+import { StructureSection } from "./structure_section.ts";
+import { currentTheme, onThemeChange } from "./theme.ts";
+
+function start(): void {
+  const data: ReportData = JSON.parse(document.getElementById("report-data")!.textContent!);
+  const metrics = data.metrics ?? STANDARD_METRICS;
+  const structure = new StructureSection();
+  const slots = { target: h("div", {}), metrics: h("div", {}), distances: h("div", {}), loss: h("div", {}) };
+  const leaveOneOut = leaveOneOutSection(data.leaveOneOut, metrics);
+  let ofTarget: PlotSection[] = [];
+
+  const showTarget = (target: ReportTarget): Promise<void> => {
+    for (const part of ofTarget) part.plots.forEach(freePlot);
+    const distances = distanceSection(target);
+    const loss = lossSection(target.loss ?? data.loss);
+    ofTarget = [distances, loss].filter((part) => part !== undefined);
+    slots.target.replaceChildren(...targetFacts(target));
+    slots.metrics.replaceChildren(...present(metricSection(target.methods, metrics)));
+    slots.distances.replaceChildren(...present(distances?.element));
+    slots.loss.replaceChildren(...present(loss?.element));
+    for (const part of ofTarget) part.draw(currentTheme());
+    return structure.show(target);
+  };
+
+  document.getElementById("report")!.append(
+    header(data),
+    ...present(targetChooser(data.targets, showTarget)),
+    slots.target,
+    slots.metrics,
+    structure.element,
+    slots.distances,
+    slots.loss,
+    ...present(leaveOneOut?.element),
+    ...present(limitsSection(data.limits)),
+    ...present(runSection(data)),
+    footer(data),
+  );
+  leaveOneOut?.draw(currentTheme());
+  onThemeChange((theme) => {
+    for (const part of [...ofTarget, ...present(leaveOneOut)]) part.draw(theme);
+    structure.setTheme(theme);
+  });
+  showTarget(data.targets[0]).then(() => document.documentElement.dataset.ready = "true");
+}
+
+function header(data: ReportData): HTMLElement {
+  return h(
+    "header",
+    {},
+    h("p", { class: "brand" }, "denofold report"),
+    h("h1", {}, data.title),
+    h("p", {}, data.summary),
+  );
+}
+
+/** Buttons that choose between targets; none where there is one target. */
+function targetChooser(targets: ReportTarget[], show: (target: ReportTarget) => void): HTMLElement | undefined {
+  if (targets.length < 2) return undefined;
+  const buttons = targets.map((target, i) => {
+    const button = h(
+      "button",
+      { type: "button", "aria-pressed": String(i === 0), "data-target": target.id },
+      target.id,
+    );
+    button.addEventListener("click", () => {
+      for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
+      show(target);
+    });
+    return button;
+  });
+  return h("nav", { class: "targets", "aria-label": "Structure shown" }, ...buttons);
+}
+
+function targetFacts(target: ReportTarget): HTMLElement[] {
+  const n = target.sequence.length;
+  const groups = target.sequence.match(/.{1,10}/g) ?? [];
+  return [h(
+    "div",
+    { class: "target", id: "target" },
+    h(
+      "p",
+      {},
+      h("strong", {}, target.id),
+      target.description ? `, ${target.description}` : "",
+      ` · ${n} residue${n === 1 ? "" : "s"}`,
+    ),
+    h(
+      "p",
+      { class: "sequence", "aria-label": `Sequence ${target.sequence}` },
+      ...groups.map((text) => h("span", {}, text)),
+    ),
+  )];
+}
+
+function limitsSection(paragraphs: string[]): HTMLElement | undefined {
+  if (paragraphs.length === 0) return undefined;
+  const heading = "What such a small model can and cannot show";
+  return section("limits", heading, "", ...paragraphs.map((text) => h("p", {}, text)));
+}
+
+function runSection({ run }: ReportData): HTMLElement | undefined {
+  if (run.length === 0) return undefined;
+  const lines = run.flatMap(({ label, value, code }) => [
+    h("dt", {}, label),
+    h("dd", {}, code ? h("code", {}, value) : value),
+  ]);
+  return section("run", "The run", "", h("dl", {}, ...lines));
+}
+
+function footer({ created }: ReportData): HTMLElement {
+  const date = new Date(created);
+  const when = Number.isNaN(date.getTime()) ? created : `${date.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  return h("footer", {}, `Made by denofold, ${when}. Structures drawn with Mol*, plots with plotly.js.`);
+}
+
+function present<T>(value: T | undefined): T[] {
+  return value === undefined ? [] : [value];
+}
+
+start();

@@ -1,0 +1,88 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { PageAssets } from "./page_assets.ts";
+
+/** Packages that the page is made of, beside its own sources, and the one that builds it. */
+const PACKAGES = ["esbuild", "molstar", "plotly.js-cartesian-dist-min"];
+
+/** Folders of the project, of this module and of the page's sources. */
+function places(): { root: string; here: string; page: string } {
+  if (!import.meta.url.startsWith("file:")) {
+    throw new Error(
+      `Cannot build the report's page as denofold was loaded from ${import.meta.url}: expected a folder of files ` +
+        "(a checkout), or the single-file program, which carries the page with it",
+    );
+  }
+  const here = dirname(fileURLToPath(import.meta.url));
+  return { root: join(here, "..", ".."), here, page: join(here, "page") };
+}
+
+/**
+ * Bundles and minifies the page's sources in `page/` with the parts of Mol* and plotly that they use.
+ *
+ * Stops esbuild's process when done, so nothing else may use esbuild meanwhile.
+ *
+ * @throws {Error} If esbuild finds an error in them (names file and line), or the sources are no local files.
+ */
+export async function buildPage(): Promise<PageAssets> {
+  // Not imported at the top: a single-file program carries this module along, but not esbuild.
+  const esbuild = await import("esbuild");
+  const { root, page } = places();
+  try {
+    const result = await esbuild.build({
+      absWorkingDir: root,
+      entryPoints: { script: join(page, "main.ts"), style: join(page, "style.css") },
+      outdir: join(root, "dist"),
+      bundle: true,
+      minify: true,
+      write: false,
+      metafile: true,
+      format: "iife",
+      platform: "browser",
+      charset: "ascii",
+      target: ["chrome109", "firefox115", "safari16.4"],
+      legalComments: "none",
+      logLevel: "silent",
+      define: { "process.env.NODE_ENV": '"production"', "process.env.DEBUG": '""' },
+    });
+    const text = (extension: string) => result.outputFiles.find((file) => file.path.endsWith(extension))!.text.trim();
+    const script = `${await licences(root, Object.keys(result.metafile.inputs))}\n${text(".js")}`;
+    return { script: safeInScriptElement(script), style: text(".css") };
+  } finally {
+    await esbuild.stop();
+  }
+}
+
+/** A key that changes with the page's sources, the way they are built and the versions of the packages in it. */
+export async function pageKey(): Promise<string> {
+  const { root, here, page } = places();
+  const files = [join(here, "page_build.ts"), join(here, "report_data.ts")];
+  for await (const entry of Deno.readDir(page)) files.push(join(page, entry.name));
+  for (const name of PACKAGES) files.push(join(root, "node_modules", name, "package.json"));
+  const texts = await Promise.all(files.sort().map((file) => Deno.readTextFile(file)));
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(texts.join("\0")));
+  return new Uint8Array(digest).toHex().slice(0, 20);
+}
+
+/** A comment with the licence of every package that went into the bundle, as those licences ask. */
+async function licences(root: string, inputs: string[]): Promise<string> {
+  const folders = new Set(inputs.map((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]));
+  const parts: string[] = [];
+  for (const folder of folders) {
+    if (folder === undefined) continue;
+    const { name, version, license } = JSON.parse(await Deno.readTextFile(join(root, folder, "package.json")));
+    let text = "";
+    for await (const entry of Deno.readDir(join(root, folder))) {
+      if (/^licen[cs]e/i.test(entry.name)) text = await Deno.readTextFile(join(root, folder, entry.name));
+    }
+    parts.push(`${name} ${version}, ${license}\n\n${text.trim()}`);
+  }
+  const body = ["This page contains the following packages.", ...parts.sort()].join("\n\n----\n\n");
+  // deno-lint-ignore no-control-regex
+  return `/*!\n${body.replaceAll("*/", "* /").replace(/\r/g, "").replace(/[^\x00-\x7f]/g, "?")}\n*/`;
+}
+
+/** In a script element `</script` would end the script and `<!--` would begin a comment; both occur in strings alone. */
+function safeInScriptElement(script: string): string {
+  return script.replace(/<(\/script|!--)/gi, "<\\$1");
+}
