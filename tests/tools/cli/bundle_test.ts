@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { bundle } from "../../../tools/bundle.ts";
+import config from "../../../deno.json" with { type: "json" };
+import { runDeno } from "./_run.ts";
+
+Deno.test({
+  name: "the bundle runs from an empty folder without packages or a network",
+  sanitizeOps: false, // esbuild's service ends a moment after stop()
+  sanitizeResources: false,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      const file = join(folder, "denofold.js");
+      assert.equal(await bundle(file), (await Deno.stat(file)).size);
+      const env = { DENO_DIR: join(folder, "deno"), DENOFOLD_CACHE: join(folder, "cache") };
+      const offline = ["run", "-A", "--no-config", "--no-remote", "--no-npm", "--cached-only", "denofold.js"];
+      const doctor = await runDeno([...offline, "doctor", "--json"], { cwd: folder, env });
+      assert.equal(doctor.code, 0, doctor.stderr);
+      const findings = JSON.parse(doctor.stdout);
+      assert.equal(findings.selfTest.ok, true);
+      assert.equal(findings.versions.denofold, config.version);
+      for (const command of ["train", "predict-distances", "mds"]) {
+        const help = await runDeno([...offline, command, "--help"], { cwd: folder, env });
+        assert.equal(help.code, 0, help.stderr);
+        assert.match(help.stdout, new RegExp(`^Usage: denofold ${command} `));
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});

@@ -1,0 +1,91 @@
+import type { Command } from "commander";
+import { ensureAdapter } from "../platform/driver.ts";
+import { examine, type Findings } from "../platform/findings.ts";
+import { deviceOption, EXIT } from "./_shared.ts";
+
+/** Adds `denofold doctor`. */
+export function register(program: Command): void {
+  program.command("doctor")
+    .description("show the adapter, versions and programs, and what to do where something is missing")
+    .addOption(deviceOption())
+    .option("--fix", "install or fetch a software driver where there is none, as the other commands do")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", "\nExit code 0 if an adapter was found and computes right, else 1.")
+    .action(doctor);
+}
+
+interface DoctorOptions {
+  device: string;
+  fix?: boolean;
+  json?: boolean;
+}
+
+async function doctor({ device, fix, json }: DoctorOptions): Promise<void> {
+  const findings = await examine(() => ensureAdapter({ device, install: fix ?? false }));
+  console.log(json ? JSON.stringify(findings, undefined, 2) : table(findings));
+  if (!findings.ok) Deno.exitCode = EXIT.failure;
+}
+
+function table(findings: Findings): string {
+  const { adapter, selfTest, versions, machine } = findings;
+  const rows: [name: string, value: string][] = [];
+  if (adapter) {
+    rows.push(
+      ["adapter", `${adapter.name}${adapter.software ? " (software, on the processor)" : ""}`],
+      ["vendor", adapter.vendor],
+      ["driver", adapter.driver],
+      ["subgroups", subgroups(adapter.subgroupSizes)],
+      ["half floats", yesNo(adapter.shaderF16)],
+      ["timestamps", yesNo(adapter.timestamps)],
+      ["kernels", adapter.kernelFamily],
+      [
+        "buffers",
+        `${mebibytes(adapter.limits.maxBufferSize)}, ${
+          mebibytes(adapter.limits.maxStorageBufferBindingSize)
+        } visible at once`,
+      ],
+      [
+        "workgroups",
+        `${adapter.limits.maxComputeInvocationsPerWorkgroup} threads, ${
+          adapter.limits.maxComputeWorkgroupStorageSize / 1024
+        } KiB shared, ${adapter.limits.maxComputeWorkgroupsPerDimension} per axis`,
+      ],
+    );
+  }
+  rows.push(["self test", selfTest ? `${selfTest.ok ? "passed" : "FAILED"}: ${selfTest.text}` : "not run"]);
+  for (const other of findings.vulkanDevices) {
+    rows.push([
+      "Vulkan device",
+      `${other.name} (${other.type}, Vulkan ${other.apiVersion}, ${other.driver})`,
+    ]);
+  }
+  rows.push(
+    ["denofold", versions.denofold],
+    ["Deno", `${versions.deno} (V8 ${versions.v8}, TypeScript ${versions.typescript})`],
+    ["system", `${machine.system} ${machine.release}, ${machine.arch}`],
+    ["processor", `${machine.processor}, ${machine.threads} threads, ${mebibytes(machine.memoryBytes)} memory`],
+  );
+  for (const { path, use, exists } of findings.folders) {
+    rows.push(["folder", `${path} (${use}${exists ? "" : "; not there yet"})`]);
+  }
+  for (const { name, path, use } of findings.programs) rows.push([name, path ?? `not found (${use})`]);
+  const width = Math.max(...rows.map(([name]) => name.length)) + 2;
+  const lines = rows.map(([name, value]) => name.padEnd(width) + value);
+  for (const note of findings.notes) lines.push("", note);
+  lines.push("", findings.ok ? "Ready." : "Not ready:");
+  for (const { problem, advice } of findings.problems) lines.push(`- ${problem}${advice ? `\n  ${advice}` : ""}`);
+  return lines.join("\n");
+}
+
+function subgroups([least, most]: [number, number]): string {
+  if (most === 0) return "none";
+  return least === most ? `${least} lanes` : `${least} to ${most} lanes`;
+}
+
+function yesNo(value: boolean): string {
+  return value ? "yes" : "no";
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.floor(bytes / 2 ** 20).toLocaleString("en")} MiB`;
+}

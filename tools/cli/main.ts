@@ -1,0 +1,79 @@
+/**
+ * The command line of denofold: reads the arguments and calls the command they name.
+ *
+ * @module
+ */
+import { Command, CommanderError } from "commander";
+import config from "../../deno.json" with { type: "json" };
+import { reportError } from "./_report.ts";
+import { EXIT } from "./_shared.ts";
+
+/** A command's module. */
+interface CommandModule {
+  /** Adds the command, its flags and its action. */
+  register(program: Command): void;
+}
+
+/** The commands. Only the module of the one that is called is loaded, so that small ones start fast. */
+const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
+  "train": {
+    summary: "train the small Evoformer on structures and their alignment, or run the demo",
+    load: () => import("./train.ts"),
+  },
+  "predict-distances": {
+    summary: "predict distances and coordinates from a checkpoint and an alignment",
+    load: () => import("./predict_distances.ts"),
+  },
+  "mds": {
+    summary: "turn a matrix of distances into coordinates",
+    load: () => import("./mds.ts"),
+  },
+  "doctor": {
+    summary: "show the adapter, versions and programs, and what to do where something is missing",
+    load: () => import("./doctor.ts"),
+  },
+};
+
+/**
+ * Runs the command line.
+ *
+ * @param args The arguments, without the program's name.
+ * @returns The exit code: 0, 1 (an error), 2 (wrong usage) or what the command has set.
+ */
+export async function main(args: string[]): Promise<number> {
+  try {
+    const program = new Command("denofold");
+    program.description("Train, fine-tune and run protein folding networks on any GPU through WebGPU.");
+    program.version(config.version, "-V, --version");
+    program.exitOverride().configureOutput({ outputError: (text, write) => write(oneLine(text)) });
+    const called = calledCommand(args);
+    for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+      if (name === called) (await load()).register(program);
+      else program.command(name).description(summary).allowUnknownOption();
+    }
+    await program.parseAsync(args, { from: "user" });
+    return Deno.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage; // it has printed its message
+    return reportError(error);
+  }
+}
+
+/** The command that the arguments call, or of which they want to see the help. */
+function calledCommand(args: string[]): string | undefined {
+  const words = args.filter((word) => !word.startsWith("-"));
+  return words[0] === "help" ? words[1] : words[0];
+}
+
+/** Makes commander's message, and the suggestion that it puts on a line below, one line of the program's own form. */
+function oneLine(text: string): string {
+  return `${text.replace(/^error: /, "denofold: ").trim().replace(/\s*\n\s*/g, " ")}\n`;
+}
+
+if (import.meta.main) {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    Deno.exit(reportError(event.reason));
+  });
+  Deno.exit(await main(Deno.args));
+}

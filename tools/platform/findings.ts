@@ -1,0 +1,238 @@
+import config from "../../deno.json" with { type: "json" };
+import { requestTraits } from "../../core/adapter.ts";
+import { InputError } from "../errors.ts";
+import { cacheFolder } from "./cache.ts";
+import { adapterName, type EnsuredAdapter, isSoftware } from "./driver.ts";
+import { type SelfTest, selfTest } from "./self_test.ts";
+import { type VulkanDevice, vulkanDevices } from "./vulkan.ts";
+
+export type { SelfTest, VulkanDevice };
+
+/** What `denofold doctor` found out about the machine. */
+export interface Findings {
+  /** Whether there is an adapter and it computes right. */
+  ok: boolean;
+  /** The adapter that the commands would run on. */
+  adapter?: AdapterFindings;
+  /** A small kernel and whether its numbers were right. */
+  selfTest?: SelfTest;
+  /** All devices of the installed Vulkan drivers; empty outside Linux. */
+  vulkanDevices: VulkanDevice[];
+  /** Versions of what denofold runs on. */
+  versions: { denofold: string; deno: string; v8: string; typescript: string };
+  /** The machine; `memoryBytes` is all of its memory. */
+  machine: { system: string; release: string; arch: string; processor: string; threads: number; memoryBytes: number };
+  /** Folders in which files are kept that can be made again. */
+  folders: { path: string; use: string; exists: boolean }[];
+  /** Other programs that denofold can work with; without `path` where one is not installed. */
+  programs: { name: string; path?: string; use: string }[];
+  /** Remarks on the choice of the adapter. */
+  notes: string[];
+  /** What is wrong, and what to do about it. */
+  problems: { problem: string; advice?: string }[];
+}
+
+/** An adapter's facts. */
+export interface AdapterFindings {
+  /** Its name, as the driver gives it. */
+  name: string;
+  /** Who made it. */
+  vendor: string;
+  /** Its family of chips; empty where the driver does not say. */
+  architecture: string;
+  /** The driver and its version, as far as they can be known. */
+  driver: string;
+  /** Whether it computes on the processor. */
+  software: boolean;
+  /** Fewest and most lanes of a subgroup; zeros where there are no subgroups. */
+  subgroupSizes: [least: number, most: number];
+  /** Whether kernels can use half floats. */
+  shaderF16: boolean;
+  /** Whether kernels can be timed on the adapter. */
+  timestamps: boolean;
+  /** Which kind of kernels denofold chooses for it. */
+  kernelFamily: string;
+  /** WebGPU's optional features that it lists. */
+  features: string[];
+  /** The limits that matter here, under WebGPU's names; sizes in bytes. */
+  limits: Record<string, number>;
+}
+
+const LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxUniformBufferBindingSize",
+  "maxBindGroups",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupsPerDimension",
+] as const;
+
+const PROGRAMS: [name: string, use: string, commands: string[]][] = [
+  ["mafft", "aligns sequences; Debian: apt install mafft", ["mafft"]],
+  ["clustalo", "aligns sequences; Debian: apt install clustalo", ["clustalo"]],
+  ["TMscore", "compares structures; Debian: apt install tm-align", ["TMscore"]],
+  ["hhblits", "searches for related sequences; Debian: apt install hhsuite", ["hhblits"]],
+  ["mmseqs", "searches for related sequences; Debian: apt install mmseqs2", ["mmseqs"]],
+  ["chromium", "only for the tests of the report; Debian: apt install chromium", [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+  ]],
+];
+
+/**
+ * Looks at the machine and runs a small kernel on the adapter.
+ *
+ * @param findAdapter Finds the adapter; an InputError it throws becomes a problem in the findings.
+ */
+export async function examine(findAdapter: () => Promise<EnsuredAdapter>): Promise<Findings> {
+  const findings: Findings = {
+    ok: false,
+    vulkanDevices: [],
+    versions: {
+      denofold: config.version,
+      deno: Deno.version.deno,
+      v8: Deno.version.v8,
+      typescript: Deno.version.typescript,
+    },
+    machine: machine(),
+    folders: folders(),
+    programs: PROGRAMS.map(([name, use, commands]) => ({ name, path: findProgram(commands), use })),
+    notes: [],
+    problems: [],
+  };
+  try {
+    const { adapter, notes } = await findAdapter();
+    findings.notes.push(...notes);
+    const { device, traits } = await requestTraits(adapter);
+    const devices = vulkanDevices() ?? [];
+    findings.adapter = {
+      name: adapterName(adapter),
+      vendor: vendorName(adapter.info.vendor),
+      architecture: adapter.info.architecture,
+      driver: driverName(devices.find(({ name }) => name === adapterName(adapter))),
+      software: isSoftware(adapter),
+      subgroupSizes: [adapter.info.subgroupMinSize, adapter.info.subgroupMaxSize],
+      shaderF16: traits.shaderF16,
+      timestamps: traits.timestamps,
+      kernelFamily: traits.kernelFamily,
+      features: [...adapter.features].sort(),
+      limits: limits(adapter),
+    };
+    findings.selfTest = await selfTest(device, traits);
+    device.destroy();
+    findings.ok = findings.selfTest.ok;
+    if (!findings.ok) {
+      findings.problems.push({
+        problem: `${adapterName(adapter)} computes wrong numbers: ${findings.selfTest.text}`,
+        advice: "Update its driver, or choose another adapter with --device.",
+      });
+    }
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    findings.problems.push({
+      problem: error.message,
+      advice: Deno.build.os === "linux"
+        ? "The other commands see to a software driver by themselves: with apt-get as root on Debian and Ubuntu, else " +
+          "with SwiftShader from npm. `denofold doctor --fix` does it now."
+        : undefined,
+    });
+  }
+  findings.vulkanDevices = vulkanDevices() ?? [];
+  return findings;
+}
+
+function limits(adapter: GPUAdapter): Record<string, number> {
+  return Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
+}
+
+/** Vendors as WebGPU gives them in Deno: PCI numbers, or numbers of the Khronos registry, in decimal. */
+const VENDORS: Record<string, string> = {
+  "4098": "AMD",
+  "4203": "Apple",
+  "4318": "NVIDIA",
+  "5045": "ARM",
+  "5140": "Microsoft",
+  "6880": "Google",
+  "20803": "Qualcomm",
+  "32902": "Intel",
+  "65541": "Mesa",
+};
+
+function vendorName(vendor: string): string {
+  return VENDORS[vendor] ?? (vendor || "not given");
+}
+
+function driverName(device: VulkanDevice | undefined): string {
+  if (device) return `${device.driver}, Vulkan ${device.apiVersion}`;
+  return Deno.build.os === "darwin" ? "Metal" : Deno.build.os === "windows" ? "DirectX 12 or Vulkan" : "not given";
+}
+
+function machine(): Findings["machine"] {
+  return {
+    system: systemName(),
+    release: Deno.osRelease(),
+    arch: Deno.build.arch,
+    processor: processorName(),
+    threads: navigator.hardwareConcurrency,
+    memoryBytes: Deno.systemMemoryInfo().total,
+  };
+}
+
+function systemName(): string {
+  return firstMatch("/etc/os-release", /^PRETTY_NAME="?([^"\n]*)"?$/m) ?? Deno.build.os;
+}
+
+function processorName(): string {
+  return firstMatch("/proc/cpuinfo", /^(?:model name|Model)\s*:\s*(.*)$/m) ?? Deno.build.arch;
+}
+
+function firstMatch(file: string, pattern: RegExp): string | undefined {
+  try {
+    return pattern.exec(Deno.readTextFileSync(file))?.[1];
+  } catch {
+    return undefined; // Not Linux.
+  }
+}
+
+function folders(): Findings["folders"] {
+  const own = cacheFolder();
+  const deno = Deno.env.get("DENO_DIR");
+  const list = [{ path: own, use: "denofold's cache: software driver, page of the report" }];
+  if (deno) list.push({ path: deno, use: "Deno's cache" });
+  return list.map((folder) => ({ ...folder, exists: isThere(folder.path) }));
+}
+
+function findProgram(commands: string[]): string | undefined {
+  const [separator, endings] = Deno.build.os === "windows" ? [";", [".exe", ".cmd", ""]] : [":", [""]];
+  const folders = (Deno.env.get("PATH") ?? "").split(separator).filter((folder) => folder !== "");
+  for (const command of commands) {
+    for (const folder of folders) {
+      for (const ending of endings) {
+        const path = `${folder}/${command}${ending}`;
+        if (isFile(path)) return path;
+      }
+    }
+  }
+  return undefined;
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
