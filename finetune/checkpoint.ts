@@ -1,0 +1,91 @@
+import { entries, type Shape, type Tensor, type Tree } from "../core/mod.ts";
+import { snakeCase } from "../model/weights/names.ts";
+import { encodeSafetensors, type NamedArray, parseSafetensors, toFloat32 } from "../model/weights/safetensors.ts";
+import type { TrainerState } from "./trainer.ts";
+
+/** What a checkpoint file holds. */
+export interface Checkpoint {
+  /** Parameters by their state-dict names. */
+  readonly params: ReadonlyMap<string, NamedArray>;
+  /** Memory of the trainer, in checkpoints to go on from. */
+  readonly trainer?: TrainerState;
+  /** Plain data that whoever wrote it needs: configuration, seed, history. */
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+const FORMAT = "denofold-checkpoint-1";
+
+/**
+ * Encodes parameters (and, to go on later, the trainer's memory) as a safetensors file: `param/NAME`, `optimizer/m`,
+ * `optimizer/v`, `ema`, and the facts as JSON in its metadata.
+ */
+export async function encodeCheckpoint(
+  params: Tree<Tensor>,
+  facts: Readonly<Record<string, unknown>>,
+  trainer?: TrainerState,
+): Promise<Uint8Array> {
+  const tensors = new Map<string, NamedArray>();
+  for (const [path, tensor] of entries<Tensor>(params)) {
+    tensors.set(`param/${snakeCase(path)}`, {
+      shape: tensor.shape,
+      dtype: "F32",
+      data: await tensor.read() as Float32Array,
+    });
+  }
+  if (trainer) {
+    const { m, v } = trainer.optimizer;
+    tensors.set("optimizer/m", { shape: [m.length], dtype: "F32", data: m });
+    tensors.set("optimizer/v", { shape: [v.length], dtype: "F32", data: v });
+    if (trainer.ema) tensors.set("ema", { shape: [trainer.ema.length], dtype: "F32", data: trainer.ema });
+  }
+  const steps = trainer && { step: trainer.step, optimizerStep: trainer.optimizer.step };
+  return encodeSafetensors(tensors, {
+    format: FORMAT,
+    facts: JSON.stringify(facts),
+    trainer: JSON.stringify(steps ?? null),
+  });
+}
+
+/**
+ * Decodes what {@linkcode encodeCheckpoint} wrote.
+ *
+ * @param source Name of the file, for errors.
+ * @throws {SyntaxError} If the bytes are damaged or are no checkpoint of denofold.
+ */
+export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint {
+  const { tensors, metadata } = parseSafetensors(bytes, source);
+  if (metadata.format !== FORMAT) {
+    throw new SyntaxError(
+      `${source} is no checkpoint of denofold: its metadata says format ${
+        metadata.format ?? "nothing"
+      }, expected ${FORMAT}`,
+    );
+  }
+  const params = new Map<string, NamedArray>();
+  for (const [name, array] of tensors) if (name.startsWith("param/")) params.set(name.slice(6), array);
+  const flat = (name: string) => {
+    const array = tensors.get(name);
+    return array && toFloat32(array);
+  };
+  const steps = JSON.parse(metadata.trainer ?? "null") as { step: number; optimizerStep: number } | null;
+  const m = flat("optimizer/m"), v = flat("optimizer/v");
+  const trainer = steps && m && v
+    ? { step: steps.step, optimizer: { step: steps.optimizerStep, m, v }, ema: flat("ema") }
+    : undefined;
+  return { params, trainer, facts: JSON.parse(metadata.facts ?? "{}") };
+}
+
+/**
+ * Looks a parameter up in a checkpoint by its path in the parameter tree.
+ *
+ * @throws {TypeError} If it is missing or has another shape.
+ */
+export function findParameter(checkpoint: Checkpoint, path: string, shape: Shape, source: string): Float32Array {
+  const name = snakeCase(path);
+  const array = checkpoint.params.get(name);
+  if (!array) throw new TypeError(`${source} has no parameter ${name}, expected one of shape [${shape}]`);
+  if (array.shape.join() !== shape.join()) {
+    throw new TypeError(`${source}: the parameter ${name} is [${array.shape}], this model needs [${shape}]`);
+  }
+  return toFloat32(array);
+}

@@ -1,0 +1,177 @@
+import { type Device, elementGrid, leaves, type Tensor, type Tree } from "../core/mod.ts";
+import { FlatLayout } from "./_flat.ts";
+import { adamKernel, normKernel, squareSumKernel } from "./optimizer.wgsl.ts";
+
+/** Choices of {@linkcode Optimizer}. */
+export interface OptimizerOptions {
+  /** "adamw" decays the weights themselves, "adam" adds the decay to the gradient, as PyTorch's two do. @default "adamw" */
+  readonly kind?: "adamw" | "adam";
+  /** @default 3e-4 */
+  readonly learningRate?: number;
+  /** @default 0.01 for adamw, 0 for adam */
+  readonly weightDecay?: number;
+  /** @default [0.9, 0.999] */
+  readonly betas?: readonly [number, number];
+  /** @default 1e-8 */
+  readonly eps?: number;
+  /** Scales the gradients down to this global norm. @default no clipping */
+  readonly maxNorm?: number;
+}
+
+/** What an optimizer remembers, on the CPU: enough to go on to the same bits. */
+export interface OptimizerState {
+  readonly step: number;
+  /** First and second moments of all parameters, end to end, each parameter at a multiple of four elements. */
+  readonly m: Float32Array;
+  readonly v: Float32Array;
+}
+
+/**
+ * Adam or AdamW over all leaves of a parameter tree at once: one kernel updates every parameter and both moments.
+ * Parameters whose gradient is null are left alone, by weight decay too.
+ *
+ * Source: Kingma & Ba (2015); Loshchilov & Hutter (2019); order of operations as in PyTorch's `torch.optim`.
+ *
+ * @example
+ * ```ts
+ * import { Device } from "@denofold/denofold";
+ * import { Optimizer } from "@denofold/denofold/finetune";
+ * import assert from "node:assert/strict";
+ *
+ * const device = await Device.open(navigator.gpu);
+ * using scope = device.scope("example");
+ * const params = { weight: device.tensor([1], [1]) };
+ * using optimizer = new Optimizer(device, params, { kind: "adam", learningRate: 0.1 });
+ * optimizer.step(params, { weight: device.tensor([5], [1]) });
+ * assert.ok(Math.abs(await params.weight.item() - 0.9) < 1e-5);
+ * ```
+ */
+export class Optimizer {
+  readonly #device: Device;
+  readonly #layout: FlatLayout;
+  readonly #options: Required<OptimizerOptions>;
+  readonly #m: Tensor;
+  readonly #v: Tensor;
+  #step = 0;
+
+  /** Moments start at zero; they belong to the optimizer, which frees them when disposed of. */
+  constructor(device: Device, params: Tree<Tensor>, options: OptimizerOptions = {}) {
+    const kind = options.kind ?? "adamw";
+    this.#device = device;
+    this.#layout = new FlatLayout(params);
+    this.#options = {
+      kind,
+      learningRate: 3e-4,
+      weightDecay: kind === "adamw" ? 0.01 : 0,
+      betas: [0.9, 0.999],
+      eps: 1e-8,
+      maxNorm: Infinity,
+      ...options,
+    };
+    using m = device.zeros([this.#layout.size]);
+    using v = device.zeros([this.#layout.size]);
+    this.#m = device.hold(m);
+    this.#v = device.hold(v);
+  }
+
+  /** Steps made so far. */
+  get steps(): number {
+    return this.#step;
+  }
+
+  /** Bytes of the moments. */
+  get bytes(): number {
+    return 2 * 4 * this.#layout.size;
+  }
+
+  /**
+   * Updates the parameters in place.
+   *
+   * @param grads A tree like the parameters', null where there is no gradient.
+   * @param factor Of the learning rate, from a schedule. @default 1
+   * @returns Global norm of the gradients before clipping, a tensor `[1]` of the current scope.
+   */
+  step(params: Tree<Tensor>, grads: Tree<Tensor | null>, factor = 1): Tensor {
+    const device = this.#device, layout = this.#layout;
+    const { kind, learningRate, weightDecay, betas: [beta1, beta2], eps, maxNorm } = this.#options;
+    using scope = device.scope("optimizer");
+    const given = leaves<Tensor>(params);
+    const dGiven = gradientLeaves(grads, given.length);
+    this.#step++;
+    const g = layout.gather(device, dGiven);
+    const norm = globalNorm(device, g);
+    const p = layout.gather(device, given);
+    for (const [first, count] of layout.runs((i) => dGiven[i] !== null)) {
+      device.run(adamKernel({ decoupled: kind === "adamw" }), {
+        bindings: { g, norm, p, m: this.#m, v: this.#v },
+        uniforms: {
+          ...{ first: first / 4, n4: count / 4, rate: learningRate * factor, decay: weightDecay, beta2, eps },
+          rest1: 1 - beta1,
+          rest2: 1 - beta2,
+          correction1: 1 - beta1 ** this.#step,
+          correction2: Math.sqrt(1 - beta2 ** this.#step),
+          maxNorm: Math.min(maxNorm, 3e38),
+        },
+        grid: elementGrid(count / 4, 64),
+      });
+    }
+    layout.scatter(device, p, given.map((tensor, i) => (dGiven[i] ? tensor : null)));
+    return scope.keep(norm);
+  }
+
+  /** Copies the optimizer's memory to the CPU. */
+  async state(): Promise<OptimizerState> {
+    const m = await this.#m.read() as Float32Array;
+    return { step: this.#step, m, v: await this.#v.read() as Float32Array };
+  }
+
+  /**
+   * Goes on from a saved state.
+   *
+   * @throws {TypeError} If the state is that of other parameters.
+   */
+  restore({ step, m, v }: OptimizerState): void {
+    const { size } = this.#layout;
+    if (m.length !== size || v.length !== size) {
+      throw new TypeError(`The optimizer's state has ${m.length} and ${v.length} numbers, the parameters need ${size}`);
+    }
+    this.#step = step;
+    this.#device.write(this.#m, m);
+    this.#device.write(this.#v, v);
+  }
+
+  /** Frees the moments. */
+  [Symbol.dispose](): void {
+    this.#m.dispose();
+    this.#v.dispose();
+  }
+}
+
+/** Leaves of a gradient tree, nulls kept. */
+function gradientLeaves(grads: Tree<Tensor | null>, count: number): (Tensor | null)[] {
+  const found: (Tensor | null)[] = [];
+  const walk = (node: unknown) => {
+    if (node === null || (typeof node === "object" && "storage" in node)) found.push(node as Tensor | null);
+    else if (typeof node === "object") Object.values(node).forEach(walk);
+  };
+  walk(grads);
+  if (found.length !== count) {
+    throw new TypeError(`There are ${count} parameters and ${found.length} gradients: the trees must be alike`);
+  }
+  return found;
+}
+
+/** Square root of the sum of all squares, as a tensor `[1]`. */
+export function globalNorm(device: Device, flat: Tensor): Tensor {
+  const n4 = Math.ceil(flat.size / 4);
+  const chunks = Math.ceil(n4 / 256);
+  const sums = device.empty([chunks]);
+  const out = device.empty([1]);
+  device.run(squareSumKernel, {
+    bindings: { x: flat, out: sums },
+    uniforms: { n4, chunks },
+    grid: elementGrid(chunks, 64),
+  });
+  device.run(normKernel, { bindings: { x: sums, out }, uniforms: { chunks }, grid: [1, 1, 1] });
+  return out;
+}

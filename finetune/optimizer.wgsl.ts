@@ -1,0 +1,78 @@
+import { type Kernel, kernel, kernelFamily } from "../core/mod.ts";
+
+/** Sum of squares of chunks of 256 vec4s, each summed in 16 parts for accuracy. */
+export const squareSumKernel: Kernel = kernel({
+  name: "squareSum",
+  bindings: { x: "load vec4f", out: "write f32" },
+  uniforms: { n4: "u32", chunks: "u32" },
+  body: `if (index < u.chunks) {
+var total = 0.0;
+for (var part = 0u; part < 16u; part++) {
+  var sum = vec4f();
+  for (var i = 0u; i < 16u; i++) {
+    let at = index * 256u + part * 16u + i;
+    let x = select(vec4f(), x_at(min(at, u.n4 - 1u)), at < u.n4);
+    sum = fma(x, x, sum);
+  }
+  total += sum.x + sum.y + sum.z + sum.w;
+}
+out[index] = total;
+}`,
+});
+
+/** Square root of the sum of the chunks' sums, by one invocation in two levels. */
+export const normKernel: Kernel = kernel({
+  name: "globalNorm",
+  bindings: { x: "read f32", out: "write f32" },
+  uniforms: { chunks: "u32" },
+  workgroupSize: 1,
+  body: `var total = 0.0;
+for (var first = 0u; first < u.chunks; first += 128u) {
+  var sum = 0.0;
+  for (var i = first; i < min(first + 128u, u.chunks); i++) { sum += x[i]; }
+  total += sum;
+}
+out[0] = sqrt(total);`,
+});
+
+/**
+ * One step of Adam with decoupled weight decay (AdamW) or decay added to the gradient (Adam), gradients scaled by
+ * min(1, maxNorm / (norm + 1e-6)).
+ */
+export const adamKernel = kernelFamily(({ decoupled }: { decoupled: boolean }) => ({
+  name: decoupled ? "adamW" : "adam",
+  bindings: { g: "read vec4f", norm: "read f32", p: "write vec4f", m: "write vec4f", v: "write vec4f" },
+  uniforms: {
+    first: "u32", // first vec4 of the run
+    n4: "u32",
+    rate: "f32",
+    decay: "f32",
+    beta2: "f32",
+    rest1: "f32", // 1 - beta1, which float32 cannot take from beta1 without losing digits
+    rest2: "f32",
+    eps: "f32",
+    correction1: "f32", // 1 - beta1^t
+    correction2: "f32", // sqrt(1 - beta2^t)
+    maxNorm: "f32",
+  },
+  body: `if (index < u.n4) {
+let i = u.first + index;
+let scale = min(1.0, u.maxNorm / (norm[0] + 1e-6));
+var d = g[i] * scale;
+var x = p[i];
+${decoupled ? "x *= 1.0 - u.rate * u.decay;" : "d += u.decay * x;"}
+let m1 = fma(vec4f(u.rest1), d - m[i], m[i]);
+let v1 = fma(vec4f(u.rest2), d * d, u.beta2 * v[i]);
+m[i] = m1;
+v[i] = v1;
+p[i] = x - (u.rate / u.correction1) * m1 / (sqrt(v1) / u.correction2 + u.eps);
+}`,
+}));
+
+/** shadow = decay * shadow + (1 - decay) * p. */
+export const emaKernel: Kernel = kernel({
+  name: "ema",
+  bindings: { p: "read vec4f", shadow: "write vec4f" },
+  uniforms: { n4: "u32", decay: "f32" },
+  body: "if (index < u.n4) { shadow[index] = fma(vec4f(u.decay), shadow[index], (1.0 - u.decay) * p[index]); }",
+});

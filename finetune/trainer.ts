@@ -1,0 +1,145 @@
+import { type Device, leaves, type Tensor, type Tree, valueAndGrad } from "../core/mod.ts";
+import { ExponentialMovingAverage } from "./ema.ts";
+import { Optimizer, type OptimizerOptions, type OptimizerState } from "./optimizer.ts";
+import { learningRateFactor, type Schedule } from "./schedule.ts";
+
+/** What a trainer trains, and how. */
+export interface TrainerOptions<P, B> {
+  /** Updated in place; they stay the caller's. */
+  readonly params: P;
+  /** Loss of a batch: a scalar tensor. */
+  readonly loss: (params: P, batch: B) => Tensor;
+  readonly optimizer?: OptimizerOptions;
+  /** @default constant */
+  readonly schedule?: Schedule;
+  /** Keep a moving average of the parameters with this decay. @default none */
+  readonly emaDecay?: number;
+}
+
+/** What one step was like. */
+export interface StepReport {
+  /** Number of the step, from 0. */
+  readonly step: number;
+  /** Before the update. */
+  readonly loss: number;
+  /** Global norm of the gradients, before clipping. */
+  readonly gradNorm: number;
+  readonly learningRate: number;
+  readonly forwardMs: number;
+  readonly backwardMs: number;
+  readonly optimizerMs: number;
+  /** The whole step, reading the loss included. */
+  readonly totalMs: number;
+  /** Bytes that were kept between the way there and the way back. */
+  readonly savedBytes: number;
+}
+
+/** All that a trainer needs to go on to the same bits, besides the parameters. */
+export interface TrainerState {
+  readonly step: number;
+  readonly optimizer: OptimizerState;
+  readonly ema?: Float32Array;
+}
+
+/**
+ * Trains a parameter tree batch by batch: gradient, clipping, optimizer step, moving average. Awaits the GPU once a
+ * step.
+ */
+export class Trainer<P, B> {
+  readonly #device: Device;
+  readonly #options: TrainerOptions<P, B>;
+  readonly #optimizer: Optimizer;
+  /** Moving average of the parameters, if one is kept. */
+  readonly ema: ExponentialMovingAverage | null;
+  #step = 0;
+
+  constructor(device: Device, options: TrainerOptions<P, B>) {
+    const params = options.params as Tree<Tensor>;
+    this.#device = device;
+    this.#options = options;
+    this.#optimizer = new Optimizer(device, params, options.optimizer);
+    this.ema = options.emaDecay === undefined ? null : new ExponentialMovingAverage(device, params, options.emaDecay);
+  }
+
+  /** Steps made so far. */
+  get steps(): number {
+    return this.#step;
+  }
+
+  /** Bytes of parameters, gradients and optimizer, as a count of what training cannot do without. */
+  get parameterBytes(): number {
+    const size = leaves<Tensor>(this.#options.params as Tree<Tensor>).reduce((sum, t) => sum + 4 * t.size, 0);
+    return 2 * size + this.#optimizer.bytes;
+  }
+
+  /**
+   * Makes one step on a batch.
+   *
+   * @throws {RangeError} If the loss is not finite; the parameters are then already updated: go back to a checkpoint.
+   */
+  async step(batch: B): Promise<StepReport> {
+    const device = this.#device;
+    const { params, loss, schedule = {}, optimizer = {} } = this.#options;
+    const step = this.#step;
+    const start = performance.now();
+    using scope = device.scope("step");
+    let forwarded = start;
+    const timed = (p: P) => {
+      const value = loss(p, batch);
+      device.settle();
+      forwarded = performance.now();
+      return value;
+    };
+    const { value, grads, heldBytes } = valueAndGrad<P>(device, timed, params);
+    device.settle();
+    const backwarded = performance.now();
+    const factor = learningRateFactor(step, schedule);
+    const norm = this.#optimizer.step(params as Tree<Tensor>, grads as Tree<Tensor | null>, factor);
+    this.ema?.update(params as Tree<Tensor>);
+    device.settle();
+    const optimized = performance.now();
+    using both = device.empty([2]);
+    device.copy(value, both, { count: 1 });
+    device.copy(norm, both, { toElement: 1, count: 1 });
+    const [lossValue, gradNorm] = await both.read();
+    void scope;
+    this.#step++;
+    if (!Number.isFinite(lossValue)) {
+      throw new RangeError(`The loss of step ${step} is ${lossValue}: training diverged; try a smaller learning rate`);
+    }
+    return {
+      step,
+      loss: lossValue,
+      gradNorm,
+      learningRate: (optimizer.learningRate ?? 3e-4) * factor,
+      forwardMs: forwarded - start,
+      backwardMs: backwarded - forwarded,
+      optimizerMs: optimized - backwarded,
+      totalMs: performance.now() - start,
+      savedBytes: heldBytes,
+    };
+  }
+
+  /** Copies the trainer's memory to the CPU. */
+  async state(): Promise<TrainerState> {
+    return { step: this.#step, optimizer: await this.#optimizer.state(), ema: await this.ema?.state() };
+  }
+
+  /**
+   * Goes on from a saved state.
+   *
+   * @throws {TypeError} If the state is that of other parameters, or lacks the moving average this trainer keeps.
+   */
+  restore({ step, optimizer, ema }: TrainerState): void {
+    if (this.ema && !ema) throw new TypeError("The saved state has no moving average, this trainer keeps one");
+    this.#optimizer.restore(optimizer);
+    if (ema) this.ema?.restore(ema);
+    this.#step = step;
+  }
+
+  /** Frees the optimizer's moments and the average; the parameters stay. */
+  [Symbol.dispose](): void {
+    this.#optimizer[Symbol.dispose]();
+    this.ema?.[Symbol.dispose]();
+  }
+}

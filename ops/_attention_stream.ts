@@ -1,0 +1,136 @@
+import type { KernelFamily } from "../core/mod.ts";
+
+/** How the invocations of an attention kernel share the rows they stream over. */
+export interface Streaming {
+  /** One row a lane, broadcast (subgroup); staged in workgroup memory (workgroup); read by each on its own (plain). */
+  readonly family: KernelFamily;
+  /** Invocations of a workgroup; the size of a subgroup in the family of that name. */
+  readonly lanes: number;
+  /** vec4s of a head's channels. */
+  readonly d4: number;
+  /**
+   * Items in a block of the loop: 4, or more in the family "subgroup", where `lanes / items` lanes share the load of an
+   * item; that number divides `d4`.
+   */
+  readonly items: number;
+}
+
+/** Rows that attention streams over: two rows of `d4` vec4s (k and v, or q and dO) and one vec4 of numbers an item. */
+export interface StreamedRows {
+  /** WGSL for vec4 `d` of the first row of token `token`. */
+  a(token: string, d: string | number): string;
+  /** The same for the second row. */
+  b(token: string, d: string | number): string;
+  /** WGSL for the numbers of token `token`; `inside` is a bool, false for a repeat past the last item. */
+  numbers(token: string, inside: string): string;
+}
+
+/** How the body of the loop gets at the items of a block. */
+export interface StreamedBlock {
+  /** Items in the block: a multiple of 4. */
+  readonly items: number;
+  /** WGSL for vec4 `d` of item `j`'s first row. */
+  a(j: number, d: number): string;
+  /** The same for the second row. */
+  b(j: number, d: number): string;
+  /** WGSL for component `c` of item `j`'s numbers. */
+  number(j: number, c: "x" | "y" | "z"): string;
+}
+
+/** Rows of a tile in workgroup memory, within WebGPU's 16 KiB. */
+function tileRows(d4: number): number {
+  let rows = 32;
+  while (rows > 4 && rows * (2 * d4 + 1) * 16 > 16384) rows /= 2;
+  return rows;
+}
+
+/** Largest `d4` that every adapter's workgroup memory takes. */
+export const MAX_D4 = 127;
+
+/** Workgroup variables of {@linkcode streamLoop}. */
+export function streamDeclarations({ family, d4 }: Streaming): string {
+  if (family !== "workgroup") return "";
+  const rows = tileRows(d4);
+  return `
+var<workgroup> tile_a: array<vec4f, ${rows * d4}>;
+var<workgroup> tile_b: array<vec4f, ${rows * d4}>;
+var<workgroup> tile_numbers: array<vec4f, ${rows}>;`;
+}
+
+/**
+ * A loop over all `u.L` tokens of a sequence, a block at a time. Tokens are `base + item * u.lStride`; the body finds
+ * the first item of its block in `at`. Items past the last repeat it.
+ */
+export function streamLoop(
+  { family, lanes, d4, items }: Streaming,
+  rows: StreamedRows,
+  body: (block: StreamedBlock) => string,
+): string {
+  const each = (n: number, piece: (i: number) => string) => Array.from({ length: n }, (_, i) => piece(i)).join("\n");
+  const token = (item: string) => `base + min(${item}, u.L - 1u) * u.lStride`;
+  if (family === "subgroup") {
+    const part = d4 / (lanes / items); // vec4s that a lane loads
+    const from = (j: number, d: number) => `${j + items * Math.floor(d / part)}u`;
+    const block: StreamedBlock = {
+      items,
+      a: (j, d) => `subgroupBroadcast(a${d % part}, ${from(j, d)})`,
+      b: (j, d) => `subgroupBroadcast(b${d % part}, ${from(j, d)})`,
+      number: (j, c) => `subgroupBroadcast(numbers.${c}, ${j}u)`,
+    };
+    return `
+let my_item = lane % ${items}u;
+let first_d = (lane / ${items}u) * ${part}u;
+for (var at = 0u; at < u.L; at += ${items}u) {
+  let token = ${token("at + my_item")};
+  let numbers = ${rows.numbers("token", "(at + my_item < u.L)")};
+  ${
+      each(part, (d) =>
+        `let a${d} = ${rows.a("token", `(first_d + ${d}u)`)}; let b${d} = ${rows.b("token", `(first_d + ${d}u)`)};`)
+    }
+  ${body(block)}
+}`;
+  }
+  if (family === "plain") {
+    const block: StreamedBlock = {
+      items,
+      a: (j, d) => rows.a(`token${j}`, d),
+      b: (j, d) => rows.b(`token${j}`, d),
+      number: (j, c) => `numbers${j}.${c}`,
+    };
+    return `
+for (var at = 0u; at < u.L; at += 4u) {
+  ${
+      each(4, (j) => `
+  let token${j} = ${token(`at + ${j}u`)};
+  let numbers${j} = ${rows.numbers(`token${j}`, `(at + ${j}u < u.L)`)};`)
+    }
+  ${body(block)}
+}`;
+  }
+  const tile = tileRows(d4);
+  const block: StreamedBlock = {
+    items,
+    a: (j, d) => `tile_a[(row + ${j}u) * ${d4}u + ${d}u]`,
+    b: (j, d) => `tile_b[(row + ${j}u) * ${d4}u + ${d}u]`,
+    number: (j, c) => `tile_numbers[row + ${j}u].${c}`,
+  };
+  return `
+for (var tile = 0u; tile < u.L; tile += ${tile}u) {
+  workgroupBarrier();
+  for (var i = lane; i < ${tile * d4}u; i += ${lanes}u) {
+    let token = ${token(`tile + i / ${d4}u`)};
+    let d = i % ${d4}u;
+    tile_a[i] = ${rows.a("token", "d")};
+    tile_b[i] = ${rows.b("token", "d")};
+  }
+  if (lane < ${tile}u) {
+    let token = ${token("tile + lane")};
+    tile_numbers[lane] = ${rows.numbers("token", "(tile + lane < u.L)")};
+  }
+  workgroupBarrier();
+  for (var row = 0u; row < min(${tile}u, u.L - tile); row += 4u) {
+    let at = tile + row;
+    ${body(block)}
+  }
+}`;
+}

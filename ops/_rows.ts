@@ -1,0 +1,65 @@
+import { type BindingType, type Device, unroll } from "../core/mod.ts";
+
+/** What the texts of the kernels that go along rows depend on. */
+export interface RowStructure {
+  /** Whether a row is read four elements at a time: its length is a multiple of four. */
+  readonly vector: boolean;
+  /** Invocations that share a row. */
+  readonly rowLanes: 1 | 16;
+  /** Elements (or vec4s) in one turn of a loop; divides a row's number of them. */
+  readonly unrolled: number;
+}
+
+/**
+ * Declarations for {@linkcode alongRow}: the type `V` of what is read at once, `total` and `greatest` of one, and
+ * `row_sum` and `row_max` over the invocations that share a row.
+ */
+export function rowDeclarations({ vector, rowLanes }: RowStructure): string {
+  const reduce = (name: string, combine: string) =>
+    rowLanes === 1 ? `fn ${name}(lane: u32, v: f32) -> f32 { return v; }` : `
+fn ${name}(lane: u32, v: f32) -> f32 {
+  workgroupBarrier();
+  partial[lane] = v;
+  workgroupBarrier();
+  let first = lane / ${rowLanes}u * ${rowLanes}u;
+  var all = partial[first];
+  for (var i = 1u; i < ${rowLanes}u; i++) { all = ${combine}; }
+  return all;
+}`;
+  return `alias V = ${vector ? "vec4f" : "f32"};
+fn total(v: V) -> f32 { return ${vector ? "(v.x + v.y) + (v.z + v.w)" : "v"}; }
+fn greatest(v: V) -> f32 { return ${vector ? "max(max(v.x, v.y), max(v.z, v.w))" : "v"}; }
+${rowLanes === 1 ? "" : "var<workgroup> partial: array<f32, 64>;"}
+${reduce("row_sum", "all + partial[first + i]")}
+${reduce("row_max", "max(all, partial[first + i])")}`;
+}
+
+/** Where a row's invocation stands: `row` (inside the matrix), `live` (whether it counts), `part`, `base`. */
+export const rowPlace = ({ rowLanes }: RowStructure) => `
+let live = index / ${rowLanes}u < u.rows;
+let row = min(index / ${rowLanes}u, u.rows - 1u);
+let part = lane % ${rowLanes}u;
+let base = row * u.columns;`;
+
+/** A loop along the row: `j` is the place in it, `i` that in the tensor (`step` multiplies `j`). */
+export function alongRow({ rowLanes, unrolled }: RowStructure, statement: string, step = ""): string {
+  return `for (var first = part; first < u.columns; first += ${rowLanes * unrolled}u) {
+${unroll(unrolled, (k) => `{ let j = first + ${k * rowLanes}u; let i = base + j${step}; ${statement} }`)}
+}`;
+}
+
+/** How an array is read at once. */
+export const reader = ({ vector }: { vector: boolean }, name: string, at: string) =>
+  vector ? `${name}_at(${at})` : `${name}[${at}]`;
+
+/** Bindings of arrays that are read, and written, at once. */
+export const inputType = ({ vector }: { vector: boolean }): BindingType => (vector ? "load vec4f" : "read f32");
+export const outputType = ({ vector }: { vector: boolean }): BindingType => (vector ? "write vec4f" : "write f32");
+
+/** How rows of `c` elements are read on this device. */
+export function rowStructure(device: Device, c: number): RowStructure {
+  const vector = c % 4 === 0;
+  const columns = vector ? c / 4 : c;
+  const rowLanes = device.traits.kernelFamily === "workgroup" ? 16 : 1;
+  return { vector, rowLanes, unrolled: rowLanes === 1 && columns % 4 === 0 ? 4 : 1 };
+}

@@ -1,0 +1,100 @@
+import { defineOp, elementGrid, type Tensor } from "../core/mod.ts";
+import { columnSum } from "./_column_sum.ts";
+import { rowStructure } from "./_rows.ts";
+import { layerNormAffineKernel, layerNormGradientKernel, layerNormKernel } from "./layer_norm.wgsl.ts";
+
+/** Learned scale and offset of {@linkcode layerNorm}. */
+export interface LayerNormAffine {
+  /** Scale, `[C]`. @default 1 */
+  readonly gamma?: Tensor;
+  /** Offset, `[C]`. @default 0 */
+  readonly beta?: Tensor;
+}
+
+/** Options of {@linkcode layerNorm}. */
+export interface LayerNormOptions {
+  /** Added to the variance. @default 1e-5 */
+  readonly eps?: number;
+}
+
+type Inputs = { x: Tensor; gamma: Tensor | undefined; beta: Tensor | undefined };
+
+const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
+  name: "layerNorm",
+  needs: ["x", "gamma"],
+  forward({ x, gamma, beta }, { eps }, { device }) {
+    const c = x.shape.at(-1) ?? 0;
+    for (const [name, tensor] of [["gamma", gamma], ["beta", beta]] as const) {
+      if (c === 0 || (tensor && (tensor.shape.length !== 1 || tensor.size !== c))) {
+        throw new TypeError(
+          `layerNorm() needs x [..., C] and ${name} [C]: x is [${x.shape}], ${name} is [${tensor?.shape}]`,
+        );
+      }
+    }
+    const rows = x.size / c;
+    const s = rowStructure(device, c);
+    const out = device.empty(x.shape), stats = device.empty([rows, 4]);
+    device.run(layerNormKernel({ ...s, gamma: !!gamma, beta: !!beta }), {
+      bindings: { x, ...(gamma ? { gamma } : {}), ...(beta ? { beta } : {}), out, stats },
+      uniforms: { rows, columns: s.vector ? c / 4 : c, inverse_c: 1 / c, eps },
+      grid: elementGrid(rows * s.rowLanes, 64),
+    });
+    return { out, saved: { stats } };
+  },
+  vjp({ device, inputs: { x, gamma }, saved: { stats }, wanted }, dOut) {
+    const c = x.shape[x.shape.length - 1], rows = x.size / c;
+    const s = rowStructure(device, c);
+    const columns = s.vector ? c / 4 : c;
+    let dx: Tensor | undefined;
+    if (wanted.x) {
+      dx = device.empty(x.shape);
+      device.run(layerNormGradientKernel({ ...s, gamma: !!gamma }), {
+        bindings: { x, d_out: dOut, ...(gamma ? { gamma } : {}), stats, dx },
+        uniforms: { rows, columns, inverse_c: 1 / c },
+        grid: elementGrid(rows * s.rowLanes, 64),
+      });
+    }
+    if (!wanted.gamma) return { x: dx, beta: wanted.beta ? columnSum(device, dOut, c) : undefined };
+    const chunk = Math.max(16, Math.ceil(Math.sqrt(rows)));
+    const chunks = Math.ceil(rows / chunk);
+    const gammaSums = device.empty([chunks, c]), betaSums = device.empty([chunks, c]);
+    device.run(layerNormAffineKernel({ vector: s.vector }), {
+      bindings: { x, d_out: dOut, stats, d_gamma: gammaSums, d_beta: betaSums },
+      uniforms: { rows, columns, chunks, chunk },
+      grid: elementGrid(columns * chunks, 64),
+    });
+    return {
+      x: dx,
+      gamma: columnSum(device, gammaSums, c),
+      beta: wanted.beta ? columnSum(device, betaSums, c) : undefined,
+    };
+  },
+});
+
+/**
+ * Normalizes the last axis to mean 0 and variance 1, then scales and shifts it:
+ * (x - mean) / sqrt(variance + eps) · gamma + beta, with the variance of all C elements (divided by C, not C - 1).
+ * A large common offset of a row costs no accuracy.
+ *
+ * Source: Ba, Kiros, Hinton (2016), "Layer Normalization".
+ *
+ * @example
+ * ```ts
+ * import { Device } from "@denofold/denofold";
+ * import { layerNorm } from "@denofold/denofold/ops";
+ * import assert from "node:assert/strict";
+ *
+ * const device = await Device.open(navigator.gpu);
+ * using x = device.tensor([1001, 1003], [1, 2]);
+ * using out = layerNorm(x, {}, { eps: 0 });
+ * assert.deepEqual([...await out.read()].map(Math.round), [-1, 1]);
+ * device.close();
+ * ```
+ *
+ * @param x `[..., C]`.
+ * @returns The shape of `x`, owned by the current scope.
+ * @throws {TypeError} If gamma or beta does not match the last axis of x.
+ */
+export function layerNorm(x: Tensor, affine: LayerNormAffine = {}, options: LayerNormOptions = {}): Tensor {
+  return op({ x, gamma: affine.gamma, beta: affine.beta }, { eps: options.eps ?? 1e-5 });
+}

@@ -1,0 +1,105 @@
+import { kernelFamily } from "../core/mod.ts";
+import { alongRow, inputType, outputType, reader, rowDeclarations, rowPlace, type RowStructure } from "./_rows.ts";
+
+/** What the layer norm's kernels depend on. */
+export interface LayerNormStructure extends RowStructure {
+  readonly gamma: boolean;
+  readonly beta: boolean;
+}
+
+const FIRST = (s: { vector: boolean }) => (s.vector ? "x_at(base).x" : "x[base]");
+
+/**
+ * y = (x - mean) · rstd · gamma + beta. All is computed of x less the row's first element, so that a large common
+ * offset costs no digits; `stats` holds that element, the mean of the differences and rstd.
+ */
+export const layerNormKernel = kernelFamily((s: LayerNormStructure) => ({
+  name: "layerNorm",
+  bindings: {
+    x: inputType(s),
+    ...(s.gamma ? { gamma: inputType(s) } : {}),
+    ...(s.beta ? { beta: inputType(s) } : {}),
+    out: outputType(s),
+    stats: "write vec4f" as const,
+  },
+  uniforms: { rows: "u32", columns: "u32", inverse_c: "f32", eps: "f32" },
+  declarations: rowDeclarations(s),
+  body: `${rowPlace(s)}
+let shift = ${FIRST(s)};
+var sum = V();
+${alongRow(s, `sum += ${reader(s, "x", "i")} - shift;`)}
+let mean = row_sum(lane, total(sum)) * u.inverse_c;
+var squares = V();
+${alongRow(s, `let d = (${reader(s, "x", "i")} - shift) - mean; squares += d * d;`)}
+let rstd = inverseSqrt(row_sum(lane, total(squares)) * u.inverse_c + u.eps);
+if (live) {
+if (part == 0u) { stats[row] = vec4f(shift, mean, rstd, 0.0); }
+${
+    alongRow(
+      s,
+      `out[i] = ((${reader(s, "x", "i")} - shift) - mean) * rstd${s.gamma ? ` * ${reader(s, "gamma", "j")}` : ""}${
+        s.beta ? ` + ${reader(s, "beta", "j")}` : ""
+      };`,
+    )
+  }
+}`,
+}));
+
+/** dx = rstd · (g - mean(g) - x̂ · mean(g · x̂)), g = dOut · gamma. */
+export const layerNormGradientKernel = kernelFamily((s: RowStructure & { readonly gamma: boolean }) => {
+  const values = `let n = ((${reader(s, "x", "i")} - stat.x) - stat.y) * stat.z; let g = ${reader(s, "d_out", "i")}${
+    s.gamma ? ` * ${reader(s, "gamma", "j")}` : ""
+  };`;
+  return {
+    name: "layerNormGradient",
+    bindings: {
+      x: inputType(s),
+      d_out: inputType(s),
+      ...(s.gamma ? { gamma: inputType(s) } : {}),
+      stats: "load vec4f" as const,
+      dx: outputType(s),
+    },
+    uniforms: { rows: "u32", columns: "u32", inverse_c: "f32" },
+    declarations: rowDeclarations(s),
+    body: `${rowPlace(s)}
+let stat = stats_at(row);
+var sum = V();
+var dot = V();
+${alongRow(s, `${values} sum += g; dot += g * n;`)}
+let mean_g = row_sum(lane, total(sum)) * u.inverse_c;
+let mean_gn = row_sum(lane, total(dot)) * u.inverse_c;
+if (live) {
+${alongRow(s, `${values} dx[i] = stat.z * (g - mean_g - n * mean_gn);`)}
+}`,
+  };
+});
+
+/** Sums of dOut · x̂ and of dOut over a chunk of rows, column by column. */
+export const layerNormAffineKernel = kernelFamily((s: { readonly vector: boolean }) => ({
+  name: "layerNormAffineGradient",
+  bindings: {
+    x: inputType(s),
+    d_out: inputType(s),
+    stats: "load vec4f" as const,
+    d_gamma: outputType(s),
+    d_beta: outputType(s),
+  },
+  uniforms: { rows: "u32", columns: "u32", chunks: "u32", chunk: "u32" },
+  declarations: `alias V = ${s.vector ? "vec4f" : "f32"};`,
+  body: `
+if (index >= u.columns * u.chunks) { return; }
+let column = index % u.columns;
+let first = index / u.columns * u.chunk;
+let end = min(first + u.chunk, u.rows);
+var gamma_sum = V();
+var beta_sum = V();
+for (var row = first; row < end; row++) {
+  let stat = stats_at(row);
+  let i = row * u.columns + column;
+  let d = ${reader(s, "d_out", "i")};
+  gamma_sum += d * (((${reader(s, "x", "i")} - stat.x) - stat.y) * stat.z);
+  beta_sum += d;
+}
+d_gamma[index] = gamma_sum;
+d_beta[index] = beta_sum;`,
+}));

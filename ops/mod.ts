@@ -1,0 +1,20 @@
+/** Differentiable computations on tensors; each runs one or a few hand-written kernels. */
+export * from "./attention.ts";
+export * from "./broadcast_to.ts";
+export * from "./concat.ts";
+export * from "./dropout.ts";
+export * from "./elementwise.ts";
+export * from "./gate.ts";
+export * from "./gather.ts";
+export { layerNorm, type LayerNormAffine, type LayerNormOptions } from "./layer_norm.ts";
+export * from "./linear.ts";
+export type { Activation } from "./linear.wgsl.ts";
+export * from "./losses.ts";
+export * from "./matmul.ts";
+export * from "./outer_product_mean.ts";
+export * from "./pad.ts";
+export * from "./permute.ts";
+export { max, mean, type ReduceOptions, sum, sumTo } from "./reduce.ts";
+export * from "./reshape.ts";
+export * from "./slice.ts";
+export * from "./triangle_product.ts";

@@ -1,0 +1,266 @@
+import { defineOp, type Device, elementGrid, flatGrid, sameShape, type Tensor } from "../core/mod.ts";
+import {
+  gateKernel,
+  PACK_GROUPS,
+  PACK_STEPS,
+  packGatedKernel,
+  packKernel,
+  PANEL,
+  ROWS,
+  STEPS,
+  subgroupProductKernel,
+  tileProductKernel,
+  UNGATE_STEPS,
+  ungateKernel,
+} from "./triangle_product.wgsl.ts";
+
+/** Which edges of a triangle are multiplied. */
+export type TriangleDirection = "outgoing" | "incoming";
+
+/** Options of {@linkcode triangleProduct} and {@linkcode gatedTriangleProduct}. */
+export interface TriangleProductOptions {
+  /** `outgoing` sums over the second position of both inputs, `incoming` over the first. */
+  readonly direction: TriangleDirection;
+}
+
+interface Sizes {
+  readonly batch: number;
+  readonly n: number;
+  readonly c: number;
+}
+
+/** An operand of the product: as it stands, or packed where the kernels are of the subgroup family. */
+interface Operand {
+  readonly values: Tensor;
+  /** Whether the output's position comes before the position summed over. */
+  readonly pFirst: boolean;
+}
+
+const product = defineOp<{ a: Tensor; b: Tensor }, "a" | "b", Record<never, never>, TriangleProductOptions>({
+  name: "triangleProduct",
+  needs: ["a", "b"],
+  forward({ a, b }, { direction }, { device }) {
+    const [batch, n, columns, c] = a.shape;
+    if (a.shape.length !== 4 || n !== columns || !sameShape(a.shape, b.shape)) {
+      throw new TypeError(`triangleProduct() needs a and b [B, N, N, C]: a is [${a.shape}], b is [${b.shape}]`);
+    }
+    const sizes = { batch, n, c };
+    const pFirst = isOutgoing(direction);
+    return { out: multiply(device, sizes, operand(device, sizes, a, pFirst), operand(device, sizes, b, pFirst)) };
+  },
+  vjp({ device, inputs: { a, b }, shapes, attributes: { direction }, wanted }, dOut) {
+    const [batch, n, , c] = shapes.a;
+    const sizes = { batch, n, c };
+    const pFirst = direction === "incoming";
+    const gradient = (other: Tensor, dOutPFirst: boolean) =>
+      multiplyBack(
+        device,
+        sizes,
+        direction,
+        operand(device, sizes, dOut, dOutPFirst),
+        () => operand(device, sizes, other, pFirst),
+      );
+    return { a: wanted.a ? gradient(b, true) : undefined, b: wanted.b ? gradient(a, false) : undefined };
+  },
+});
+
+const gated = defineOp<
+  { packed: Tensor; mask: Tensor | undefined },
+  "packed" | "mask",
+  Record<never, never>,
+  TriangleProductOptions
+>({
+  name: "gatedTriangleProduct",
+  needs: ["packed", "mask"],
+  forward({ packed, mask }, { direction }, { device }) {
+    const { shape } = packed;
+    if (shape.length !== 4 || shape[1] !== shape[2] || shape[3] % 4 !== 0) {
+      throw new TypeError(`gatedTriangleProduct() needs packed [B, N, N, 4 * C]: it is [${shape}]`);
+    }
+    if (mask && !sameShape(mask.shape, shape.slice(0, 3))) {
+      throw new TypeError(`gatedTriangleProduct() needs mask [${shape.slice(0, 3)}]: it is [${mask.shape}]`);
+    }
+    const sizes = gatedSizes(shape);
+    const [a, b] = gatedOperands(device, sizes, packed, mask, isOutgoing(direction));
+    return { out: multiply(device, sizes, a, b) };
+  },
+  vjp({ device, inputs: { packed, mask }, shapes, attributes: { direction }, wanted }, dOut) {
+    if (!wanted.packed) return {};
+    const sizes = gatedSizes(shapes.packed);
+    const [a, b] = gatedOperands(device, sizes, packed, mask, direction === "incoming");
+    const da = multiplyBack(device, sizes, direction, operand(device, sizes, dOut, true), () => b);
+    const db = multiplyBack(device, sizes, direction, operand(device, sizes, dOut, false), () => a);
+    const dPacked = device.empty(shapes.packed);
+    const groups = groupsOf(sizes), size = sizes.batch * sizes.n ** 2 * groups;
+    device.run(ungateKernel({ aligned: isAligned(sizes), mask: !!mask }), {
+      bindings: { packed, ...(mask ? { mask } : {}), da, db, d_packed: dPacked },
+      uniforms: {
+        c: sizes.c,
+        groups,
+        size,
+        step_position: Math.floor(64 / groups),
+        step_group: 64 % groups,
+      },
+      grid: elementGrid(size, 64 * UNGATE_STEPS),
+    });
+    return { packed: dPacked };
+  },
+});
+
+function isOutgoing(direction: TriangleDirection): boolean {
+  if (direction !== "outgoing" && direction !== "incoming") {
+    throw new RangeError(`A triangle's direction is "outgoing" or "incoming", not "${direction}"`);
+  }
+  return direction === "outgoing";
+}
+
+function gatedSizes([batch, n, , c]: readonly number[]): Sizes {
+  return { batch, n, c: c / 4 };
+}
+
+const groupsOf = ({ c }: Sizes) => Math.ceil(c / 4);
+const isAligned = ({ c }: Sizes) => c % 4 === 0;
+const panelsOf = ({ n }: Sizes) => Math.ceil(n / PANEL);
+const stepsOf = ({ n }: Sizes) => Math.ceil(n / STEPS) * STEPS;
+const usesPanels = ({ traits }: Device) => traits.kernelFamily === "subgroup" && ROWS % traits.subgroupSize === 0;
+
+/** One side of a gradient: `other` is what dOut meets. The output's first position is dOut's when outgoing. */
+function multiplyBack(
+  device: Device,
+  sizes: Sizes,
+  direction: TriangleDirection,
+  dOut: Operand,
+  other: () => Operand,
+): Tensor {
+  return direction === "outgoing" ? multiply(device, sizes, dOut, other()) : multiply(device, sizes, other(), dOut);
+}
+
+function packing(sizes: Sizes, pFirst: boolean) {
+  const { batch, n, c } = sizes;
+  const groups = groupsOf(sizes), panels = panelsOf(sizes), steps = stepsOf(sizes);
+  const quads = Math.ceil(groups / PACK_GROUPS);
+  const [y, z] = flatGrid(batch * quads);
+  return {
+    structure: { aligned: isAligned(sizes), whole: c % (4 * PACK_GROUPS) === 0 },
+    shape: [batch, groups, panels, steps, PANEL, 4],
+    uniforms: { n, c, groups, quads, steps, panels, p_first: pFirst ? 1 : 0, batches: batch },
+    grid: [panels * Math.ceil(steps / PACK_STEPS), y, z] as const,
+  };
+}
+
+function operand(device: Device, sizes: Sizes, x: Tensor, pFirst: boolean): Operand {
+  if (!usesPanels(device)) return { values: x, pFirst };
+  const { structure, shape, uniforms, grid } = packing(sizes, pFirst);
+  const out = device.empty(shape);
+  device.run(packKernel(structure), { bindings: { x, out }, uniforms, grid });
+  return { values: out, pFirst };
+}
+
+function gatedOperands(
+  device: Device,
+  sizes: Sizes,
+  packed: Tensor,
+  mask: Tensor | undefined,
+  pFirst: boolean,
+): [Operand, Operand] {
+  const inputs = { packed, ...(mask ? { mask } : {}) };
+  if (usesPanels(device)) {
+    const { structure, shape, uniforms, grid } = packing(sizes, pFirst);
+    const a = device.empty(shape), b = device.empty(shape);
+    device.run(packGatedKernel({ ...structure, mask: !!mask }), {
+      bindings: { ...inputs, a, b_out: b },
+      uniforms,
+      grid,
+    });
+    return [{ values: a, pFirst }, { values: b, pFirst }];
+  }
+  const { batch, n, c } = sizes;
+  const groups = groupsOf(sizes);
+  const a = device.empty([batch, n, n, c]), b = device.empty([batch, n, n, c]);
+  const size = batch * n * n * groups;
+  device.run(gateKernel({ aligned: isAligned(sizes), mask: !!mask }), {
+    bindings: { ...inputs, a, b },
+    uniforms: { c, groups, size },
+    grid: elementGrid(size, 64),
+  });
+  return [{ values: a, pFirst }, { values: b, pFirst }];
+}
+
+/** out[b, p, q, c] = Σ_r x[p, r, c] · y[q, r, c]. */
+function multiply(device: Device, sizes: Sizes, x: Operand, y: Operand): Tensor {
+  const { batch, n, c } = sizes;
+  const { kernelFamily, subgroupSize: lanes } = device.traits;
+  const aligned = isAligned(sizes), groups = groupsOf(sizes);
+  const out = device.empty([batch, n, n, c]);
+  if (usesPanels(device)) {
+    const panels = panelsOf(sizes);
+    const [gy, gz] = flatGrid(batch * groups);
+    device.run(subgroupProductKernel({ lanes, aligned }), {
+      bindings: { x: x.values, y: y.values, out },
+      uniforms: { n, c, groups, steps: stepsOf(sizes), panels, planes: batch * groups },
+      grid: [panels * Math.ceil(n / ROWS), gy, gz],
+    });
+    return out;
+  }
+  const tile = kernelFamily === "plain" ? 8 : 4;
+  const stride = aligned ? groups : c;
+  const strides = ({ pFirst }: Operand) => (pFirst ? [n * stride, stride] : [stride, n * stride]);
+  const [x_p, x_r] = strides(x), [y_p, y_r] = strides(y);
+  const tiles = Math.ceil(n / tile);
+  const size = batch * tiles * tiles * groups;
+  device.run(tileProductKernel({ tile, aligned }), {
+    bindings: { x: x.values, y: y.values, out },
+    uniforms: { n, c, groups, tiles, size, stride, x_p, x_r, y_p, y_r },
+    grid: elementGrid(size, 64),
+  });
+  return out;
+}
+
+/**
+ * Combines two edges of every triangle of residues, channel by channel:
+ * out[b, i, j, c] = Σ_k a[b, i, k, c] · b[b, j, k, c] (`outgoing`) or Σ_k a[b, k, i, c] · b[b, k, j, c] (`incoming`).
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 11 and 12 "TriangleMultiplication", line 4.
+ *
+ * @example
+ * ```ts
+ * import { Device } from "@denofold/denofold";
+ * import { triangleProduct } from "@denofold/denofold/ops";
+ * import assert from "node:assert/strict";
+ *
+ * const device = await Device.open(navigator.gpu);
+ * using a = device.tensor([1, 2, 3, 4], [1, 2, 2, 1]);
+ * using b = device.tensor([5, 6, 7, 8], [1, 2, 2, 1]);
+ * using out = triangleProduct({ a, b }, { direction: "outgoing" }); // a · bᵀ
+ * assert.deepEqual([...await out.read()], [17, 23, 39, 53]);
+ * device.close();
+ * ```
+ *
+ * @param inputs `a` and `b`, both `[B, N, N, C]`.
+ * @returns `[B, N, N, C]`, owned by the current scope.
+ * @throws {TypeError} If the shapes do not fit.
+ * @throws {RangeError} If the direction is neither of the two.
+ */
+export function triangleProduct(inputs: { a: Tensor; b: Tensor }, options: TriangleProductOptions): Tensor {
+  return product(inputs, options);
+}
+
+/**
+ * {@linkcode triangleProduct} of gated and masked edges that stand side by side in one tensor, as one projection makes
+ * them: a = mask · left · sigmoid(leftGate), b = mask · right · sigmoid(rightGate). Only `packed` and `mask` are kept
+ * for the gradient; a and b are computed again.
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 11 and 12 "TriangleMultiplication", lines 2 and 4.
+ *
+ * @param inputs `packed` `[B, N, N, 4 * C]`: left | leftGate | right | rightGate, C channels each; `mask` `[B, N, N]`,
+ * 0 where an edge does not exist, which gets no gradient. @default no mask
+ * @returns `[B, N, N, C]`, owned by the current scope.
+ * @throws {TypeError} If the shapes do not fit.
+ * @throws {RangeError} If the direction is neither of the two.
+ */
+export function gatedTriangleProduct(
+  inputs: { packed: Tensor; mask?: Tensor },
+  options: TriangleProductOptions,
+): Tensor {
+  return gated({ packed: inputs.packed, mask: inputs.mask }, options);
+}

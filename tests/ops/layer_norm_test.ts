@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { Device, type KernelFamily, pullback, type Tensor } from "../../core/mod.ts";
+import { layerNorm } from "../../ops/layer_norm.ts";
+import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
+
+const FAMILIES: readonly KernelFamily[] = ["subgroup", "plain", "workgroup"];
+
+const devices = new Map<KernelFamily, Device>();
+
+/** The device with the kernels of a family; none of these kernels uses subgroups. */
+function ofFamily({ gpu, traits }: Device, kernelFamily: KernelFamily): Device {
+  let device = devices.get(kernelFamily);
+  if (!device) {
+    const textureLoads = traits.textureLoads && kernelFamily !== "workgroup"; // as on real GPUs
+    devices.set(kernelFamily, device = new Device(gpu, { ...traits, kernelFamily, textureLoads }));
+  }
+  return device;
+}
+
+function referenceOf(
+  { x, gamma, beta }: { x: Reference; gamma?: Reference; beta?: Reference },
+  eps = 1e-5,
+): Reference {
+  const c = x.shape[x.shape.length - 1];
+  const out = reference(x.shape);
+  for (let from = 0; from < x.data.length; from += c) {
+    const row = x.data.subarray(from, from + c);
+    const mean = row.reduce((sum, v) => sum + v, 0) / c;
+    const variance = row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / c;
+    row.forEach((v, i) => {
+      const normal = (v - mean) / Math.sqrt(variance + eps);
+      out.data[from + i] = normal * (gamma?.data[i] ?? 1) + (beta?.data[i] ?? 0);
+    });
+  }
+  return out;
+}
+
+for (const family of FAMILIES) {
+  for (const shape of [[13, 7], [1, 1], [3, 300], [2, 5, 24], [5, 64], [70, 3, 32]] as const) {
+    gpuTest(`layerNorm() matches float64 for x [${shape}], ${family} kernels`, async (shared) => {
+      const device = ofFamily(shared, family);
+      using _ = device.scope("test");
+      const c = shape[shape.length - 1];
+      await checkOp(device, {
+        inputs: { x: shape, gamma: [c], beta: [c] },
+        gpu: ({ x, gamma, beta }) => layerNorm(x, { gamma, beta }),
+        reference: (inputs) => referenceOf(inputs),
+        rtol: 1e-5,
+        atol: 1e-5,
+      });
+      if (c > 1) {
+        await checkOp(device, {
+          inputs: { x: shape },
+          gpu: ({ x }) => layerNorm(x, {}, { eps: 1e-2 }),
+          reference: (inputs) => referenceOf(inputs, 1e-2),
+          rtol: 1e-5,
+          atol: 1e-5,
+        });
+      }
+    });
+  }
+}
+
+gpuTest("layerNorm() has exact parameter gradients over 70,001 rows", async (device) => {
+  const rows = 70_001, c = 5;
+  const data = randomArray(rows * c, 1), cotangent = randomArray(rows * c, 2);
+  const x = device.tensor(data, [rows, c]), gamma = device.tensor([1, 2, 3, 4, 5], [c]), beta = device.zeros([c]);
+  const back = pullback<{ gamma: Tensor; beta: Tensor }, Tensor>(device, (affine) => layerNorm(x, affine), {
+    gamma,
+    beta,
+  });
+  const normal = referenceOf({ x: reference([rows, c], data) }).data;
+  assertClose(await back.output.read(), normal.map((v, i) => v * (i % c + 1)), { rtol: 1e-5, atol: 2e-5 });
+  const { gamma: dGamma, beta: dBeta } = back.pull([device.tensor(cotangent, [rows, c])]);
+  const expected = { gamma: new Float64Array(c), beta: new Float64Array(c) };
+  cotangent.forEach((d, i) => {
+    expected.gamma[i % c] += d * normal[i];
+    expected.beta[i % c] += d;
+  });
+  assertClose(await dGamma!.read(), expected.gamma, { rtol: 1e-5, atol: 2e-3 }, "gamma"); // sums of 70,001 terms up to 2
+  assertClose(await dBeta!.read(), expected.beta, { rtol: 1e-5, atol: 1e-3 }, "beta");
+});
+
+gpuTest("layerNorm() gives beta for constant rows, and finite gradients", async (device) => {
+  for (const c of [7, 64]) {
+    const x = device.tensor(new Float32Array(3 * c).fill(1234.567), [3, c]);
+    const gamma = device.tensor(randomArray(c, 1), [c]), beta = device.tensor(randomArray(c, 2), [c]);
+    const back = pullback<{ x: Tensor }, Tensor>(device, (inputs) => layerNorm(inputs.x, { gamma, beta }), { x });
+    assert.deepEqual([...await back.output.read()], [0, 1, 2].flatMap(() => [...randomArray(c, 2)]));
+    const { x: dx } = back.pull([device.tensor(randomArray(3 * c, 3), [3, c])]);
+    assert((await dx!.read()).every(Number.isFinite));
+  }
+});
+
+for (const family of FAMILIES) {
+  gpuTest(`layerNorm() loses no digits to an offset of 10,000, ${family} kernels`, async (shared) => {
+    const device = ofFamily(shared, family);
+    using _ = device.scope("test");
+    for (const shape of [[9, 128], [4, 4096], [3, 33]] as const) {
+      await checkOp(device, {
+        inputs: { x: shape },
+        fill: { x: (i) => 1e4 + Math.sin(i * 12.9898) },
+        gpu: ({ x }) => layerNorm(x),
+        reference: (inputs) => referenceOf(inputs),
+        rtol: 1e-5,
+        atol: 1e-5,
+        gradTolerance: 2e-3, // the differences of the reference lose digits to the offset
+      });
+    }
+  });
+}
+
+gpuTest("layerNorm() is right where the first element lies far away", async (device) => {
+  const c = 256;
+  const data = randomArray(5 * c, 4).map((v, i) => (i % c === 0 ? 1e4 : v));
+  const out = layerNorm(device.tensor(data, [5, c]));
+  assertClose(await out.read(), referenceOf({ x: reference([5, c], data) }).data, { rtol: 1e-5, atol: 2e-6 });
+});
+
+gpuTest("layerNorm() names the shapes that do not fit", (device) => {
+  const x = device.zeros([2, 3]), gamma = device.zeros([2]), beta = device.zeros([3, 1]);
+  assert.throws(() => layerNorm(x, { gamma }), { name: "TypeError", message: /x is \[2,3\], gamma is \[2\]/ });
+  assert.throws(() => layerNorm(x, { beta }), { name: "TypeError", message: /beta is \[3,1\]/ });
+  assert.throws(() => layerNorm(device.zeros([])), TypeError);
+});

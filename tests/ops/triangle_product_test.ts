@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { Device, type KernelFamily, pullback, type Tensor } from "../../core/mod.ts";
+import { gatedTriangleProduct, triangleProduct } from "../../ops/triangle_product.ts";
+import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
+
+const FAMILIES: readonly KernelFamily[] = ["subgroup", "plain", "workgroup"];
+const DIRECTIONS = ["outgoing", "incoming"] as const;
+
+const devices = new Map<KernelFamily, Device>();
+
+/** The device with the kernels of a family, or null where it has no subgroups. */
+function ofFamily({ gpu, traits }: Device, kernelFamily: KernelFamily): Device | null {
+  if (kernelFamily === "subgroup" && traits.kernelFamily !== "subgroup") return null;
+  let device = devices.get(kernelFamily);
+  if (!device) {
+    const textureLoads = traits.textureLoads && kernelFamily !== "workgroup"; // as on real GPUs
+    devices.set(kernelFamily, device = new Device(gpu, { ...traits, kernelFamily, textureLoads }));
+  }
+  return device;
+}
+
+function productOf(a: Reference, b: Reference, direction: string): Reference {
+  const [batch, n, , c] = a.shape;
+  const out = reference(a.shape);
+  const at = (z: number, i: number, j: number, k: number) => ((z * n + i) * n + j) * c + k;
+  for (let z = 0; z < batch; z++) {
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < n; j++) {
+        for (let k = 0; k < n; k++) {
+          for (let x = 0; x < c; x++) {
+            out.data[at(z, i, j, x)] += direction === "outgoing"
+              ? a.data[at(z, i, k, x)] * b.data[at(z, j, k, x)]
+              : a.data[at(z, k, i, x)] * b.data[at(z, k, j, x)];
+          }
+        }
+      }
+    }
+  }
+  return out;
+}
+
+function gatedPart(packed: Reference, mask: Reference | undefined, part: number): Reference {
+  const [batch, n, , c4] = packed.shape;
+  const c = c4 / 4;
+  const out = reference([batch, n, n, c]);
+  for (let i = 0; i < out.data.length; i++) {
+    const at = Math.floor(i / c) * c4 + part * c + i % c;
+    out.data[i] = (mask?.data[Math.floor(i / c)] ?? 1) * packed.data[at] / (1 + Math.exp(-packed.data[at + c]));
+  }
+  return out;
+}
+
+for (const family of FAMILIES) {
+  for (const direction of DIRECTIONS) {
+    for (const shape of [[2, 5, 5, 3], [1, 1, 1, 1], [2, 13, 13, 24], [1, 3, 3, 40], [3, 7, 7, 4]] as const) {
+      gpuTest(`triangleProduct() ${direction} matches float64 for [${shape}], ${family} kernels`, async (shared) => {
+        const device = ofFamily(shared, family);
+        if (!device) return console.log("skipped: the adapter has no subgroups");
+        using _ = device.scope("test");
+        await checkOp(device, {
+          inputs: { a: shape, b: shape },
+          gpu: (inputs) => triangleProduct(inputs, { direction }),
+          reference: ({ a, b }) => productOf(a, b, direction),
+        });
+      });
+    }
+    for (const [shape, masked] of [[[2, 5, 5, 12], true], [[1, 1, 1, 4], false], [[2, 11, 11, 48], true]] as const) {
+      gpuTest(
+        `gatedTriangleProduct() ${direction} matches float64 for [${shape}]${
+          masked ? " with mask" : ""
+        }, ${family} kernels`,
+        async (shared) => {
+          const device = ofFamily(shared, family);
+          if (!device) return console.log("skipped: the adapter has no subgroups");
+          using _ = device.scope("test");
+          const maskShape = shape.slice(0, 3);
+          if (masked) {
+            await checkOp(device, {
+              inputs: { packed: shape, mask: maskShape },
+              fill: { mask: (i) => i % 3 ? 1 : 0 },
+              constant: ["mask"],
+              gpu: (inputs) => gatedTriangleProduct(inputs, { direction }),
+              reference: ({ packed, mask }) =>
+                productOf(gatedPart(packed, mask, 0), gatedPart(packed, mask, 2), direction),
+            });
+          } else {
+            await checkOp(device, {
+              inputs: { packed: shape },
+              gpu: (inputs) => gatedTriangleProduct(inputs, { direction }),
+              reference: ({ packed }) =>
+                productOf(gatedPart(packed, undefined, 0), gatedPart(packed, undefined, 2), direction),
+            });
+          }
+        },
+      );
+    }
+  }
+}
+
+gpuTest("all families agree on sizes beyond one tile, gradients included", async (shared) => {
+  for (const shape of [[1, 70, 70, 8], [2, 33, 33, 20], [1, 48, 48, 6]]) {
+    for (const direction of DIRECTIONS) {
+      const results: number[][][] = [];
+      for (const family of FAMILIES) {
+        const device = ofFamily(shared, family);
+        if (!device) continue;
+        using _ = device.scope("test");
+        const size = shape.reduce((x, y) => x * y);
+        const a = device.tensor(randomArray(size, 1), shape), b = device.tensor(randomArray(size, 2), shape);
+        const back = pullback<{ a: Tensor; b: Tensor }, Tensor>(
+          device,
+          (inputs) => triangleProduct(inputs, { direction }),
+          { a, b },
+        );
+        const grads = back.pullLeaves([device.tensor(randomArray(size, 3), shape)]);
+        const all: number[][] = [];
+        for (const tensor of [back.output, ...grads]) all.push([...await tensor!.read()]);
+        results.push(all);
+        if (results.length === 1) {
+          const data = (seed: number) => reference(shape, randomArray(size, seed));
+          assertClose(all[0], productOf(data(1), data(2), direction).data, { rtol: 1e-5, atol: 1e-5 });
+        } else all.forEach((values, i) => assertClose(values, results[0][i], { rtol: 1e-5, atol: 2e-5 }));
+      }
+    }
+  }
+});
+
+gpuTest("triangle products name the shapes that do not fit", (device) => {
+  const direction = "outgoing";
+  const a = device.zeros([1, 2, 3, 4]), b = device.zeros([1, 3, 3, 4]), c = device.zeros([1, 3, 3, 5]);
+  assert.throws(() => triangleProduct({ a, b: a }, { direction }), /a is \[1,2,3,4\]/);
+  assert.throws(() => triangleProduct({ a: b, b: c }, { direction }), /b is \[1,3,3,5\]/);
+  assert.throws(() => gatedTriangleProduct({ packed: c }, { direction }), /\[1,3,3,5\]/);
+  assert.throws(() => gatedTriangleProduct({ packed: b, mask: b }, { direction }), /mask \[1,3,3\]/);
+  assert.throws(() => triangleProduct({ a: b, b }, { direction: "sideways" as "outgoing" }), RangeError);
+});

@@ -1,0 +1,17 @@
+import type { Family } from "../family.ts";
+import { CROSS_TRUNK } from "./cross_trunk.ts";
+import { CROSS_TRUNK_MDS } from "./cross_trunk_mds.ts";
+import { TINY_OPENFOLD } from "./tiny_openfold.ts";
+import { TINY_OPENFOLD_DATASET } from "./tiny_openfold_dataset.ts";
+import { TINY_OPENFOLD_TRAINING } from "./tiny_openfold_training.ts";
+import { TINY_OPENFOLD_VARIANTS } from "./tiny_openfold_variants.ts";
+
+/** All families of golden cases that are covered. */
+export const FAMILIES: readonly Family[] = [
+  ...TINY_OPENFOLD,
+  TINY_OPENFOLD_DATASET,
+  TINY_OPENFOLD_TRAINING,
+  ...TINY_OPENFOLD_VARIANTS,
+  ...CROSS_TRUNK,
+  ...CROSS_TRUNK_MDS,
+];
