@@ -17,4 +17,5 @@ export * from "./permute.ts";
 export { max, mean, type ReduceOptions, sum, sumTo } from "./reduce.ts";
 export * from "./reshape.ts";
 export * from "./slice.ts";
+export * from "./softmax.ts";
 export * from "./triangle_product.ts";
