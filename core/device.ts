@@ -10,6 +10,7 @@ import { type Kernel, kernelText, TEXTURE_WIDTH } from "./wgsl.ts";
 
 /** The device stopped working while it was in use (a driver reset, an unplugged GPU). */
 export class DeviceLostError extends Error {
+  /** Name of the class. */
   override name = "DeviceLostError";
 }
 

@@ -7,6 +7,7 @@ export type OpInputs = { readonly [name: string]: Tensor | undefined };
 
 /** What the forward pass may ask. */
 export interface ForwardContext {
+  /** Where the tensors are. */
   readonly device: Device;
   /** Whether a gradient will be asked for: without it, nothing need be saved. */
   readonly recording: boolean;
@@ -14,12 +15,15 @@ export interface ForwardContext {
 
 /** What the way back reads. */
 export interface VjpContext<I extends OpInputs, N extends keyof I, S, A> {
+  /** Where the tensors are. */
   readonly device: Device;
   /** The inputs named in `needs`. */
   readonly inputs: Pick<I, N>;
   /** Shapes of all inputs. */
   readonly shapes: { readonly [K in keyof I]: Shape };
+  /** What the forward pass saved. */
   readonly saved: S;
+  /** Options of the call. */
   readonly attributes: A;
   /** Inputs whose gradient is asked for. */
   readonly wanted: { readonly [K in keyof I]: boolean };
@@ -27,6 +31,7 @@ export interface VjpContext<I extends OpInputs, N extends keyof I, S, A> {
 
 /** A computation and its vector-Jacobian product. */
 export interface OpDefinition<I extends OpInputs, N extends keyof I, S extends OpInputs, A> {
+  /** Name in errors and profiles. */
   readonly name: string;
   /** Inputs that `vjp` reads; the others are not kept for it. */
   readonly needs: readonly N[];

@@ -7,7 +7,9 @@ import { leaves, type Tree } from "./tree.ts";
  * its part of the work in errors and profiles.
  */
 export class Scope {
+  /** Name of this part of the work. */
   readonly name: string;
+  /** The scope it was opened in. */
   readonly parent: Scope | null;
   readonly #device: Device;
   readonly #owned = new Set<Tensor>();

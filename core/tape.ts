@@ -7,9 +7,11 @@ import { kernel } from "./wgsl.ts";
 
 /** One recorded computation: how gradients flow from its outputs back to its inputs. */
 export interface TapeNode {
+  /** Name of the computation. */
   readonly name: string;
   /** Inputs in the order of `backward`'s result; null where an optional input was absent. */
   readonly inputs: readonly (Tensor | null)[];
+  /** What it computed. */
   readonly outputs: readonly Tensor[];
   /** Tensors that `backward` reads, held by the node until it has run. */
   readonly held: readonly Tensor[];
@@ -208,7 +210,9 @@ export function pullback<P, O extends Tree<Tensor>>(
 
 /** A scalar function's value and gradient. */
 export interface ValueAndGrad<P> {
+  /** The function's value, a scalar. */
   readonly value: Tensor;
+  /** Its gradient, a tree like the parameters'. */
   readonly grads: Gradients<P>;
   /** Bytes that were held between the way there and the way back. */
   readonly heldBytes: number;

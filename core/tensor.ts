@@ -9,8 +9,11 @@ export type DataOf = { f32: Float32Array<ArrayBuffer>; i32: Int32Array<ArrayBuff
 
 /** A GPU buffer that one or more tensors share; it returns to the device's pool when the last one lets go. */
 export interface Storage {
+  /** The GPU's buffer. */
   readonly buffer: GPUBuffer;
+  /** Size of the buffer. */
   readonly bytes: number;
+  /** How many tensors hold it. */
   holders: number;
   /** A texture with the same content, while it is valid. */
   mirror: Mirror | null;
@@ -18,9 +21,13 @@ export interface Storage {
 
 /** A scratch texture that holds a copy of a storage, row by row. */
 export interface Mirror {
+  /** The copy. */
   readonly texture: GPUTexture;
+  /** What a kernel binds. */
   readonly view: GPUTextureView;
+  /** Rows of the texture. */
   readonly rows: number;
+  /** What it is a copy of at present. */
   owner: Storage | null;
   /** Number of the dispatch that used it last. */
   lastUse: number;
@@ -35,8 +42,11 @@ let nextId = 1;
 export class Tensor {
   /** Identity on the tape; every handle has its own. */
   readonly id: number = nextId++;
+  /** Where the elements are. */
   readonly device: Device;
+  /** Sizes of the axes, outermost first; none for a scalar. */
   readonly shape: Shape;
+  /** Type of the elements. */
   readonly dtype: Dtype;
   #storage: Storage | null;
 

@@ -42,9 +42,13 @@ export interface KernelSource {
 
 /** A kernel: a source, checked; the device turns it into text for its adapter. */
 export interface Kernel {
+  /** What it was made of. */
   readonly source: KernelSource;
+  /** Name for profiles and errors. */
   readonly name: string;
+  /** Buffers in binding order. */
   readonly bindings: readonly (readonly [string, BindingType])[];
+  /** Scalars in the order of the uniform block. */
   readonly uniforms: readonly (readonly [string, UniformType])[];
 }
 

@@ -1,4 +1,5 @@
 import { entries, type Shape, type Tensor, type Tree } from "../core/mod.ts";
+import { crc32 } from "../model/weights/_crc32.ts";
 import { snakeCase } from "../model/weights/names.ts";
 import { encodeSafetensors, type NamedArray, parseSafetensors, toFloat32 } from "../model/weights/safetensors.ts";
 import type { TrainerState } from "./trainer.ts";
@@ -14,6 +15,10 @@ export interface Checkpoint {
 }
 
 const FORMAT = "denofold-checkpoint-1";
+
+/** Entries of the metadata with the CRC-32 of its other texts, and with that of the arrays. */
+const TEXT_SUM = "denofold.texts.crc32";
+const ARRAY_SUM = "denofold.crc32";
 
 /**
  * Encodes parameters (and, to go on later, the trainer's memory) as a safetensors file: `param/NAME`, `optimizer/m`,
@@ -39,11 +44,8 @@ export async function encodeCheckpoint(
     if (trainer.ema) tensors.set("ema", { shape: [trainer.ema.length], dtype: "F32", data: trainer.ema });
   }
   const steps = trainer && { step: trainer.step, optimizerStep: trainer.optimizer.step };
-  return encodeSafetensors(tensors, {
-    format: FORMAT,
-    facts: JSON.stringify(facts),
-    trainer: JSON.stringify(steps ?? null),
-  });
+  const texts = { format: FORMAT, facts: JSON.stringify(facts), trainer: JSON.stringify(steps ?? null) };
+  return encodeSafetensors(tensors, { ...texts, [TEXT_SUM]: sumOfTexts(texts) }, { checksum: true });
 }
 
 /**
@@ -61,18 +63,25 @@ export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint 
       }, expected ${FORMAT}`,
     );
   }
+  if (metadata[ARRAY_SUM] === undefined || metadata[TEXT_SUM] !== sumOfTexts(metadata)) {
+    throw new SyntaxError(`Cannot read ${source}: its facts do not have the checksum they were written with: damaged`);
+  }
   const params = new Map<string, NamedArray>();
   for (const [name, array] of tensors) if (name.startsWith("param/")) params.set(name.slice(6), array);
   const flat = (name: string) => {
     const array = tensors.get(name);
     return array && toFloat32(array);
   };
-  const steps = JSON.parse(metadata.trainer ?? "null") as { step: number; optimizerStep: number } | null;
+  const steps = JSON.parse(metadata.trainer) as { step: number; optimizerStep: number } | null;
   const m = flat("optimizer/m"), v = flat("optimizer/v");
   const trainer = steps && m && v
     ? { step: steps.step, optimizer: { step: steps.optimizerStep, m, v }, ema: flat("ema") }
     : undefined;
-  return { params, trainer, facts: JSON.parse(metadata.facts ?? "{}") };
+  return { params, trainer, facts: JSON.parse(metadata.facts) };
+}
+
+function sumOfTexts({ format, facts, trainer }: Readonly<Record<string, string>>): string {
+  return crc32(new TextEncoder().encode([format, facts, trainer].join("\n"))).toString(16);
 }
 
 /**

@@ -13,7 +13,12 @@ export class ExponentialMovingAverage {
   /** Weight of the past. */
   readonly decay: number;
 
-  /** @param decay Between 0 and 1. @throws {RangeError} If it is not. */
+  /**
+   * The average starts at the parameters.
+   *
+   * @param decay Between 0 and 1.
+   * @throws {RangeError} If it is not.
+   */
   constructor(device: Device, params: Tree<Tensor>, decay: number) {
     if (!(decay >= 0 && decay <= 1)) {
       throw new RangeError(`The decay of a moving average is between 0 and 1, got ${decay}`);

@@ -6,13 +6,13 @@ import { adamKernel, normKernel, squareSumKernel } from "./optimizer.wgsl.ts";
 export interface OptimizerOptions {
   /** "adamw" decays the weights themselves, "adam" adds the decay to the gradient, as PyTorch's two do. @default "adamw" */
   readonly kind?: "adamw" | "adam";
-  /** @default 3e-4 */
+  /** Base learning rate. @default 3e-4 */
   readonly learningRate?: number;
-  /** @default 0.01 for adamw, 0 for adam */
+  /** Weight decay. @default 0.01 for adamw, 0 for adam */
   readonly weightDecay?: number;
-  /** @default [0.9, 0.999] */
+  /** Decay of the first and second moment. @default [0.9, 0.999] */
   readonly betas?: readonly [number, number];
-  /** @default 1e-8 */
+  /** Added to the root of the second moment. @default 1e-8 */
   readonly eps?: number;
   /** Scales the gradients down to this global norm. @default no clipping */
   readonly maxNorm?: number;
@@ -20,9 +20,11 @@ export interface OptimizerOptions {
 
 /** What an optimizer remembers, on the CPU: enough to go on to the same bits. */
 export interface OptimizerState {
+  /** Steps made. */
   readonly step: number;
   /** First and second moments of all parameters, end to end, each parameter at a multiple of four elements. */
   readonly m: Float32Array;
+  /** Second moments, laid out likewise. */
   readonly v: Float32Array;
 }
 
@@ -61,12 +63,11 @@ export class Optimizer {
     this.#layout = new FlatLayout(params);
     this.#options = {
       kind,
-      learningRate: 3e-4,
-      weightDecay: kind === "adamw" ? 0.01 : 0,
-      betas: [0.9, 0.999],
-      eps: 1e-8,
-      maxNorm: Infinity,
-      ...options,
+      learningRate: options.learningRate ?? 3e-4,
+      weightDecay: options.weightDecay ?? (kind === "adamw" ? 0.01 : 0),
+      betas: options.betas ?? [0.9, 0.999],
+      eps: options.eps ?? 1e-8,
+      maxNorm: options.maxNorm ?? Infinity,
     };
     using m = device.zeros([this.#layout.size]);
     using v = device.zeros([this.#layout.size]);

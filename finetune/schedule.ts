@@ -3,7 +3,7 @@ export type ScheduleKind = "constant" | "linear" | "cosine";
 
 /** How the learning rate goes over the steps. */
 export interface Schedule {
-  /** @default "constant" */
+  /** Form of the decay. @default "constant" */
   readonly kind?: ScheduleKind;
   /** Steps over which the rate rises from 1/warmup to 1. @default 0 */
   readonly warmup?: number;

@@ -9,8 +9,9 @@ export interface TrainerOptions<P, B> {
   readonly params: P;
   /** Loss of a batch: a scalar tensor. */
   readonly loss: (params: P, batch: B) => Tensor;
+  /** Choices of the optimizer. */
   readonly optimizer?: OptimizerOptions;
-  /** @default constant */
+  /** How the learning rate goes. @default constant */
   readonly schedule?: Schedule;
   /** Keep a moving average of the parameters with this decay. @default none */
   readonly emaDecay?: number;
@@ -24,9 +25,13 @@ export interface StepReport {
   readonly loss: number;
   /** Global norm of the gradients, before clipping. */
   readonly gradNorm: number;
+  /** Learning rate of this step. */
   readonly learningRate: number;
+  /** Time of the forward pass. */
   readonly forwardMs: number;
+  /** Time of the way back. */
   readonly backwardMs: number;
+  /** Time of the update. */
   readonly optimizerMs: number;
   /** The whole step, reading the loss included. */
   readonly totalMs: number;
@@ -36,8 +41,11 @@ export interface StepReport {
 
 /** All that a trainer needs to go on to the same bits, besides the parameters. */
 export interface TrainerState {
+  /** Steps made. */
   readonly step: number;
+  /** The optimizer's memory. */
   readonly optimizer: OptimizerState;
+  /** The moving average, where one is kept. */
   readonly ema?: Float32Array;
 }
 
@@ -53,6 +61,7 @@ export class Trainer<P, B> {
   readonly ema: ExponentialMovingAverage | null;
   #step = 0;
 
+  /** The optimizer's moments start at zero. */
   constructor(device: Device, options: TrainerOptions<P, B>) {
     const params = options.params as Tree<Tensor>;
     this.#device = device;

@@ -4,10 +4,12 @@
  * stack trace and exits with code 1.
  */
 export class InputError extends Error {
+  /** Name of the class. */
   override name = "InputError";
 }
 
 /** The command line itself is wrong (an unknown flag, a missing argument); exit code 2. */
 export class UsageError extends Error {
+  /** Name of the class. */
   override name = "UsageError";
 }

@@ -11,6 +11,7 @@ export type SelfAttentionParams = {
 
 /** How self-attention runs. */
 export interface SelfAttentionOptions {
+  /** Number of heads. */
   readonly nHead: number;
   /** Axis of `[batch, I, J, c]` along which elements attend to each other: 1 or 2. */
   readonly axis: 1 | 2;

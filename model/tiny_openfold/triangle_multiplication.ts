@@ -11,6 +11,7 @@ export interface TriangleMultiplicationOptions {
   readonly mask?: Tensor;
   /** Added to the update. */
   readonly residual?: Tensor;
+  /** Added to the variance in the layer normalization. */
   readonly normEps?: number;
 }
 
