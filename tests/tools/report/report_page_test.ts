@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { renderReport, type ReportData } from "../../../tools/report/report.ts";
-import { findChromium, startChromium } from "./chromium.ts";
+import { findChromium, startChromium } from "../../_chromium.ts";
 import { sampleReport } from "./sample_report.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
