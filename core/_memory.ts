@@ -38,7 +38,6 @@ export class MemoryPool {
   #liveTensors = 0;
   #allocatedBytes = 0;
   #peakAllocatedBytes = 0;
-  #peakMirrorBytes = 0;
 
   constructor(gpu: GPUDevice, traits: AdapterTraits, flush: () => void) {
     this.#gpu = gpu;
@@ -46,15 +45,14 @@ export class MemoryPool {
     this.#flush = flush;
   }
 
-  /** @param mirrorBytes Bytes of the scratch textures, counted as allocated. */
-  report(mirrorBytes: number): MemoryReport {
-    this.#peakMirrorBytes = Math.max(this.#peakMirrorBytes, mirrorBytes);
+  /** @param mirrors Bytes of the scratch textures, counted as allocated: at present, and the most there were. */
+  report(mirrors: { bytes: number; peakBytes: number }): MemoryReport {
     return {
       liveBytes: this.#liveBytes,
       peakBytes: this.#peakBytes,
       liveTensors: this.#liveTensors,
-      allocatedBytes: this.#allocatedBytes + mirrorBytes,
-      peakAllocatedBytes: this.#peakAllocatedBytes + this.#peakMirrorBytes,
+      allocatedBytes: this.#allocatedBytes + mirrors.bytes,
+      peakAllocatedBytes: this.#peakAllocatedBytes + mirrors.peakBytes,
     };
   }
 
@@ -62,7 +60,6 @@ export class MemoryPool {
     this.#trim(Infinity);
     this.#peakBytes = this.#liveBytes;
     this.#peakAllocatedBytes = this.#allocatedBytes;
-    this.#peakMirrorBytes = 0;
   }
 
   allocate(wanted: number): Storage {

@@ -24,6 +24,8 @@ export class MirrorPool {
 
   /** Bytes of all scratch textures. */
   bytes = 0;
+  /** The most there were. */
+  peakBytes = 0;
 
   /**
    * The mirror of a storage, made if there is none.
@@ -63,6 +65,7 @@ export class MirrorPool {
   /** Lets all go. */
   clear(): void {
     this.#evict(Infinity, -1);
+    this.peakBytes = this.bytes;
   }
 
   /** Called after a submit. */
@@ -80,6 +83,7 @@ export class MirrorPool {
     const mirror = { texture, view: texture.createView(), rows, owner: null, lastUse: -1 };
     this.#mirrors.push(mirror);
     this.bytes += rows * ROW_BYTES;
+    this.peakBytes = Math.max(this.peakBytes, this.bytes);
     return mirror;
   }
 

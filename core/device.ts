@@ -105,7 +105,7 @@ export class Device {
 
   /** Bytes and tensors in use, and the most there were. */
   get memory(): MemoryReport {
-    return this.#pool.report(this.#mirrors.bytes);
+    return this.#pool.report(this.#mirrors);
   }
 
   /** Starts the record of peak memory anew from what is in use now; unused pooled buffers are let go first. */

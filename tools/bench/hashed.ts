@@ -1,0 +1,61 @@
+/**
+ * Inputs that every engine of a comparison computes for itself: numbers that depend on a tensor's name and an element's
+ * index alone, and checksums by which results are compared without being exchanged.
+ *
+ * @module
+ */
+
+/** Where and how wide the numbers of {@linkcode hashed} lie. */
+export interface Spread {
+  /** Standard deviation. @default 1 */
+  readonly std?: number;
+  /** @default 0 */
+  readonly mean?: number;
+}
+
+/** Root mean square, and projection on a fixed random vector. */
+export type Checksum = readonly [rms: number, projection: number];
+
+const UTF8 = new TextEncoder();
+const SQRT_12 = Math.sqrt(12);
+
+/** The 32-bit FNV-1a hash of a text's UTF-8 bytes. */
+export function fnv1a(text: string): number {
+  return UTF8.encode(text).reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193) >>> 0, 0x811c9dc5);
+}
+
+/**
+ * Numbers distributed evenly around the mean, the same to the bit in every engine that follows this recipe: element i
+ * is the finalizer of a 32-bit hash (multiplications and shifts as below) of i + fnv1a(name).
+ *
+ * @param name Name of the tensor.
+ * @param size Number of elements.
+ */
+export function hashed(name: string, size: number, { std = 1, mean = 0 }: Spread = {}): Float32Array<ArrayBuffer> {
+  const seed = fnv1a(name);
+  return Float32Array.from({ length: size }, (_, i) => {
+    let bits = Math.imul(i + seed, 0x9e3779b1);
+    bits = Math.imul(bits ^ (bits >>> 15), 0x85ebca77);
+    bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae3d);
+    const unit = ((bits ^ (bits >>> 16)) >>> 0) / 2 ** 32 - 0.5;
+    return unit * SQRT_12 * std + mean; // in this order: the last bit depends on it
+  });
+}
+
+/** The checksum of a tensor's elements, to seven digits. */
+export function checksum(x: ArrayLike<number>): Checksum {
+  const probe = hashed("probe", x.length);
+  let squares = 0, dot = 0;
+  for (let i = 0; i < x.length; i++) {
+    squares += x[i] * x[i];
+    dot += x[i] * probe[i];
+  }
+  const digits = (value: number) => Number(value.toPrecision(7));
+  return [digits(Math.sqrt(squares / x.length)), digits(dot / Math.sqrt(x.length))];
+}
+
+/** Whether two engines' numbers are the same up to rounding: each within 1e-4 of the other, relative where it exceeds 1. */
+export function agree(ours: readonly number[], theirs: readonly number[], tolerance = 1e-4): boolean {
+  return ours.length === theirs.length &&
+    ours.every((x, i) => Math.abs(x - theirs[i]) <= tolerance * Math.max(1, Math.abs(theirs[i])));
+}
