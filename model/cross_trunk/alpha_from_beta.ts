@@ -1,9 +1,9 @@
-import { countPoints, type Points } from "./points.ts";
+import { assertFinitePoints, countPoints, type Points } from "./points.ts";
 
 /** Options of `alphaFromBeta`. */
 export interface AlphaFromBetaOptions {
   /**
-   * `[n]`; 1 where the given point is the C-alpha itself, as for glycine, which has no C-beta.
+   * `[n]`; not 0 where the given point is the C-alpha itself, as for glycine, which has no C-beta.
    * @default every residue has a C-beta
    */
   glycine?: ArrayLike<number>;
@@ -18,124 +18,223 @@ export interface AlphaFromBetaOptions {
 export interface AlphaTrace {
   /** `[n, 3]`: C-alpha positions, in Å. */
   points: Float64Array;
-  /** Energy of the trace, in Å² a residue: how badly C-beta atoms placed on it miss the given ones, and bonds theirs. */
+  /** Energy of the trace, in Å² a residue. */
   energy: number;
 }
 
 /** Length of the bond CA-CB, in Å. Source: Engh & Huber (1991), Acta Cryst. A47, 392-400. */
-const BOND = 1.53;
-/** Distance of consecutive C-alpha atoms of a trans peptide, in Å. */
-const STEP = 3.8;
-/** C-alpha atoms two residues apart lie between these, in Å. */
-const SECOND: readonly [number, number] = [5.0, 7.3];
-/** Weights of the three terms of the energy, against 1 for the C-beta positions. */
-const WEIGHT = { step: 4, second: 1 };
-/**
- * CA→CB in the frame of three consecutive C-alpha atoms: along unit(2 CA_i - CA_{i-1} - CA_{i+1}), the normal
- * (CA_i - CA_{i-1}) × (CA_{i+1} - CA_i), and CA_{i+1} - CA_{i-1}; in Å, of length BOND.
- */
-const LOCAL: readonly [number, number, number] = [1.182, -0.956, 0.164];
-/** A start is given up when its energy falls by less than this share in 10 steps. */
-const SETTLED = 1e-6;
+const BOND_ANGSTROM = 1.53;
 
+/** Terms of the energy for C-alpha atoms `apart` residues from each other: they want to lie `least` to `most` Å apart. */
+const SPACINGS = [
+  { apart: 1, least: 3.8, most: 3.8, weight: 4 }, // two of a trans peptide
+  { apart: 2, least: 5.0, most: 7.3, weight: 1 }, // from a tight turn to a strand
+] as const;
+
+/**
+ * CA→CB along u - v, u × v and u + v (each made a unit vector), u = CA_i - CA_{i-1}, v = CA_{i+1} - CA_i: the mean of
+ * 6,490 residues of the structures named below is (1.148, -0.929, 0.157) Å, here stretched to the length of the bond.
+ */
+const BOND_IN_FRAME: Vector = [1.182, -0.956, 0.162];
+
+/** A start ends when its energy falls by less than this share in CHECK_EVERY steps. */
+const SETTLED = 1e-6;
+const CHECK_EVERY = 10;
+
+/**
+ * C-alpha atoms from C-beta atoms: the trace on which C-beta atoms, placed where they usually are, come closest to the
+ * given ones, with C-alpha atoms 3.8 Å apart.
+ *
+ * Lowers E = Σ |CA_i + b_i - CB_i|² + 4 Σ (|CA_{i+1} - CA_i| - 3.8 Å)² + Σ (distance of |CA_{i+2} - CA_i| from the
+ * interval 5.0 … 7.3 Å)², where b_i is a bond of 1.53 Å whose direction follows from CA_{i-1}, CA_i and CA_{i+1} (at the
+ * ends it is free; at a glycine b_i is 0). Each step holds the directions of bonds and of C-alpha pairs and solves the
+ * banded linear system that is left. Three starts, the best result kept; no random numbers.
+ *
+ * Bonds of L-amino acids lie on one side of the trace, so the mirror image of the C-betas gives another trace, not the
+ * mirror image of this one: the caller decides on the hand, by `traceHandedness` of both results.
+ *
+ * Error from the true C-betas (root mean square over the C-alphas of an unbroken stretch of a chain, without superposing;
+ * mean over stretches): 0.40 Å for 14 C2H2 zinc fingers (NMR for the most part), 0.24 Å for 10 cytochromes c, 0.27 Å for
+ * 225 lactate and malate dehydrogenases and for 189 trypsin-like proteases, 0.33 Å for PDB entries 1adz, 1s40 and 2sdf
+ * (the C-betas themselves: 1.45 to 1.51 Å). With random displacements of 1 Å (root mean square) of each C-beta: 0.73 to
+ * 0.79 Å; of 2 Å: 1.36 to 1.40 Å. The handedness of both images' traces told the true image from its mirror in all
+ * stretches without displacements and with 1 Å, and in all but one with 2 Å.
+ *
+ * @example
+ * ```ts
+ * import { alphaFromBeta, rmsd } from "@denofold/denofold/model";
+ * import assert from "node:assert/strict";
+ * // a helix: C-alphas at radius 2.29 Å, C-betas at 3.53 Å, turned by 11°, 0.71 Å behind
+ * const helix = (radius: number, turn: number, rise: number) =>
+ *   Float64Array.from({ length: 60 }, (_, k) => {
+ *     const i = Math.floor(k / 3);
+ *     const angle = (100 * i + turn) * Math.PI / 180;
+ *     return [radius * Math.cos(angle), radius * Math.sin(angle), 1.5 * i + rise][k % 3];
+ *   });
+ * const { points } = alphaFromBeta(helix(3.53, 11, -0.71));
+ * assert(rmsd(points, helix(2.29, 0, 0)) < 0.5);
+ * ```
+ * @param betas `[n, 3]`: C-beta positions, C-alpha where `glycine` says so, in Å.
+ * @throws {TypeError} If the number of entries of `glycine` is not n.
+ * @throws {RangeError} If there is no point, or a coordinate is not finite.
+ */
 export function alphaFromBeta(betas: Points, options: AlphaFromBetaOptions = {}): AlphaTrace {
   const { glycine, iterations = 300 } = options;
   const n = countPoints(betas, "betas");
-  if (glycine && glycine.length !== n) throw new TypeError(`Cannot place ${n} C-alpha atoms: glycine has ${glycine.length} entries`);
-  const beta = Float64Array.from(betas);
-  const bonded = Uint8Array.from({ length: n }, (_, i) => (glycine?.[i] ? 0 : 1));
-  const factor = factorize(n);
-  let best: AlphaTrace | undefined;
-  for (const start of starts(beta, bonded)) {
-    const trace = relax(beta, bonded, factor, start, iterations);
-    if (!best || trace.energy < best.energy) best = trace;
+  if (n === 0) throw new RangeError("Cannot place C-alpha atoms: there are no C-betas");
+  assertFinitePoints(betas, Array.from({ length: n }, (_, i) => i), "betas");
+  if (glycine && glycine.length !== n) {
+    throw new TypeError(`Cannot place ${n} C-alpha atoms: glycine has ${glycine.length} entries`);
   }
-  return best!;
+  const problem: Problem = {
+    n,
+    betas: Float64Array.from(betas),
+    bonded: Array.from({ length: n }, (_, i) => !glycine?.[i]),
+    factor: factorize(n),
+  };
+  const traces = starts(problem).map((start) => relax(problem, start, iterations));
+  return traces.reduce((best, trace) => trace.energy < best.energy ? trace : best);
 }
 
-function starts(beta: Float64Array, bonded: Uint8Array): Float64Array[] {
-  const n = bonded.length;
-  const smooth = Float64Array.from(beta, (x, k) => {
-    const i = Math.floor(k / 3);
-    return i === 0 || i === n - 1 ? x : (beta[k - 3] + 2 * x + beta[k + 3]) / 4;
-  });
-  const inward = beta.slice();
+type Vector = readonly [number, number, number];
+
+interface Problem {
+  readonly n: number;
+  readonly betas: Float64Array;
+  /** Which residues have a C-beta, `[n]`. */
+  readonly bonded: readonly boolean[];
+  readonly factor: BandFactor;
+}
+
+/** The C-betas moved by a bond towards the chain's axis, the axis itself, and the C-betas as they are. */
+function starts({ n, betas, bonded }: Problem): Float64Array[] {
+  const axis = betas.map((x, k) => k < 3 || k >= 3 * n - 3 ? x : (betas[k - 3] + 2 * x + betas[k + 3]) / 4);
+  const inward = betas.slice();
   for (let i = 0; i < n; i++) {
-    if (!bonded[i]) continue;
-    const dx = beta[3 * i] - smooth[3 * i], dy = beta[3 * i + 1] - smooth[3 * i + 1], dz = beta[3 * i + 2] - smooth[3 * i + 2];
-    const l = Math.hypot(dx, dy, dz) || 1;
-    inward[3 * i] -= BOND * dx / l; inward[3 * i + 1] -= BOND * dy / l; inward[3 * i + 2] -= BOND * dz / l;
+    const bond = bonded[i] ? scaled(difference(betas, i, axis, i), BOND_ANGSTROM) : ORIGIN;
+    for (let c = 0; c < 3; c++) inward[3 * i + c] -= bond[c];
   }
-  return [inward, smooth, beta.slice()];
+  return [inward, axis, betas];
 }
 
-/** LDLᵀ of I + step·L1 + second·L2 : banded */
-function factorize(n: number): { d: Float64Array; l1: Float64Array; l2: Float64Array } {
-  const a0 = new Float64Array(n).fill(1), a1 = new Float64Array(n), a2 = new Float64Array(n); // a1[i]=A[i][i-1]
-  for (let i = 1; i < n; i++) { a0[i] += WEIGHT.step; a0[i - 1] += WEIGHT.step; a1[i] -= WEIGHT.step; }
-  for (let i = 2; i < n; i++) { a0[i] += WEIGHT.second; a0[i - 2] += WEIGHT.second; a2[i] -= WEIGHT.second; }
-  const d = new Float64Array(n), l1 = new Float64Array(n), l2 = new Float64Array(n);
-  for (let i = 0; i < n; i++) {
-    if (i >= 2) l2[i] = a2[i] / d[i - 2];
-    if (i >= 1) l1[i] = (a1[i] - (i >= 2 ? l2[i] * l1[i - 1] * d[i - 2] : 0)) / d[i - 1];
-    d[i] = a0[i] - (i >= 1 ? l1[i] ** 2 * d[i - 1] : 0) - (i >= 2 ? l2[i] ** 2 * d[i - 2] : 0);
-  }
-  return { d, l1, l2 };
-}
-
-function solve({ d, l1, l2 }: ReturnType<typeof factorize>, x: Float64Array): void {
-  const n = d.length;
-  for (let i = 0; i < n; i++) for (let c = 0; c < 3; c++) {
-    if (i >= 1) x[3 * i + c] -= l1[i] * x[3 * i - 3 + c];
-    if (i >= 2) x[3 * i + c] -= l2[i] * x[3 * i - 6 + c];
-  }
-  for (let i = 0; i < n; i++) for (let c = 0; c < 3; c++) x[3 * i + c] /= d[i];
-  for (let i = n - 1; i >= 0; i--) for (let c = 0; c < 3; c++) {
-    if (i + 1 < n) x[3 * i + c] -= l1[i + 1] * x[3 * i + 3 + c];
-    if (i + 2 < n) x[3 * i + c] -= l2[i + 2] * x[3 * i + 6 + c];
-  }
-}
-
-function relax(beta: Float64Array, bonded: Uint8Array, factor: ReturnType<typeof factorize>, start: Float64Array, iterations: number): AlphaTrace {
-  const n = bonded.length;
-  let x = start, best = start, bestE = Infinity, last = Infinity;
+/** Steps from a start; the trace with the least energy on the way. */
+function relax(problem: Problem, start: Float64Array, iterations: number): AlphaTrace {
+  let points = start;
+  let best: AlphaTrace = { points: start, energy: Infinity };
+  let checked = Infinity;
   for (let k = 0; k <= iterations; k++) {
-    const rhs = new Float64Array(3 * n);
-    let e = 0;
-    for (let i = 0; i < n; i++) {
-      const v = bonded[i] ? bondVector(x, beta, i, n) : [0, 0, 0];
-      for (let c = 0; c < 3; c++) { const t = beta[3 * i + c] - v[c]; rhs[3 * i + c] += t; e += (x[3 * i + c] - t) ** 2; }
+    const { energy, next } = step(problem, points);
+    if (energy < best.energy) best = { points, energy };
+    if (k % CHECK_EVERY === CHECK_EVERY - 1) {
+      if (!(best.energy < checked * (1 - SETTLED))) break;
+      checked = best.energy;
     }
-    const pair = (i: number, j: number, w: number, lo: number, hi: number) => {
-      const dx = x[3 * j] - x[3 * i], dy = x[3 * j + 1] - x[3 * i + 1], dz = x[3 * j + 2] - x[3 * i + 2];
-      const l = Math.hypot(dx, dy, dz) || 1e-9, t = Math.min(hi, Math.max(lo, l));
-      e += w * (l - t) ** 2;
-      const s = w * t / l;
-      rhs[3 * j] += s * dx; rhs[3 * j + 1] += s * dy; rhs[3 * j + 2] += s * dz;
-      rhs[3 * i] -= s * dx; rhs[3 * i + 1] -= s * dy; rhs[3 * i + 2] -= s * dz;
-    };
-    for (let i = 1; i < n; i++) pair(i - 1, i, WEIGHT.step, STEP, STEP);
-    for (let i = 2; i < n; i++) pair(i - 2, i, WEIGHT.second, ...SECOND);
-    if (e < bestE) { bestE = e; best = x; }
-    if (k % 10 === 9) { if (!(bestE < last * (1 - SETTLED))) break; last = bestE; }
-    solve(factor, rhs);
-    x = rhs;
+    points = next;
   }
-  return { points: best, energy: bestE / n };
+  return { points: best.points, energy: best.energy / problem.n };
 }
 
-function bondVector(x: Float64Array, beta: Float64Array, i: number, n: number): number[] {
-  const k = 3 * i;
-  if (i === 0 || i === n - 1) {
-    const v = [beta[k] - x[k], beta[k + 1] - x[k + 1], beta[k + 2] - x[k + 2]];
-    const l = Math.hypot(v[0], v[1], v[2]) || 1e-9;
-    return v.map((c) => BOND * c / l);
+/** The energy of points, and the points that are best for the directions these have. */
+function step(problem: Problem, points: Float64Array): { energy: number; next: Float64Array } {
+  const { n, betas, bonded, factor } = problem;
+  const next = new Float64Array(3 * n); // the right-hand side, until it is solved
+  let energy = 0;
+  for (let i = 0; i < n; i++) {
+    const bond = bonded[i] ? bondVector(problem, points, i) : ORIGIN;
+    for (let c = 0; c < 3; c++) {
+      const wanted = betas[3 * i + c] - bond[c];
+      energy += (points[3 * i + c] - wanted) ** 2;
+      next[3 * i + c] += wanted;
+    }
   }
-  const u = [x[k] - x[k - 3], x[k + 1] - x[k - 2], x[k + 2] - x[k - 1]];
-  const v = [x[k + 3] - x[k], x[k + 4] - x[k + 1], x[k + 5] - x[k + 2]];
-  const unit = (a: number[]) => { const l = Math.hypot(a[0], a[1], a[2]) || 1e-9; return a.map((c) => c / l); };
-  const b = unit([u[0] - v[0], u[1] - v[1], u[2] - v[2]]);
-  const nn = unit([u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]]);
-  const t = unit([u[0] + v[0], u[1] + v[1], u[2] + v[2]]);
-  return [0, 1, 2].map((c) => LOCAL[0] * b[c] + LOCAL[1] * nn[c] + LOCAL[2] * t[c]);
+  for (const { apart, least, most, weight } of SPACINGS) {
+    for (let i = 0; i + apart < n; i++) {
+      const j = i + apart;
+      const between = difference(points, j, points, i);
+      const length = norm(between);
+      const wanted = Math.min(most, Math.max(least, length));
+      energy += weight * (length - wanted) ** 2;
+      const pull = scaled(between, weight * wanted);
+      for (let c = 0; c < 3; c++) {
+        next[3 * j + c] += pull[c];
+        next[3 * i + c] -= pull[c];
+      }
+    }
+  }
+  solve(factor, next);
+  return { energy, next };
+}
+
+/** CA→CB of a residue by the C-alphas around it; at the ends towards the given C-beta. */
+function bondVector({ n, betas }: Problem, points: Float64Array, i: number): Vector {
+  if (i === 0 || i === n - 1) return scaled(difference(betas, i, points, i), BOND_ANGSTROM);
+  const u = difference(points, i, points, i - 1);
+  const v = difference(points, i + 1, points, i);
+  const outward = scaled([u[0] - v[0], u[1] - v[1], u[2] - v[2]], BOND_IN_FRAME[0]);
+  const normal = scaled(
+    [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]],
+    BOND_IN_FRAME[1],
+  );
+  const along = scaled([u[0] + v[0], u[1] + v[1], u[2] + v[2]], BOND_IN_FRAME[2]);
+  return [0, 1, 2].map((c) => outward[c] + normal[c] + along[c]) as [number, number, number];
+}
+
+const ORIGIN: Vector = [0, 0, 0];
+
+/** Point i of one set minus point j of another. */
+function difference(a: Float64Array, i: number, b: Float64Array, j: number): Vector {
+  return [a[3 * i] - b[3 * j], a[3 * i + 1] - b[3 * j + 1], a[3 * i + 2] - b[3 * j + 2]];
+}
+
+function norm([x, y, z]: Vector): number {
+  return Math.sqrt(x * x + y * y + z * z);
+}
+
+/** The vector at another length; 0 stays 0. */
+function scaled(vector: Vector, length: number): Vector {
+  const factor = length / (norm(vector) || 1);
+  return [factor * vector[0], factor * vector[1], factor * vector[2]];
+}
+
+/** L D Lᵀ of a symmetric matrix with two bands beside the diagonal: `first[i]` is L_{i,i-1}, `second[i]` is L_{i,i-2}. */
+interface BandFactor {
+  readonly diagonal: Float64Array;
+  readonly first: Float64Array;
+  readonly second: Float64Array;
+}
+
+/** Factor of the identity plus the weighted Laplacians of the spacings. */
+function factorize(n: number): BandFactor {
+  const bands = [new Float64Array(n).fill(1), new Float64Array(n), new Float64Array(n)]; // bands[k][i] is A_{i,i-k}
+  for (const { apart, weight } of SPACINGS) {
+    for (let i = apart; i < n; i++) {
+      bands[0][i] += weight;
+      bands[0][i - apart] += weight;
+      bands[apart][i] -= weight;
+    }
+  }
+  const [diagonal, first, second] = bands;
+  for (let i = 1; i < n; i++) {
+    const far = i >= 2 ? second[i] : 0; // L_{i,i-2} D_{i-2}
+    const near = first[i] - (i >= 2 ? far * first[i - 1] : 0); // L_{i,i-1} D_{i-1}
+    if (i >= 2) second[i] = far / diagonal[i - 2];
+    first[i] = near / diagonal[i - 1];
+    diagonal[i] -= first[i] * near + (i >= 2 ? second[i] * far : 0);
+  }
+  return { diagonal, first, second };
+}
+
+/** Replaces the right-hand side `[n, 3]` by the solution. */
+function solve({ diagonal, first, second }: BandFactor, x: Float64Array): void {
+  const n = diagonal.length;
+  for (let k = 3; k < 3 * n; k++) {
+    const i = Math.floor(k / 3);
+    x[k] -= first[i] * x[k - 3] + (i >= 2 ? second[i] * x[k - 6] : 0);
+  }
+  for (let k = 3 * n - 1; k >= 0; k--) {
+    const i = Math.floor(k / 3);
+    x[k] /= diagonal[i];
+    if (i + 1 < n) x[k] -= first[i + 1] * x[k + 3];
+    if (i + 2 < n) x[k] -= second[i + 2] * x[k + 6];
+  }
 }

@@ -25,6 +25,15 @@ Deno.test({
         assert.equal(help.code, 0, help.stderr);
         assert.match(help.stdout, new RegExp(`^Usage: denofold ${command} `));
       }
+      const demo = await runDeno([...offline, "train", "--demo", "--num-steps", "2", "--out", "out"], {
+        cwd: folder,
+        env,
+      });
+      assert.equal(demo.code, 0, demo.stderr);
+      assert.match(demo.stdout, /^Step\s+1\/2 \| Loss: /m);
+      assert.match(await Deno.readTextFile(join(folder, "out", "1znf.cif")), /_atom_site/);
+      assert.match(await Deno.readTextFile(join(folder, "out", "report.html")), /1znf/);
+      assert.ok((await Deno.stat(join(folder, "out", "checkpoint.safetensors"))).size > 1_000_000);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

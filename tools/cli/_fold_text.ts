@@ -1,0 +1,37 @@
+/** What the commands that fold print. */
+import type { Fold } from "../fold/fold.ts";
+import { mirrorText } from "../fold/prediction_report.ts";
+import type { MetricValues } from "../report/report_data.ts";
+import { methodTable } from "../train/metric_table.ts";
+
+/** The command as the user typed it, with quotes where a shell needs them. */
+export function commandLine(): string {
+  const words = ["denofold", ...Deno.args];
+  return words.map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+}
+
+/** A name as part of a file's name. */
+export function fileName(name: string): string {
+  return name.replace(/[^\w.-]+/g, "_").replace(/^\.+/, "") || "prediction";
+}
+
+/** How a fold went, its measures, and the files. */
+export function foldLines(
+  fold: Fold,
+  methods: readonly { label: string; values: MetricValues }[],
+  paths: readonly string[],
+): string {
+  const { id, sequence, stress1, runs, lowerBounds, components, mirror } = fold;
+  const lines = [
+    `${id}: ${sequence.length} residues, stress-1 ${stress1.toFixed(4)}, ${
+      runs.length === 1 ? "1 start" : `best of ${runs.length} starts`
+    }${lowerBounds > 0 ? `, ${lowerBounds} distances taken as lower bounds` : ""}`,
+    `mirror image ${mirrorText(mirror)}`,
+  ];
+  if (components > 1) {
+    lines.push(`The distances fall into ${components} parts; how these lie to each other is without meaning.`);
+  }
+  if (methods.length > 0) lines.push("", methodTable("", methods));
+  lines.push("", "Files:", ...paths.map((path) => `   ${path}`));
+  return lines.join("\n");
+}

@@ -1,0 +1,121 @@
+import type { Command } from "commander";
+import { join } from "node:path";
+import { Device } from "../../core/mod.ts";
+import type { Alignment } from "../data/alignment.ts";
+import { msaTokens } from "../data/family.ts";
+import { readAlignment } from "../data/read_alignment.ts";
+import { InputError } from "../errors.ts";
+import { evaluateFold } from "../fold/evaluate.ts";
+import { foldDistances } from "../fold/fold.ts";
+import { checkLength, predictDistances, readTrainedModel } from "../fold/predict.ts";
+import { predictionReport } from "../fold/prediction_report.ts";
+import { checkTruth, readTruth } from "../fold/read_truth.ts";
+import { foldFiles, writeTogether } from "../fold/write_fold.ts";
+import { adapterName, ensureAdapter } from "../platform/driver.ts";
+import { deviceOption, nonNegativeInteger } from "./_shared.ts";
+import { commandLine, fileName, foldLines } from "./_fold_text.ts";
+
+const HELP = `
+Files in DIR, ID being the row's name: ID_distances.npy (C-beta, C-alpha for glycine; Å, up to 20), ID.cif and ID.pdb
+(C-beta atoms as the distances place them, C-alpha atoms derived; the B-factor column is 0, as no confidence is predicted),
+ID_coordinates.npy (C-alpha), report.html, and metrics.json with --truth. All are written at the end, or none.
+
+The row's own sequence goes in first, then the first other rows of the file, as many as the model was made for. The true
+structure is used for the comparison only.
+
+Examples:
+  denofold predict-distances --checkpoint run/checkpoint.safetensors --msa fingers.a3m --query 1znf --out prediction
+  denofold predict-distances --checkpoint run/checkpoint.safetensors --msa mine.a3m --truth mine.cif:A --out prediction`;
+
+/** Adds `denofold predict-distances`. */
+export function register(program: Command): void {
+  program.command("predict-distances")
+    .description("predict distances and coordinates from a checkpoint and an alignment")
+    .requiredOption("--checkpoint <file>", "a checkpoint that `denofold train` wrote")
+    .requiredOption("--msa <file>", "alignment: A3M, aligned FASTA or Stockholm")
+    .option("--query <name>", "row to predict (default: the first)")
+    .option("--truth <structure>", "true structure, FILE or FILE:CHAIN, to compare with")
+    .option("--out <dir>", "folder for the files", "prediction")
+    .option("--seed <n>", "seed of the random starts of scaling", nonNegativeInteger, 0)
+    .addOption(deviceOption())
+    .option("--json", "print one JSON object instead of text")
+    .addHelpText("after", HELP)
+    .action(run);
+}
+
+interface Flags {
+  checkpoint: string;
+  msa: string;
+  query?: string;
+  truth?: string;
+  out: string;
+  seed: number;
+  device: string;
+  json?: boolean;
+}
+
+async function run({ checkpoint, msa, query, truth, out, seed, device: wish, json }: Flags): Promise<void> {
+  const started = performance.now();
+  const model = await readTrainedModel(checkpoint);
+  const alignment = await readAlignment(msa);
+  const row = findRow(alignment, query);
+  const { names, rows, tokens } = msaTokens(alignment, row, model.config.nSeqs);
+  const name = `Row "${alignment.names[row]}" of ${msa}`;
+  const sequence = rows[0];
+  if (sequence.length < 2) throw new InputError(`${name} has ${sequence.length} residues, expected at least 2`);
+  checkLength(sequence.length, model.config, name);
+  const chain = truth === undefined ? undefined : await readTruth(truth);
+  if (chain && truth !== undefined) checkTruth(name, sequence, chain, truth);
+
+  const { adapter, notes } = await ensureAdapter({ device: wish });
+  if (!json) { for (const note of notes) console.error(note); }
+  const device = await Device.open(adapter);
+  try {
+    const id = fileName(alignment.names[row]);
+    using scope = device.scope("predict");
+    const distances = await predictDistances(device, model.load(device), model.config, {
+      tokens,
+      nRes: sequence.length,
+    });
+    const fold = await foldDistances({ id, sequence, distances, seed, device });
+    const compared = chain && { chain, evaluation: evaluateFold(fold, chain) };
+    void scope;
+    const report = await predictionReport({
+      target: { fold, truth: compared },
+      model,
+      msa: { source: msa, rows: names.length },
+      command: commandLine(),
+      ...{ seed, adapter: adapterName(adapter) },
+      seconds: (performance.now() - started) / 1000,
+      peakBytes: device.memory.peakAllocatedBytes,
+    });
+    const origin = `Predicted by denofold from ${names.length} rows of an alignment.`;
+    const files = foldFiles(id, { fold, truth: compared, origin, report });
+    const metrics = files.get(`${id}_metrics.json`);
+    if (metrics !== undefined) {
+      files.delete(`${id}_metrics.json`);
+      files.set("metrics.json", metrics);
+    }
+    const paths = await writeTogether(out, files);
+    const methods = compared ? [{ label: "Prediction", values: compared.evaluation.values }] : [];
+    if (json) {
+      const { stress1, mirror } = fold;
+      const { sequence } = fold;
+      console.log(JSON.stringify({ id, sequence, stress1, mirror, methods, files: paths }, undefined, 2));
+    } else {
+      console.log(foldLines(fold, methods, paths));
+      console.log(`\nOpen ${join(out, "report.html")} in a browser.`);
+    }
+  } finally {
+    device.close();
+  }
+}
+
+function findRow({ names, source }: Alignment, query: string | undefined): number {
+  if (query === undefined) return 0;
+  const exact = names.indexOf(query);
+  const row = exact >= 0 ? exact : names.findIndex((name) => name.toLowerCase() === query.toLowerCase());
+  if (row >= 0) return row;
+  const shown = names.length > 20 ? `${names.slice(0, 20).join(", ")} and ${names.length - 20} more` : names.join(", ");
+  throw new InputError(`${source} has no row "${query}": it has ${shown}`);
+}

@@ -1,0 +1,146 @@
+/** Writes the files of a fold. */
+import { basename, join } from "node:path";
+import { encodeNpy } from "../../model/weights/npy.ts";
+import { ATOM_SLOTS, SLOT } from "../data/residues.ts";
+import type { Chain, Structure } from "../data/structure.ts";
+import { formatMmcif } from "../data/write_mmcif.ts";
+import { formatPdb } from "../data/write_pdb.ts";
+import { InputError } from "../errors.ts";
+import { makeFolder, writeFileAtomic } from "../files.ts";
+import type { Baseline } from "./baselines.ts";
+import type { FoldEvaluation } from "./evaluate.ts";
+import type { Fold } from "./fold.ts";
+
+/** What {@link writeFold} writes. */
+export interface FoldFiles {
+  /** The fold. */
+  readonly fold: Fold;
+  /** The true structure and the measures against it: coordinates are then written superposed on it, and the measures too. */
+  readonly truth?: { readonly chain: Chain; readonly evaluation: FoldEvaluation };
+  /** Naive answers whose measures stand beside the prediction's. */
+  readonly baselines?: readonly Baseline[];
+  /** Where the fold comes from, one sentence, for the files' comments. */
+  readonly origin?: string;
+  /** The report, HTML text. */
+  readonly report?: string;
+}
+
+/**
+ * Writes a fold into a folder, which is made if need be: `ID.cif`, `ID.pdb` (left out where the format cannot hold it),
+ * `ID_distances.npy` (`[N_res, N_res]`), `ID_coordinates.npy` (C-alpha, `[N_res, 3]`); with a truth `ID_metrics.json`, with
+ * a report `report.html`. All files are written under other names first and renamed when all are complete, so that a
+ * full disk leaves none behind.
+ *
+ * @param id First part of the names.
+ * @returns Paths of the files, in that order.
+ * @throws {InputError} If the folder cannot be written or the disk is full; files that were there before are unchanged.
+ */
+export async function writeFold(folder: string, id: string, files: FoldFiles): Promise<string[]> {
+  return await writeTogether(folder, foldFiles(id, files));
+}
+
+/** The files that {@link writeFold} writes, by name, to add others before {@link writeTogether}. */
+export function foldFiles(id: string, files: FoldFiles): Map<string, Uint8Array | string> {
+  const { fold, truth, baselines = [], report } = files;
+  const n = fold.sequence.length;
+  const structure = foldStructure(fold, truth);
+  const lines = [
+    ...(files.origin ? [files.origin] : []),
+    ...(fold.betas ? ["C-betas lie where the distances put them, C-alphas are derived."] : []),
+    "No confidence is predicted: the B-factor column is 0.",
+  ];
+  const out = new Map<string, Uint8Array | string>();
+  const matrix = (data: Float32Array, shape: number[]) => encodeNpy({ dtype: "F32", shape, data });
+  out.set(`${id}.cif`, formatMmcif(structure, { comments: lines }));
+  const pdb = pdbOrNothing(structure, lines);
+  if (pdb !== undefined) out.set(`${id}.pdb`, pdb);
+  out.set(`${id}_distances.npy`, matrix(fold.distances, [n, n]));
+  out.set(`${id}_coordinates.npy`, matrix(truth?.evaluation.alphas ?? fold.alphas, [n, 3]));
+  if (truth) {
+    const methods = { Prediction: truth.evaluation.values } as Record<string, unknown>;
+    for (const { label, evaluation } of baselines) methods[label] = evaluation.values;
+    const metrics = { id, residues: truth.evaluation.residues, stress1: fold.stress1, methods };
+    out.set(`${id}_metrics.json`, JSON.stringify(metrics, undefined, 2) + "\n");
+  }
+  if (report !== undefined) out.set("report.html", report);
+  return out;
+}
+
+/**
+ * The structure of a fold: C-alpha and C-beta atoms; superposed on the truth, numbered and named like it, where one is
+ * given.
+ */
+export function foldStructure(fold: Fold, truth?: FoldFiles["truth"]): Structure {
+  const { sequence } = fold;
+  const { alphas, betas } = truth?.evaluation ?? fold;
+  const n = sequence.length;
+  const atomPositions = new Float32Array(n * ATOM_SLOTS * 3);
+  const atomMask = new Float32Array(n * ATOM_SLOTS);
+  const put = (residue: number, slot: number, points: Float32Array) => {
+    const at = residue * ATOM_SLOTS + slot;
+    atomPositions.set(points.subarray(3 * residue, 3 * residue + 3), 3 * at);
+    atomMask[at] = 1;
+  };
+  for (let i = 0; i < n; i++) {
+    put(i, SLOT.CA, alphas);
+    if (betas && sequence[i] !== "G") put(i, SLOT.CB, betas);
+  }
+  const id = `${fold.id}_predicted`;
+  const chain: Chain = {
+    id: truth?.chain.id ?? "A",
+    labelId: "A",
+    sequence,
+    residueNumbers: truth?.chain.residueNumbers ?? Int32Array.from({ length: n }, (_, i) => i + 1),
+    insertionCodes: truth?.chain.insertionCodes ?? new Array<string>(n).fill(""),
+    atomPositions,
+    atomMask,
+    bFactors: new Float32Array(n * ATOM_SLOTS),
+  };
+  return { id, source: id, chains: [chain], title: `Prediction of ${fold.id}` };
+}
+
+/**
+ * Writes several files so that a full disk leaves none of them: first all into a folder of their own, then renamed.
+ *
+ * @param folder Made if need be, and taken away again if nothing could be written.
+ * @param files Contents by name.
+ * @returns Paths of the files.
+ * @throws {InputError} If the folder cannot be written or the disk is full.
+ */
+export async function writeTogether(
+  folder: string,
+  files: ReadonlyMap<string, Uint8Array | string>,
+): Promise<string[]> {
+  const existed = await Deno.stat(folder).then(() => true, () => false);
+  await makeFolder(folder);
+  const staging = join(folder, `.denofold-${Deno.pid}.tmp`);
+  try {
+    await makeFolder(staging);
+    for (const [name, data] of files) await writeFileAtomic(join(staging, name), data);
+    const paths: string[] = [];
+    for (const name of files.keys()) {
+      const path = join(folder, name);
+      await Deno.rename(join(staging, name), path);
+      paths.push(path);
+    }
+    await Deno.remove(staging);
+    return paths;
+  } catch (error) {
+    await Deno.remove(staging, { recursive: true }).catch(() => {});
+    if (!existed) await Deno.remove(folder).catch(() => {});
+    if (error instanceof InputError) throw new InputError(error.message.replaceAll(`${basename(staging)}/`, ""));
+    throw new InputError(`Cannot write into ${folder}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** Pieces of a text, cut at spaces where there are some, that fit the text columns of a REMARK record. */
+const REMARK_LINES = /\S.{0,67}(?=\s|$)|\S{1,68}/g;
+
+function pdbOrNothing(structure: Structure, remarks: string[]): string | undefined {
+  try {
+    return formatPdb(structure, { remarks: remarks.flatMap((text) => text.match(REMARK_LINES) ?? []) });
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
