@@ -4,10 +4,39 @@
  * @module
  */
 export * from "./cross_trunk/mod.ts";
+export * from "./evoformer/mod.ts";
 export * from "./layers/attention.ts";
+export * from "./layers/cross_attention.ts";
 export * from "./layers/layer_norm.ts";
+export * from "./layers/packed_linear.ts";
+export * from "./layers/params.ts";
+export * from "./layers/step.ts";
 export * from "./layers/transition.ts";
-export * from "./tiny_openfold/mod.ts";
+export * from "./layers/triangle_multiplication.ts";
+export * from "./nnx_evoformer/mod.ts";
+export {
+  distanceHead,
+  distanceLoss,
+  documentedParameterCount,
+  initTinyOpenFold,
+  loadTinyOpenFold,
+  type Masks,
+  MAX_DISTANCE_ANGSTROM,
+  type MsaRowAttentionParams as TinyMsaRowAttentionParams,
+  type OuterProductMeanParams as TinyOuterProductMeanParams,
+  parameterCount,
+  tinyEvoformerBlock,
+  type TinyEvoformerBlockParams,
+  tinyOpenFold,
+  type TinyOpenFoldConfig,
+  tinyOpenFoldConfig,
+  type TinyOpenFoldInputs,
+  type TinyOpenFoldOutputs,
+  type TinyOpenFoldParams,
+  tinyOpenFoldShapes,
+  type TriangleAttentionParams as TinyTriangleAttentionParams,
+  type TriangleMultiplicationParams as TinyTriangleMultiplicationParams,
+} from "./tiny_openfold/mod.ts";
 export * from "./weights/names.ts";
 export * from "./weights/npy.ts";
 export * from "./weights/safetensors.ts";

@@ -1,4 +1,5 @@
 import { defineOp, type Device, elementGrid, kernel, type Shape, type Tensor } from "../core/mod.ts";
+import { columnSum } from "./_column_sum.ts";
 import { type Product, runMatmul } from "./_matmul.ts";
 import { add, multiplyScalar } from "./elementwise.ts";
 import { pad } from "./pad.ts";
@@ -7,34 +8,58 @@ import { sum } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
 import { slice } from "./slice.ts";
 
-type Inputs = { a: Tensor; b: Tensor; weight: Tensor; residual?: Tensor };
+/** What {@linkcode outerProductMean} takes. */
+export type OuterProductMeanInputs = {
+  /** Projection of the first residue's column, `[batch, N_seq, N_i, cA]`. */
+  readonly a: Tensor;
+  /** Projection of the second residue's column, `[batch, N_seq, N_j, cB]`. */
+  readonly b: Tensor;
+  /** `[cOut, cA * cB]`, row-major over (cA, cB). */
+  readonly weight: Tensor;
+  /** Added after the scale, `[cOut]`. */
+  readonly bias?: Tensor;
+  /** Added last, `[batch, N_i, N_j, cOut]`. */
+  readonly residual?: Tensor;
+};
+
+/** How {@linkcode outerProductMean} goes about it. */
+export interface OuterProductMeanOptions {
+  /** Factor of the sum over sequences. @default 1 / N_seq */
+  readonly scale?: number;
+}
 
 /** Bytes of the intermediate product of one chunk. */
 const CHUNK_BYTES = 64 * 2 ** 20;
 
-const op = defineOp<Inputs, "a" | "b" | "weight">({
+const op = defineOp<
+  OuterProductMeanInputs,
+  "a" | "b" | "weight",
+  Record<never, never>,
+  Required<OuterProductMeanOptions>
+>({
   name: "outerProductMean",
   needs: ["a", "b", "weight"],
-  forward({ a, b, weight, residual }, _, { device }) {
+  forward({ a, b, weight, bias, residual }, { scale }, { device }) {
     const plan = planOf(a.shape, b.shape, weight.shape);
     const [nBatch, nI, nJ] = [plan.nBatch, plan.nI, plan.nJ];
-    const { aRows, bRows, mixed } = operands(plan, a, b, weight);
+    const { aRows, bRows, mixed } = operands(plan, a, b, weight, scale);
     const out = device.empty([nBatch, nI, nJ, plan.cOut]);
     for (const chunk of chunksOf(plan)) {
       using _chunk = device.scope("chunk");
       const t = halfProduct(device, plan, chunk, aRows, mixed);
       runMatmul(device, {
         ...contraction(plan, chunk, bRows, t),
+        bias,
         residual,
         into: { out, offset: chunk.first * nJ * plan.cOut },
       });
     }
     return { out };
   },
-  vjp({ device, inputs: { a, b, weight }, wanted }, dOut) {
+  vjp({ device, inputs: { a, b, weight }, attributes: { scale }, wanted }, dOut) {
     const plan = planOf(a.shape, b.shape, weight.shape);
     const { nJ, nSeq, cA, cB, cOut } = plan;
-    const { aRows, bRows, mixed } = operands(plan, a, b, weight);
+    const { aRows, bRows, mixed } = operands(plan, a, b, weight, scale);
     const dA = device.empty([plan.nBatch, plan.nI, nSeq, cA]);
     const dB = device.zeros([plan.nBatch, nJ, nSeq, cB]);
     let dMixed: Tensor | undefined;
@@ -68,9 +93,10 @@ const op = defineOp<Inputs, "a" | "b" | "weight">({
       a: permute(dA, [0, 2, 1, 3]),
       b: permute(dB, [0, 2, 1, 3]),
       weight: device.view(
-        multiplyScalar(permute(device.view(dMixed!, [cB, cOut, cA]), [1, 2, 0]), 1 / nSeq),
+        multiplyScalar(permute(device.view(dMixed!, [cB, cOut, cA]), [1, 2, 0]), scale),
         weight.shape,
       ),
+      bias: wanted.bias ? columnSum(device, dOut, cOut) : undefined,
       residual: dOut,
     };
   },
@@ -78,39 +104,40 @@ const op = defineOp<Inputs, "a" | "b" | "weight">({
 
 /**
  * Mean over sequences of the outer product of two projections, mapped to pair channels and added to a residual:
- * out[i, j] = residual[i, j] + W · flatten(mean over s of a[s, i] ⊗ b[s, j]).
+ * out[i, j] = residual[i, j] + bias + W · flatten(mean over s of a[s, i] ⊗ b[s, j]); with `scale`, its multiple of the
+ * sum instead of the mean.
  *
  * The weight is applied to `a` first and the sequences are summed last, so neither the product [N_res, N_res, c, c]
  * nor the sum over sequences of full outer products is ever made.
  *
  * Source: Jumper et al. (2021), Suppl. Alg. 10 "OuterProductMean", lines 2-4 (one normalization for all pairs).
  *
- * @param a `[batch, N_seq, N_i, cA]`.
- * @param b `[batch, N_seq, N_j, cB]`.
- * @param weight `[cOut, cA * cB]`, row-major over (cA, cB).
  * @returns `[batch, N_i, N_j, cOut]`.
  * @throws {TypeError} If shapes do not fit.
  */
-export function outerProductMean(
-  { a, b, weight, residual }: { a: Tensor; b: Tensor; weight: Tensor; residual?: Tensor },
-): Tensor {
-  const { nBatch, nI, nJ, cA, cB, cOut } = planOf(a.shape, b.shape, weight.shape);
-  if (residual && residual.size !== nBatch * nI * nJ * cOut) {
+export function outerProductMean(inputs: OuterProductMeanInputs, options: OuterProductMeanOptions = {}): Tensor {
+  const { a, b, weight, bias, residual } = inputs;
+  const { nBatch, nSeq, nI, nJ, cA, cB, cOut } = planOf(a.shape, b.shape, weight.shape);
+  const attributes = { scale: options.scale ?? 1 / nSeq };
+  if ((bias && bias.size !== cOut) || (residual && residual.size !== nBatch * nI * nJ * cOut)) {
     throw new TypeError(
-      `Cannot run outerProductMean: the residual must be [${[nBatch, nI, nJ, cOut]}], it is [${residual.shape}]`,
+      `Cannot run outerProductMean: bias must be [${cOut}] and residual [${[nBatch, nI, nJ, cOut]}], they are [${
+        bias?.shape ?? "none"
+      }] and [${residual?.shape ?? "none"}]`,
     );
   }
   const widen = (n: number) => Math.ceil(n / 4) * 4 - n;
   const [moreA, moreB, moreOut] = [widen(cA), widen(cB), widen(cOut)];
-  if (!moreA && !moreB && !moreOut) return op({ a, b, weight, residual }, undefined);
+  if (!moreA && !moreB && !moreOut) return op({ a, b, weight, bias, residual }, attributes);
   // Channels of zeros change nothing; rows of whole vec4s are what the kernels read.
   const wide = pad(reshape(weight, [cOut, cA, cB]), [0, 0, 0], [moreOut, moreA, moreB]);
   const out = op({
     a: pad(a, [0, 0, 0, 0], [0, 0, 0, moreA]),
     b: pad(b, [0, 0, 0, 0], [0, 0, 0, moreB]),
     weight: reshape(wide, [cOut + moreOut, (cA + moreA) * (cB + moreB)]),
+    bias: bias && pad(bias, [0], [moreOut]),
     residual: residual && pad(residual, [0, 0, 0, 0], [0, 0, 0, moreOut]),
-  }, undefined);
+  }, attributes);
   return slice(out, [0, 0, 0, 0], [nBatch, nI, nJ, cOut]);
 }
 
@@ -158,16 +185,16 @@ function chunksOf({ nBatch, nSeq, nI, cB, cOut }: Plan): Chunk[] {
   return chunks;
 }
 
-/** `a` as [batch, i, s, cA], `b` as [batch, j, s, cB], the weight as [cB, cOut, cA] divided by the number of sequences. */
-function operands({ nSeq, cA, cB, cOut }: Plan, a: Tensor, b: Tensor, weight: Tensor) {
+/** `a` as [batch, i, s, cA], `b` as [batch, j, s, cB], the weight as [cB, cOut, cA] times the scale. */
+function operands({ cA, cB, cOut }: Plan, a: Tensor, b: Tensor, weight: Tensor, scale: number) {
   return {
     aRows: permute(a, [0, 2, 1, 3]),
     bRows: permute(b, [0, 2, 1, 3]),
-    mixed: multiplyScalar(permute(reshape(weight, [cOut, cA, cB]), [2, 0, 1]), 1 / nSeq),
+    mixed: multiplyScalar(permute(reshape(weight, [cOut, cA, cB]), [2, 0, 1]), scale),
   };
 }
 
-/** T[(b, i, s), (cB, cOut)] = sum over cA of a[b, i, s, cA] W[cOut, cA, cB] / N_seq. */
+/** T[(b, i, s), (cB, cOut)] = sum over cA of a[b, i, s, cA] W[cOut, cA, cB], times the scale. */
 function halfProduct(device: Device, plan: Plan, chunk: Chunk, aRows: Tensor, mixed: Tensor): Tensor {
   const { nSeq, cA, cB, cOut } = plan;
   return runMatmul(device, {

@@ -1,5 +1,6 @@
 import type { Tensor } from "../../core/mod.ts";
-import { attention, concat, linear, type LinearParams, pad, reshape } from "../../ops/mod.ts";
+import { attention, linear, type LinearParams, pad, permute, reshape, sigmoidGate } from "../../ops/mod.ts";
+import { packLinear } from "./packed_linear.ts";
 
 /** Projections of multi-head self-attention: weights `[nHead * cHidden, c]`, and `[c, nHead * cHidden]` for the output. */
 export type SelfAttentionParams = {
@@ -7,6 +8,16 @@ export type SelfAttentionParams = {
   readonly kProj: LinearParams;
   readonly vProj: LinearParams;
   readonly oProj: LinearParams;
+};
+
+/** The projections of attention, under the names of no system in particular. */
+export type AttentionProjections = {
+  /** Queries, keys and values, each `[nHead * cHidden, c]`, or all three one below the other in one map. */
+  readonly qkv: readonly LinearParams[];
+  /** The gate of every channel before the sigmoid, `[nHead * cHidden, c]`. */
+  readonly gate?: LinearParams;
+  /** `[c, nHead * cHidden]`. */
+  readonly out: LinearParams;
 };
 
 /** How self-attention runs. */
@@ -21,31 +32,70 @@ export interface SelfAttentionOptions {
   readonly mask?: Tensor;
   /** Added to the update: `[batch, I, J, c]`. */
   readonly residual?: Tensor;
+  /** What the gate is computed from, `[batch, I, J, c]`. @default what is attended to */
+  readonly gateInput?: Tensor;
 }
 
 /**
- * Multi-head self-attention along one axis of a two-dimensional representation, without gate and without biases in
- * its projections. Queries, keys and values come from one product.
+ * Multi-head self-attention along one axis of a two-dimensional representation. Queries, keys, values and the gate come
+ * from one product, unless the gate reads something else.
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 7, 8, 13 and 14, without the layer normalizations and the bias's projection.
  *
  * @param x `[batch, I, J, c]`.
  * @returns The update (plus the residual), `[batch, I, J, c]`.
+ * @throws {TypeError} If shapes do not fit, or channels do not divide into heads.
  */
-export function selfAttention(params: SelfAttentionParams, x: Tensor, options: SelfAttentionOptions): Tensor {
-  const { nHead, axis, bias, mask, residual } = options;
-  const [hidden, c] = params.qProj.weight.shape;
+export function axialAttention(projections: AttentionProjections, x: Tensor, options: SelfAttentionOptions): Tensor {
+  const { nHead, axis, bias, mask, residual, gateInput } = options;
+  const { qkv, gate, out } = projections;
+  const [c, hidden] = out.weight.shape;
   const cHidden = hidden / nHead;
   if (!Number.isInteger(cHidden)) {
     throw new TypeError(`Cannot run attention: ${hidden} channels do not divide into ${nHead} heads`);
   }
   // Heads of whole vec4s: channels of zeros change neither logits nor output.
   const more = Math.ceil(cHidden / 4) * 4 - cHidden;
-  const wide = nHead * (cHidden + more);
-  const rows = (weight: Tensor) =>
-    more ? reshape(pad(reshape(weight, [nHead, cHidden, c]), [0, 0, 0], [0, more, 0]), [wide, c]) : weight;
-  const columns = (weight: Tensor) =>
-    more ? reshape(pad(reshape(weight, [c, nHead, cHidden]), [0, 0, 0], [0, 0, more]), [c, wide]) : weight;
-  const packed = concat([params.qProj, params.kProj, params.vProj].map(({ weight }) => rows(weight)), 0);
-  const qkv = linear(x, { weight: packed });
-  const o = attention({ qkv, bias, mask }, { heads: nHead, axis, gated: false, scale: 1 / Math.sqrt(cHidden) });
-  return linear(o, { weight: columns(params.oProj.weight) }, { residual });
+  const widen = ({ weight, bias }: LinearParams): LinearParams => {
+    if (!more) return { weight, bias };
+    const heads = weight.shape[0] / cHidden;
+    const rows = (x: Tensor, width: number) => pad(reshape(x, [heads, cHidden, width]), [0, 0, 0], [0, more, 0]);
+    return {
+      weight: reshape(rows(weight, weight.shape[1]), [heads * (cHidden + more), weight.shape[1]]),
+      bias: bias && reshape(rows(bias, 1), [heads * (cHidden + more)]),
+    };
+  };
+  const columns = more
+    ? reshape(pad(reshape(out.weight, [c, nHead, cHidden]), [0, 0, 0], [0, 0, more]), [c, nHead * (cHidden + more)])
+    : out.weight;
+  const apart = gate !== undefined && gateInput !== undefined;
+  const together = gate && !apart ? [...qkv, gate] : qkv;
+  const packed = linear(x, packLinear(together.map(widen)));
+  const settings = { heads: nHead, axis, gated: together !== qkv, scale: 1 / Math.sqrt(cHidden) };
+  let o = attention({ qkv: packed, bias, mask }, settings);
+  if (apart) o = sigmoidGate({ x: o, gate: linear(gateInput, widen(gate)) });
+  return linear(o, { weight: columns, bias: out.bias }, { residual });
+}
+
+/**
+ * {@linkcode axialAttention} without gate and without biases in its projections.
+ *
+ * @param x `[batch, I, J, c]`.
+ * @returns The update (plus the residual), `[batch, I, J, c]`.
+ */
+export function selfAttention(params: SelfAttentionParams, x: Tensor, options: SelfAttentionOptions): Tensor {
+  const { qProj, kProj, vProj, oProj } = params;
+  return axialAttention({ qkv: [qProj, kProj, vProj], out: oProj }, x, options);
+}
+
+/**
+ * Biases of the logits from the pair representation, one of each head for every pair.
+ *
+ * @param z Normalized as the system wants it, `[batch, N_res, N_res, c_z]`.
+ * @param projection Weight `[nHead, c_z]`.
+ * @param transposed Whether the bias of query i and key j is that of the pair (j, i). @default false
+ * @returns `[batch, nHead, N_res, N_res]`.
+ */
+export function pairBias(projection: LinearParams, z: Tensor, transposed = false): Tensor {
+  return permute(linear(z, projection), transposed ? [0, 3, 2, 1] : [0, 3, 1, 2]);
 }

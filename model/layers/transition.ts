@@ -1,8 +1,19 @@
 import type { Tensor } from "../../core/mod.ts";
-import { linear, type LinearParams } from "../../ops/mod.ts";
+import { add, linear, type LinearParams, multiply, reshape } from "../../ops/mod.ts";
+import { type LayerNormParams, normalize } from "./layer_norm.ts";
 
 /** Two linear maps with a relu between them. */
 export type TransitionParams = { readonly linear1: LinearParams; readonly linear2: LinearParams };
+
+/** Choices of a transition with its layer normalization. */
+export interface TransitionOptions {
+  /** The update is multiplied by it, `[...]`: x's shape without the channels. @default no mask */
+  readonly mask?: Tensor;
+  /** Added to the update, `[..., c]`. */
+  readonly residual?: Tensor;
+  /** Added to the variance. @default 1e-5 */
+  readonly normEps?: number;
+}
 
 /**
  * Maps every element on its own to more channels and back: W₂ relu(W₁ x).
@@ -15,4 +26,23 @@ export type TransitionParams = { readonly linear1: LinearParams; readonly linear
 export function transition(params: TransitionParams, x: Tensor, residual?: Tensor): Tensor {
   const a = linear(x, params.linear1, { activation: "relu" }); // line 2
   return linear(a, params.linear2, { residual }); // line 3
+}
+
+/**
+ * {@linkcode transition} of a representation that it normalizes first.
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 9 and 15.
+ *
+ * @param x `[..., c]`.
+ * @returns The update (plus the residual), `[..., c]`.
+ */
+export function normalizedTransition(
+  params: TransitionParams & { readonly layerNorm: LayerNormParams },
+  x: Tensor,
+  { mask, residual, normEps }: TransitionOptions = {},
+): Tensor {
+  const normed = normalize(params.layerNorm, x, normEps); // line 1
+  if (!mask) return transition(params, normed, residual);
+  const update = multiply(transition(params, normed), reshape(mask, [...mask.shape, 1]));
+  return residual ? add(residual, update) : update;
 }

@@ -1,7 +1,8 @@
 import type { Tensor } from "../../core/mod.ts";
-import { linear, outerProductMean as outerProductMeanOp, permute } from "../../ops/mod.ts";
-import { selfAttention } from "../layers/attention.ts";
+import { linear, outerProductMean as outerProductMeanOp } from "../../ops/mod.ts";
+import { pairBias, selfAttention } from "../layers/attention.ts";
 import { normalize } from "../layers/layer_norm.ts";
+import { step as layerStep } from "../layers/step.ts";
 import { transition } from "../layers/transition.ts";
 import type { TinyOpenFoldConfig } from "./config.ts";
 import type {
@@ -34,7 +35,7 @@ export function msaRowAttentionWithPairBias(
   z: Tensor,
   { nHead, mask, residual }: { nHead: number; mask?: Tensor; residual?: Tensor },
 ): Tensor {
-  const bias = permute(linear(z, params.pairBiasProj), [0, 3, 1, 2]);
+  const bias = pairBias(params.pairBiasProj, z);
   return selfAttention(params, m, { nHead, axis: 2, bias, mask, residual });
 }
 
@@ -96,10 +97,7 @@ export function tinyEvoformerBlock(
   const { device } = m;
   const { nHeadsMsa, nHeadsPair, normEps } = config;
   const p = params;
-  const step = (name: string, run: () => Tensor): Tensor => {
-    using scope = device.scope(name);
-    return scope.keep(run());
-  };
+  const step = (name: string, run: () => Tensor): Tensor => layerStep(device, name, {}, run);
   const msa = { nHead: nHeadsMsa, mask: msaMask };
   const pair = { nHead: nHeadsPair, mask: pairMask, normEps };
   m = step(

@@ -27,4 +27,4 @@ export {
   type TriangleAttentionParams,
   type TriangleMultiplicationParams,
 } from "./params.ts";
-export { triangleMultiplication, type TriangleMultiplicationOptions } from "./triangle_multiplication.ts";
+export { triangleMultiplication } from "./triangle_multiplication.ts";

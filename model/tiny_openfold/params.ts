@@ -1,7 +1,17 @@
-import { type Device, type Key, leaves, mapTree, type Shape, sizeOf, type Tensor, type Tree } from "../../core/mod.ts";
+import type { Device, Key, Shape, Tensor } from "../../core/mod.ts";
 import type { LinearParams } from "../../ops/mod.ts";
 import type { SelfAttentionParams } from "../layers/attention.ts";
 import type { LayerNormParams } from "../layers/layer_norm.ts";
+import {
+  countParams,
+  initParams,
+  layerNormShapes,
+  linearShapes,
+  loadParams,
+  normal,
+  type ParamShapes,
+  shapesByPath,
+} from "../layers/params.ts";
 import type { TransitionParams } from "../layers/transition.ts";
 import type { TinyOpenFoldConfig } from "./config.ts";
 
@@ -61,17 +71,14 @@ export type TinyOpenFoldParams = {
   readonly structureModule: { readonly distancePred: LinearParams };
 };
 
-type ShapeLeaf = { shape: Shape; norm?: "weight" | "bias" };
-
-class Leaf implements ShapeLeaf {
-  constructor(readonly shape: Shape, readonly norm?: "weight" | "bias") {}
-}
+/** Standard deviation of every weight at the start; layer normalizations start at scale 1 and shift 0. */
+const INIT_STD = 0.02;
 
 /** Shapes of all parameters, by the names of the original's state dict. */
-function shapeTree(config: TinyOpenFoldConfig): Tree<Leaf> {
+function shapeTree(config: TinyOpenFoldConfig): ParamShapes {
   const { msaDim: m, pairDim: z, outerProductDim: o, vocabSize, pairInputDim } = config;
-  const linear = (out: number, from: number) => ({ weight: new Leaf([out, from]) });
-  const norm = (c: number) => ({ weight: new Leaf([c], "weight"), bias: new Leaf([c], "bias") });
+  const linear = (out: number, from: number) => linearShapes(out, from, { weight: normal(INIT_STD) });
+  const norm = layerNormShapes;
   const attention = (c: number) => ({
     qProj: linear(c, c),
     kProj: linear(c, c),
@@ -116,9 +123,6 @@ function shapeTree(config: TinyOpenFoldConfig): Tree<Leaf> {
   };
 }
 
-/** Standard deviation of every weight at the start; layer normalizations start at scale 1 and shift 0. */
-const INIT_STD = 0.02;
-
 /**
  * Fresh parameters: matrices and embedding from N(0, 0.02²), layer normalizations at 1 and 0.
  *
@@ -126,21 +130,12 @@ const INIT_STD = 0.02;
  * @returns Owned by the current scope.
  */
 export function initTinyOpenFold(device: Device, config: TinyOpenFoldConfig, key: Key): TinyOpenFoldParams {
-  const base = key.split(1)[0];
-  let index = 0;
-  return mapTree<Leaf, Tensor>(shapeTree(config), ({ shape, norm }) => {
-    const size = sizeOf(shape);
-    const own = base.at(index++);
-    if (norm) return device.tensor(new Float32Array(size).fill(norm === "weight" ? 1 : 0), shape);
-    return device.tensor(own.normal(size).map((x) => x * INIT_STD), shape);
-  }) as TinyOpenFoldParams;
+  return initParams(device, shapeTree(config), key) as TinyOpenFoldParams;
 }
 
 /** Shapes of all parameters in a tree like the parameters', for loading them. */
 export function tinyOpenFoldShapes(config: TinyOpenFoldConfig): Map<string, Shape> {
-  const shapes = new Map<string, Shape>();
-  mapTree<Leaf, void>(shapeTree(config), ({ shape }, path) => void shapes.set(path, shape));
-  return shapes;
+  return shapesByPath(shapeTree(config));
 }
 
 /**
@@ -154,13 +149,10 @@ export function loadTinyOpenFold(
   config: TinyOpenFoldConfig,
   find: (path: string, shape: Shape) => ArrayLike<number>,
 ): TinyOpenFoldParams {
-  return mapTree<Leaf, Tensor>(
-    shapeTree(config),
-    ({ shape }, path) => device.tensor(find(path, shape), shape),
-  ) as TinyOpenFoldParams;
+  return loadParams(device, shapeTree(config), find) as TinyOpenFoldParams;
 }
 
 /** Number of parameters of a configuration: 2,653,760 by default. */
 export function parameterCount(config: TinyOpenFoldConfig): number {
-  return leaves<Leaf>(shapeTree(config)).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return countParams(shapeTree(config));
 }

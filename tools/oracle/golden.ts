@@ -19,6 +19,8 @@ export class Golden {
   readonly config: Json;
   /** Other numbers of the description. */
   readonly values: Json;
+  /** Sum, norm and first numbers of gradients that are too large to be kept, by parameter. */
+  readonly gradientSummaries: Json;
   readonly #description: Json;
   readonly #tensors: ReadonlyMap<string, NamedArray>;
   #largestGradient: number | undefined;
@@ -37,6 +39,7 @@ export class Golden {
     this.source = typeof description.source === "string" ? description.source : "";
     this.config = recordOf(description.config);
     this.values = recordOf(description.values);
+    this.gradientSummaries = recordOf(description.grad_param_summaries);
     this.#tensors = parseSafetensors(bytes, `${file}.safetensors`).tensors;
   }
 

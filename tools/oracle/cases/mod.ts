@@ -1,6 +1,10 @@
 import type { Family } from "../family.ts";
 import { CROSS_TRUNK } from "./cross_trunk.ts";
 import { CROSS_TRUNK_MDS } from "./cross_trunk_mds.ts";
+import { EVOFORMER } from "./evoformer.ts";
+import { EVOFORMER_PRIMITIVES } from "./evoformer_primitives.ts";
+import { NNX_EVOFORMER } from "./nnx_evoformer.ts";
+import { NNX_EVOFORMER_TRAINING } from "./nnx_evoformer_training.ts";
 import { TINY_OPENFOLD } from "./tiny_openfold.ts";
 import { TINY_OPENFOLD_DATASET } from "./tiny_openfold_dataset.ts";
 import { TINY_OPENFOLD_TRAINING } from "./tiny_openfold_training.ts";
@@ -14,4 +18,8 @@ export const FAMILIES: readonly Family[] = [
   ...TINY_OPENFOLD_VARIANTS,
   ...CROSS_TRUNK,
   ...CROSS_TRUNK_MDS,
+  ...EVOFORMER,
+  ...EVOFORMER_PRIMITIVES,
+  ...NNX_EVOFORMER,
+  NNX_EVOFORMER_TRAINING,
 ];

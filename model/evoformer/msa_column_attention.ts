@@ -1,0 +1,23 @@
+import type { Tensor } from "../../core/mod.ts";
+import { axialAttention } from "../layers/attention.ts";
+import { normalize } from "../layers/layer_norm.ts";
+import { projectionsOf } from "./attention_projections.ts";
+import type { MsaAttentionOptions } from "./msa_row_attention.ts";
+import type { MsaColumnAttentionParams } from "./params.ts";
+
+/**
+ * Lets the residues of each column of the MSA attend to each other.
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 8 "MSAColumnAttention".
+ *
+ * @param m `[batch, N_seq, N_res, c_m]`.
+ * @returns The update (plus the residual), `[batch, N_seq, N_res, c_m]`.
+ */
+export function msaColumnAttention(
+  { _msaAtt: params }: MsaColumnAttentionParams,
+  m: Tensor,
+  options: MsaAttentionOptions,
+): Tensor {
+  const x = normalize(params.layerNormM, m); // line 1
+  return axialAttention(projectionsOf(params.mha), x, { ...options, axis: 1 }); // lines 2-6
+}

@@ -1,0 +1,46 @@
+import type { Tensor } from "../../core/mod.ts";
+import { addScalar, divide, linear, multiply, multiplyScalar, permute, reshape, sum } from "../../ops/mod.ts";
+import { maskPenalty, scaledDotProductAttention } from "../layers/cross_attention.ts";
+import { normalize } from "../layers/layer_norm.ts";
+import type { MsaAttentionOptions } from "./msa_row_attention.ts";
+import type { MsaColumnGlobalAttentionParams } from "./params.ts";
+
+/** How global column attention runs. */
+export interface MsaGlobalAttentionOptions extends MsaAttentionOptions {
+  /** Added to the number of residues that a column's query is the mean of. @default 1e-8 */
+  readonly eps?: number;
+}
+
+/**
+ * Lets each column of the MSA attend to itself with one query a head: the mean of the column. Keys and values are the
+ * same for all heads, so that thousands of sequences are affordable.
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 19 "MSAColumnGlobalAttention".
+ *
+ * @param m `[batch, N_seq, N_res, c_m]`.
+ * @returns The update (plus the residual), `[batch, N_seq, N_res, c_m]`.
+ */
+export function msaColumnGlobalAttention(
+  { layerNormM, globalAttention: { linearQ, linearK, linearV, linearG, linearO } }: MsaColumnGlobalAttentionParams,
+  m: Tensor,
+  { nHead, mask, residual, eps = 1e-8 }: MsaGlobalAttentionOptions,
+): Tensor {
+  const [batch, nSeq, nRes] = m.shape;
+  const hidden = linearQ.weight.shape[0];
+  const x = normalize(layerNormM, m); // line 1
+  const query = linear(columnMean(x, mask, eps), linearQ); // lines 2 and 3
+  const q = reshape(query, [batch, nRes, nHead, hidden / nHead]);
+  const byColumn = (t: Tensor) => permute(t, [0, 2, 1, 3]);
+  const k = byColumn(linear(x, linearK)), v = byColumn(linear(x, linearV)); // line 2
+  const penalty = mask && reshape(permute(maskPenalty(mask), [0, 2, 1]), [batch, nRes, 1, nSeq]);
+  const o = scaledDotProductAttention(q, k, v, penalty && [penalty]); // lines 5 and 6
+  const gate = linear(x, linearG, { activation: "sigmoid" }); // line 4
+  return linear(multiply(gate, reshape(o, [batch, 1, nRes, hidden])), linearO, { residual }); // lines 6 and 7
+}
+
+/** Mean over the sequences of an MSA, of those that the mask counts: `[batch, N_res, c_m]`. */
+function columnMean(x: Tensor, mask: Tensor | undefined, eps: number): Tensor {
+  if (!mask) return multiplyScalar(sum(x, { axes: [1] }), 1 / (x.shape[1] + eps));
+  const weights = reshape(mask, [...mask.shape, 1]);
+  return divide(sum(multiply(x, weights), { axes: [1] }), addScalar(sum(weights, { axes: [1] }), eps));
+}

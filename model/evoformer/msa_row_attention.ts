@@ -1,0 +1,35 @@
+import type { Tensor } from "../../core/mod.ts";
+import { axialAttention, pairBias } from "../layers/attention.ts";
+import { normalize } from "../layers/layer_norm.ts";
+import { projectionsOf } from "./attention_projections.ts";
+import type { MsaRowAttentionParams } from "./params.ts";
+
+/** How attention in the MSA runs. */
+export interface MsaAttentionOptions {
+  /** Number of heads. */
+  readonly nHead: number;
+  /** 1 for residues that are there, 0 for padding: `[batch, N_seq, N_res]`. @default all are */
+  readonly mask?: Tensor;
+  /** Added to the update: `[batch, N_seq, N_res, c_m]`. */
+  readonly residual?: Tensor;
+}
+
+/**
+ * Lets the residues of each sequence attend to each other, biased by the pair representation.
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 7 "MSARowAttentionWithPairBias".
+ *
+ * @param m `[batch, N_seq, N_res, c_m]`.
+ * @param z `[batch, N_res, N_res, c_z]`.
+ * @returns The update (plus the residual), `[batch, N_seq, N_res, c_m]`.
+ */
+export function msaRowAttentionWithPairBias(
+  params: MsaRowAttentionParams,
+  m: Tensor,
+  z: Tensor,
+  options: MsaAttentionOptions,
+): Tensor {
+  const x = normalize(params.layerNormM, m); // line 1
+  const bias = pairBias(params.linearZ, normalize(params.layerNormZ, z)); // line 3
+  return axialAttention(projectionsOf(params.mha), x, { ...options, axis: 2, bias }); // lines 2 and 4-7
+}

@@ -1,0 +1,79 @@
+import type { Key, Tensor, Tree } from "../../core/mod.ts";
+import { addUpdate, type SharedDropout, step } from "../layers/step.ts";
+import type { EvoformerConfig } from "./config.ts";
+import { pairTransition } from "./pair_transition.ts";
+import type { PairStackParams } from "./params.ts";
+import { triangleAttentionEndingNode, triangleAttentionStartingNode } from "./triangle_attention.ts";
+import { triangleMultiplicationIncoming, triangleMultiplicationOutgoing } from "./triangle_multiplication.ts";
+
+/** How a block or a stack of blocks runs. */
+export interface BlockOptions {
+  /** Makes dropout's decisions; it is not used up, keys are derived from it. @default no dropout */
+  readonly key?: Key;
+  /**
+   * What is computed again on the way back instead of being kept: each module's inside, each block's, or nothing.
+   * Gradients are the same to the bit. @default "nothing"
+   */
+  readonly recompute?: "nothing" | "module" | "block";
+}
+
+/** Numbers from which the keys of the pair stack's dropouts are derived; row attention has 0. */
+const FIRST_KEY = 1;
+
+/**
+ * The pair half of an Evoformer block.
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 6, lines 6-10.
+ *
+ * @param z `[batch, N_res, N_res, c_z]`.
+ * @param pairMask `[batch, N_res, N_res]`.
+ * @returns The updated pair representation, owned by the current scope.
+ */
+export function pairStack(
+  params: PairStackParams,
+  z: Tensor,
+  pairMask: Tensor | undefined,
+  { nHeadPair: nHead, pairDropout: rate, maskTrans }: EvoformerConfig,
+  { key, recompute }: BlockOptions = {},
+): Tensor {
+  let current = z;
+  const drop = (index: number, axis: 1 | 2): SharedDropout | undefined =>
+    key && { rate, key: key.at(FIRST_KEY + index), axis };
+  type Inputs<P> = { readonly params: P; readonly z: Tensor; readonly mask: Tensor | undefined };
+  const update = <P extends Tree<Tensor>>(name: string, params: P, run: (inputs: Inputs<P>) => Tensor) => {
+    const inputs = { params, z: current, mask: pairMask };
+    const updated = step(z.device, name, inputs, run, recompute === "module");
+    if (current !== z) current.dispose();
+    current = updated;
+  };
+  update(
+    "triangleMultiplicationOutgoing",
+    params.triMulOut,
+    ({ params, z, mask }) =>
+      addUpdate(z, (residual) => triangleMultiplicationOutgoing(params, z, { mask, residual }), drop(0, 1)),
+  );
+  update(
+    "triangleMultiplicationIncoming",
+    params.triMulIn,
+    ({ params, z, mask }) =>
+      addUpdate(z, (residual) => triangleMultiplicationIncoming(params, z, { mask, residual }), drop(1, 1)),
+  );
+  update(
+    "triangleAttentionStarting",
+    params.triAttStart,
+    ({ params, z, mask }) =>
+      addUpdate(z, (residual) => triangleAttentionStartingNode(params, z, { nHead, mask, residual }), drop(2, 1)),
+  );
+  update(
+    "triangleAttentionEnding",
+    params.triAttEnd,
+    ({ params, z, mask }) =>
+      addUpdate(z, (residual) => triangleAttentionEndingNode(params, z, { nHead, mask, residual }), drop(3, 2)),
+  );
+  update(
+    "pairTransition",
+    params.pairTransition,
+    ({ params, z, mask }) => pairTransition(params, z, { mask: maskTrans ? mask : undefined, residual: z }),
+  );
+  return current;
+}

@@ -1,0 +1,101 @@
+import type { Device, Tensor, Tree } from "../../core/mod.ts";
+import { linear, reshape, slice } from "../../ops/mod.ts";
+import { step } from "../layers/step.ts";
+import { evoformerBlock, extraMsaBlock, type Representations } from "./block.ts";
+import type { EvoformerConfig } from "./config.ts";
+import type { BlockOptions } from "./pair_stack.ts";
+import type { EvoformerStackParams, ExtraMsaStackParams } from "./params.ts";
+
+/**
+ * The Evoformer: updates MSA and pair representation block by block, then projects the first sequence to the single
+ * representation.
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 6 "EvoformerStack".
+ *
+ * @example
+ * ```ts
+ * import { Device, Key } from "@denofold/denofold";
+ * import { evoformerConfig, evoformerStack, initEvoformer } from "@denofold/denofold/model";
+ * import assert from "node:assert/strict";
+ *
+ * const device = await Device.open(navigator.gpu);
+ * using scope = device.scope("example");
+ * const config = evoformerConfig({ cM: 8, cZ: 4, cS: 6, nBlock: 1, nHeadMsa: 2, nHeadPair: 1 });
+ * const params = initEvoformer(device, config, Key.fromSeed(1));
+ * const { s } = evoformerStack(params, { m: device.zeros([1, 3, 5, 8]), z: device.zeros([1, 5, 5, 4]) }, config);
+ * assert.deepEqual(s.shape, [1, 5, 6]);
+ * ```
+ *
+ * @returns `m` `[batch, N_seq, N_res, c_m]`, `z` `[batch, N_res, N_res, c_z]`, `s` `[batch, N_res, c_s]`, owned by the
+ * current scope.
+ * @throws {TypeError} If shapes do not fit together.
+ */
+export function evoformerStack(
+  params: EvoformerStackParams,
+  representations: Representations,
+  config: EvoformerConfig,
+  options: BlockOptions = {},
+): { m: Tensor; z: Tensor; s: Tensor } {
+  const { device } = representations.m;
+  const { m, z } = runBlocks(
+    device,
+    "evoformer",
+    params.blocks,
+    representations,
+    options,
+    (block, inputs, options) => evoformerBlock(block, inputs, config, options),
+  );
+  const [batch, , nRes, cM] = m.shape;
+  const first = reshape(slice(m, [0, 0, 0, 0], [batch, 1, nRes, cM]), [batch, nRes, cM]);
+  return { m, z, s: linear(first, params.linear) }; // line 12
+}
+
+/**
+ * The stack that tells the pair representation of the sequences that are no clusters' centres; their own
+ * representation is not needed any more.
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 18 "ExtraMsaStack".
+ *
+ * @returns `z` `[batch, N_res, N_res, c_z]`, owned by the current scope.
+ * @throws {TypeError} If shapes do not fit together.
+ */
+export function extraMsaStack(
+  params: ExtraMsaStackParams,
+  representations: Representations,
+  config: EvoformerConfig,
+  options: BlockOptions = {},
+): Tensor {
+  const { device } = representations.m;
+  const { m, z } = runBlocks(
+    device,
+    "extraMsa",
+    params.blocks,
+    representations,
+    options,
+    (block, inputs, options) => extraMsaBlock(block, inputs, config, options),
+  );
+  if (m !== representations.m) m.dispose();
+  return z;
+}
+
+function runBlocks<P extends Tree<Tensor>>(
+  device: Device,
+  name: string,
+  blocks: readonly P[],
+  { m, z, ...masks }: Representations,
+  { key, recompute }: BlockOptions,
+  run: (block: P, inputs: Representations, options: BlockOptions) => { m: Tensor; z: Tensor },
+): { m: Tensor; z: Tensor } {
+  blocks.forEach((params, i) => {
+    const before = { m, z };
+    ({ m, z } = step(
+      device,
+      `${name}/${i}`,
+      { params, m, z, ...masks },
+      ({ params, ...inputs }) => run(params, inputs, { key: key?.at(i), recompute }),
+      recompute === "block",
+    ));
+    if (i > 0) { for (const tensor of Object.values(before)) tensor.dispose(); }
+  });
+  return { m, z };
+}
