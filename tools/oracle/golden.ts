@@ -11,6 +11,8 @@ const RESULT = /^(out|grad_in|grad_param)\//;
  * says of them. Names are `in/ param/ out/ cot/ grad_in/ grad_param/` and `valid/`.
  */
 export class Golden {
+  /** Path of its files, without their endings. */
+  readonly file: string;
   /** Name of the case. */
   readonly name: string;
   /** Which program and part of it the numbers are from; empty if the description does not say. */
@@ -33,6 +35,7 @@ export class Golden {
    */
   constructor(text: string, bytes: Uint8Array, file: string) {
     const description = parseDescription(text, `${file}.json`);
+    this.file = file;
     this.#description = description;
     this.name = typeof description.case === "string" ? description.case : "";
     if (!this.name) throw new SyntaxError(`${file}.json has no "case", the name of the golden case`);
@@ -41,6 +44,11 @@ export class Golden {
     this.values = recordOf(description.values);
     this.gradientSummaries = recordOf(description.grad_param_summaries);
     this.#tensors = parseSafetensors(bytes, `${file}.safetensors`).tensors;
+  }
+
+  /** All that the description says. */
+  get description(): Json {
+    return this.#description;
   }
 
   /** Names of all tensors that begin with a prefix, without it. */

@@ -5,6 +5,8 @@ import { EVOFORMER } from "./evoformer.ts";
 import { EVOFORMER_PRIMITIVES } from "./evoformer_primitives.ts";
 import { NNX_EVOFORMER } from "./nnx_evoformer.ts";
 import { NNX_EVOFORMER_TRAINING } from "./nnx_evoformer_training.ts";
+import { OPENFOLD_DATA } from "./openfold_data.ts";
+import { OPENFOLD_EMBEDDER_FEATURES } from "./openfold_embedder_features.ts";
 import { TINY_OPENFOLD } from "./tiny_openfold.ts";
 import { TINY_OPENFOLD_DATASET } from "./tiny_openfold_dataset.ts";
 import { TINY_OPENFOLD_TRAINING } from "./tiny_openfold_training.ts";
@@ -22,4 +24,6 @@ export const FAMILIES: readonly Family[] = [
   ...EVOFORMER_PRIMITIVES,
   ...NNX_EVOFORMER,
   NNX_EVOFORMER_TRAINING,
+  ...OPENFOLD_DATA,
+  ...OPENFOLD_EMBEDDER_FEATURES,
 ];

@@ -1,0 +1,93 @@
+/** Rigid frames in float64: 9 numbers of a rotation, row by row, then 3 of a translation. */
+
+/** Numbers of a frame. */
+export const FRAME = 12;
+
+/** Where a point is among coordinates. */
+export type Point = readonly [coordinates: ArrayLike<number>, offset: number];
+
+/**
+ * The frame with its origin at one point, x axis away from another, and a third in its xy plane.
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 21 "rigidFrom3Points", with the x axis from the first point.
+ *
+ * @param eps Added to squared lengths in Å², so that points that coincide give numbers, if meaningless ones.
+ */
+export function frameFrom3Points(negativeX: Point, origin: Point, xyPlane: Point, eps: number): Float64Array {
+  const frame = new Float64Array(FRAME);
+  const e0 = unit(difference(origin, negativeX), eps);
+  const toPlane = difference(xyPlane, origin);
+  const along = dot(e0, toPlane);
+  const e1 = unit(toPlane.map((x, axis) => x - along * e0[axis]), eps);
+  for (let axis = 0; axis < 3; axis++) {
+    const [u, v] = [(axis + 1) % 3, (axis + 2) % 3];
+    frame[3 * axis] = e0[axis];
+    frame[3 * axis + 1] = e1[axis];
+    frame[3 * axis + 2] = e0[u] * e1[v] - e0[v] * e1[u];
+    frame[9 + axis] = origin[0][origin[1] + axis];
+  }
+  return frame;
+}
+
+/**
+ * The frame of a backbone: origin C-alpha, x axis towards C, N in the xy plane, made by three turns.
+ *
+ * It differs from {@linkcode frameFrom3Points} only by where `eps` goes in.
+ *
+ * Source: OpenFold's `make_transform_from_reference`.
+ */
+export function frameFromReference(n: Point, ca: Point, c: Point, eps: number): Float64Array {
+  const [cx, cy, cz] = difference(c, ca);
+  const flat = Math.sqrt(eps + cx * cx + cy * cy);
+  const [sin1, cos1] = [-cy / flat, cx / flat];
+  const whole = Math.sqrt(eps + cx * cx + cy * cy + cz * cz);
+  const [sin2, cos2] = [cz / whole, Math.sqrt(cx * cx + cy * cy) / whole];
+  // About z, so that C comes to y = 0, then about y, so that it comes to the x axis.
+  const turnC = [cos2 * cos1, -cos2 * sin1, sin2, sin1, cos1, 0, -sin2 * cos1, sin2 * sin1, cos2];
+  const toN = difference(n, ca);
+  const ny = turnC[3] * toN[0] + turnC[4] * toN[1] + turnC[5] * toN[2];
+  const nz = turnC[6] * toN[0] + turnC[7] * toN[1] + turnC[8] * toN[2];
+  const side = Math.sqrt(eps + ny * ny + nz * nz);
+  const [sin3, cos3] = [-nz / side, ny / side];
+  const frame = new Float64Array(FRAME);
+  for (let axis = 0; axis < 3; axis++) { // the inverse of all three turns, so that rows become columns
+    const [x, y, z] = [turnC[axis], turnC[3 + axis], turnC[6 + axis]];
+    frame.set([x, cos3 * y - sin3 * z, sin3 * y + cos3 * z], 3 * axis);
+    frame[9 + axis] = ca[0][ca[1] + axis];
+  }
+  return frame;
+}
+
+/** The point as the frame sees it: inverse rotation of what is left after the translation. */
+export function toLocal(frame: ArrayLike<number>, point: Point): [number, number, number] {
+  const [x, y, z] = [0, 1, 2].map((axis) => point[0][point[1] + axis] - frame[9 + axis]);
+  const along = (column: number) => frame[column] * x + frame[3 + column] * y + frame[6 + column] * z;
+  return [along(0), along(1), along(2)];
+}
+
+/** The frame after its axes are turned round: each column of the rotation times a sign. */
+export function withSigns(frame: Float64Array, signs: readonly [number, number, number]): Float64Array {
+  return frame.map((x, index) => index < 9 ? x * signs[index % 3] : x);
+}
+
+/** Writes a frame as a homogeneous 4 × 4 matrix. */
+export function writeMatrix(frame: ArrayLike<number>, matrices: Float32Array, at: number): void {
+  for (let row = 0; row < 3; row++) {
+    for (let column = 0; column < 3; column++) matrices[at + 4 * row + column] = frame[3 * row + column];
+    matrices[at + 4 * row + 3] = frame[9 + row];
+  }
+  matrices[at + 15] = 1;
+}
+
+function difference(to: Point, from: Point): number[] {
+  return [0, 1, 2].map((axis) => to[0][to[1] + axis] - from[0][from[1] + axis]);
+}
+
+function unit(vector: readonly number[], eps: number): number[] {
+  const length = Math.sqrt(dot(vector, vector) + eps);
+  return vector.map((x) => x / length);
+}
+
+function dot(a: readonly number[], b: readonly number[]): number {
+  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
