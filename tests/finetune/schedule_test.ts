@@ -1,0 +1,16 @@
+import assert from "node:assert/strict";
+import { learningRateFactor, type ScheduleKind } from "../../finetune/mod.ts";
+import fixture from "./fixtures/schedules.json" with { type: "json" };
+
+for (const { kind, warmup, total, min, step, factor } of fixture.tables) {
+  Deno.test(`learningRateFactor() of ${kind}, warm-up ${warmup} of ${total}, matches the table`, () => {
+    step.forEach((k, i) => {
+      const found = learningRateFactor(k, { kind: kind as ScheduleKind, warmup, total, min });
+      assert.ok(Math.abs(found - factor[i]) <= 1e-12, `step ${k}: ${found}, expected ${factor[i]}`);
+    });
+  });
+}
+
+Deno.test("learningRateFactor() is 1 without a schedule", () => {
+  for (const step of [0, 1, 1e6]) assert.equal(learningRateFactor(step, {}), 1);
+});

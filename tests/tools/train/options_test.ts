@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { InputError, UsageError } from "../../../tools/errors.ts";
+import { checkFlags, resolveSettings, type TrainFlags } from "../../../tools/train/options.ts";
+import {
+  DEFAULT_MODEL,
+  DEFAULT_TRAINING,
+  DEMO_MODEL,
+  DEMO_TRAINING,
+  type TrainSettings,
+} from "../../../tools/train/settings.ts";
+import { toySettings } from "./_toy.ts";
+
+function heldOut({ data }: TrainSettings): readonly string[] | undefined {
+  return data.kind === "structures" ? data.holdOut : undefined;
+}
+
+Deno.test("flags go over the run that is gone on from, that over the demo, that over the defaults", () => {
+  assert.deepEqual(resolveSettings({ synthetic: true }, {}), {
+    ...{ model: DEFAULT_MODEL, training: DEFAULT_TRAINING, data: { kind: "synthetic" } },
+  });
+  const demo = resolveSettings({ demo: true, numSteps: 7, holdOut: ["1sp1", "1ard"] }, { examples: "/ex" });
+  assert.deepEqual(demo.model, DEMO_MODEL);
+  assert.deepEqual(demo.training, { ...DEMO_TRAINING, numSteps: 7 });
+  assert.deepEqual(demo.data, {
+    kind: "structures",
+    structures: ["/ex/zinc_fingers"],
+    msa: "/ex/zinc_fingers/zinc_fingers.a3m",
+    holdOut: ["1sp1", "1ard"],
+  });
+  assert.deepEqual(heldOut(resolveSettings({ demo: true }, { examples: "/ex" })), ["1znf"]);
+  assert.deepEqual(heldOut(resolveSettings({ demo: true, leaveOneOut: true }, { examples: "/ex" })), []);
+  const saved = toySettings();
+  assert.deepEqual(resolveSettings({ resume: "run" }, { saved }), saved);
+  const more = resolveSettings({ resume: "run", numSteps: 99, learningRate: 1e-5, msaDim: 8 }, { saved });
+  assert.deepEqual(more, { ...saved, training: { ...saved.training, numSteps: 99, learningRate: 1e-5 } });
+});
+
+Deno.test("what a run was started with cannot be changed when it goes on", () => {
+  const saved = toySettings();
+  const changed: [TrainFlags, RegExp][] = [
+    [{ msaDim: 16 }, /^Cannot resume from run with --msa-dim 16: the run was started with --msa-dim 8$/],
+    [{ seqLen: 32 }, /--seq-len 32: the run was started with --seq-len 64$/],
+    [{ seed: 1 }, /--seed 1: the run was started with --seed 42$/],
+    [{ ema: 0.9 }, /--ema 0.9: the run was started without --ema$/],
+  ];
+  for (const [flags, message] of changed) {
+    assert.throws(() => resolveSettings({ resume: "run", ...flags }, { saved }), (error) => {
+      assert.ok(error instanceof InputError);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});
+
+Deno.test("values that do not fit together are input errors", () => {
+  assert.throws(() => resolveSettings({ msaDim: 9 }, {}), InputError);
+});
+
+const WRONG: [TrainFlags, RegExp][] = [
+  [{}, /^Nothing to train on: give --structures and --msa, or --synthetic, or --demo$/],
+  [{ structures: ["a"] }, /^--structures needs --msa FILE beside it$/],
+  [{ msa: "a" }, /^--msa needs --structures beside it$/],
+  [{ demo: true, synthetic: true }, /^--synthetic and --demo exclude each other$/],
+  [{ demo: true, structures: ["a"], msa: "b" }, /^--structures and --demo exclude each other$/],
+  [{ demo: true, holdOut: ["a"], leaveOneOut: true }, /^--hold-out and --leave-one-out exclude each other$/],
+  [{ synthetic: true, holdOut: ["a"] }, /^--synthetic and --hold-out exclude each other$/],
+  [{ synthetic: true, cropEnds: 3 }, /^--synthetic and --crop-ends exclude each other$/],
+  [{ resume: "a", demo: true }, /^--resume and --demo exclude each other$/],
+  [{ resume: "a", leaveOneOut: true }, /^--resume and --leave-one-out exclude each other$/],
+  [{ validateSetup: true, demo: true }, /^--validate-setup and --demo exclude each other$/],
+];
+for (const [flags, message] of WRONG) {
+  Deno.test(`flags ${JSON.stringify(flags)} are refused`, () => {
+    assert.throws(() => checkFlags(flags), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.match(error.message, message);
+      return true;
+    });
+  });
+}
+
+Deno.test("flags that fit together are accepted", () => {
+  const right: TrainFlags[] = [
+    { demo: true },
+    { synthetic: true },
+    { structures: ["a"], msa: "b", leaveOneOut: true },
+    { resume: "a" },
+    { resume: "a", structures: ["a"], msa: "b" },
+    { validateSetup: true },
+    { validateSetup: true, synthetic: true },
+  ];
+  for (const flags of right) checkFlags(flags);
+});

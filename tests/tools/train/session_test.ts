@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { Device, DeviceLostError, Key, type Tensor } from "../../../core/mod.ts";
+import { distanceLoss, initTinyOpenFold, tinyOpenFold, tinyOpenFoldConfig } from "../../../model/tiny_openfold/mod.ts";
+import { InputError } from "../../../tools/errors.ts";
+import { type Batch, stackSamples } from "../../../tools/train/batches.ts";
+import { CHECKPOINT_FILE, readRun } from "../../../tools/train/checkpoint_file.ts";
+import { openSource } from "../../../tools/train/data.ts";
+import { runSteps } from "../../../tools/train/loop.ts";
+import { TrainingSession, upload } from "../../../tools/train/session.ts";
+import type { TrainSettings } from "../../../tools/train/settings.ts";
+import { wholeSample } from "../../../tools/train/structure_batches.ts";
+import { ensureAdapter } from "../../../tools/platform/driver.ts";
+import { assertClose, gpuTest } from "../../_gpu.ts";
+import { GO_ON, quietView, toyFamily, toySettings } from "./_toy.ts";
+
+async function open(device: Device, settings: TrainSettings, folder?: string): Promise<TrainingSession> {
+  const family = settings.data.kind === "structures" ? await toyFamily() : undefined;
+  const [paramsKey, dataKey] = Key.fromSeed(settings.training.seed).split(2);
+  const source = await openSource(settings, dataKey, { family });
+  return new TrainingSession(device, settings, source, paramsKey, folder ? await readRun(folder) : undefined);
+}
+
+async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await run(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const numbersOf = (session: TrainingSession) =>
+  session.history.map(({ step, loss, gradNorm }) => [step, loss, gradNorm]);
+
+const SYNTHETIC: TrainSettings = {
+  ...toySettings({ numSteps: 4 }),
+  model: { ...toySettings().model, seqLen: 5 },
+  data: { kind: "synthetic" },
+};
+for (
+  const [name, settings] of [
+    ["structures, schedule, average, clipping and cut ends", {
+      ...toySettings({ schedule: "cosine", lrWarmupSteps: 2, ema: 0.9, maxNorm: 1, cropEnds: 3 }),
+    }],
+    ["noise", SYNTHETIC],
+  ] as const
+) {
+  gpuTest(
+    `a run of ${name}, gone on from a checkpoint, gives the same losses to the bit`,
+    (device) =>
+      inFolder(async (folder) => {
+        using whole = await open(device, settings);
+        using first = await open(device, settings);
+        while (whole.step < settings.training.numSteps) await whole.advance();
+        while (first.step < 3) await first.advance();
+        await Deno.writeFile(`${folder}/${CHECKPOINT_FILE}`, await first.encode());
+        using second = await open(device, settings, folder);
+        assert.equal(second.step, 3);
+        while (second.step < settings.training.numSteps) await second.advance();
+        assert.equal(whole.history.length, settings.training.numSteps);
+        assert.deepEqual(numbersOf(second), numbersOf(whole));
+        const tokens = new Int32Array(6).fill(3);
+        assert.deepEqual(await second.predict(tokens, 3), await whole.predict(tokens, 3));
+      }),
+  );
+}
+
+gpuTest("noise has five steps with updates before the first recorded one", async (device) => {
+  using session = await open(device, SYNTHETIC);
+  for (let step = 0; step < 5; step++) {
+    assert.ok(session.warmingUp);
+    assert.equal(await session.advance(), undefined);
+  }
+  assert.equal((await session.advance())?.step, 0);
+});
+
+gpuTest("a run cannot go on with other sizes, or with other data", (device) =>
+  inFolder(async (folder) => {
+    const settings = toySettings();
+    {
+      using session = await open(device, settings);
+      await session.advance();
+      await Deno.writeFile(`${folder}/${CHECKPOINT_FILE}`, await session.encode());
+    }
+    const larger = { ...settings, model: { ...settings.model, pairDim: 16 } };
+    await assert.rejects(open(device, larger, folder), (error) => {
+      assert.ok(error instanceof InputError);
+      assert.match(
+        error.message,
+        /^Cannot resume: .* the parameter pair_embedding\.weight is \[8,65\], this model needs \[16,65\]$/,
+      );
+      return true;
+    });
+    await assert.rejects(open(device, { ...SYNTHETIC, model: settings.model }, folder), (error) => {
+      assert.ok(error instanceof InputError);
+      assert.match(
+        error.message,
+        /it was trained on other data \(3 structures, .*\) than those given \(1000 samples of noise; /,
+      );
+      return true;
+    });
+  }));
+
+gpuTest("chains of different lengths in one batch give what each gives alone", async (device) => {
+  const family = await toyFamily();
+  const config = tinyOpenFoldConfig({ msaDim: 8, pairDim: 8, nBlocks: 2 });
+  const params = initTinyOpenFold(device, config, Key.fromSeed(1));
+  const samples = family.members.map((member) => wholeSample(family, member));
+  const run = async (batch: Batch) => {
+    const { inputs, target, lossMask } = upload(device, batch);
+    const { distances } = tinyOpenFold(params, inputs, config);
+    const loss: Tensor = distanceLoss(distances, target, lossMask);
+    return { distances: await distances.read(), loss: await loss.item() };
+  };
+  const together = await run(stackSamples(samples));
+  const n = Math.max(...samples.map(({ numRes }) => numRes));
+  let sum = 0, count = 0;
+  for (const [b, sample] of samples.entries()) {
+    const alone = await run(stackSamples([sample]));
+    const cut = Float32Array.from(
+      { length: sample.numRes ** 2 },
+      (_, k) => together.distances[b * n * n + Math.floor(k / sample.numRes) * n + k % sample.numRes],
+    );
+    assertClose(cut, alone.distances, { rtol: 1e-5 }, family.members[b].id);
+    sum += alone.loss * sample.numRes ** 2;
+    count += sample.numRes ** 2;
+  }
+  assertClose([together.loss], [sum / count], { rtol: 1e-5 });
+});
+
+gpuTest("a loss that is not finite names the step and the checkpoint that is whole", async (device) => {
+  using session = await open(device, toySettings({ learningRate: 1e30, numSteps: 9 }));
+  const view = quietView();
+  const options = { out: "runs/x", checkpointEvery: 2, view, stop: GO_ON, save: () => Promise.resolve() };
+  await assert.rejects(runSteps(session, options), (error) => {
+    assert.ok(error instanceof InputError);
+    assert.match(
+      error.message,
+      /^The loss of step \d+ is (NaN|Infinity): training diverged; try a smaller learning rate\. /,
+    );
+    assert.match(error.message, /No checkpoint was written before\.$|The checkpoint of step \d in runs\/x is whole; /);
+    return true;
+  });
+});
+
+gpuTest("runSteps() saves every few steps and at the end, and when it is asked to stop", async (device) => {
+  const saves: number[] = [];
+  using session = await open(device, toySettings({ numSteps: 5 }));
+  const options = {
+    out: "x",
+    checkpointEvery: 2,
+    view: quietView(),
+    save: () => Promise.resolve(void saves.push(session.step)),
+  };
+  let polls = 0;
+  const stop = { poll: () => Promise.resolve(++polls === 4) };
+  assert.equal(await runSteps(session, { ...options, stop }), false);
+  assert.deepEqual(saves, [2, 3]);
+  assert.equal(await runSteps(session, { ...options, stop: GO_ON, savedStep: 3 }), true);
+  assert.deepEqual(saves, [2, 3, 4, 5]);
+  assert.equal(await runSteps(session, { ...options, stop: GO_ON, savedStep: 5 }), true);
+  assert.deepEqual(saves, [2, 3, 4, 5]);
+  assert.deepEqual(options.view.steps, [1, 2, 3, 4, 5]);
+});
+
+gpuTest("runSteps() passes on that nothing can be saved, and says which checkpoint is whole", async (device) => {
+  using session = await open(device, toySettings({ numSteps: 5 }));
+  const save = () =>
+    session.step < 3 ? Promise.resolve() : Promise.reject(new InputError("Cannot write x: the disk is full"));
+  const options = { out: "x", checkpointEvery: 2, view: quietView(), stop: GO_ON, save };
+  await assert.rejects(runSteps(session, options), (error) => {
+    assert.ok(error instanceof InputError);
+    assert.equal(
+      error.message,
+      "Cannot write x: the disk is full. The checkpoint of step 2 in x is whole; go on from it with: denofold train --resume x",
+    );
+    return true;
+  });
+});
+
+Deno.test({
+  name: "a device lost in the middle ends the run with the way to go on",
+  sanitizeResources: false,
+  sanitizeOps: false,
+  async fn() {
+    const device = await Device.open((await ensureAdapter()).adapter);
+    const session = await open(device, toySettings({ numSteps: 9 }));
+    const view = { ...quietView(), step: (done: number) => void (done === 5 && device.gpu.destroy()) };
+    const options = { out: "x", checkpointEvery: 2, view, stop: GO_ON, save: () => Promise.resolve() };
+    await assert.rejects(runSteps(session, options), (error) => {
+      assert.ok(error instanceof DeviceLostError, String(error));
+      assert.match(
+        error.message,
+        /^The GPU device was lost.*The checkpoint of step 4 in x is whole; go on from it with: denofold train --resume x$/,
+      );
+      return true;
+    });
+    session[Symbol.dispose]();
+  },
+});

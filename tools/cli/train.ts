@@ -1,0 +1,223 @@
+import { type Command, Option } from "commander";
+import { dirname, resolve } from "node:path";
+import { Device } from "../../core/mod.ts";
+import { InputError } from "../errors.ts";
+import { adapterName, ensureAdapter } from "../platform/driver.ts";
+import { examplesFolder } from "../platform/examples.ts";
+import { readFamily } from "../train/data.ts";
+import { methodsOf } from "../train/held_out.ts";
+import { leaveOneOut } from "../train/leave_one_out.ts";
+import { checkFlags, resolveSettings, type TrainFlags } from "../train/options.ts";
+import { readResumable } from "../train/resume.ts";
+import {
+  DEFAULT_MODEL,
+  DEFAULT_TRAINING,
+  DEMO_MODEL,
+  DEMO_NOTE,
+  DEMO_TRAINING,
+  type TrainSettings,
+} from "../train/settings.ts";
+import { train, type TrainContext, type TrainRequest, validateSetup } from "../train/train.ts";
+import {
+  deviceOption,
+  EXIT,
+  nonNegativeInteger,
+  nonNegativeNumber,
+  numberBetween,
+  onInterrupt,
+  positiveInteger,
+  positiveNumber,
+} from "./_shared.ts";
+import { terminalView } from "./_train_view.ts";
+
+const M = DEFAULT_MODEL;
+const T = DEFAULT_TRAINING;
+
+const HELP = `
+Files in DIR: checkpoint.safetensors (to go on from, or to predict with), loss_history.csv, performance_summary.json;
+with --ema model.safetensors (the averaged parameters); with held-out structures ID.cif, ID.pdb, ID_distances.npy,
+ID_coordinates.npy, metrics.json and report.html; with --leave-one-out a folder for each structure, and leave_one_out.csv.
+
+Structures and alignment belong together by name: each structure has a row with its name, or NAME_CHAIN, whose residues
+are the chain's. FILE:CHAIN picks a chain. Distances are those of C-beta atoms (C-alpha for glycine), up to 20 Å.
+
+--validate-setup makes three steps on noise and writes nothing. It prints "Validation successful! Environment ready." or
+"Validation failed: ..."; in the latter case the exit code is 1 (it is 0 in the reference recipe).
+Memory in the lines of the steps is the GPU memory allocated after the step, in MiB.
+
+--demo is short for the built-in zinc fingers (15 structures) with --hold-out 1znf --msa-dim ${DEMO_MODEL.msaDim} --pair-dim ${DEMO_MODEL.pairDim}
+--num-blocks ${DEMO_MODEL.numBlocks} --num-steps ${DEMO_TRAINING.numSteps} --batch-size ${DEMO_TRAINING.batchSize} --learning-rate ${DEMO_TRAINING.learningRate} --schedule ${DEMO_TRAINING.schedule}
+--lr-warmup-steps ${DEMO_TRAINING.lrWarmupSteps} --max-norm ${DEMO_TRAINING.maxNorm} --crop-ends ${DEMO_TRAINING.cropEnds} --out demo; other flags go before these.
+
+Examples:
+  denofold train --demo
+  denofold train --demo --hold-out 1sp1 --out demo_1sp1
+  denofold train --demo --leave-one-out --out all_fingers
+  denofold train --structures fingers/ --msa fingers.a3m --hold-out 1znf --num-steps 300 --out run
+  denofold train --synthetic --num-steps 30 --out noise
+  denofold train --resume run --num-steps 600`;
+
+/** Adds `denofold train`. */
+export function register(program: Command): void {
+  const collect = (value: string, before: string[] = []) => [...before, value];
+  program.command("train")
+    .description("train the small Evoformer on structures and their alignment, or run the demo")
+    .optionsGroup("Data:")
+    .option("--structures <paths...>", "mmCIF or PDB files (FILE:CHAIN for one chain of several) and folders of them")
+    .option("--msa <file>", "their alignment: A3M, aligned FASTA or Stockholm")
+    .option("--hold-out <id>", "a structure to keep out and to predict at the end; may be given several times", collect)
+    .option("--leave-one-out", "train once for every structure without it, predict it, and print the table")
+    .option("--synthetic", "the reference recipe's noise, for timing and comparison")
+    .option("--demo", "the built-in zinc fingers, one held out, with small settings")
+    .optionsGroup("Model:")
+    .option("--msa-dim <n>", `channels of the MSA representation (default: ${M.msaDim})`, positiveInteger)
+    .option("--pair-dim <n>", `channels of the pair representation (default: ${M.pairDim})`, positiveInteger)
+    .option("--num-blocks <n>", `Evoformer blocks (default: ${M.numBlocks})`, positiveInteger)
+    .option("--num-seqs <n>", `most sequences of the alignment (default: ${M.numSeqs})`, positiveInteger)
+    .option("--seq-len <n>", `most residues (default: ${M.seqLen})`, positiveInteger)
+    .optionsGroup("Training:")
+    .option("--num-steps <n>", `recorded steps (default: ${T.numSteps})`, positiveInteger)
+    .option("--batch-size <n>", `samples a step (default: ${T.batchSize})`, positiveInteger)
+    .option("--learning-rate <x>", `learning rate of AdamW (default: ${T.learningRate})`, positiveNumber)
+    .option("--weight-decay <x>", `weight decay of AdamW (default: ${T.weightDecay})`, nonNegativeNumber)
+    .addOption(
+      new Option("--schedule <kind>", `learning rate after its warm-up (default: ${T.schedule})`)
+        .choices(["constant", "linear", "cosine"]),
+    )
+    .option("--lr-warmup-steps <n>", "steps over which the learning rate rises (default: 0)", nonNegativeInteger)
+    .option("--max-norm <x>", "clip gradients to this global norm (default: no clipping)", positiveNumber)
+    .option("--ema <decay>", "predict with a moving average of the parameters (default: none)", numberBetween(0, 1))
+    .option(
+      "--crop-ends <n>",
+      "each sample loses 0 to this many residues at either end, at random (default: none)",
+      nonNegativeInteger,
+    )
+    .option("--seed <n>", `seed of everything random (default: ${T.seed})`, nonNegativeInteger)
+    .optionsGroup("Run:")
+    .option("--out <dir>", "folder for the files (default: training)")
+    .option("--profile-dir <dir>", "folder for performance_summary.json (default: that of --out)")
+    .option("--checkpoint-every <n>", "steps between checkpoints (default: 50)", positiveInteger)
+    .option("--resume <dir>", "go on with the run in this folder, with its settings; --num-steps may raise the goal")
+    .option("--validate-setup", "three steps on noise, to see whether everything works")
+    .addOption(deviceOption())
+    .option("--quiet", "no line for each step")
+    .option("--json", "print one JSON object at the end instead of text")
+    .addHelpText("after", HELP)
+    .action(run);
+}
+
+/** All flags of the command. */
+type Flags = TrainFlags & {
+  out?: string;
+  profileDir?: string;
+  checkpointEvery?: number;
+  device: string;
+  quiet?: boolean;
+  json?: boolean;
+};
+
+async function run(flags: Flags): Promise<void> {
+  checkFlags(flags);
+  if (flags.validateSetup) return await validate(flags);
+  const found = flags.resume === undefined ? undefined : await readResumable(flags.resume);
+  const examples = flags.demo ? await examplesFolder() : undefined;
+  const settings = absolute(resolveSettings(flags, { examples, saved: found?.settings }));
+  const everyOne = flags.leaveOneOut || (found !== undefined && found.saved === undefined);
+  const out = flags.out ??
+    (flags.resume !== undefined ? await folderOf(flags.resume) : flags.demo ? "demo" : "training");
+  const request: TrainRequest = {
+    ...{ settings, out, saved: found?.saved, family: await readFamily(settings) },
+    profileDir: flags.profileDir ?? out,
+    checkpointEvery: flags.checkpointEvery ?? 50,
+    command: commandLine(),
+    notes: flags.demo ? [DEMO_NOTE] : [],
+  };
+  using opened = await open(flags, settings, everyOne);
+  const { context } = opened;
+  if (everyOne) {
+    const { finished, table, files } = await leaveOneOut({ ...request, resume: found !== undefined }, context);
+    finish(flags, out, { finished, files, leaveOneOut: table });
+  } else {
+    const { finished, steps, performance, results, files } = await train(request, context);
+    const targets = results.map((result) => ({ id: result.member.id, methods: methodsOf(result) }));
+    finish(flags, out, { finished, steps, files, performance, targets });
+  }
+}
+
+/** What is printed at the end: files, or the JSON object. */
+function finish<R extends { finished: boolean; files: readonly string[] }>(flags: Flags, out: string, result: R): void {
+  if (flags.json) {
+    console.log(JSON.stringify({ out, ...result }, undefined, 2));
+    return;
+  }
+  console.log(`\nFiles:\n${result.files.map((file) => `   ${file}`).join("\n")}`);
+  if (!result.finished) console.log(`\nStopped. Go on with: denofold train --resume ${out}`);
+  else if (flags.demo && !flags.leaveOneOut) {
+    const other = flags.holdOut?.includes("1sp1") ? "1znf" : "1sp1";
+    console.log(
+      `\nOpen ${out}/report.html in a browser. Another finger: denofold train --demo --hold-out ${other} --out demo_${other}`,
+    );
+  }
+}
+
+async function validate(flags: Flags): Promise<void> {
+  try {
+    const settings = resolveSettings(flags, {});
+    using opened = await open(flags, settings, false);
+    const { context } = opened;
+    const performance = await validateSetup(settings, context);
+    if (flags.json) console.log(JSON.stringify({ ok: true, performance }, undefined, 2));
+    else console.log("Validation successful! Environment ready.");
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (flags.json) console.log(JSON.stringify({ ok: false, error: message }, undefined, 2));
+    else console.log(`Validation failed: ${message}`);
+    Deno.exitCode = EXIT.failure;
+  }
+}
+
+/** Opens the device and takes over Ctrl-C. */
+async function open(
+  flags: Flags,
+  { training }: TrainSettings,
+  everyOne: boolean,
+): Promise<Disposable & { context: TrainContext }> {
+  const silent = flags.json ?? false;
+  const { adapter, notes } = await ensureAdapter({ device: flags.device });
+  if (!silent) { for (const note of notes) console.error(note); }
+  const device = await Device.open(adapter);
+  const stepLines = !silent && !flags.quiet && !everyOne;
+  const view = terminalView({ batchSize: training.batchSize, stepLines, silent });
+  const interrupt = onInterrupt();
+  return {
+    context: { device, adapter: adapterName(adapter), view, stop: interrupt },
+    [Symbol.dispose]() {
+      interrupt[Symbol.dispose]();
+      device.close();
+    },
+  };
+}
+
+/** Paths as they are from any folder, since a checkpoint keeps them. */
+function absolute(settings: TrainSettings): TrainSettings {
+  const { data } = settings;
+  if (data.kind === "synthetic") return settings;
+  return {
+    ...settings,
+    data: { ...data, structures: data.structures.map((path) => resolve(path)), msa: resolve(data.msa) },
+  };
+}
+
+async function folderOf(path: string): Promise<string> {
+  const info = await Deno.stat(path).catch(() => undefined);
+  if (!info) throw new InputError(`Cannot resume from ${path}: there is no such folder`);
+  return info.isDirectory ? path : dirname(path);
+}
+
+/** The command as the user typed it, with quotes where a shell needs them. */
+function commandLine(): string {
+  const words = ["denofold", ...Deno.args].map((word) =>
+    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+  );
+  return words.join(" ");
+}

@@ -1,0 +1,100 @@
+/** Reads what a run learns from. */
+import { join } from "node:path";
+import type { Key } from "../../core/mod.ts";
+import { type Family, type FamilyMember, loadFamily } from "../data/family.ts";
+import { InputError } from "../errors.ts";
+import type { BatchSource } from "./batches.ts";
+import type { TrainSettings } from "./settings.ts";
+import { checkLengths, structureBatches } from "./structure_batches.ts";
+import { syntheticBatches } from "./synthetic_batches.ts";
+
+/** Endings of structure files that are taken from a folder. */
+const STRUCTURE_FILE = /\.(?:cif|mmcif|bcif|pdb|ent)(?:\.gz)?$/i;
+
+/**
+ * Replaces folders by the structure files in them, in the order of their names.
+ *
+ * @throws {InputError} If a folder has none.
+ */
+export async function structureFiles(paths: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  for (const path of paths) {
+    const isFolder = await Deno.stat(path).then((info) => info.isDirectory, () => false);
+    if (!isFolder) {
+      files.push(path);
+      continue;
+    }
+    const found: string[] = [];
+    for await (const { name, isDirectory } of Deno.readDir(path)) {
+      if (!isDirectory && STRUCTURE_FILE.test(name)) found.push(join(path, name));
+    }
+    if (found.length === 0) {
+      throw new InputError(
+        `The folder ${path} has no structure: expected files named .cif, .bcif or .pdb, or the same with .gz`,
+      );
+    }
+    files.push(...found.sort());
+  }
+  return files;
+}
+
+/**
+ * Reads structures and alignment, and checks that all fit the model.
+ *
+ * @returns undefined for noise, which is read from nowhere.
+ * @throws {InputError} If a file cannot be used, the two do not fit together, a chain is too long, or a structure to hold
+ * out is not there.
+ */
+export async function readFamily({ data, model }: TrainSettings): Promise<Family | undefined> {
+  if (data.kind === "synthetic") return undefined;
+  const family = await loadFamily({ structures: await structureFiles(data.structures), msa: data.msa });
+  const heldOut = findMembers(family, data.holdOut);
+  if (heldOut.length === family.members.length) {
+    throw new InputError(`All ${heldOut.length} structures are held out: none is left to train on`);
+  }
+  checkLengths(family.members, model.seqLen);
+  return family;
+}
+
+/**
+ * The members of the given names, capitals and small letters alike.
+ *
+ * @throws {InputError} If one is not there; the message lists those there are.
+ */
+export function findMembers({ members }: Family, ids: readonly string[]): FamilyMember[] {
+  return ids.map((id) => {
+    const found = members.find((member) => member.id.toLowerCase() === id.toLowerCase());
+    if (found) return found;
+    const there = members.map((member) => member.id);
+    throw new InputError(`There is no structure "${id}" to hold out: there are ${there.join(", ")}`);
+  });
+}
+
+/**
+ * The source of a run's batches.
+ *
+ * @param family For structures: what was read.
+ * @param heldOut Members to leave out.
+ * @param key Of the order of samples; used up.
+ */
+export async function openSource(
+  { model, training, data }: TrainSettings,
+  key: Key,
+  { family, heldOut = [], onProgress }: {
+    family?: Family;
+    heldOut?: readonly FamilyMember[];
+    onProgress?: (done: number) => void;
+  },
+): Promise<BatchSource> {
+  const { batchSize, seed, cropEnds } = training;
+  if (data.kind === "synthetic" || !family) {
+    try {
+      return await syntheticBatches({ model, batchSize, seed, onProgress });
+    } catch (error) {
+      if (error instanceof RangeError) throw new InputError(error.message);
+      throw error;
+    }
+  }
+  const members = family.members.filter((member) => !heldOut.includes(member));
+  return await structureBatches({ family, members, batchSize, numSeqs: model.numSeqs, cropEnds, key });
+}

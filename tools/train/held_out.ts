@@ -1,0 +1,90 @@
+/** Predicts structures that were held out from training, and compares them with the truth. */
+import type { Device } from "../../core/mod.ts";
+import { type Family, type FamilyMember, msaTokens } from "../data/family.ts";
+import { type Baseline, familyBaselines } from "../fold/baselines.ts";
+import { evaluateFold, type FoldEvaluation } from "../fold/evaluate.ts";
+import { type Fold, foldDistances } from "../fold/fold.ts";
+import { foldFiles } from "../fold/write_fold.ts";
+import { reportTarget } from "../fold/report_target.ts";
+import type { LossCurve, MetricValues, ReportTarget } from "../report/report_data.ts";
+import type { TrainingSession } from "./session.ts";
+
+/** A structure that was held out, predicted and measured. */
+export interface HeldOutResult {
+  /** The structure. */
+  readonly member: FamilyMember;
+  /** The prediction, folded. */
+  readonly fold: Fold;
+  /** Its measures. */
+  readonly evaluation: FoldEvaluation;
+  /** The naive answers. */
+  readonly baselines: readonly Baseline[];
+}
+
+/** What {@link predictHeldOut} works on. */
+export interface HeldOutOptions {
+  /** Where it runs. */
+  readonly device: Device;
+  /** The trained model. */
+  readonly session: TrainingSession;
+  /** The family; of the target only the sequence goes in. */
+  readonly family: Family;
+  /** The target. */
+  readonly target: FamilyMember;
+  /** Members the model was trained on: the naive answers may use their structures. */
+  readonly trainedOn: readonly FamilyMember[];
+}
+
+/** Predicts the target's distances from the alignment, folds them, and measures prediction and naive answers. */
+export async function predictHeldOut(options: HeldOutOptions): Promise<HeldOutResult> {
+  const { session, family, target: member, trainedOn } = options;
+  const { sequence } = member.chain;
+  const { numSeqs } = session.settings.model;
+  const { tokens } = msaTokens(family.alignment, member.row, numSeqs);
+  const distances = await session.predict(tokens, sequence.length);
+  const { seed } = session.settings.training;
+  const fold = await foldDistances({ id: member.id, sequence, distances, seed });
+  return {
+    member,
+    fold,
+    evaluation: evaluateFold(fold, member.chain),
+    baselines: await familyBaselines(family, member, { others: trainedOn, seed }),
+  };
+}
+
+/** Measures of the prediction and of the naive answers, by their names. */
+export function methodsOf({ evaluation, baselines }: HeldOutResult): { label: string; values: MetricValues }[] {
+  return [
+    { label: "Prediction", values: evaluation.values },
+    ...baselines.map(({ label, evaluation }) => ({ label, values: evaluation.values })),
+  ];
+}
+
+/** The target as the report shows it. */
+export function heldOutTarget(result: HeldOutResult, loss?: LossCurve): ReportTarget {
+  const { member, fold, evaluation, baselines } = result;
+  const truth = { chain: member.chain, evaluation };
+  return reportTarget({ fold, truth, baselines, description: member.structure.title, loss });
+}
+
+/** The prediction's files by name; measures are not among them, they stand together in `metrics.json`. */
+export function heldOutFiles({ member, fold, evaluation }: HeldOutResult): Map<string, Uint8Array | string> {
+  const files = foldFiles(member.id, {
+    fold,
+    truth: { chain: member.chain, evaluation },
+    origin: `Predicted by a small Evoformer that was trained without the structure of ${member.id}.`,
+  });
+  files.delete(`${member.id}_metrics.json`);
+  return files;
+}
+
+/** The text of `metrics.json`. */
+export function metricsJson(results: readonly HeldOutResult[]): string {
+  const targets = results.map((result) => ({
+    id: result.member.id,
+    residues: result.evaluation.residues,
+    stress1: result.fold.stress1,
+    methods: Object.fromEntries(methodsOf(result).map(({ label, values }) => [label, values])),
+  }));
+  return `${JSON.stringify({ targets }, undefined, 2)}\n`;
+}

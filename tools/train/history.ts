@@ -1,0 +1,82 @@
+/** What each step of a training run was like. */
+import type { LossCurve } from "../report/report_data.ts";
+
+/** One recorded step. */
+export interface StepRecord {
+  /** Number of the step, from 0, without the warm-up steps. */
+  readonly step: number;
+  /** Mean squared error of the distances before the update, in Å². */
+  readonly loss: number;
+  /** Global norm of the gradients, before clipping. */
+  readonly gradNorm: number;
+  /** Learning rate of the step. */
+  readonly learningRate: number;
+  /** Time of the forward pass, in ms. */
+  readonly forwardMs: number;
+  /** Time of the backward pass, in ms. */
+  readonly backwardMs: number;
+  /** Time of the update, in ms. */
+  readonly optimizerMs: number;
+  /** Time of the step, the making of the batch left out, in ms. */
+  readonly totalMs: number;
+  /** GPU memory that was allocated after the step, in bytes. */
+  readonly memoryBytes: number;
+  /** The most GPU memory that was allocated up to then, in bytes. */
+  readonly peakBytes: number;
+  /** Loss of the structures held out, after the update, in Å²; measured now and then, and used for nothing. */
+  readonly heldOutLoss?: number;
+}
+
+const COLUMNS: readonly [name: string, key: keyof StepRecord][] = [
+  ["step", "step"],
+  ["loss", "loss"],
+  ["grad_norm", "gradNorm"],
+  ["learning_rate", "learningRate"],
+  ["forward_ms", "forwardMs"],
+  ["backward_ms", "backwardMs"],
+  ["optimizer_ms", "optimizerMs"],
+  ["total_ms", "totalMs"],
+  ["memory_bytes", "memoryBytes"],
+  ["peak_memory_bytes", "peakBytes"],
+  ["held_out_loss", "heldOutLoss"],
+];
+
+/** The history as CSV: a line a step; numbers in full, so that they read back to the same bits. */
+export function historyCsv(history: readonly StepRecord[]): string {
+  const lines = history.map((record) => COLUMNS.map(([, key]) => record[key] ?? "").join(","));
+  return [COLUMNS.map(([name]) => name).join(","), ...lines, ""].join("\n");
+}
+
+/** The history as plain JSON for a checkpoint: a list a step, null where there is no value. */
+export function packHistory(history: readonly StepRecord[]): (number | null)[][] {
+  return history.map((record) => COLUMNS.map(([, key]) => record[key] ?? null));
+}
+
+/** What {@link packHistory} packed; undefined if it is no such thing. */
+export function unpackHistory(packed: unknown): StepRecord[] | undefined {
+  if (!Array.isArray(packed)) return undefined;
+  const history: StepRecord[] = [];
+  for (const row of packed) {
+    if (!Array.isArray(row) || row.length !== COLUMNS.length) return undefined;
+    const record: Partial<Record<keyof StepRecord, number>> = {};
+    for (const [i, [, key]] of COLUMNS.entries()) {
+      const value: unknown = row[i];
+      if (typeof value === "number") record[key] = value;
+      else if (value !== null || key !== "heldOutLoss") return undefined;
+    }
+    history.push(record as StepRecord);
+  }
+  return history;
+}
+
+/** The curves of the report. */
+export function lossCurve(history: readonly StepRecord[]): LossCurve {
+  const measured = history.filter((record) => record.heldOutLoss !== undefined);
+  return {
+    label: "Mean squared distance error (Å²)",
+    train: { step: history.map(({ step }) => step), loss: history.map(({ loss }) => loss) },
+    ...(measured.length > 0
+      ? { validation: { step: measured.map(({ step }) => step), loss: measured.map((record) => record.heldOutLoss!) } }
+      : {}),
+  };
+}

@@ -1,0 +1,149 @@
+/** Trains once for every structure of a family, without it, and predicts it. */
+import { join } from "node:path";
+import { Key } from "../../core/mod.ts";
+import type { Family, FamilyMember } from "../data/family.ts";
+import { InputError } from "../errors.ts";
+import { makeFolder, readFileBytes } from "../files.ts";
+import { writeTogether } from "../fold/write_fold.ts";
+import type { LeaveOneOut, LossCurve } from "../report/report_data.ts";
+import { CHECKPOINT_FILE, readRun } from "./checkpoint_file.ts";
+import { openSource } from "./data.ts";
+import { familyReport } from "./family_report.ts";
+import { heldOutFiles, type HeldOutResult, methodsOf, metricsJson, predictHeldOut } from "./held_out.ts";
+import { lossCurve, type StepRecord } from "./history.ts";
+import { leaveOneOutCsv, leaveOneOutTable, methodTable } from "./metric_table.ts";
+import { TrainingSession } from "./session.ts";
+import type { TrainSettings } from "./settings.ts";
+import { modelText, trainingText } from "./summary_text.ts";
+import { type TrainContext, type TrainRequest, trainSteps } from "./train.ts";
+
+/** Name of the file that says what a leave-one-out run is made of, and its results so far. */
+export const LEAVE_ONE_OUT_FILE = "leave_one_out.json";
+
+/** How a leave-one-out run ended. */
+export interface LeaveOneOutOutcome {
+  /** Whether all structures were predicted; else a stop was asked for. */
+  readonly finished: boolean;
+  /** The table, as far as it goes. */
+  readonly table: LeaveOneOut;
+  /** Files written. */
+  readonly files: readonly string[];
+}
+
+/** Names of the methods in the table. */
+const METHODS = ["Prediction", "Mean map of the family", "Copy of the nearest relative"];
+
+/**
+ * Runs, or goes on with, a leave-one-out run: each structure has a folder of its own with checkpoint, loss history and
+ * prediction; table and report stand beside them.
+ *
+ * @param request With `resume`, checkpoints found in the folders are gone on from.
+ */
+export async function leaveOneOut(
+  request: TrainRequest & { readonly resume: boolean },
+  context: TrainContext,
+): Promise<LeaveOneOutOutcome> {
+  const { settings, out, family } = request;
+  const { view } = context;
+  const started = performance.now();
+  if (!family || family.members.length < 3) {
+    throw new InputError(`Leaving one out needs 3 structures or more, there are ${family?.members.length ?? 0}`);
+  }
+  view.say(modelText(settings));
+  view.say(
+    `\n${trainingText(settings, `${family.members.length} structures, each left out in turn`, context.adapter)}`,
+  );
+  await makeFolder(out);
+  const results: HeldOutResult[] = [];
+  const curves: LossCurve[] = [];
+  const history: StepRecord[] = [];
+  const files: string[] = [];
+  await writeState(out, settings, results);
+  for (const [i, member] of family.members.entries()) {
+    view.say(`\n${member.id}, ${i + 1} of ${family.members.length}`);
+    const one = await leaveOut(member, family, request, context);
+    history.push(...one.history);
+    files.push(...one.files);
+    if (!one.result) return { finished: false, table: tableOf(results), files };
+    results.push(one.result);
+    curves.push(lossCurve(one.history));
+    view.say(methodTable(`${member.id}, held out`, methodsOf(one.result)));
+    await writeState(out, settings, results);
+  }
+  const table = tableOf(results);
+  const seconds = (performance.now() - started) / 1000;
+  const html = await familyReport({
+    ...{ request, context, family, results, history, seconds },
+    loss: curves,
+    leaveOneOut: table,
+  });
+  const made = new Map([
+    ["leave_one_out.csv", leaveOneOutCsv(table)],
+    ["metrics.json", metricsJson(results)],
+    ["report.html", html],
+  ]);
+  files.push(join(out, LEAVE_ONE_OUT_FILE), ...await writeTogether(out, made));
+  view.say(`\n${leaveOneOutTable(table)}`);
+  return { finished: true, table, files };
+}
+
+/** Trains without one structure and predicts it. */
+async function leaveOut(
+  member: FamilyMember,
+  family: Family,
+  request: TrainRequest & { readonly resume: boolean },
+  context: TrainContext,
+): Promise<{ result?: HeldOutResult; history: readonly StepRecord[]; files: string[] }> {
+  const { settings } = request;
+  const folder = join(request.out, member.id);
+  const there = request.resume && await Deno.stat(join(folder, CHECKPOINT_FILE)).then(() => true, () => false);
+  const saved = there ? await readRun(folder) : undefined;
+  const [paramsKey, dataKey] = Key.fromSeed(settings.training.seed).split(2);
+  const source = await openSource(settings, dataKey, { family, heldOut: [member] });
+  const own: TrainSettings = settings.data.kind === "structures"
+    ? { ...settings, data: { ...settings.data, holdOut: [member.id] } }
+    : settings;
+  using session = new TrainingSession(context.device, own, source, paramsKey, saved);
+  const steps = { out: folder, checkpointEvery: request.checkpointEvery, saved };
+  const finished = await trainSteps(session, steps, context, family, [member]);
+  const { history } = session;
+  const files = [join(folder, CHECKPOINT_FILE), join(folder, "loss_history.csv")];
+  if (!finished) return { history, files };
+  const trainedOn = family.members.filter((other) => other !== member);
+  const result = await predictHeldOut({ device: context.device, session, family, target: member, trainedOn });
+  files.push(...await writeTogether(folder, heldOutFiles(result)));
+  return { result, history, files };
+}
+
+function tableOf(results: readonly HeldOutResult[]): LeaveOneOut {
+  return {
+    methods: METHODS,
+    rows: results.map((result) => ({
+      id: result.member.id,
+      residues: result.evaluation.residues,
+      values: methodsOf(result).map(({ values }) => values),
+    })),
+  };
+}
+
+async function writeState(out: string, settings: TrainSettings, results: readonly HeldOutResult[]): Promise<void> {
+  const text = `${JSON.stringify({ settings, ...tableOf(results) }, undefined, 2)}\n`;
+  await writeTogether(out, new Map([[LEAVE_ONE_OUT_FILE, text]]));
+}
+
+/**
+ * Settings of the leave-one-out run in a folder; undefined if there is none.
+ *
+ * @throws {InputError} If the file is damaged.
+ */
+export async function readLeaveOneOut(folder: string): Promise<TrainSettings | undefined> {
+  const path = join(folder, LEAVE_ONE_OUT_FILE);
+  if (!await Deno.stat(path).then(() => true, () => false)) return undefined;
+  try {
+    const { settings } = JSON.parse(new TextDecoder().decode(await readFileBytes(path)));
+    if (settings?.model && settings.training && settings.data?.kind === "structures") return settings;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new InputError(`Cannot resume from ${path}: it does not hold the settings of a leave-one-out run`);
+}

@@ -1,0 +1,69 @@
+/** Makes the steps of a run, saves now and then, and stops in good order. */
+import { DeviceLostError } from "../../core/mod.ts";
+import { InputError } from "../errors.ts";
+import type { Sample } from "./batches.ts";
+import type { TrainingSession } from "./session.ts";
+import type { StopSignal, TrainView } from "./view.ts";
+
+/** How {@link runSteps} goes on. */
+export interface LoopOptions {
+  /** Saves a checkpoint. */
+  readonly save: () => Promise<void>;
+  /** Folder of the checkpoint, for messages. */
+  readonly out: string;
+  /** Steps between two checkpoints; the end and an interruption always save. */
+  readonly checkpointEvery: number;
+  /** Step of the last checkpoint there is, if the run goes on from one. */
+  readonly savedStep?: number;
+  /** Samples whose loss is measured now and then; nothing depends on it. */
+  readonly watched?: readonly Sample[];
+  /** Shows what happens. */
+  readonly view: TrainView;
+  /** Says when to stop. */
+  readonly stop: StopSignal;
+}
+
+/** How many times in a run the loss of the watched samples is measured. */
+const MEASUREMENTS = 15;
+
+/**
+ * Runs until all steps are made or a stop is asked for; saves in both cases.
+ *
+ * @returns Whether all steps are made.
+ * @throws {InputError} If the loss is not finite or nothing can be saved; the last checkpoint stays as it was.
+ * @throws {DeviceLostError} If the device was lost; likewise.
+ */
+export async function runSteps(session: TrainingSession, options: LoopOptions): Promise<boolean> {
+  const { view, stop, checkpointEvery, watched = [] } = options;
+  const { numSteps } = session.settings.training;
+  const measureEvery = Math.max(1, Math.ceil(numSteps / MEASUREMENTS));
+  let savedStep = options.savedStep;
+  const save = async () => {
+    await options.save();
+    savedStep = session.step;
+  };
+  try {
+    while (session.warmingUp || session.step < numSteps) {
+      if (await stop.poll()) {
+        await save();
+        return false;
+      }
+      const record = await session.advance();
+      if (record && watched.length > 0 && (session.step % measureEvery === 0 || session.step === numSteps)) {
+        await session.measureHeldOut(watched);
+      }
+      view.step(session.step, record);
+      if (record && session.step % checkpointEvery === 0 && session.step < numSteps) await save();
+    }
+    if (savedStep !== session.step) await save();
+    return true;
+  } catch (error) {
+    const next = savedStep === undefined
+      ? "No checkpoint was written before."
+      : `The checkpoint of step ${savedStep} in ${options.out} is whole; go on from it with: denofold train --resume ${options.out}`;
+    const says = (message: string) => `${message.trim().replace(/\.?$/, ".")} ${next}`;
+    if (error instanceof DeviceLostError) throw new DeviceLostError(says(error.message));
+    if (error instanceof InputError) throw new InputError(says(error.message));
+    throw error;
+  }
+}
