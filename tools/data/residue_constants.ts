@@ -79,34 +79,34 @@ export const ATOM14_NAMES: readonly (readonly string[])[] = Array.from(
 );
 
 /** Slot in `atom37` of each `atom14` slot, `[21, 14]`; 0 where there is no atom. */
-export const ATOM14_TO_ATOM37 = new Int32Array(RESIDUE_TYPES * ATOM14_SLOTS);
+export const ATOM14_TO_ATOM37: Int32Array = new Int32Array(RESIDUE_TYPES * ATOM14_SLOTS);
 
 /** 1 where a residue type has an atom, `[21, 14]`. */
-export const ATOM14_EXISTS = new Float32Array(RESIDUE_TYPES * ATOM14_SLOTS);
+export const ATOM14_EXISTS: Float32Array = new Float32Array(RESIDUE_TYPES * ATOM14_SLOTS);
 
 /** Slot in `atom14` of each `atom37` slot, `[21, 37]`; 0 where there is no atom. */
-export const ATOM37_TO_ATOM14 = new Int32Array(RESIDUE_TYPES * ATOM_SLOTS);
+export const ATOM37_TO_ATOM14: Int32Array = new Int32Array(RESIDUE_TYPES * ATOM_SLOTS);
 
 /** 1 where a residue type has an atom, `[21, 37]`; the end's OXT does not count. */
-export const ATOM37_EXISTS = new Float32Array(RESIDUE_TYPES * ATOM_SLOTS);
+export const ATOM37_EXISTS: Float32Array = new Float32Array(RESIDUE_TYPES * ATOM_SLOTS);
 
 /** `atom14` slot whose name the atom may take, `[21, 14]`; its own where there is no other. */
-export const ATOM14_EXCHANGE = new Int32Array(RESIDUE_TYPES * ATOM14_SLOTS);
+export const ATOM14_EXCHANGE: Int32Array = new Int32Array(RESIDUE_TYPES * ATOM14_SLOTS);
 
 /** `atom37` slots of the four atoms of each chi, `[21, 4, 4]`; 0 where there is no such chi. */
-export const CHI_ATOMS = new Int32Array(RESIDUE_TYPES * CHI_ANGLES * 4);
+export const CHI_ATOMS: Int32Array = new Int32Array(RESIDUE_TYPES * CHI_ANGLES * 4);
 
 /** 1 where a residue type has the chi, `[21, 4]`. */
-export const CHI_EXISTS = new Float32Array(RESIDUE_TYPES * CHI_ANGLES);
+export const CHI_EXISTS: Float32Array = new Float32Array(RESIDUE_TYPES * CHI_ANGLES);
 
 /** 1 where half a turn of the chi changes nothing but names, `[21, 4]`. */
-export const CHI_IS_PERIODIC = new Float32Array(RESIDUE_TYPES * CHI_ANGLES);
+export const CHI_IS_PERIODIC: Float32Array = new Float32Array(RESIDUE_TYPES * CHI_ANGLES);
 
 /** `atom37` slots of a rigid group's point on the negative x axis, origin, and point in the xy plane, `[21, 8, 3]`. */
-export const RIGID_GROUP_ATOMS = new Int32Array(RESIDUE_TYPES * RIGID_GROUPS * 3);
+export const RIGID_GROUP_ATOMS: Int32Array = new Int32Array(RESIDUE_TYPES * RIGID_GROUPS * 3);
 
 /** 1 where a residue type has the rigid group as atoms of its own, `[21, 8]`: never pre-omega and phi. */
-export const RIGID_GROUP_EXISTS = new Float32Array(RESIDUE_TYPES * RIGID_GROUPS);
+export const RIGID_GROUP_EXISTS: Float32Array = new Float32Array(RESIDUE_TYPES * RIGID_GROUPS);
 
 fillTables();
 

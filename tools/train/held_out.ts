@@ -37,18 +37,18 @@ export interface HeldOutOptions {
 
 /** Predicts the target's distances from the alignment, folds them, and measures prediction and naive answers. */
 export async function predictHeldOut(options: HeldOutOptions): Promise<HeldOutResult> {
-  const { session, family, target: member, trainedOn } = options;
+  const { device, session, family, target: member, trainedOn } = options;
   const { sequence } = member.chain;
   const { numSeqs } = session.settings.model;
   const { tokens } = msaTokens(family.alignment, member.row, numSeqs);
   const distances = await session.predict(tokens, sequence.length);
   const { seed } = session.settings.training;
-  const fold = await foldDistances({ id: member.id, sequence, distances, seed });
+  const fold = await foldDistances({ id: member.id, sequence, distances, seed, device });
   return {
     member,
     fold,
     evaluation: evaluateFold(fold, member.chain),
-    baselines: await familyBaselines(family, member, { others: trainedOn, seed }),
+    baselines: await familyBaselines(family, member, { others: trainedOn, seed, device }),
   };
 }
 

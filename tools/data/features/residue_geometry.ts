@@ -175,19 +175,19 @@ export interface DistanceBounds {
 }
 
 /** Rigid group of each atom, `[21, 14]`. */
-export const ATOM14_GROUP = new Int32Array(RESIDUE_TYPES * ATOM14_SLOTS);
+export const ATOM14_GROUP: Int32Array = new Int32Array(RESIDUE_TYPES * ATOM14_SLOTS);
 
 /** Position of each atom in the frame of its rigid group in Å, `[21, 14, 3]`. */
-export const ATOM14_LOCAL_POSITIONS = new Float32Array(RESIDUE_TYPES * ATOM14_SLOTS * 3);
+export const ATOM14_LOCAL_POSITIONS: Float32Array = new Float32Array(RESIDUE_TYPES * ATOM14_SLOTS * 3);
 
 /** Van der Waals radius of each atom in Å, `[21, 14]`; 0 where there is none. */
-export const ATOM14_RADIUS = new Float32Array(RESIDUE_TYPES * ATOM14_SLOTS);
+export const ATOM14_RADIUS: Float32Array = new Float32Array(RESIDUE_TYPES * ATOM14_SLOTS);
 
 /**
  * Frame of each rigid group at torsion 0 in the frame before it, `[21, 8, 4, 4]`: the backbone for pre-omega, phi, psi and
  * chi 1, else the chi before; 0 where there is none.
  */
-export const RIGID_GROUP_DEFAULT_FRAMES = new Float32Array(RESIDUE_TYPES * RIGID_GROUPS * 16);
+export const RIGID_GROUP_DEFAULT_FRAMES: Float32Array = new Float32Array(RESIDUE_TYPES * RIGID_GROUPS * 16);
 
 fillAtoms();
 fillFrames();
