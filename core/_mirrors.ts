@@ -38,7 +38,7 @@ export class MirrorPool {
       storage.mirror.lastUse = now;
       return storage.mirror;
     }
-    const rows = Math.ceil(storage.bytes / (TEXTURE_WIDTH * 16));
+    const rows = oddRows(storage.bytes);
     const fitting = this.#mirrors.filter((m) => m.rows >= rows && m.rows <= Math.max(4, 2 * rows) && m.lastUse !== now);
     const idle = fitting.filter((m) => !m.owner);
     const total = this.bytes + rows * ROW_BYTES;
@@ -101,6 +101,14 @@ export class MirrorPool {
     }
     this.#mirrors = this.#mirrors.filter((m) => !evicted.has(m));
   }
+}
+
+/**
+ * Rows of a mirror: never a power of two, because lavapipe compiles a kernel anew for textures whose height is one and
+ * for those whose height is not, in the middle of a run.
+ */
+function oddRows(bytes: number): number {
+  return Math.max(3, Math.ceil(bytes / (TEXTURE_WIDTH * 16)) | 1);
 }
 
 function oldest(mirrors: readonly Mirror[]): Mirror | undefined {

@@ -2,6 +2,7 @@ import { type AdapterTraits, requestTraits } from "./adapter.ts";
 import { type Grid, MAX_WORKGROUPS } from "./grid.ts";
 import { MemoryPool, type MemoryReport } from "./_memory.ts";
 import { MirrorPool } from "./_mirrors.ts";
+import type { Profiler } from "./profiler.ts";
 import { Scope } from "./scope.ts";
 import { type Shape, sizeOf } from "./shapes.ts";
 import type { Tape } from "./tape.ts";
@@ -22,6 +23,8 @@ export interface Dispatch {
   readonly uniforms?: Readonly<Record<string, number>>;
   /** Workgroups along x, y, z. */
   readonly grid: Grid;
+  /** Operations, two for a multiply-add, for profiles. @default not known */
+  readonly flops?: number;
 }
 
 const IN_DENO = "Deno" in globalThis;
@@ -52,6 +55,8 @@ export class Device {
   tape: Tape | null = null;
   /** Number of kernels dispatched so far. */
   dispatches = 0;
+  /** Measures what runs, or null; see {@linkcode Profiler.start}. */
+  profiler: Profiler | null = null;
 
   readonly #pool: MemoryPool;
   readonly #mirrors: MirrorPool;
@@ -131,6 +136,7 @@ export class Device {
   empty(shape: Shape, dtype: Dtype = "f32"): Tensor {
     const tensor = new Tensor(this, this.#pool.allocate(sizeOf(shape) * 4), [...shape], dtype);
     this.#scope?.adopt(tensor);
+    this.profiler?.allocated(tensor.storage, this.#scope?.path ?? "");
     return tensor;
   }
 
@@ -140,6 +146,7 @@ export class Device {
     this.#endPass();
     this.#mirrors.drop(tensor.storage);
     this.#commands().clearBuffer(tensor.storage.buffer, 0, Math.max(4, tensor.size * 4));
+    this.profiler?.copied(tensor.size * 4);
     return tensor;
   }
 
@@ -189,14 +196,17 @@ export class Device {
   release(storage: Storage): void {
     this.#mirrors.drop(storage);
     this.#pool.release(storage);
+    this.profiler?.released(storage);
   }
 
   /** Appends one kernel to the command list: the only way to compute. */
-  run(kernel: Kernel, { bindings, uniforms = {}, grid }: Dispatch): void {
+  run(kernel: Kernel, { bindings, uniforms = {}, grid, flops }: Dispatch): void {
     if (grid.some((n) => n < 1 || n > MAX_WORKGROUPS || !Number.isInteger(n))) {
       throw new RangeError(`Kernel ${kernel.name}: a grid of [${grid}] workgroups is outside 1 … ${MAX_WORKGROUPS}`);
     }
-    if (kernel.uniforms.length && this.#uniformSlot === UNIFORM_SLOTS) this.flush();
+    const { profiler } = this;
+    profiler?.enter();
+    if ((kernel.uniforms.length && this.#uniformSlot === UNIFORM_SLOTS) || profiler?.full) this.flush();
     const { pipeline, layout } = this.#pipeline(kernel);
     const now = this.dispatches++;
     const entries: GPUBindGroupEntry[] = kernel.bindings.map(([name, type], binding) => {
@@ -223,10 +233,15 @@ export class Device {
     if (kernel.uniforms.length) {
       entries.push({ binding: entries.length, resource: this.#stageUniforms(kernel, uniforms) });
     }
-    this.#pass ??= this.#commands().beginComputePass();
+    if (profiler) this.#endPass();
+    this.#pass ??= this.#commands().beginComputePass(profiler?.pass());
     this.#pass.setPipeline(pipeline);
     this.#pass.setBindGroup(0, this.gpu.createBindGroup({ label: this.#label(kernel.name), layout, entries }));
     this.#pass.dispatchWorkgroups(...grid);
+    if (profiler) {
+      this.#endPass();
+      profiler.dispatched(kernel, bindings, { path: this.#scope?.path ?? "", grid, flops });
+    }
   }
 
   /**
@@ -247,12 +262,14 @@ export class Device {
     this.#mirrors.drop(to.storage);
     const commands = this.#commands();
     commands.copyBufferToBuffer(from.storage.buffer, 4 * fromElement, to.storage.buffer, 4 * toElement, 4 * count);
+    this.profiler?.copied(4 * count);
   }
 
   /** Hands the recorded commands to the GPU. */
   flush(): void {
     if (!this.#encoder) return;
     this.#endPass();
+    const began = this.profiler?.beforeSubmit(this.#encoder);
     if (this.#uniformSlot) {
       this.gpu.queue.writeBuffer(this.#uniformBuffer, 0, this.#uniformBytes, 0, this.#uniformSlot * UNIFORM_SLOT);
     }
@@ -264,6 +281,7 @@ export class Device {
     this.#openErrorScopes();
     this.#pool.afterSubmit();
     this.#mirrors.afterSubmit();
+    if (began !== undefined) this.profiler?.submitted(began);
   }
 
   /**
@@ -279,12 +297,14 @@ export class Device {
     this.#endPass();
     this.#commands().copyBufferToBuffer(tensor.storage.buffer, 0, buffer, 0, bytes);
     this.flush();
+    const asked = performance.now();
     const mapped = buffer.mapAsync(GPUMapMode.READ).catch((error: Error) => {
       this.#failure ??= new DeviceLostError(`The GPU device was lost or refused to answer: ${error.message}`);
     });
     // Deno has finished the work when mapAsync returns, and awaiting it would cost a sleep of 10 ms. It panics when a
     // range is asked for before the first awaited mapping of a buffer, hence `mappedBefore`.
     if (!(IN_DENO && staging.mappedBefore && !this.#failure)) await mapped;
+    this.profiler?.hostEvent("wait", "", asked);
     if (this.#failure) await this.#throwFailures();
     let range: ArrayBuffer;
     try {
@@ -305,7 +325,9 @@ export class Device {
   /** Submits what is recorded; in Deno, returns when it is done. For timing parts of a computation without awaiting. */
   settle(): void {
     this.flush();
+    const asked = performance.now();
     if (IN_DENO) void this.gpu.queue.onSubmittedWorkDone();
+    this.profiler?.hostEvent("wait", "", asked);
   }
 
   /**
@@ -315,8 +337,10 @@ export class Device {
    */
   async finish(): Promise<void> {
     this.flush();
+    const asked = performance.now();
     const done = this.gpu.queue.onSubmittedWorkDone(); // Deno has done the work when this returns
     if (!IN_DENO) await done;
+    this.profiler?.hostEvent("wait", "", asked);
     await this.#throwFailures();
   }
 
@@ -347,6 +371,7 @@ export class Device {
     const rows = Math.floor(bytes / bytesPerRow);
     const rest = (bytes % bytesPerRow) / 16;
     const encoder = this.#commands();
+    this.profiler?.copied(bytes);
     if (rows) encoder.copyBufferToTexture({ buffer, bytesPerRow }, { texture }, [TEXTURE_WIDTH, rows]);
     if (rest) {
       const from = { buffer, bytesPerRow, offset: rows * bytesPerRow };
@@ -367,6 +392,7 @@ export class Device {
   }
 
   #createPipeline(kernel: Kernel, code: string): Pipeline {
+    const began = performance.now();
     const module = this.gpu.createShaderModule({ label: kernel.name, code });
     const layout = this.gpu.createBindGroupLayout({
       label: kernel.name,
@@ -377,6 +403,7 @@ export class Device {
       layout: this.gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: "main" },
     });
+    this.profiler?.hostEvent("compile", kernel.name, began);
     return { pipeline, layout };
   }
 

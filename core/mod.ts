@@ -4,6 +4,14 @@ export { Device, DeviceLostError, type Dispatch } from "./device.ts";
 export { elementGrid, flatGrid, type Grid, MAX_WORKGROUPS } from "./grid.ts";
 export type { MemoryReport } from "./_memory.ts";
 export { defineOp, type ForwardContext, type OpDefinition, type OpInputs, type VjpContext } from "./op.ts";
+export {
+  type HostEvent,
+  type KernelRun,
+  type MemoryEvent,
+  type Profile,
+  type ProfileClock,
+  Profiler,
+} from "./profiler.ts";
 export { Key } from "./random.ts";
 export { Scope } from "./scope.ts";
 export { broadcastShapes, resolveAxis, sameShape, type Shape, sizeOf, stridesOf } from "./shapes.ts";

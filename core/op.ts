@@ -77,7 +77,7 @@ export function defineOp<
       const shapes = Object.fromEntries(given.map(([key, { shape }]) => [key, shape])) as { [K in keyof I]: Shape };
       const keys = given.map(([key]) => key);
       tape.record({
-        name,
+        name: device.profiler?.placeOf(scope) ?? name,
         inputs: given.map(([, tensor]) => tensor),
         outputs: [out],
         held,

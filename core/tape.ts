@@ -256,9 +256,11 @@ export function checkpoint<I extends Tree<Tensor>, O extends Tree<Tensor>>(
   const given = leaves<Tensor>(inputs);
   if (!tape || !given.some((tensor) => tape.tracks(tensor))) return f(inputs);
   let output: O;
+  let place = name;
   try {
     device.tape = null;
     using scope = device.scope(name);
+    place = device.profiler?.placeOf(scope) ?? name;
     output = scope.keep(f(inputs));
   } finally {
     device.tape = tape;
@@ -267,7 +269,7 @@ export function checkpoint<I extends Tree<Tensor>, O extends Tree<Tensor>>(
   const outputs = leaves<Tensor>(output);
   const shapes = outputs.map(({ shape }) => shape);
   tape.record({
-    name,
+    name: place,
     inputs: given,
     outputs,
     held,

@@ -128,6 +128,7 @@ function runAligned(
       cOffset: offset / 4,
     },
     grid: flatGrid(tiles),
+    flops: 2 * m * n * k * outer * inner,
   });
   return splits > 1 ? { out: sumParts(device, out) } : { out, pre };
 }

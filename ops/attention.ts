@@ -54,6 +54,8 @@ interface Sizes {
   readonly S: number;
   readonly H: number;
   readonly d4: number;
+  /** Operations of one product of queries and keys, or of probabilities and values. */
+  readonly flops: number;
   /** The numbers of `SIZES` in attention.wgsl.ts. */
   readonly uniforms: Readonly<Record<string, number>>;
 }
@@ -74,7 +76,7 @@ function sizesOf(shape: Shape, { heads: H, axis, gated, scale }: Attributes): Si
     L4: Math.ceil(L / 4),
     scale,
   };
-  return { B, L, R, S: B * R, H, d4, uniforms };
+  return { B, L, R, S: B * R, H, d4, flops: 8 * B * R * H * L * L * d4, uniforms };
 }
 
 /** What a kernel would like of a subgroup: queries (or keys) a lane, and streamed items a block. */
@@ -134,7 +136,7 @@ const op = defineOp<AttentionInputs, "qkv" | "bias" | "mask", { out: Tensor; sta
   needs: ["qkv", "bias", "mask"],
   forward({ qkv, bias, mask }, attributes, { device, recording }) {
     const sizes = sizesOf(qkv.shape, attributes);
-    const { L, H, d4, uniforms } = sizes;
+    const { L, H, d4, flops, uniforms } = sizes;
     const [B, I, J] = qkv.shape;
     const out = device.empty([B, I, J, H * d4 * 4]);
     if (out.size === 0) return { out };
@@ -144,12 +146,13 @@ const op = defineOp<AttentionInputs, "qkv" | "bias" | "mask", { out: Tensor; sta
       bindings: present({ qkv, bias: bias && preparedBias(device, bias, L, false), mask, out, stats }),
       uniforms,
       grid,
+      flops: 2 * flops,
     });
     return stats ? { out, saved: { out, stats } } : { out };
   },
   vjp({ device, inputs: { qkv, bias, mask }, saved: { out, stats }, attributes, wanted }, dOut) {
     const sizes = sizesOf(qkv.shape, attributes);
-    const { B, L, H, d4, uniforms } = sizes;
+    const { B, L, H, d4, flops, uniforms } = sizes;
     const { gated } = attributes;
     const dqkv = device.empty(qkv.shape);
     if (dOut.size === 0) return { qkv: dqkv, bias: wanted.bias && bias ? device.zeros(bias.shape) : undefined };
@@ -163,15 +166,21 @@ const op = defineOp<AttentionInputs, "qkv" | "bias" | "mask", { out: Tensor; sta
     });
     const flags = { bias: !!bias, mask: !!mask };
     const padded = bias && preparedBias(device, bias, L, false);
-    const run = (kernel: Kernel, grid: Grid, more: Readonly<Record<string, Tensor | undefined>>) =>
-      device.run(kernel, { bindings: present({ qkv, dO, terms, bias: padded, mask, ...more }), uniforms, grid });
+    // Every kernel makes two products again, the logits and dO · v, and one for each gradient.
+    const run = (kernel: Kernel, grid: Grid, grads: number, more: Readonly<Record<string, Tensor | undefined>>) =>
+      device.run(kernel, {
+        bindings: present({ qkv, dO, terms, bias: padded, mask, ...more }),
+        uniforms,
+        grid,
+        flops: (2 + grads) * flops,
+      });
 
     const { structure, grid, blocks } = plan(device, sizes, backwardWish, flags);
     const inPassing = dBias !== undefined && structure.family !== "workgroup" && B <= 65_535;
     if (inPassing) {
       const sums = L % 4 === 0 ? dBias : device.empty([B * H * L, 4 * uniforms.L4]);
       const kernel = queriesKernel({ ...structure, sumBias: true });
-      run(kernel, [blocks, B, 1], { dqkv, dBias: sums });
+      run(kernel, [blocks, B, 1], 1, { dqkv, dBias: sums });
       if (sums !== dBias) {
         device.run(unpadBiasKernel({}), {
           bindings: { padded: sums, bias: dBias },
@@ -181,11 +190,11 @@ const op = defineOp<AttentionInputs, "qkv" | "bias" | "mask", { out: Tensor; sta
       }
     } else if (dBias) {
       const tiles = Math.ceil(L / BIAS_TILE);
-      run(biasKernel({ d4, ...flags }), [tiles, tiles, B * H], { dBias });
+      run(biasKernel({ d4, ...flags }), [tiles, tiles, B * H], 0, { dBias });
     }
     if (wanted.qkv) {
-      if (!inPassing) run(queriesKernel({ ...structure, sumBias: false }), grid, { dqkv });
-      run(keysKernel(structure), grid, { dqkv, bias: bias && preparedBias(device, bias, L, true) });
+      if (!inPassing) run(queriesKernel({ ...structure, sumBias: false }), grid, 1, { dqkv });
+      run(keysKernel(structure), grid, 2, { dqkv, bias: bias && preparedBias(device, bias, L, true) });
     }
     return { qkv: dqkv, bias: dBias };
   },

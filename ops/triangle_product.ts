@@ -192,6 +192,7 @@ function multiply(device: Device, sizes: Sizes, x: Operand, y: Operand): Tensor 
   const { kernelFamily, subgroupSize: lanes } = device.traits;
   const aligned = isAligned(sizes), groups = groupsOf(sizes);
   const out = device.empty([batch, n, n, c]);
+  const flops = 2 * batch * n ** 3 * c;
   if (usesPanels(device)) {
     const panels = panelsOf(sizes);
     const [gy, gz] = flatGrid(batch * groups);
@@ -199,6 +200,7 @@ function multiply(device: Device, sizes: Sizes, x: Operand, y: Operand): Tensor 
       bindings: { x: x.values, y: y.values, out },
       uniforms: { n, c, groups, steps: stepsOf(sizes), panels, planes: batch * groups },
       grid: [panels * Math.ceil(n / ROWS), gy, gz],
+      flops,
     });
     return out;
   }
@@ -212,6 +214,7 @@ function multiply(device: Device, sizes: Sizes, x: Operand, y: Operand): Tensor 
     bindings: { x: x.values, y: y.values, out },
     uniforms: { n, c, groups, tiles, size, stride, x_p, x_r, y_p, y_r },
     grid: elementGrid(size, 64),
+    flops,
   });
   return out;
 }

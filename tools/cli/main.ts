@@ -28,6 +28,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "turn a matrix of distances into coordinates",
     load: () => import("./mds.ts"),
   },
+  "profile": {
+    summary: "measure where a training step or a module spends time and memory, and compare two profiles",
+    load: () => import("./profile.ts"),
+  },
   "doctor": {
     summary: "show the adapter, versions and programs, and what to do where something is missing",
     load: () => import("./doctor.ts"),

@@ -28,6 +28,7 @@ import {
   positiveInteger,
   positiveNumber,
 } from "./_shared.ts";
+import { addProfileOptions, checkProfileFlags, openProfile, type ProfileFlags } from "./_profile_flags.ts";
 import { terminalView } from "./_train_view.ts";
 
 const M = DEFAULT_MODEL;
@@ -60,7 +61,7 @@ Examples:
 /** Adds `denofold train`. */
 export function register(program: Command): void {
   const collect = (value: string, before: string[] = []) => [...before, value];
-  program.command("train")
+  const command = program.command("train")
     .description("train the small Evoformer on structures and their alignment, or run the demo")
     .optionsGroup("Data:")
     .option("--structures <paths...>", "mmCIF or PDB files (FILE:CHAIN for one chain of several) and folders of them")
@@ -104,10 +105,11 @@ export function register(program: Command): void {
     .option("--json", "print one JSON object at the end instead of text")
     .addHelpText("after", HELP)
     .action(run);
+  addProfileOptions(command);
 }
 
 /** All flags of the command. */
-type Flags = TrainFlags & {
+type Flags = TrainFlags & ProfileFlags & {
   out?: string;
   profileDir?: string;
   checkpointEvery?: number;
@@ -118,6 +120,7 @@ type Flags = TrainFlags & {
 
 async function run(flags: Flags): Promise<void> {
   checkFlags(flags);
+  checkProfileFlags(flags, { "--leave-one-out": flags.leaveOneOut, "--validate-setup": flags.validateSetup });
   if (flags.validateSetup) return await validate(flags);
   const found = flags.resume === undefined ? undefined : await readResumable(flags.resume);
   const examples = flags.demo ? await examplesFolder() : undefined;
@@ -135,10 +138,15 @@ async function run(flags: Flags): Promise<void> {
   using opened = await open(flags, settings, everyOne);
   const { context } = opened;
   if (everyOne) {
+    checkProfileFlags(flags, { "--leave-one-out": true });
     const { finished, table, files } = await leaveOneOut({ ...request, resume: found !== undefined }, context);
     finish(flags, out, { finished, files, leaveOneOut: table });
   } else {
-    const { finished, steps, performance, results, files } = await train(request, context);
+    const profile = await openProfile(flags, context.device, context.view);
+    const outcome = await train(request, { ...context, view: profile?.view ?? context.view });
+    const { finished, steps, performance, results } = outcome;
+    const profiled = await profile?.finish(settings, request.profileDir, flags.json ?? false) ?? [];
+    const files = [...outcome.files, ...profiled];
     const targets = results.map((result) => ({ id: result.member.id, methods: methodsOf(result) }));
     finish(flags, out, { finished, steps, files, performance, targets });
   }

@@ -2,7 +2,9 @@ import { basename, join } from "node:path";
 import { writeFileAtomic } from "../files.ts";
 import { cacheFolder } from "../platform/cache.ts";
 
-/** The parts of a report that are the same in every report. */
+import type { PageName } from "./page_build.ts";
+
+/** The parts of a page that are the same whatever data it shows. */
 export type PageAssets = {
   /** JavaScript of the page, safe inside a `<script>` element; begins with the licences of what it contains. */
   script: string;
@@ -13,38 +15,50 @@ export type PageAssets = {
 /** Set by the bundler of a single-file program (see {@link pageDefine}); not there when run from source. */
 declare const DENOFOLD_PAGE_ASSETS: PageAssets | undefined;
 
-let inMemory: Promise<PageAssets> | undefined;
+const inMemory = new Map<PageName, Promise<PageAssets>>();
 
 /**
- * Gives the page's script and style: embedded ones in a single-file program; else those of denofold's cache folder
- * when they were made from the same sources; else built now and put there. Where the folder cannot be written they are
- * kept in memory alone.
+ * Gives the report's script and style: embedded ones in a single-file program; else as {@linkcode builtAssets} does.
  */
 export function pageAssets(): Promise<PageAssets> {
   if (typeof DENOFOLD_PAGE_ASSETS !== "undefined") return Promise.resolve(DENOFOLD_PAGE_ASSETS);
-  inMemory ??= cachedOrBuilt().catch((error) => {
-    inMemory = undefined;
-    throw error;
-  });
-  return inMemory;
+  return builtAssets("report");
 }
 
 /**
- * Builds the page and gives it as an option `define` of esbuild: a program bundled with it embeds the finished page and
- * needs neither esbuild (mark it external) nor the page's sources.
+ * Gives a page's script and style: those of denofold's cache folder when they were made from the same sources; else
+ * built now and put there. Where the folder cannot be written they are kept in memory alone.
  */
-export async function pageDefine(): Promise<{ DENOFOLD_PAGE_ASSETS: string }> {
-  return { DENOFOLD_PAGE_ASSETS: JSON.stringify(await pageAssets()) };
+export function builtAssets(page: PageName): Promise<PageAssets> {
+  let assets = inMemory.get(page);
+  if (!assets) {
+    assets = cachedOrBuilt(page).catch((error) => {
+      inMemory.delete(page);
+      throw error;
+    });
+    inMemory.set(page, assets);
+  }
+  return assets;
 }
 
-async function cachedOrBuilt(): Promise<PageAssets> {
+/**
+ * Builds the pages and gives them as options `define` of esbuild: a program bundled with them embeds the finished pages
+ * and needs neither esbuild (mark it external) nor the pages' sources.
+ */
+export async function pageDefine(): Promise<{ DENOFOLD_PAGE_ASSETS: string; DENOFOLD_PROFILE_PAGE_ASSETS: string }> {
+  const report = await pageAssets();
+  const profile = await builtAssets("profile");
+  return { DENOFOLD_PAGE_ASSETS: JSON.stringify(report), DENOFOLD_PROFILE_PAGE_ASSETS: JSON.stringify(profile) };
+}
+
+async function cachedOrBuilt(page: PageName): Promise<PageAssets> {
   const { buildPage, pageKey } = await import("./page_build.ts");
   const folder = cacheFolder();
-  const file = join(folder, `report_page_${await pageKey()}.json`);
+  const file = join(folder, `${page}_page_${await pageKey(page)}.json`);
   const cached = await readCached(file);
   if (cached) return cached;
-  const built = await buildPage();
-  await writeCached(folder, file, built);
+  const built = await buildPage(page);
+  await writeCached(folder, file, built, page);
   return built;
 }
 
@@ -62,12 +76,13 @@ async function readCached(file: string): Promise<PageAssets | undefined> {
  * Puts the page in the cache in place of those of other versions. A cache that cannot be written only costs the next run
  * some seconds, so it is no error.
  */
-async function writeCached(folder: string, file: string, assets: PageAssets): Promise<void> {
+async function writeCached(folder: string, file: string, assets: PageAssets, page: PageName): Promise<void> {
   try {
     await Deno.mkdir(folder, { recursive: true });
     await writeFileAtomic(file, JSON.stringify(assets));
     for await (const { name } of Deno.readDir(folder)) {
-      if (/^report_page_[0-9a-f]+\.json$/.test(name) && name !== basename(file)) await Deno.remove(join(folder, name));
+      const version = /^([a-z]+)_page_[0-9a-f]+\.json$/.exec(name);
+      if (version?.[1] === page && name !== basename(file)) await Deno.remove(join(folder, name));
     }
   } catch {
     // Kept in memory alone.

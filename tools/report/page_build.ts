@@ -2,32 +2,42 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { PageAssets } from "./page_assets.ts";
 
-/** Packages that the page is made of, beside its own sources, and the one that builds it. */
+/** Packages that the pages are made of, beside their own sources, and the one that builds them. */
 const PACKAGES = ["esbuild", "molstar", "plotly.js-cartesian-dist-min"];
 
-/** Folders of the project, of this module and of the page's sources. */
-function places(): { root: string; here: string; page: string } {
+/** A page that can be built. */
+export type PageName = "report" | "profile";
+
+/** Pages: folder of `main.ts` and `style.css`, and what else they are made of, from the folder of tools. */
+const PAGES: Readonly<Record<PageName, { readonly folder: string; readonly sources: readonly string[] }>> = {
+  report: { folder: "report/page", sources: ["report/report_data.ts"] },
+  profile: { folder: "profile/page", sources: ["profile/profile_data.ts", "profile/table.ts", "report/page"] },
+};
+
+/** Folders of the project and of its tools. */
+function places(): { root: string; tools: string } {
   if (!import.meta.url.startsWith("file:")) {
     throw new Error(
       `Cannot build the report's page as denofold was loaded from ${import.meta.url}: expected a folder of files ` +
         "(a checkout), or the single-file program, which carries the page with it",
     );
   }
-  const here = dirname(fileURLToPath(import.meta.url));
-  return { root: join(here, "..", ".."), here, page: join(here, "page") };
+  const tools = join(dirname(fileURLToPath(import.meta.url)), "..");
+  return { root: join(tools, ".."), tools };
 }
 
 /**
- * Bundles and minifies the page's sources in `page/` with the parts of Mol* and plotly that they use.
+ * Bundles and minifies a page's sources with the parts of Mol* and plotly that they use.
  *
  * Stops esbuild's process when done, so nothing else may use esbuild meanwhile.
  *
  * @throws {Error} If esbuild finds an error in them (names file and line), or the sources are no local files.
  */
-export async function buildPage(): Promise<PageAssets> {
+export async function buildPage(name: PageName = "report"): Promise<PageAssets> {
   // Not imported at the top: a single-file program carries this module along, but not esbuild.
   const esbuild = await import("esbuild");
-  const { root, page } = places();
+  const { root, tools } = places();
+  const page = join(tools, PAGES[name].folder);
   try {
     const result = await esbuild.build({
       absWorkingDir: root,
@@ -53,11 +63,15 @@ export async function buildPage(): Promise<PageAssets> {
   }
 }
 
-/** A key that changes with the page's sources, the way they are built and the versions of the packages in it. */
-export async function pageKey(): Promise<string> {
-  const { root, here, page } = places();
-  const files = [join(here, "page_build.ts"), join(here, "report_data.ts")];
-  for await (const entry of Deno.readDir(page)) files.push(join(page, entry.name));
+/** A key that changes with a page's sources, the way they are built and the versions of the packages in it. */
+export async function pageKey(name: PageName = "report"): Promise<string> {
+  const { root, tools } = places();
+  const files = [join(tools, "report", "page_build.ts")];
+  for (const source of [PAGES[name].folder, ...PAGES[name].sources]) {
+    const path = join(tools, source);
+    if (source.endsWith(".ts")) files.push(path);
+    else for await (const entry of Deno.readDir(path)) files.push(join(path, entry.name));
+  }
   for (const name of PACKAGES) files.push(join(root, "node_modules", name, "package.json"));
   const texts = await Promise.all(files.sort().map((file) => Deno.readTextFile(file)));
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(texts.join("\0")));

@@ -1,4 +1,5 @@
 import { checkReportData } from "./check_report_data.ts";
+import { htmlPage } from "./html_page.ts";
 import { pageAssets } from "./page_assets.ts";
 import type { ReportData } from "./report_data.ts";
 
@@ -37,43 +38,11 @@ export * from "./report_data.ts";
  */
 export async function renderReport(data: ReportData): Promise<string> {
   checkReportData(data);
-  const { script, style } = await pageAssets();
-  const policy = [
-    "default-src 'none'",
-    `script-src 'sha256-${await sha256Base64(script)}'`,
-    "style-src 'unsafe-inline'",
-    "img-src data: blob:",
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join("; ");
-  return [
-    `<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">`,
-    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
-    `<meta name="viewport" content="width=device-width, initial-scale=1">`,
-    `<meta name="color-scheme" content="light dark">`,
-    `<meta name="generator" content="denofold">`,
-    `<meta name="description" content="${escapeHtml(data.summary)}">`,
-    `<link rel="icon" href="data:,">`,
-    `<title>${escapeHtml(data.title)}</title>`,
-    `<style>${style}</style>\n</head>\n<body>`,
-    `<noscript><p>${escapeHtml(data.title)}. ${escapeHtml(data.summary)}</p>`,
-    `<p>This report draws its tables and plots with JavaScript, which is switched off in this browser.</p></noscript>`,
-    `<main id="report"></main>`,
-    `<script type="application/json" id="report-data">${escapeJson(JSON.stringify(data))}</script>`,
-    `<script>${script}</script>\n</body>\n</html>\n`,
-  ].join("\n");
-}
-
-/** Makes JSON text safe inside a script element: no tag and no comment can begin in it. */
-function escapeJson(json: string): string {
-  return json.replaceAll("<", "\\u003c").replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
-}
-
-async function sha256Base64(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return new Uint8Array(digest).toBase64();
+  return await htmlPage(await pageAssets(), {
+    id: "report",
+    title: data.title,
+    description: data.summary,
+    withoutScript: "This report draws its tables and plots with JavaScript, which is switched off in this browser.",
+    data: JSON.stringify(data),
+  });
 }

@@ -1,0 +1,104 @@
+import { type Command, Option } from "commander";
+import { Device } from "../../core/mod.ts";
+import { ensureAdapter } from "../platform/driver.ts";
+import { compare, comparisonText, readProfile } from "../profile/compare.ts";
+import type { Grouping } from "../profile/profile_data.ts";
+import { profileWorkload } from "../profile/profile.ts";
+import { profileText, SORT_KEYS } from "../profile/table.ts";
+import { type WorkloadFlag, WORKLOADS } from "../profile/workloads/mod.ts";
+import { deviceOption, nonNegativeInteger, positiveInteger } from "./_shared.ts";
+
+const HELP = `
+Files in DIR: profile.json (all tables), profile.trace.json (open it at ui.perfetto.dev or chrome://tracing), profile.html
+(open it in a browser); train-step writes performance_summary.json too, with the fields that training writes.
+
+GPU times are the device's timestamps, one pass a kernel. GFLOP/s count two operations for a multiply-add, where a kernel
+tells; GB/s count the tensors bound to it, once each. "of roof" is the part of what the adapter reached in probes of
+multiply-adds and copies at the same FLOP/B; the probes run once for an adapter and are kept in the cache folder.
+
+Examples:
+  denofold profile train-step --steps 5 --out profile
+  denofold profile evoformer --n-seq 32 --n-res 64 --backward --by module
+  denofold profile compare before/profile.json after/profile.json`;
+
+const GROUPINGS: readonly Grouping[] = ["kernel", "module", "place"];
+
+/** Adds `denofold profile`. */
+export function register(program: Command): void {
+  const profile = program.command("profile")
+    .description("measure where a training step or a module spends time and memory, and compare two profiles")
+    .addHelpText("after", HELP);
+  for (const [name, { description, flags }] of Object.entries(WORKLOADS)) {
+    const command = profile.command(name).description(`profile ${description}`).optionsGroup("Sizes:");
+    for (const flag of flags) command.addOption(sizeOption(flag));
+    command.optionsGroup("Run:")
+      .option("--steps <n>", "profiled steps", positiveInteger, 5)
+      .option("--warmup <n>", "steps before them, which compile kernels", nonNegativeInteger, 2)
+      .option("--out <dir>", "folder for the files (default: profile)")
+      .option("--no-files", "write none")
+      .addOption(new Option("--sort-by <key>", "order of the table").choices(Object.keys(SORT_KEYS)).default("time"))
+      .addOption(new Option("--by <what>", "what a row of the table holds").choices(GROUPINGS).default("kernel"))
+      .option("--top <n>", "rows of the table", positiveInteger, 20)
+      .option("--measure-roofs", "measure the adapter's roofs again")
+      .addOption(deviceOption())
+      .option("--json", "print the profile as one JSON object instead of text")
+      .action((flagsGiven: Flags) => run(name, flags, flagsGiven));
+  }
+  profile.command("compare <before> <after>")
+    .description("print what got faster and slower between two profile.json")
+    .option("--top <n>", "rows of each table", positiveInteger, 20)
+    .option("--json", "print one JSON object instead of text")
+    .action(compareFiles);
+}
+
+/** Flags that all workloads have; those of their own come by their names. */
+type Flags = {
+  steps: number;
+  warmup: number;
+  out?: string;
+  files: boolean;
+  sortBy: string;
+  by: Grouping;
+  top: number;
+  measureRoofs?: boolean;
+  device: string;
+  json?: boolean;
+} & Record<string, unknown>;
+
+async function run(workload: string, flags: readonly WorkloadFlag[], given: Flags): Promise<void> {
+  const { steps, warmup, sortBy, by, top, json, measureRoofs } = given;
+  const out = given.files ? given.out ?? "profile" : undefined;
+  const values = Object.fromEntries(flags.map(({ name, value }) => {
+    const chosen = given[camelCase(name)] ?? value;
+    return [name, typeof chosen === "boolean" ? chosen : Number(chosen)];
+  }));
+  const { adapter, notes } = await ensureAdapter({ device: given.device });
+  if (!json) { for (const note of notes) console.error(note); }
+  const device = await Device.open(adapter);
+  try {
+    const { data, files } = await profileWorkload(device, {
+      ...{ workload, values, steps, warmup, sortBy, out, measureRoofs },
+    });
+    if (json) console.log(JSON.stringify(data, undefined, 2));
+    else {
+      console.log(profileText(data, { by, sortBy, top }));
+      if (files.length > 0) console.log(`\nFiles:\n${files.map((file) => `   ${file}`).join("\n")}`);
+    }
+  } finally {
+    device.close();
+  }
+}
+
+async function compareFiles(before: string, after: string, { top, json }: { top: number; json?: boolean }) {
+  const comparison = compare(await readProfile(before), await readProfile(after));
+  console.log(json ? JSON.stringify(comparison, undefined, 2) : comparisonText(comparison, top));
+}
+
+function sizeOption({ name, description, value }: WorkloadFlag): Option {
+  if (value === false) return new Option(`--${name}`, description);
+  return new Option(`--${name} <n>`, description).argParser(positiveInteger).default(value);
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
