@@ -211,7 +211,8 @@ const op = defineOp<AttentionInputs, "qkv" | "bias" | "mask", { out: Tensor; sta
  *
  * @example
  * ```ts
- * import { attention, Device } from "@denofold/denofold";
+ * import { Device } from "@denofold/denofold";
+ * import { attention } from "@denofold/denofold/ops";
  * import assert from "node:assert/strict";
  *
  * const device = await Device.open(navigator.gpu);
