@@ -26,7 +26,7 @@ export interface LeaveOneOutOutcome {
   readonly finished: boolean;
   /** The table, as far as it goes. */
   readonly table: LeaveOneOut;
-  /** Files written. */
+  /** Files and folders written. */
   readonly files: readonly string[];
 }
 
@@ -63,7 +63,7 @@ export async function leaveOneOut(
     view.say(`\n${member.id}, ${i + 1} of ${family.members.length}`);
     const one = await leaveOut(member, family, request, context);
     history.push(...one.history);
-    files.push(...one.files);
+    files.push(`${join(out, member.id)}/`);
     if (!one.result) return { finished: false, table: tableOf(results), files };
     results.push(one.result);
     curves.push(lossCurve(one.history));
@@ -93,7 +93,7 @@ async function leaveOut(
   family: Family,
   request: TrainRequest & { readonly resume: boolean },
   context: TrainContext,
-): Promise<{ result?: HeldOutResult; history: readonly StepRecord[]; files: string[] }> {
+): Promise<{ result?: HeldOutResult; history: readonly StepRecord[] }> {
   const { settings } = request;
   const folder = join(request.out, member.id);
   const there = request.resume && await Deno.stat(join(folder, CHECKPOINT_FILE)).then(() => true, () => false);
@@ -107,12 +107,11 @@ async function leaveOut(
   const steps = { out: folder, checkpointEvery: request.checkpointEvery, saved };
   const finished = await trainSteps(session, steps, context, family, [member]);
   const { history } = session;
-  const files = [join(folder, CHECKPOINT_FILE), join(folder, "loss_history.csv")];
-  if (!finished) return { history, files };
+  if (!finished) return { history };
   const trainedOn = family.members.filter((other) => other !== member);
   const result = await predictHeldOut({ device: context.device, session, family, target: member, trainedOn });
-  files.push(...await writeTogether(folder, heldOutFiles(result)));
-  return { result, history, files };
+  await writeTogether(folder, heldOutFiles(result));
+  return { result, history };
 }
 
 function tableOf(results: readonly HeldOutResult[]): LeaveOneOut {

@@ -42,7 +42,7 @@ const SHORT = ["meanDistanceError", "cbRmsd", "lddt"];
 /** The leave-one-out table: a line a structure, each method under each measure, then mean ± standard deviation. */
 export function leaveOneOutTable({ methods, rows }: LeaveOneOut): string {
   const short = STANDARD_METRICS.filter(({ name }) => SHORT.includes(name));
-  const columns = short.flatMap((info) => methods.map((method, m) => ({ info, method, m })));
+  const columns = short.flatMap((info) => methods.map((_, m) => ({ info, m })));
   const body = rows.map(({ id, residues, values }) => [
     id,
     `${residues}`,
@@ -52,11 +52,12 @@ export function leaveOneOutTable({ methods, rows }: LeaveOneOut): string {
     const found = spread(rows.map(({ values }) => values[m][info.name]));
     return found ? `${found.mean.toFixed(info.digits)}±${found.sd.toFixed(info.digits)}` : "-";
   });
-  const keys = methods.map((method, m) => `${String.fromCharCode(97 + m)} = ${method}`).join(", ");
+  const letter = (m: number) => String.fromCharCode(97 + m);
+  const keys = methods.map((method, m) => `${letter(m)} = ${method}`).join(", ");
   const header = [
     "structure",
     "N_res",
-    ...columns.map(({ info, m }) => `${metricTitle(info)} ${String.fromCharCode(97 + m)}`),
+    ...columns.map(({ info, m }) => m === 0 ? `${metricTitle(info)}: ${letter(m)}` : letter(m)),
   ];
   return `${textTable(header, [...body, ["mean±sd", "", ...mean]])}\n(${keys})`;
 }
