@@ -2,12 +2,13 @@ import { type AdapterTraits, requestTraits } from "./adapter.ts";
 import { type Grid, MAX_WORKGROUPS } from "./grid.ts";
 import { MemoryPool, type MemoryReport } from "./_memory.ts";
 import { MirrorPool } from "./_mirrors.ts";
+import { PipelineCache } from "./_pipelines.ts";
 import type { Profiler } from "./profiler.ts";
 import { Scope } from "./scope.ts";
 import { type Shape, sizeOf } from "./shapes.ts";
 import type { Tape } from "./tape.ts";
 import { type DataOf, type Dtype, type Mirror, type Storage, Tensor } from "./tensor.ts";
-import { type Kernel, kernelText, TEXTURE_WIDTH } from "./wgsl.ts";
+import { type Kernel, TEXTURE_WIDTH } from "./wgsl.ts";
 
 /** The device stopped working while it was in use (a driver reset, an unplugged GPU). */
 export class DeviceLostError extends Error {
@@ -60,8 +61,7 @@ export class Device {
 
   readonly #pool: MemoryPool;
   readonly #mirrors: MirrorPool;
-  readonly #pipelines = new Map<Kernel, Pipeline>();
-  readonly #pipelinesByText = new Map<string, Pipeline>();
+  readonly #pipelines: PipelineCache;
   readonly #uniformBuffer: GPUBuffer;
   readonly #uniformBytes = new ArrayBuffer(UNIFORM_SLOT * UNIFORM_SLOTS);
   readonly #uniformView = new DataView(this.#uniformBytes);
@@ -78,6 +78,7 @@ export class Device {
     this.traits = traits;
     this.#pool = new MemoryPool(gpu, traits, () => this.flush());
     this.#mirrors = new MirrorPool(gpu);
+    this.#pipelines = new PipelineCache(gpu, traits);
     this.#uniformBuffer = gpu.createBuffer({
       label: "uniforms",
       size: UNIFORM_SLOT * UNIFORM_SLOTS,
@@ -207,7 +208,9 @@ export class Device {
     const { profiler } = this;
     profiler?.enter();
     if ((kernel.uniforms.length && this.#uniformSlot === UNIFORM_SLOTS) || profiler?.full) this.flush();
-    const { pipeline, layout } = this.#pipeline(kernel);
+    const { pipeline, layout } = this.#pipelines.of(kernel, (began) => {
+      this.profiler?.hostEvent("compile", kernel.name, began);
+    });
     const now = this.dispatches++;
     const entries: GPUBindGroupEntry[] = kernel.bindings.map(([name, type], binding) => {
       const tensor = bindings[name];
@@ -379,34 +382,6 @@ export class Device {
     }
   }
 
-  #pipeline(kernel: Kernel): Pipeline {
-    let made = this.#pipelines.get(kernel);
-    if (!made) {
-      const { textureLoads: textures, needsEnableSubgroups: enableSubgroups } = this.traits;
-      const code = kernelText(kernel, { textures, enableSubgroups });
-      made = this.#pipelinesByText.get(code) ?? this.#createPipeline(kernel, code);
-      this.#pipelines.set(kernel, made);
-      this.#pipelinesByText.set(code, made);
-    }
-    return made;
-  }
-
-  #createPipeline(kernel: Kernel, code: string): Pipeline {
-    const began = performance.now();
-    const module = this.gpu.createShaderModule({ label: kernel.name, code });
-    const layout = this.gpu.createBindGroupLayout({
-      label: kernel.name,
-      entries: layoutOf(kernel, this.traits.textureLoads),
-    });
-    const pipeline = this.gpu.createComputePipeline({
-      label: kernel.name,
-      layout: this.gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: "main" },
-    });
-    this.profiler?.hostEvent("compile", kernel.name, began);
-    return { pipeline, layout };
-  }
-
   #stageUniforms(kernel: Kernel, values: Readonly<Record<string, number>>): GPUBufferBinding {
     const offset = this.#uniformSlot++ * UNIFORM_SLOT;
     kernel.uniforms.forEach(([name, type], i) => {
@@ -442,23 +417,6 @@ export class Device {
     if (!(failure instanceof DeviceLostError)) this.#failure = null; // told once; a lost device stays lost
     throw failure;
   }
-}
-
-interface Pipeline {
-  readonly pipeline: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
-}
-
-function layoutOf(kernel: Kernel, textures: boolean): GPUBindGroupLayoutEntry[] {
-  const visibility = GPUShaderStage.COMPUTE;
-  const entries: GPUBindGroupLayoutEntry[] = kernel.bindings.map(([, type], binding) => {
-    if (type === "load vec4f" && textures) {
-      return { binding, visibility, storageTexture: { access: "read-only", format: "rgba32float" } };
-    }
-    return { binding, visibility, buffer: { type: type.startsWith("write") ? "storage" : "read-only-storage" } };
-  });
-  if (kernel.uniforms.length) entries.push({ binding: entries.length, visibility, buffer: { type: "uniform" } });
-  return entries;
 }
 
 function typedArray<D extends Dtype>(dtype: D, data: ArrayLike<number> | ArrayBuffer): DataOf[D] {
