@@ -1,24 +1,9 @@
 /** What each step of a training run was like. */
+import type { StepReport } from "../../finetune/mod.ts";
 import type { LossCurve } from "../report/report_data.ts";
 
-/** One recorded step. */
-export interface StepRecord {
-  /** Number of the step, from 0, without the warm-up steps. */
-  readonly step: number;
-  /** Mean squared error of the distances before the update, in Å². */
-  readonly loss: number;
-  /** Global norm of the gradients, before clipping. */
-  readonly gradNorm: number;
-  /** Learning rate of the step. */
-  readonly learningRate: number;
-  /** Time of the forward pass, in ms. */
-  readonly forwardMs: number;
-  /** Time of the backward pass, in ms. */
-  readonly backwardMs: number;
-  /** Time of the update, in ms. */
-  readonly optimizerMs: number;
-  /** Time of the step, the making of the batch left out, in ms. */
-  readonly totalMs: number;
+/** One recorded step; numbers count from 0 without the warm-up steps, times leave the making of the batch out. */
+export interface StepRecord extends Omit<StepReport, "savedBytes"> {
   /** GPU memory that was allocated after the step, in bytes. */
   readonly memoryBytes: number;
   /** The most GPU memory that was allocated up to then, in bytes. */
