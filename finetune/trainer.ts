@@ -91,7 +91,7 @@ export class Trainer<P, B> {
     const { params, loss, schedule = {}, optimizer = {} } = this.#options;
     const step = this.#step;
     const start = performance.now();
-    using scope = device.scope("step");
+    using _ = device.scope("step");
     let forwarded = start;
     const timed = (p: P) => {
       const value = loss(p, batch);
@@ -111,7 +111,6 @@ export class Trainer<P, B> {
     device.copy(value, both, { count: 1 });
     device.copy(norm, both, { toElement: 1, count: 1 });
     const [lossValue, gradNorm] = await both.read();
-    void scope;
     this.#step++;
     if (!Number.isFinite(lossValue)) {
       throw new RangeError(`The loss of step ${step} is ${lossValue}: training diverged; try a smaller learning rate`);

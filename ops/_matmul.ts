@@ -1,5 +1,6 @@
 /** The matrix product as other ops use it: not differentiable by itself. */
 import { type Device, elementGrid, flatGrid, kernel, type Tensor } from "../core/mod.ts";
+import { reduceMiddle } from "./_reduce.ts";
 import { type Epilogue, matmulKernel, tileOf } from "./matmul.wgsl.ts";
 
 const NO_EPILOGUE: Epilogue = { bias: false, activation: "none", gate: false, residual: false, keepPre: false };
@@ -130,7 +131,7 @@ function runAligned(
     grid: flatGrid(tiles),
     flops: 2 * m * n * k * outer * inner,
   });
-  return splits > 1 ? { out: sumParts(device, out) } : { out, pre };
+  return splits > 1 ? { out: reduceMiddle("sum", out, [1, splits, m * n]) } : { out, pre };
 }
 
 /**
@@ -140,26 +141,6 @@ function runAligned(
 function splitsOf(k: number, tiles: number, wanted: number): number {
   const splits = Math.max(Math.ceil(wanted / tiles), Math.round(k / 2048));
   return Math.max(1, Math.min(splits, Math.floor(k / 256), 64));
-}
-
-const SUM_PARTS = kernel({
-  name: "sumParts",
-  bindings: { x: "read vec4f", out: "write vec4f" },
-  uniforms: { parts: "u32", n4: "u32" },
-  body: `if (index < u.n4) {
-var sum = vec4f();
-for (var p = 0u; p < u.parts; p++) { sum += x[p * u.n4 + index]; }
-out[index] = sum;
-}`,
-});
-
-/** Sums [parts, m, n] over its first axis to [1, m, n]; m * n is a multiple of four. */
-function sumParts(device: Device, x: Tensor): Tensor {
-  const [parts, m, n] = x.shape;
-  const out = device.empty([1, m, n]);
-  const n4 = m * n / 4;
-  device.run(SUM_PARTS, { bindings: { x, out }, uniforms: { parts, n4 }, grid: elementGrid(n4, 64) });
-  return out;
 }
 
 const RESIZE_ROWS = kernel({

@@ -40,6 +40,11 @@ export function reduceMiddle(
   }
 }
 
+/** Sums a matrix [rows, n] over its rows to [n]. No gradient. */
+export function sumRows(x: Tensor, n: number): Tensor {
+  return x.device.view(reduceMiddle("sum", x, [1, x.size / n, n]), [n]);
+}
+
 /** Reduces some axes of a tensor (resolved, ascending), times a number; they stay with size 1. No gradient. */
 export function reduceAxes(
   operation: ReduceStructure["operation"],

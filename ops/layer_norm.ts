@@ -1,5 +1,5 @@
 import { defineOp, elementGrid, type Tensor } from "../core/mod.ts";
-import { columnSum } from "./_column_sum.ts";
+import { sumRows } from "./_reduce.ts";
 import { rowStructure } from "./_rows.ts";
 import { layerNormAffineKernel, layerNormGradientKernel, layerNormKernel } from "./layer_norm.wgsl.ts";
 
@@ -54,7 +54,7 @@ const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
         grid: elementGrid(rows * s.rowLanes, 64),
       });
     }
-    if (!wanted.gamma) return { x: dx, beta: wanted.beta ? columnSum(device, dOut, c) : undefined };
+    if (!wanted.gamma) return { x: dx, beta: wanted.beta ? sumRows(dOut, c) : undefined };
     const chunk = Math.max(16, Math.ceil(Math.sqrt(rows)));
     const chunks = Math.ceil(rows / chunk);
     const gammaSums = device.empty([chunks, c]), betaSums = device.empty([chunks, c]);
@@ -65,8 +65,8 @@ const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
     });
     return {
       x: dx,
-      gamma: columnSum(device, gammaSums, c),
-      beta: wanted.beta ? columnSum(device, betaSums, c) : undefined,
+      gamma: sumRows(gammaSums, c),
+      beta: wanted.beta ? sumRows(betaSums, c) : undefined,
     };
   },
 });

@@ -1,5 +1,5 @@
 import { defineOp, type Device, elementGrid, type Tensor } from "../core/mod.ts";
-import { columnSum } from "./_column_sum.ts";
+import { sumRows } from "./_reduce.ts";
 import { runMatmul } from "./_matmul.ts";
 import { type Activation, epilogueGradKernel } from "./linear.wgsl.ts";
 
@@ -50,7 +50,7 @@ const op = defineOp<Inputs, "x" | "weight" | "gate", { y?: Tensor }, { activatio
       weight: wanted.weight
         ? device.view(runMatmul(device, { a: dPre, b: x, m: n, n: k, k: m, aTransposed: true }).out, [n, k])
         : undefined,
-      bias: shapes.bias && wanted.bias ? columnSum(device, dPre, n) : undefined,
+      bias: shapes.bias && wanted.bias ? sumRows(dPre, n) : undefined,
       gate: dGate,
       residual: dOut,
     };

@@ -1,5 +1,5 @@
 import { defineOp, type Device, elementGrid, kernel, type Shape, type Tensor } from "../core/mod.ts";
-import { columnSum } from "./_column_sum.ts";
+import { sumRows } from "./_reduce.ts";
 import { type Product, runMatmul } from "./_matmul.ts";
 import { add, multiplyScalar } from "./elementwise.ts";
 import { pad } from "./pad.ts";
@@ -96,7 +96,7 @@ const op = defineOp<
         multiplyScalar(permute(device.view(dMixed!, [cB, cOut, cA]), [1, 2, 0]), scale),
         weight.shape,
       ),
-      bias: wanted.bias ? columnSum(device, dOut, cOut) : undefined,
+      bias: wanted.bias ? sumRows(dOut, cOut) : undefined,
       residual: dOut,
     };
   },
