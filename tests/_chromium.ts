@@ -1,4 +1,4 @@
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, chromium, type Page } from "playwright-core";
 
 /** Where Chromium is: the environment's `CHROMIUM`, else where Debian puts it. */
 const EXECUTABLE = Deno.env.get("CHROMIUM") ?? "/usr/bin/chromium";
@@ -28,4 +28,15 @@ export function startChromium(path: string, options: { webgl?: boolean; webgpu?:
     ? ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
     : ["--disable-gpu", "--disable-3d-apis", "--disable-software-rasterizer"];
   return chromium.launch({ executablePath: path, headless: true, args: ["--no-sandbox", ...graphics] });
+}
+
+/** What a page asks the network for, and what it complains of on the console, from now on. */
+export function watchPage(page: Page): { requests: string[]; complaints: string[] } {
+  const requests: string[] = [], complaints: string[] = [];
+  page.on("request", (request) => requests.push(request.url()));
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  return { requests, complaints };
 }

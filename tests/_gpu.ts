@@ -1,6 +1,6 @@
 /** Helpers for tests on the adapter. */
 import assert from "node:assert/strict";
-import { Device, pullback, sizeOf, type Tensor } from "../core/mod.ts";
+import { Device, type KernelFamily, pullback, sizeOf, type Tensor } from "../core/mod.ts";
 import { ensureAdapter } from "../tools/platform/driver.ts";
 
 let opened: Promise<Device> | undefined;
@@ -8,6 +8,21 @@ let opened: Promise<Device> | undefined;
 /** The device all tests of a file share. */
 export function testDevice(): Promise<Device> {
   return opened ??= ensureAdapter().then(({ adapter }) => Device.open(adapter));
+}
+
+/** Families of kernels that a test goes through. */
+export const FAMILIES: readonly KernelFamily[] = ["subgroup", "plain", "workgroup"];
+
+const familyDevices = new Map<KernelFamily, Device>();
+
+/** The same device with the kernels of a family; those of real GPUs load from buffers, as they do there. */
+export function ofFamily({ gpu, traits }: Device, kernelFamily: KernelFamily): Device {
+  let device = familyDevices.get(kernelFamily);
+  if (!device) {
+    const textureLoads = traits.textureLoads && kernelFamily !== "workgroup";
+    familyDevices.set(kernelFamily, device = new Device(gpu, { ...traits, kernelFamily, textureLoads }));
+  }
+  return device;
 }
 
 /** A test on the adapter; fails if it leaves a tensor behind. */

@@ -1,21 +1,7 @@
 import assert from "node:assert/strict";
-import { Device, type KernelFamily, pullback, type Tensor } from "../../core/mod.ts";
+import { pullback, type Tensor } from "../../core/mod.ts";
 import { layerNorm } from "../../ops/layer_norm.ts";
-import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
-
-const FAMILIES: readonly KernelFamily[] = ["subgroup", "plain", "workgroup"];
-
-const devices = new Map<KernelFamily, Device>();
-
-/** The device with the kernels of a family; none of these kernels uses subgroups. */
-function ofFamily({ gpu, traits }: Device, kernelFamily: KernelFamily): Device {
-  let device = devices.get(kernelFamily);
-  if (!device) {
-    const textureLoads = traits.textureLoads && kernelFamily !== "workgroup"; // as on real GPUs
-    devices.set(kernelFamily, device = new Device(gpu, { ...traits, kernelFamily, textureLoads }));
-  }
-  return device;
-}
+import { assertClose, checkOp, FAMILIES, gpuTest, ofFamily, randomArray, type Reference, reference } from "../_gpu.ts";
 
 function referenceOf(
   { x, gamma, beta }: { x: Reference; gamma?: Reference; beta?: Reference },

@@ -1,22 +1,13 @@
 import assert from "node:assert/strict";
-import { Device, type KernelFamily, pullback, type Tensor } from "../../core/mod.ts";
+import { type Device, type KernelFamily, pullback, type Tensor } from "../../core/mod.ts";
 import { gatedTriangleProduct, triangleProduct } from "../../ops/triangle_product.ts";
-import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
+import { assertClose, checkOp, FAMILIES, gpuTest, ofFamily, randomArray, type Reference, reference } from "../_gpu.ts";
 
-const FAMILIES: readonly KernelFamily[] = ["subgroup", "plain", "workgroup"];
 const DIRECTIONS = ["outgoing", "incoming"] as const;
 
-const devices = new Map<KernelFamily, Device>();
-
-/** The device with the kernels of a family, or null where it has no subgroups. */
-function ofFamily({ gpu, traits }: Device, kernelFamily: KernelFamily): Device | null {
-  if (kernelFamily === "subgroup" && traits.kernelFamily !== "subgroup") return null;
-  let device = devices.get(kernelFamily);
-  if (!device) {
-    const textureLoads = traits.textureLoads && kernelFamily !== "workgroup"; // as on real GPUs
-    devices.set(kernelFamily, device = new Device(gpu, { ...traits, kernelFamily, textureLoads }));
-  }
-  return device;
+/** The device with the kernels of a family, or null where it has no subgroups for it. */
+function offered(device: Device, family: KernelFamily): Device | null {
+  return family === "subgroup" && device.traits.kernelFamily !== "subgroup" ? null : ofFamily(device, family);
 }
 
 function productOf(a: Reference, b: Reference, direction: string): Reference {
@@ -54,7 +45,7 @@ for (const family of FAMILIES) {
   for (const direction of DIRECTIONS) {
     for (const shape of [[2, 5, 5, 3], [1, 1, 1, 1], [2, 13, 13, 24], [1, 3, 3, 40], [3, 7, 7, 4]] as const) {
       gpuTest(`triangleProduct() ${direction} matches float64 for [${shape}], ${family} kernels`, async (shared) => {
-        const device = ofFamily(shared, family);
+        const device = offered(shared, family);
         if (!device) return console.log("skipped: the adapter has no subgroups");
         using _ = device.scope("test");
         await checkOp(device, {
@@ -70,7 +61,7 @@ for (const family of FAMILIES) {
           masked ? " with mask" : ""
         }, ${family} kernels`,
         async (shared) => {
-          const device = ofFamily(shared, family);
+          const device = offered(shared, family);
           if (!device) return console.log("skipped: the adapter has no subgroups");
           using _ = device.scope("test");
           const maskShape = shape.slice(0, 3);
@@ -102,7 +93,7 @@ gpuTest("all families agree on sizes beyond one tile, gradients included", async
     for (const direction of DIRECTIONS) {
       const results: number[][][] = [];
       for (const family of FAMILIES) {
-        const device = ofFamily(shared, family);
+        const device = offered(shared, family);
         if (!device) continue;
         using _ = device.scope("test");
         const size = shape.reduce((x, y) => x * y);

@@ -5,7 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import { renderProfile } from "../../../tools/profile/html.ts";
 import type { ProfileData } from "../../../tools/profile/profile_data.ts";
 import { summarize } from "../../../tools/profile/summarize.ts";
-import { findChromium, startChromium } from "../../_chromium.ts";
+import { findChromium, startChromium, watchPage } from "../../_chromium.ts";
 import { SAMPLE_FACTS, sampleProfile } from "./sample_profile.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
@@ -33,12 +33,7 @@ async function openProfile(
     const url = `file://${folder}/profile.html`;
     await Deno.writeTextFile(`${folder}/profile.html`, await renderProfile(data));
     const page = await context.newPage();
-    const requests: string[] = [], complaints: string[] = [];
-    page.on("request", (request) => requests.push(request.url()));
-    page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
-    });
-    page.on("pageerror", (error) => complaints.push(error.message));
+    const { requests, complaints } = watchPage(page);
     await page.goto(url);
     await page.waitForFunction(() => document.documentElement.dataset.ready === "true", undefined, { timeout: 60_000 });
     await look(page);

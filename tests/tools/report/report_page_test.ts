@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { renderReport, type ReportData } from "../../../tools/report/report.ts";
-import { findChromium, startChromium } from "../../_chromium.ts";
+import { findChromium, startChromium, watchPage } from "../../_chromium.ts";
 import { sampleReport } from "./sample_report.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
@@ -57,14 +57,8 @@ async function openReport(
     const url = `file://${folder}/report.html`;
     await Deno.writeTextFile(`${folder}/report.html`, await renderReport(data));
     const page = await context.newPage();
-    const requests: string[] = [];
-    const complaints: string[] = [];
+    const { requests, complaints } = watchPage(page);
     await page.route(/^(?!file:|data:|blob:)/, (route) => route.abort());
-    page.on("request", (request) => requests.push(request.url()));
-    page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
-    });
-    page.on("pageerror", (error) => complaints.push(error.message));
     await page.goto(url);
     await page.waitForFunction(() => document.documentElement.dataset.ready === "true", undefined, { timeout: 60_000 });
     await look(page);

@@ -13,9 +13,6 @@ export const TEMPLATE_ANGLE_FEAT = 57;
 /** Classes of distance of the pair features. */
 export const TEMPLATE_DISTANCE_BINS = 39;
 
-/** Numbers a pair of the pair features. */
-export const TEMPLATE_PAIR_FEAT = 88;
-
 /** Residues of templates and their atoms. */
 export interface TemplateAtoms {
   /** Residue types, 0 … 20, and 21 where the template has no residue, `[N_templ, N_res]`. */
