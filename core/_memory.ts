@@ -1,4 +1,5 @@
 import type { AdapterTraits } from "./adapter.ts";
+import { type Shape, sizeOf } from "./shapes.ts";
 import type { Storage } from "./tensor.ts";
 
 /** GPU memory of a device, in bytes. */
@@ -16,6 +17,9 @@ export interface MemoryReport {
 }
 
 const GRANULE = 256;
+
+/** Staging buffers larger than this are not kept. */
+const LARGEST_KEPT = 2 ** 20;
 
 /** A buffer that the CPU maps to read. */
 export interface Staging {
@@ -62,11 +66,21 @@ export class MemoryPool {
     this.#peakAllocatedBytes = this.#allocatedBytes;
   }
 
-  allocate(wanted: number): Storage {
-    const bytes = Math.max(GRANULE, Math.ceil(wanted / GRANULE) * GRANULE);
+  /** @throws {RangeError} If the adapter has no buffer for so many elements. */
+  allocate(shape: Shape, elementBytes: number): Storage {
+    const size = sizeOf(shape);
+    const bytes = Math.max(GRANULE, Math.ceil(elementBytes * size / GRANULE) * GRANULE);
+    const { maxBufferBytes } = this.#traits;
+    if (!(bytes <= maxBufferBytes)) {
+      throw new RangeError(
+        `A tensor of shape [${shape}] takes ${bytes} bytes; a buffer of this adapter holds at most ${maxBufferBytes}, ${
+          Math.floor(maxBufferBytes / elementBytes)
+        } of the ${size} elements: use fewer residues, fewer sequences or a smaller batch`,
+      );
+    }
     const buffer = this.#free.get(bytes)?.pop();
     if (buffer) this.#freeBytes -= bytes;
-    const storage = { buffer: buffer ?? this.#create(bytes), bytes, holders: 0, mirror: null };
+    const storage = { buffer: buffer ?? this.#create(bytes), bytes, holders: 0, mirrors: [] };
     this.#liveBytes += bytes;
     this.#liveTensors++;
     this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes);
@@ -82,7 +96,7 @@ export class MemoryPool {
 
   /** A staging buffer of at least this many bytes. */
   staging(bytes: number): Staging {
-    const size = 1 << Math.max(8, Math.ceil(Math.log2(bytes)));
+    const size = bytes > LARGEST_KEPT ? bytes : 2 ** Math.max(8, Math.ceil(Math.log2(bytes)));
     return this.#staging.get(size)?.pop() ?? {
       buffer: this.#gpu.createBuffer({
         label: "staging",
@@ -95,7 +109,7 @@ export class MemoryPool {
 
   releaseStaging(staging: Staging): void {
     const { buffer } = staging;
-    if (buffer.size <= 1 << 20) push(this.#staging, buffer.size, staging);
+    if (buffer.size <= LARGEST_KEPT) push(this.#staging, buffer.size, staging);
     else buffer.destroy();
   }
 
@@ -105,11 +119,6 @@ export class MemoryPool {
   }
 
   #create(bytes: number): GPUBuffer {
-    if (bytes > this.#traits.maxBufferBytes) {
-      throw new RangeError(
-        `A tensor of ${bytes} bytes passes this adapter's largest buffer (${this.#traits.maxBufferBytes})`,
-      );
-    }
     // A new high-water mark only when reuse cannot avoid it: idle buffers of other sizes go first.
     const excess = this.#allocatedBytes + bytes - this.#peakAllocatedBytes;
     if (excess > 0 && this.#freeBytes > 0) this.#trim(excess);

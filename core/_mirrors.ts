@@ -1,4 +1,4 @@
-import type { Mirror, Storage } from "./tensor.ts";
+import { ELEMENT_BYTES, type Mirror, type Storage, type Tensor } from "./tensor.ts";
 import { TEXTURE_WIDTH } from "./wgsl.ts";
 
 /**
@@ -6,7 +6,10 @@ import { TEXTURE_WIDTH } from "./wgsl.ts";
  * fall on the same few cache sets (1.3 to 1.6 times slower on lavapipe).
  */
 const ALLOCATED_WIDTH = TEXTURE_WIDTH + 4;
-const ROW_BYTES = ALLOCATED_WIDTH * 16;
+
+/** Bytes of a texel: four elements. */
+export const texelBytes = (half: boolean): number => (half ? 8 : 16);
+const rowBytes = (half: boolean) => ALLOCATED_WIDTH * texelBytes(half);
 const KEEP_BYTES = 128 * 2 ** 20;
 
 /**
@@ -28,38 +31,47 @@ export class MirrorPool {
   peakBytes = 0;
 
   /**
-   * The mirror of a storage, made if there is none.
+   * The mirror of what a tensor sees of its storage, made if there is none.
    *
    * @param now Number of the dispatch; its own mirrors are not taken away.
-   * @param copy Records the copy of the storage to a fresh mirror.
+   * @param copy Records the copy of that part to a fresh mirror.
    */
-  of(storage: Storage, now: number, copy: (mirror: Mirror) => void): Mirror {
-    if (storage.mirror) {
-      storage.mirror.lastUse = now;
-      return storage.mirror;
+  of(
+    { storage, bytes: wanted, offset, dtype }: Tensor,
+    now: number,
+    copy: (mirror: Mirror, storage: Storage) => void,
+  ): Mirror {
+    const half = dtype === "f16";
+    const first = ELEMENT_BYTES[dtype] * offset;
+    const bytes = Math.min(Math.max(256, Math.ceil(wanted / 256) * 256), storage.bytes - first);
+    const valid = storage.mirrors.find((mirror) => mirror.first === first && mirror.bytes === bytes);
+    if (valid) {
+      valid.lastUse = now;
+      return valid;
     }
-    const rows = oddRows(storage.bytes);
-    const fitting = this.#mirrors.filter((m) => m.rows >= rows && m.rows <= Math.max(4, 2 * rows) && m.lastUse !== now);
+    const rows = oddRows(bytes, half);
+    const fitting = this.#mirrors.filter((m) =>
+      m.half === half && m.rows >= rows && m.rows <= Math.max(4, 2 * rows) && m.lastUse !== now
+    );
     const idle = fitting.filter((m) => !m.owner);
-    const total = this.bytes + rows * ROW_BYTES;
+    const total = this.bytes + rows * rowBytes(half);
     let mirror = oldest(idle.length || total < KEEP_BYTES ? idle : fitting);
     if (!mirror) {
       this.#evict(total - KEEP_BYTES, now);
-      mirror = this.#create(rows);
+      mirror = this.#create(rows, half);
     }
-    if (mirror.owner) mirror.owner.mirror = null;
-    mirror.owner = storage;
-    mirror.lastUse = now;
-    storage.mirror = mirror;
-    copy(mirror);
+    disown(mirror);
+    Object.assign(mirror, { owner: storage, first, bytes, lastUse: now });
+    storage.mirrors.push(mirror);
+    copy(mirror, storage);
     return mirror;
   }
 
-  /** The storage is about to be written, or is free: its mirror is out of date. */
+  /** The storage is about to be written, or is free: its mirrors are out of date. */
   drop(storage: Storage): void {
-    if (!storage.mirror) return;
-    storage.mirror.owner = null;
-    storage.mirror = null;
+    if (!storage.mirrors.length) return;
+    for (const mirror of storage.mirrors) mirror.owner = null;
+    storage.mirrors = [];
   }
 
   /** Lets all go. */
@@ -73,16 +85,17 @@ export class MirrorPool {
     for (const texture of this.#doomed.splice(0)) texture.destroy();
   }
 
-  #create(rows: number): Mirror {
+  #create(rows: number, half: boolean): Mirror {
     const texture = this.#gpu.createTexture({
       label: "mirror",
       size: [ALLOCATED_WIDTH, rows],
-      format: "rgba32float",
+      format: half ? "rgba16float" : "rgba32float",
       usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
     });
-    const mirror = { texture, view: texture.createView(), rows, owner: null, lastUse: -1 };
+    const view = texture.createView();
+    const mirror: Mirror = { texture, view, half, rows, owner: null, first: 0, bytes: 0, lastUse: -1 };
     this.#mirrors.push(mirror);
-    this.bytes += rows * ROW_BYTES;
+    this.bytes += rows * rowBytes(half);
     this.peakBytes = Math.max(this.peakBytes, this.bytes);
     return mirror;
   }
@@ -93,9 +106,9 @@ export class MirrorPool {
     const evicted = new Set<Mirror>();
     for (const mirror of byAge) {
       if (excess <= 0) break;
-      excess -= mirror.rows * ROW_BYTES;
-      this.bytes -= mirror.rows * ROW_BYTES;
-      if (mirror.owner) mirror.owner.mirror = null;
+      excess -= mirror.rows * rowBytes(mirror.half);
+      this.bytes -= mirror.rows * rowBytes(mirror.half);
+      disown(mirror);
       this.#doomed.push(mirror.texture);
       evicted.add(mirror);
     }
@@ -107,8 +120,13 @@ export class MirrorPool {
  * Rows of a mirror: never a power of two, because lavapipe compiles a kernel anew for textures whose height is one and
  * for those whose height is not, in the middle of a run.
  */
-function oddRows(bytes: number): number {
-  return Math.max(3, Math.ceil(bytes / (TEXTURE_WIDTH * 16)) | 1);
+function oddRows(bytes: number, half: boolean): number {
+  return Math.max(3, Math.ceil(bytes / (TEXTURE_WIDTH * texelBytes(half))) | 1);
+}
+
+function disown(mirror: Mirror): void {
+  if (mirror.owner) mirror.owner.mirrors = mirror.owner.mirrors.filter((other) => other !== mirror);
+  mirror.owner = null;
 }
 
 function oldest(mirrors: readonly Mirror[]): Mirror | undefined {

@@ -1,20 +1,27 @@
+import { dryGpu } from "./_dry.ts";
+import { Failures } from "./_failures.ts";
 import { type AdapterTraits, requestTraits } from "./adapter.ts";
 import { type Grid, MAX_WORKGROUPS } from "./grid.ts";
 import { MemoryPool, type MemoryReport } from "./_memory.ts";
-import { MirrorPool } from "./_mirrors.ts";
+import { MirrorPool, texelBytes } from "./_mirrors.ts";
+import { NumericsCheck } from "./numerics.ts";
 import { PipelineCache } from "./_pipelines.ts";
 import type { Profiler } from "./profiler.ts";
 import { Scope } from "./scope.ts";
 import { type Shape, sizeOf } from "./shapes.ts";
 import type { Tape } from "./tape.ts";
-import { type DataOf, type Dtype, type Mirror, type Storage, Tensor } from "./tensor.ts";
-import { type Kernel, TEXTURE_WIDTH } from "./wgsl.ts";
-
-/** The device stopped working while it was in use (a driver reset, an unplugged GPU). */
-export class DeviceLostError extends Error {
-  /** Name of the class. */
-  override name = "DeviceLostError";
-}
+import {
+  type DataOf,
+  type Dtype,
+  ELEMENT_BYTES,
+  elementsOf,
+  type Mirror,
+  type Storage,
+  Tensor,
+  WINDOW_STEP,
+} from "./tensor.ts";
+import { UniformSlots } from "./_uniforms.ts";
+import { isWritten, type Kernel, TEXTURE_WIDTH } from "./wgsl.ts";
 
 /** What one dispatch runs on. */
 export interface Dispatch {
@@ -24,13 +31,18 @@ export interface Dispatch {
   readonly uniforms?: Readonly<Record<string, number>>;
   /** Workgroups along x, y, z. */
   readonly grid: Grid;
-  /** Operations, two for a multiply-add, for profiles. @default not known */
+  /**
+   * Operations, for profiles and plans: additions, multiplications, divisions and built-in functions count as one, a
+   * multiply-add as two; 0 where numbers are only moved. @default not known
+   */
   readonly flops?: number;
+  /** Bytes that must be read at least, for profiles and plans. @default the tensors that are read, once each */
+  readonly bytesRead?: number;
+  /** Bytes that must be written at least. @default the tensors that are written, once each */
+  readonly bytesWritten?: number;
 }
 
 const IN_DENO = "Deno" in globalThis;
-const UNIFORM_SLOT = 256;
-const UNIFORM_SLOTS = 1024;
 
 /**
  * A GPU (or its software stand-in) and all that is recorded for it. Kernels are appended to one open command list;
@@ -54,47 +66,37 @@ export class Device {
   readonly gpu: GPUDevice;
   /** The tape that records gradients at present, or null. */
   tape: Tape | null = null;
+  /** Names of fusions that ops take apart at present; see `setFusions`. */
+  unfused: ReadonlySet<string> = new Set();
+  #intermediates: "f32" | "f16" = "f32";
   /** Number of kernels dispatched so far. */
   dispatches = 0;
   /** Measures what runs, or null; see {@linkcode Profiler.start}. */
   profiler: Profiler | null = null;
+  /** Whether this is a device for plans; see {@linkcode Device.dry}. */
+  readonly dry: boolean;
 
   readonly #pool: MemoryPool;
   readonly #mirrors: MirrorPool;
   readonly #pipelines: PipelineCache;
-  readonly #uniformBuffer: GPUBuffer;
-  readonly #uniformBytes = new ArrayBuffer(UNIFORM_SLOT * UNIFORM_SLOTS);
-  readonly #uniformView = new DataView(this.#uniformBytes);
-  #uniformSlot = 0;
+  readonly #uniforms: UniformSlots;
+  readonly #failures: Failures;
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
   #scope: Scope | null = null;
-  #checks: Promise<GPUError | null>[] = [];
-  #failure: Error | null = null;
+  #numerics: NumericsCheck | null = null;
 
-  /** Use {@linkcode Device.open}. */
-  constructor(gpu: GPUDevice, traits: AdapterTraits) {
+  /** Use {@linkcode Device.open} or {@linkcode Device.dry}. */
+  constructor(gpu: GPUDevice, traits: AdapterTraits, { dry = false }: { readonly dry?: boolean } = {}) {
     this.gpu = gpu;
     this.traits = traits;
+    this.dry = dry;
     this.#pool = new MemoryPool(gpu, traits, () => this.flush());
     this.#mirrors = new MirrorPool(gpu);
     this.#pipelines = new PipelineCache(gpu, traits);
-    this.#uniformBuffer = gpu.createBuffer({
-      label: "uniforms",
-      size: UNIFORM_SLOT * UNIFORM_SLOTS,
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-    });
-    gpu.addEventListener("uncapturederror", (event) => {
-      this.#failure ??= new Error(`A GPU command failed: ${(event as GPUUncapturedErrorEvent).error.message}`);
-    });
-    gpu.lost.then((info) => {
-      if (info.reason !== "destroyed" || !this.#closed) {
-        this.#failure = new DeviceLostError(`The GPU device was lost: ${info.message || info.reason}`);
-      }
-    });
-    this.#openErrorScopes();
+    this.#uniforms = new UniformSlots(gpu);
+    this.#failures = new Failures(gpu);
   }
-  #closed = false;
 
   /**
    * Opens an adapter's device.
@@ -109,6 +111,48 @@ export class Device {
     return new Device(device, traits);
   }
 
+  /**
+   * A device that allocates and runs nothing, for plans: the same code goes through it, its memory is counted as that of
+   * an adapter with these traits, and a {@linkcode Profiler} tells the kernels that would run. Its tensors hold no
+   * numbers: reading one throws.
+   *
+   * @example
+   * ```ts
+   * import { Device } from "@denofold/denofold";
+   * import { matmul } from "@denofold/denofold/ops";
+   * import assert from "node:assert/strict";
+   *
+   * const { traits } = await Device.open(navigator.gpu);
+   * const device = Device.dry({ ...traits, maxBufferBytes: 2 ** 40, maxBindingBytes: 2 ** 40 });
+   * const x = device.empty([100_000, 100_000]); // 37 GiB
+   * matmul(x, x);
+   * assert(device.memory.peakBytes >= 2 * 4e10);
+   * await assert.rejects(x.read(), TypeError);
+   * ```
+   */
+  static dry(traits: AdapterTraits): Device {
+    return new Device(dryGpu(), traits, { dry: true });
+  }
+
+  /**
+   * How modules keep what they need on the way to their result (packed projections, hidden channels, products): in 32 bits,
+   * or for inference in 16, which halves that memory, keeps about three decimal digits and has no numbers beyond 65,504.
+   * Sums are made in 32 bits, and results are, either way.
+   *
+   * @throws {TypeError} When set to "f16" on an adapter without the feature shader-f16.
+   */
+  get intermediates(): "f32" | "f16" {
+    return this.#intermediates;
+  }
+  set intermediates(dtype: "f32" | "f16") {
+    if (dtype === "f16" && !this.traits.shaderF16) {
+      throw new TypeError(
+        `Cannot keep intermediates in f16: ${this.traits.description} lacks the feature shader-f16; use f32`,
+      );
+    }
+    this.#intermediates = dtype;
+  }
+
   /** Bytes and tensors in use, and the most there were. */
   get memory(): MemoryReport {
     return this.#pool.report(this.#mirrors);
@@ -118,6 +162,29 @@ export class Device {
   resetPeakMemory(): void {
     this.#mirrors.clear();
     this.#pool.resetPeak();
+  }
+
+  /**
+   * Switches the search for NaN and infinity on or off. While it is on, every tensor of floats that a kernel reads or
+   * writes is looked at, and the next read or {@linkcode Device.finish} throws a {@linkcode NumericsError} that names the
+   * first one found, its kernel and scope. That takes about a third more time; off, it costs nothing.
+   *
+   * @example
+   * ```ts
+   * import { Device } from "@denofold/denofold";
+   * import { log } from "@denofold/denofold/ops";
+   * import assert from "node:assert/strict";
+   *
+   * const device = await Device.open(navigator.gpu);
+   * device.checkNumerics(true);
+   * using scope = device.scope("loss");
+   * await assert.rejects(log(device.tensor([-1], [1])).item(), /Scope loss\/log: output result \[1\] of kernel log/);
+   * ```
+   */
+  checkNumerics(on: boolean): void {
+    const wanted = on && !this.dry;
+    if (!wanted) this.#numerics?.[Symbol.dispose]();
+    this.#numerics = wanted ? this.#numerics ?? new NumericsCheck(this) : null;
   }
 
   /** Opens a scope: it owns the tensors made from now until it closes. */
@@ -135,19 +202,17 @@ export class Device {
 
   /** A tensor with undefined content. */
   empty(shape: Shape, dtype: Dtype = "f32"): Tensor {
-    const tensor = new Tensor(this, this.#pool.allocate(sizeOf(shape) * 4), [...shape], dtype);
+    const tensor = new Tensor(this, this.#pool.allocate(shape, ELEMENT_BYTES[dtype]), [...shape], dtype);
     this.#scope?.adopt(tensor);
     this.profiler?.allocated(tensor.storage, this.#scope?.path ?? "");
+    if (this.#numerics) this.#clear(tensor); // what a kernel leaves as it was must not look like NaN
     return tensor;
   }
 
   /** A tensor of zeros. */
   zeros(shape: Shape, dtype: Dtype = "f32"): Tensor {
     const tensor = this.empty(shape, dtype);
-    this.#endPass();
-    this.#mirrors.drop(tensor.storage);
-    this.#commands().clearBuffer(tensor.storage.buffer, 0, Math.max(4, tensor.size * 4));
-    this.profiler?.copied(tensor.size * 4);
+    if (!this.#numerics) this.#clear(tensor);
     return tensor;
   }
 
@@ -175,7 +240,15 @@ export class Device {
     if (tensor.size === 0) return;
     this.flush(); // a write overtakes recorded commands, and the buffer may stand in one
     this.#mirrors.drop(tensor.storage);
-    this.gpu.queue.writeBuffer(tensor.storage.buffer, 0, typedArray(tensor.dtype, data));
+    this.#numerics?.changed(tensor.storage);
+    if (this.dry) return;
+    const { storage: { buffer }, dtype, offset } = tensor;
+    const odd = tensor.bytes % 4 !== 0; // WebGPU writes whole words; the element more lies in the buffer's padding
+    this.gpu.queue.writeBuffer(
+      buffer,
+      ELEMENT_BYTES[dtype] * offset,
+      elementsOf(dtype, odd ? [...Array.from(data), 0] : data),
+    );
   }
 
   /** Another handle to a tensor's elements under another shape of the same size. */
@@ -190,7 +263,23 @@ export class Device {
 
   /** A handle that no scope owns: its holder disposes of it. */
   hold(tensor: Tensor, shape: Shape = tensor.shape): Tensor {
-    return new Tensor(this, tensor.storage, [...shape], tensor.dtype);
+    return new Tensor(this, tensor.storage, [...shape], tensor.dtype, tensor.offset);
+  }
+
+  /**
+   * A handle to some of a tensor's neighbouring elements, which it shares: a kernel may see a part of a tensor where the
+   * whole passes the adapter's limit.
+   *
+   * @param first Its first element, a multiple of 128.
+   * @throws {RangeError} If it begins elsewhere, or leaves the tensor.
+   */
+  window(tensor: Tensor, first: number, shape: Shape): Tensor {
+    if (!(first >= 0 && first % WINDOW_STEP === 0 && first + sizeOf(shape) <= tensor.size)) {
+      throw new RangeError(`[${tensor.shape}] has no window [${shape}] from element ${first} on`);
+    }
+    const window = new Tensor(this, tensor.storage, [...shape], tensor.dtype, tensor.offset + first);
+    this.#scope?.adopt(window);
+    return window;
   }
 
   /** Called by the last tensor of a storage. */
@@ -201,14 +290,17 @@ export class Device {
   }
 
   /** Appends one kernel to the command list: the only way to compute. */
-  run(kernel: Kernel, { bindings, uniforms = {}, grid, flops }: Dispatch): void {
-    if (grid.some((n) => n < 1 || n > MAX_WORKGROUPS || !Number.isInteger(n))) {
+  run(kernel: Kernel, dispatch: Dispatch): void {
+    const { bindings, uniforms = {}, grid } = dispatch;
+    const most = this.traits.maxBindingBytes === Infinity ? Infinity : MAX_WORKGROUPS; // a plan without limits
+    if (grid.some((n) => n < 1 || n > most || !Number.isInteger(n))) {
       throw new RangeError(`Kernel ${kernel.name}: a grid of [${grid}] workgroups is outside 1 … ${MAX_WORKGROUPS}`);
     }
     const { profiler } = this;
+    this.#numerics?.look("input", kernel, bindings, this.#scope?.path ?? "");
     profiler?.enter();
-    if ((kernel.uniforms.length && this.#uniformSlot === UNIFORM_SLOTS) || profiler?.full) this.flush();
-    const { pipeline, layout } = this.#pipelines.of(kernel, (began) => {
+    if ((kernel.uniforms.length && this.#uniforms.full) || profiler?.full) this.flush();
+    const { pipeline, layout } = this.#pipelines.of(kernel, bindings, (began) => {
       this.profiler?.hostEvent("compile", kernel.name, began);
     });
     const now = this.dispatches++;
@@ -216,35 +308,37 @@ export class Device {
       const tensor = bindings[name];
       if (!tensor) throw new TypeError(`Kernel ${kernel.name}: the binding ${name} is missing`);
       const { storage } = tensor;
-      const size = Math.max(16, Math.ceil(tensor.size / 4) * 16); // whole vec4s; allocations are rounded up to them
+      const size = Math.max(16, Math.ceil(tensor.bytes / 16) * 16); // whole vec4s; allocations are rounded up to them
       if (size > this.traits.maxBindingBytes) {
-        throw new RangeError(
-          `Kernel ${kernel.name}: ${name} [${tensor.shape}] takes ${size} bytes, this adapter lets a kernel see ${this.traits.maxBindingBytes}; use a smaller batch or fewer residues`,
-        );
+        throw new RangeError(tooLarge(kernel.name, name, tensor, this.traits.maxBindingBytes));
       }
       if (type === "load vec4f" && this.traits.textureLoads) {
         return {
           binding,
-          resource: this.#mirrors.of(storage, now, (mirror) => this.#copyToMirror(storage, mirror)).view,
+          resource: this.#mirrors.of(tensor, now, (mirror) => this.#copyToMirror(mirror, storage)).view,
         };
       }
-      return { binding, resource: { buffer: storage.buffer, offset: 0, size } };
+      return {
+        binding,
+        resource: { buffer: storage.buffer, offset: ELEMENT_BYTES[tensor.dtype] * tensor.offset, size },
+      };
     });
     for (const [name, type] of kernel.bindings) {
-      if (type.startsWith("write")) this.#mirrors.drop(bindings[name].storage);
+      if (isWritten(type)) this.#mirrors.drop(bindings[name].storage);
     }
     if (kernel.uniforms.length) {
-      entries.push({ binding: entries.length, resource: this.#stageUniforms(kernel, uniforms) });
+      entries.push({ binding: entries.length, resource: this.#uniforms.stage(kernel, uniforms) });
     }
-    if (profiler) this.#endPass();
+    if (profiler?.timed) this.#endPass();
     this.#pass ??= this.#commands().beginComputePass(profiler?.pass());
     this.#pass.setPipeline(pipeline);
     this.#pass.setBindGroup(0, this.gpu.createBindGroup({ label: this.#label(kernel.name), layout, entries }));
     this.#pass.dispatchWorkgroups(...grid);
     if (profiler) {
-      this.#endPass();
-      profiler.dispatched(kernel, bindings, { path: this.#scope?.path ?? "", grid, flops });
+      if (profiler.timed) this.#endPass();
+      profiler.dispatched(kernel, dispatch, this.#scope?.path ?? "");
     }
+    this.#numerics?.look("output", kernel, bindings, this.#scope?.path ?? "");
   }
 
   /**
@@ -263,9 +357,17 @@ export class Device {
     }
     this.#endPass();
     this.#mirrors.drop(to.storage);
+    this.#numerics?.changed(to.storage);
     const commands = this.#commands();
-    commands.copyBufferToBuffer(from.storage.buffer, 4 * fromElement, to.storage.buffer, 4 * toElement, 4 * count);
-    this.profiler?.copied(4 * count);
+    const each = ELEMENT_BYTES[from.dtype];
+    commands.copyBufferToBuffer(
+      from.storage.buffer,
+      each * (from.offset + fromElement),
+      to.storage.buffer,
+      each * (to.offset + toElement),
+      each * count,
+    );
+    this.profiler?.copied(each * count);
   }
 
   /** Hands the recorded commands to the GPU. */
@@ -273,15 +375,11 @@ export class Device {
     if (!this.#encoder) return;
     this.#endPass();
     const began = this.profiler?.beforeSubmit(this.#encoder);
-    if (this.#uniformSlot) {
-      this.gpu.queue.writeBuffer(this.#uniformBuffer, 0, this.#uniformBytes, 0, this.#uniformSlot * UNIFORM_SLOT);
-    }
+    this.#uniforms.upload();
     const commands = this.#encoder.finish();
     this.#encoder = null;
-    this.#uniformSlot = 0;
     this.gpu.queue.submit([commands]);
-    this.#closeErrorScopes();
-    this.#openErrorScopes();
+    this.#failures.submitted();
     this.#pool.afterSubmit();
     this.#mirrors.afterSubmit();
     if (began !== undefined) this.profiler?.submitted(began);
@@ -290,38 +388,42 @@ export class Device {
   /**
    * Submits what is recorded and copies a tensor's elements to the CPU.
    *
+   * @throws {TypeError} On a device for plans, whose tensors hold no numbers.
    * @throws {Error} If a command recorded before failed.
    * @throws {DeviceLostError} If the device was lost.
    */
   async read(tensor: Tensor): Promise<DataOf[Dtype]> {
-    const bytes = Math.max(4, tensor.size * 4);
+    if (this.dry) throw new TypeError(`A tensor [${tensor.shape}] of a device for plans holds no numbers to read`);
+    const bytes = Math.max(4, Math.ceil(tensor.bytes / 4) * 4);
     const staging = this.#pool.staging(bytes);
     const { buffer } = staging;
     this.#endPass();
-    this.#commands().copyBufferToBuffer(tensor.storage.buffer, 0, buffer, 0, bytes);
+    const first = ELEMENT_BYTES[tensor.dtype] * tensor.offset;
+    this.#commands().copyBufferToBuffer(tensor.storage.buffer, first, buffer, 0, bytes);
     this.flush();
     const asked = performance.now();
     const mapped = buffer.mapAsync(GPUMapMode.READ).catch((error: Error) => {
-      this.#failure ??= new DeviceLostError(`The GPU device was lost or refused to answer: ${error.message}`);
+      this.#failures.lost(` or refused to answer: ${error.message}`);
     });
     // Deno has finished the work when mapAsync returns, and awaiting it would cost a sleep of 10 ms. It panics when a
     // range is asked for before the first awaited mapping of a buffer, hence `mappedBefore`.
-    if (!(IN_DENO && staging.mappedBefore && !this.#failure)) await mapped;
+    if (!(IN_DENO && staging.mappedBefore && !this.#failures.any)) await mapped;
     this.profiler?.hostEvent("wait", "", asked);
-    if (this.#failure) await this.#throwFailures();
+    if (this.#failures.any) await this.#failures.throwFirst();
     let range: ArrayBuffer;
     try {
       range = buffer.getMappedRange(0, bytes);
     } catch { // the device was lost after the copy was submitted
       await mapped;
-      await this.#throwFailures();
+      await this.#failures.throwFirst();
       range = buffer.getMappedRange(0, bytes);
     }
-    const data = typedArray(tensor.dtype, range.slice(0, tensor.size * 4));
+    const data = elementsOf(tensor.dtype, range.slice(0, tensor.bytes));
     buffer.unmap();
     staging.mappedBefore = true;
     this.#pool.releaseStaging(staging);
-    await this.#throwFailures();
+    await this.#failures.throwFirst();
+    await this.#numerics?.report();
     return data;
   }
 
@@ -344,12 +446,13 @@ export class Device {
     const done = this.gpu.queue.onSubmittedWorkDone(); // Deno has done the work when this returns
     if (!IN_DENO) await done;
     this.profiler?.hostEvent("wait", "", asked);
-    await this.#throwFailures();
+    await this.#failures.throwFirst();
+    await this.#numerics?.report();
   }
 
   /** Gives the GPU back. All tensors become unusable. */
   close(): void {
-    this.#closed = true;
+    this.#failures.close();
     this.#endPass();
     this.#encoder = null;
     this.gpu.destroy();
@@ -357,6 +460,14 @@ export class Device {
 
   #commands(): GPUCommandEncoder {
     return this.#encoder ??= this.gpu.createCommandEncoder();
+  }
+
+  #clear({ storage, offset, bytes, dtype }: Tensor): void {
+    this.#endPass();
+    this.#mirrors.drop(storage);
+    this.#commands().clearBuffer(storage.buffer, ELEMENT_BYTES[dtype] * offset, Math.max(4, Math.ceil(bytes / 4) * 4));
+    this.#numerics?.zeroed(storage);
+    this.profiler?.copied(bytes);
   }
 
   #endPass(): void {
@@ -368,59 +479,25 @@ export class Device {
     return this.#scope ? `${this.#scope.path}/${name}` : name;
   }
 
-  #copyToMirror({ buffer, bytes }: Storage, { texture }: Mirror): void {
+  #copyToMirror({ texture, half, first, bytes }: Mirror, { buffer }: Storage): void {
     this.#endPass();
-    const bytesPerRow = TEXTURE_WIDTH * 16;
+    const bytesPerRow = TEXTURE_WIDTH * texelBytes(half);
     const rows = Math.floor(bytes / bytesPerRow);
-    const rest = (bytes % bytesPerRow) / 16;
+    const rest = (bytes % bytesPerRow) / texelBytes(half);
     const encoder = this.#commands();
     this.profiler?.copied(bytes);
-    if (rows) encoder.copyBufferToTexture({ buffer, bytesPerRow }, { texture }, [TEXTURE_WIDTH, rows]);
+    if (rows) encoder.copyBufferToTexture({ buffer, bytesPerRow, offset: first }, { texture }, [TEXTURE_WIDTH, rows]);
     if (rest) {
-      const from = { buffer, bytesPerRow, offset: rows * bytesPerRow };
+      const from = { buffer, bytesPerRow, offset: first + rows * bytesPerRow };
       encoder.copyBufferToTexture(from, { texture, origin: [0, rows] }, [rest, 1]);
     }
   }
-
-  #stageUniforms(kernel: Kernel, values: Readonly<Record<string, number>>): GPUBufferBinding {
-    const offset = this.#uniformSlot++ * UNIFORM_SLOT;
-    kernel.uniforms.forEach(([name, type], i) => {
-      const value = values[name];
-      if (value === undefined) throw new TypeError(`Kernel ${kernel.name}: the uniform ${name} is missing`);
-      const at = offset + 4 * i;
-      if (type === "f32") this.#uniformView.setFloat32(at, value, true);
-      else if (type === "i32") this.#uniformView.setInt32(at, value, true);
-      else this.#uniformView.setUint32(at, value, true);
-    });
-    return { buffer: this.#uniformBuffer, offset, size: Math.ceil(kernel.uniforms.length / 4) * 16 };
-  }
-
-  #openErrorScopes(): void {
-    this.gpu.pushErrorScope("out-of-memory");
-    this.gpu.pushErrorScope("validation");
-  }
-
-  #closeErrorScopes(): void {
-    const failed = (error: Error) => {
-      this.#failure ??= new DeviceLostError(`The GPU device was lost: ${error.message}`);
-      return null;
-    };
-    this.#checks.push(this.gpu.popErrorScope().catch(failed), this.gpu.popErrorScope().catch(failed));
-  }
-
-  async #throwFailures(): Promise<void> {
-    for (const error of await Promise.all(this.#checks.splice(0))) {
-      if (error) this.#failure ??= new Error(`A GPU command failed: ${error.message}`);
-    }
-    const failure = this.#failure;
-    if (!failure) return;
-    if (!(failure instanceof DeviceLostError)) this.#failure = null; // told once; a lost device stays lost
-    throw failure;
-  }
 }
 
-function typedArray<D extends Dtype>(dtype: D, data: ArrayLike<number> | ArrayBuffer): DataOf[D] {
-  const Type = dtype === "f32" ? Float32Array : dtype === "i32" ? Int32Array : Uint32Array;
-  if (data instanceof Type && data.buffer instanceof ArrayBuffer) return data as DataOf[D];
-  return (data instanceof ArrayBuffer ? new Type(data) : Type.from(data)) as DataOf[D];
+function tooLarge(kernel: string, name: string, { shape, size, bytes }: Tensor, limit: number): string {
+  return `Kernel ${kernel} needs all of ${name} [${shape}] at once, ${bytes} bytes; this adapter lets a kernel see ${limit} ` +
+    `(maxStorageBufferBindingSize), ${
+      Math.floor(limit * size / bytes)
+    } of the ${size} elements: use fewer residues, fewer ` +
+    `sequences or a smaller batch`;
 }

@@ -1,8 +1,11 @@
 /** WebGPU and differentiation: the device, tensors, scopes, the tape, trees, random keys. */
 export { type AdapterTraits, type KernelFamily } from "./adapter.ts";
-export { Device, DeviceLostError, type Dispatch } from "./device.ts";
+export { addInto } from "./add_into.ts";
+export { Device, type Dispatch } from "./device.ts";
+export { DeviceLostError } from "./_failures.ts";
 export { elementGrid, flatGrid, type Grid, MAX_WORKGROUPS } from "./grid.ts";
 export type { MemoryReport } from "./_memory.ts";
+export { NumericsError, type NumericsFinding } from "./numerics.ts";
 export { defineOp, type ForwardContext, type OpDefinition, type OpInputs, type VjpContext } from "./op.ts";
 export {
   type HostEvent,
@@ -11,6 +14,7 @@ export {
   type Profile,
   type ProfileClock,
   Profiler,
+  type ProfilerOptions,
 } from "./profiler.ts";
 export { Key } from "./random.ts";
 export { Scope } from "./scope.ts";
@@ -25,7 +29,7 @@ export {
   type ValueAndGrad,
   valueAndGrad,
 } from "./tape.ts";
-export { type DataOf, type Dtype, type Mirror, type Storage, Tensor } from "./tensor.ts";
+export { type DataOf, type Dtype, ELEMENT_BYTES, type Mirror, type Storage, Tensor, WINDOW_STEP } from "./tensor.ts";
 export { entries, leaves, mapLeaves, mapTree, type Tree } from "./tree.ts";
 export {
   type BindingType,
@@ -38,3 +42,4 @@ export {
   type UniformType,
   unroll,
 } from "./wgsl.ts";
+export { inWindows, isVisible, mostVisible, readable, within } from "./windows.ts";

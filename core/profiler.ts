@@ -1,13 +1,13 @@
-import type { Device } from "./device.ts";
+import type { Device, Dispatch } from "./device.ts";
 import type { Grid } from "./grid.ts";
 import type { Scope } from "./scope.ts";
-import type { Storage, Tensor } from "./tensor.ts";
-import type { Kernel } from "./wgsl.ts";
+import type { Storage } from "./tensor.ts";
+import { isWritten, type Kernel } from "./wgsl.ts";
 
 /**
  * Where kernels' times come from: `timestamps` of the device; `wall`: the adapter has none, so every kernel is submitted
  * alone and waited for, and its time contains that of the submission; `none`: there is no way (a browser without
- * timestamps), all times are 0.
+ * timestamps, a device for plans) or it was not asked for, all times are 0.
  */
 export type ProfileClock = "timestamps" | "wall" | "none";
 
@@ -23,9 +23,9 @@ export interface KernelRun {
   ms: number;
   /** Operations, two for a multiply-add; null where the op does not tell. */
   readonly flops: number | null;
-  /** Size of the tensors it reads: what must be fetched at least once if all of them is used. */
+  /** What must be read at least once: all of the tensors it reads, or the part that the op says. */
   readonly bytesRead: number;
-  /** Size of the tensors it writes. */
+  /** What must be written. */
   readonly bytesWritten: number;
   /** Workgroups. */
   readonly grid: Grid;
@@ -55,6 +55,14 @@ export interface MemoryEvent {
   readonly taken: number;
   /** Bytes of all buffers of the device at that time, pooled ones included. */
   readonly allocatedBytes: number;
+}
+
+/** What a profiler looks at. */
+export interface ProfilerOptions {
+  /** Times of kernels; without them kernels share passes as they do without a profiler. @default true */
+  readonly kernels?: boolean;
+  /** Memory of tensors. @default true */
+  readonly memory?: boolean;
 }
 
 /** What {@linkcode Profiler.stop} returns. */
@@ -125,6 +133,7 @@ export class Profiler {
   /** Where kernels' times come from. */
   readonly clock: ProfileClock;
   readonly #device: Device;
+  readonly #withMemory: boolean;
   readonly #start = performance.now();
   readonly #startBytes: number;
   readonly #kernels: KernelRun[] = [];
@@ -143,10 +152,11 @@ export class Profiler {
   #entered = 0;
   #nestedMs = 0;
 
-  private constructor(device: Device) {
+  private constructor(device: Device, { kernels = true, memory = true }: ProfilerOptions) {
     this.#device = device;
+    this.#withMemory = memory;
     this.#startBytes = device.memory.liveBytes;
-    this.clock = device.traits.timestamps ? "timestamps" : IN_DENO ? "wall" : "none";
+    this.clock = device.dry || !kernels ? "none" : device.traits.timestamps ? "timestamps" : IN_DENO ? "wall" : "none";
     const timed = this.clock === "timestamps";
     const { gpu } = device;
     this.#querySet = timed ? gpu.createQuerySet({ label: "profiler", type: "timestamp", count: QUERIES }) : null;
@@ -159,10 +169,10 @@ export class Profiler {
    *
    * @throws {TypeError} If the device has a profiler already.
    */
-  static start(device: Device): Profiler {
+  static start(device: Device, options: ProfilerOptions = {}): Profiler {
     if (device.profiler) throw new TypeError("The device has a profiler already: stop that one first");
     device.flush();
-    return device.profiler = new Profiler(device);
+    return device.profiler = new Profiler(device, options);
   }
 
   /** Notes a moment under a name, the beginning of a step, say. */
@@ -203,6 +213,11 @@ export class Profiler {
     this.#free();
   }
 
+  /** Called by the device: whether every kernel must be a pass of its own. */
+  get timed(): boolean {
+    return this.clock !== "none";
+  }
+
   /** Called by the device: whether what is recorded must be submitted before another kernel can be measured. */
   get full(): boolean {
     return this.#queries === QUERIES;
@@ -223,16 +238,14 @@ export class Profiler {
   }
 
   /** Called by the device when a kernel's pass is recorded. */
-  dispatched(
-    { name, bindings: types }: Kernel,
-    bindings: Readonly<Record<string, Tensor>>,
-    { path, grid, flops }: { path: string; grid: Grid; flops: number | undefined },
-  ): void {
+  dispatched({ name, bindings: types }: Kernel, { bindings, grid, flops, ...bytes }: Dispatch, path: string): void {
     let bytesRead = 0, bytesWritten = 0;
     for (const [binding, type] of types) {
-      if (type.startsWith("write")) bytesWritten += 4 * bindings[binding].size;
-      else bytesRead += 4 * bindings[binding].size;
+      if (isWritten(type)) bytesWritten += bindings[binding].bytes;
+      else bytesRead += bindings[binding].bytes;
     }
+    bytesRead = bytes.bytesRead ?? bytesRead;
+    bytesWritten = bytes.bytesWritten ?? bytesWritten;
     const run = { kernel: name, path, startMs: 0, ms: 0, flops: flops ?? null, bytesRead, bytesWritten, grid };
     this.#kernels.push(run);
     this.#encodeMs += performance.now() - this.#entered - this.#nestedMs;
@@ -281,12 +294,14 @@ export class Profiler {
 
   /** Called by the device when a tensor takes memory. */
   allocated(storage: Storage, path: string): void {
+    if (!this.#withMemory) return;
     this.#taken.set(storage, this.#memory.length);
     this.#remember(storage.bytes, path, this.#memory.length);
   }
 
   /** Called by the device when the last tensor of a storage lets go. */
   released(storage: Storage): void {
+    if (!this.#withMemory) return;
     const taken = this.#taken.get(storage) ?? -1;
     this.#taken.delete(storage);
     this.#remember(-storage.bytes, taken < 0 ? "" : this.#memory[taken].path, taken);

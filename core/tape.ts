@@ -1,9 +1,8 @@
+import { addInto } from "./add_into.ts";
 import type { Device } from "./device.ts";
-import { elementGrid } from "./grid.ts";
 import { sameShape, type Shape } from "./shapes.ts";
 import type { Tensor } from "./tensor.ts";
 import { leaves, mapTree, type Tree } from "./tree.ts";
-import { kernel } from "./wgsl.ts";
 
 /** One recorded computation: how gradients flow from its outputs back to its inputs. */
 export interface TapeNode {
@@ -31,8 +30,18 @@ export class Tape {
   readonly #tracked = new Set<number>();
   #nodes: Recorded[] = [];
 
-  /** A tape that follows the given tensors. */
+  /**
+   * A tape that follows the given tensors.
+   *
+   * @throws {TypeError} If the device keeps intermediates in 16 bits.
+   */
   constructor(device: Device, tracked: readonly Tensor[]) {
+    if (device.intermediates !== "f32") {
+      throw new TypeError(
+        `Cannot record gradients as the device keeps intermediates in ${device.intermediates}: that is for inference ` +
+          `alone, gradients need f32`,
+      );
+    }
     this.#device = device;
     for (const tensor of tracked) this.#tracked.add(tensor.id);
   }
@@ -113,18 +122,6 @@ export class Tape {
       grads.set(id, held);
     }
   }
-}
-
-const ADD_INTO = kernel({
-  name: "addInto",
-  bindings: { sum: "write vec4f", d: "read vec4f" },
-  uniforms: { n: "u32" },
-  body: "if (index < u.n) { sum[index] += d[index]; }",
-});
-
-function addInto(device: Device, sum: Tensor, d: Tensor): void {
-  const n = Math.ceil(sum.size / 4);
-  device.run(ADD_INTO, { bindings: { sum, d }, uniforms: { n }, grid: elementGrid(n, 64) });
 }
 
 /** The gradient of each leaf of `P`: a tensor, or null where the result does not depend on the leaf. */

@@ -1,11 +1,19 @@
 import type { Device } from "./device.ts";
 import { type Shape, sizeOf } from "./shapes.ts";
 
-/** Element types of a tensor; each takes four bytes. */
-export type Dtype = "f32" | "i32" | "u32";
+/** Element types of a tensor. */
+export type Dtype = "f32" | "i32" | "u32" | "f16";
+
+/** Bytes of an element. */
+export const ELEMENT_BYTES: Readonly<Record<Dtype, 2 | 4>> = { f32: 4, i32: 4, u32: 4, f16: 2 };
 
 /** The typed array that holds a dtype's elements on the CPU. */
-export type DataOf = { f32: Float32Array<ArrayBuffer>; i32: Int32Array<ArrayBuffer>; u32: Uint32Array<ArrayBuffer> };
+export type DataOf = {
+  f32: Float32Array<ArrayBuffer>;
+  i32: Int32Array<ArrayBuffer>;
+  u32: Uint32Array<ArrayBuffer>;
+  f16: Float16Array<ArrayBuffer>;
+};
 
 /** A GPU buffer that one or more tensors share; it returns to the device's pool when the last one lets go. */
 export interface Storage {
@@ -15,23 +23,32 @@ export interface Storage {
   readonly bytes: number;
   /** How many tensors hold it. */
   holders: number;
-  /** A texture with the same content, while it is valid. */
-  mirror: Mirror | null;
+  /** Textures with the content of parts of it, while they are valid. */
+  mirrors: Mirror[];
 }
 
-/** A scratch texture that holds a copy of a storage, row by row. */
+/** A scratch texture that holds a copy of a part of a storage, row by row. */
 export interface Mirror {
   /** The copy. */
   readonly texture: GPUTexture;
   /** What a kernel binds. */
   readonly view: GPUTextureView;
+  /** Whether its texels are 16-bit floats. */
+  readonly half: boolean;
   /** Rows of the texture. */
   readonly rows: number;
   /** What it is a copy of at present. */
   owner: Storage | null;
+  /** First byte of the part. */
+  first: number;
+  /** Bytes of the part. */
+  bytes: number;
   /** Number of the dispatch that used it last. */
   lastUse: number;
 }
+
+/** A kernel can see a tensor from every such element on: WebGPU binds buffers at multiples of 256 bytes. */
+export const WINDOW_STEP = 128;
 
 let nextId = 1;
 
@@ -48,13 +65,16 @@ export class Tensor {
   readonly shape: Shape;
   /** Type of the elements. */
   readonly dtype: Dtype;
+  /** Element of the storage at which the tensor begins: a multiple of {@linkcode WINDOW_STEP}. */
+  readonly offset: number;
   #storage: Storage | null;
 
   /** Made by a {@linkcode Device}; takes one hold of the storage. */
-  constructor(device: Device, storage: Storage, shape: Shape, dtype: Dtype) {
+  constructor(device: Device, storage: Storage, shape: Shape, dtype: Dtype, offset = 0) {
     this.device = device;
     this.shape = shape;
     this.dtype = dtype;
+    this.offset = offset;
     this.#storage = storage;
     storage.holders++;
   }
@@ -62,6 +82,11 @@ export class Tensor {
   /** Number of elements. */
   get size(): number {
     return sizeOf(this.shape);
+  }
+
+  /** Bytes of its elements. */
+  get bytes(): number {
+    return this.size * ELEMENT_BYTES[this.dtype];
   }
 
   /** Whether the tensor has been disposed of. */
@@ -110,4 +135,18 @@ export class Tensor {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** Numbers as the typed array of a dtype: bytes are seen as such, an array of the right type stays as it is. */
+export function elementsOf<D extends Dtype>(dtype: D, data: ArrayLike<number> | ArrayBuffer): DataOf[D] {
+  // Older browsers lack the last one.
+  const Type = dtype === "f32"
+    ? Float32Array
+    : dtype === "i32"
+    ? Int32Array
+    : dtype === "u32"
+    ? Uint32Array
+    : Float16Array;
+  if (data instanceof Type && data.buffer instanceof ArrayBuffer) return data as DataOf[D];
+  return (data instanceof ArrayBuffer ? new Type(data) : Type.from(data)) as DataOf[D];
 }

@@ -5,8 +5,20 @@ export type UniformType = "u32" | "i32" | "f32";
  * How a kernel sees one of its tensors: access, then element type. `read` and `write` bind an array of that name.
  * `load vec4f` declares a function `NAME_at(i: u32) -> vec4f` instead: the fast way to read much, since the device may
  * serve it from a texture (lavapipe loads a vec4 five times faster from a storage texture than from a buffer).
+ * `store vec4f` declares `NAME_put(i: u32, v: vec4f)`. What is loaded and stored in these two ways may be a tensor of
+ * 16-bit floats: the kernel computes in f32 all the same.
  */
-export type BindingType = `${"read" | "write"} ${"f32" | "vec4f" | "u32" | "i32"}` | "load vec4f";
+export type BindingType = `${"read" | "write"} ${"f32" | "vec4f" | "u32" | "i32"}` | "load vec4f" | "store vec4f";
+
+/** Whether a kernel writes what is bound. */
+export function isWritten(type: BindingType): boolean {
+  return type.startsWith("write") || type.startsWith("store");
+}
+
+/** Whether what is bound may be a tensor of 16-bit floats. */
+export function mayBeHalf(type: BindingType): boolean {
+  return type.startsWith("load") || type.startsWith("store");
+}
 
 /** Texels in a row of a texture that mirrors a tensor. */
 export const TEXTURE_WIDTH = 1024;
@@ -17,6 +29,8 @@ export interface TextOptions {
   readonly textures: boolean;
   /** Write `enable subgroups;`. */
   readonly enableSubgroups: boolean;
+  /** Names of the bindings that are tensors of 16-bit floats. @default none */
+  readonly halves?: readonly string[];
 }
 
 /** What a kernel is made of. Sizes never stand in the text: they travel in `uniforms`. */
@@ -70,15 +84,23 @@ export function kernelText({ source, bindings, uniforms }: Kernel, options: Text
   bindings.forEach(([name, type], binding) => {
     const [access, element] = type.split(" ");
     const at = `@group(0) @binding(${binding})`;
-    if (access === "load" && options.textures) {
+    const half = options.halves?.includes(name) ?? false;
+    if (access === "store") {
+      const packed = half ? "vec2u(pack2x16float(v.xy), pack2x16float(v.zw))" : "v";
       lines.push(
-        `${at} var ${name}_texture: texture_storage_2d<rgba32float, read>;`,
+        `${at} var<storage, read_write> ${name}: array<${half ? "vec2u" : "vec4f"}>;`,
+        `fn ${name}_put(i: u32, v: vec4f) { ${name}[i] = ${packed}; }`,
+      );
+    } else if (access === "load" && options.textures) {
+      lines.push(
+        `${at} var ${name}_texture: texture_storage_2d<${half ? "rgba16float" : "rgba32float"}, read>;`,
         `fn ${name}_at(i: u32) -> vec4f { return textureLoad(${name}_texture, vec2u(i % ${TEXTURE_WIDTH}u, i / ${TEXTURE_WIDTH}u)); }`,
       );
     } else if (access === "load") {
+      const unpacked = half ? "vec4f(unpack2x16float(v.x), unpack2x16float(v.y))" : "v";
       lines.push(
-        `${at} var<storage, read> ${name}: array<vec4f>;`,
-        `fn ${name}_at(i: u32) -> vec4f { return ${name}[i]; }`,
+        `${at} var<storage, read> ${name}: array<${half ? "vec2u" : "vec4f"}>;`,
+        `fn ${name}_at(i: u32) -> vec4f { let v = ${name}[i]; return ${unpacked}; }`,
       );
     } else {
       lines.push(`${at} var<storage, ${access === "read" ? "read" : "read_write"}> ${name}: array<${element}>;`);

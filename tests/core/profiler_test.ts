@@ -69,7 +69,9 @@ gpuTest(
         const { output, pullLeaves } = pullback(device, run, primals);
         pullLeaves([device.zeros(output.shape)]);
       });
-      return kernels.reduce((sum, { flops }) => sum + (flops ?? 0), 0);
+      const products = kernels.filter(({ kernel }) => /^(matmul|triangleProduct|attention)/.test(kernel))
+        .filter(({ kernel }) => kernel !== "attention.vjp.terms");
+      return products.reduce((sum, { flops }) => sum + (flops ?? 0), 0);
     };
     assert.equal(await flopsOf(({ a, b }) => matmul(a, b), { a, b }), 3 * 2 * 12 * 20 * 8);
     assert.equal(
@@ -206,6 +208,28 @@ gpuTest("without timestamps every kernel is timed by the clock on the wall", asy
   assert.equal(clock, "wall");
   assert.ok(kernels[1].ms > 0 && kernels[2].ms > 3 * kernels[1].ms, JSON.stringify(kernels.map(({ ms }) => ms)));
   x.dispose();
+});
+
+gpuTest("without times kernels share a pass, and without memory none is followed", async (device) => {
+  const dry = Device.dry(device.traits);
+  const encoder = dry.gpu.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  let passes = 0;
+  encoder.beginComputePass = () => (passes++, pass);
+  const profiler = Profiler.start(dry, { kernels: false });
+  {
+    using _ = dry.scope("work");
+    const x = dry.empty([64]);
+    for (let i = 0; i < 3; i++) spin(dry, x, 1);
+  }
+  const { kernels, memory, clock } = await profiler.stop();
+  assert.deepEqual([clock, passes, kernels.length, memory.length], ["none", 1, 3, 8]);
+
+  const timed = Profiler.start(device, { memory: false });
+  spin(device, device.zeros([64]), 1);
+  const seen = await timed.stop();
+  assert.deepEqual([seen.memory.length, seen.kernels.length], [0, 1]);
+  if (withTimestamps) assert.ok(seen.kernels[0].ms > 0);
 });
 
 gpuTest("a device has one profiler at a time", async (device) => {

@@ -1,0 +1,20 @@
+import type { Device } from "./device.ts";
+import { elementGrid } from "./grid.ts";
+import type { Tensor } from "./tensor.ts";
+import { kernel } from "./wgsl.ts";
+import { inWindows } from "./windows.ts";
+
+const ADD_INTO = kernel({
+  name: "addInto",
+  bindings: { sum: "write vec4f", d: "read vec4f" },
+  uniforms: { n: "u32" },
+  body: "if (index < u.n) { sum[index] += d[index]; }",
+});
+
+/** Adds a tensor to another of the same size, in place. Records no gradient. */
+export function addInto(device: Device, sum: Tensor, d: Tensor): void {
+  inWindows(device, sum.size, { reads: { d }, writes: { sum } }, (bindings, size) => {
+    const n = Math.ceil(size / 4);
+    device.run(ADD_INTO, { bindings, uniforms: { n }, grid: elementGrid(n, 64), flops: size, bytesRead: 8 * size });
+  });
+}

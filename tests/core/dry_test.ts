@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { Device, Profiler, pullback, type Tensor } from "../../core/mod.ts";
+import { layerNorm, linear, matmul, relu } from "../../ops/mod.ts";
+import { FAMILIES, gpuTest, ofFamily } from "../_gpu.ts";
+
+/** Work that takes memory, gives it back and takes it again, with copies and uploads between. */
+function work(device: Device, rows: number): void {
+  using _ = device.scope("work");
+  const x = device.tensor(device.dry ? { length: rows * 33 } : new Float32Array(rows * 33), [rows, 33]);
+  const weight = device.zeros([40, 33]), gamma = device.zeros([33]);
+  for (let i = 0; i < 3; i++) {
+    using _step = device.scope(`step/${i}`);
+    const back = pullback(device, ({ x, weight }: { x: Tensor; weight: Tensor }) => {
+      const y = relu(linear(layerNorm(x, { gamma }), { weight }));
+      return matmul(y, y, { transposeB: true });
+    }, { x, weight });
+    const [d] = back.pullLeaves([device.empty(back.output.shape)]);
+    device.copy(d!, x);
+  }
+}
+
+gpuTest("a device for plans counts memory and kernels as one that runs", async (opened) => {
+  for (const family of FAMILIES) {
+    const device = ofFamily(opened, family);
+    device.resetPeakMemory();
+    const dry = Device.dry(device.traits);
+    for (const each of [device, dry]) {
+      const before = each.dispatches;
+      for (const rows of [37, 101, 53]) work(each, rows);
+      await each.finish();
+      if (each === device) each.dispatches -= before;
+    }
+    assert.deepEqual({ ...dry.memory }, { ...device.memory }, family);
+    assert.equal(dry.dispatches, device.dispatches, family);
+  }
+});
+
+gpuTest("a device for plans holds no numbers, and says so", async ({ traits }) => {
+  const dry = Device.dry(traits);
+  using x = dry.tensor([1, 2], [2]);
+  await assert.rejects(x.read(), {
+    name: "TypeError",
+    message: "A tensor [2] of a device for plans holds no numbers to read",
+  });
+  assert.throws(() => dry.tensor([1], [2]), TypeError, "shapes are checked all the same");
+});
+
+gpuTest("a device for plans has its adapter's limits, and takes far more than the machine has", async ({ traits }) => {
+  const small = Device.dry({ ...traits, maxBufferBytes: 1 << 20, maxBindingBytes: 1 << 16 });
+  assert.throws(() => small.empty([2 ** 19]), RangeError);
+  using scope = small.scope("limits");
+  const x = small.empty([2 ** 8, 2 ** 8]);
+  assert.throws(() => matmul(x, x), RangeError);
+  void scope;
+  const large = Device.dry({ ...traits, maxBufferBytes: Infinity, maxBindingBytes: Infinity });
+  const profiler = Profiler.start(large);
+  {
+    using _ = large.scope("huge");
+    const x = large.empty([2 ** 20, 2 ** 20]);
+    matmul(x, x);
+  }
+  const { kernels, clock } = await profiler.stop();
+  assert.equal(clock, "none");
+  assert.equal(kernels[0].flops, 2 * 2 ** 60);
+  assert.ok(large.memory.peakBytes >= 2 * 2 ** 42);
+});
