@@ -1,4 +1,14 @@
-import { elementGrid, type Shape, sizeOf, type Tensor } from "../core/mod.ts";
+import {
+  ELEMENT_BYTES,
+  elementGrid,
+  isVisible,
+  mostVisible,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  WINDOW_STEP,
+  within,
+} from "../core/mod.ts";
 import { copyKernel, type CopyStructure } from "./_copy.wgsl.ts";
 import { mergeAxes, numbered } from "./_strides.ts";
 
@@ -15,10 +25,39 @@ export interface Side {
 export function copyBox(box: Shape, from: Side, to: Side): void {
   if (sizeOf(box) === 0) return;
   const { sizes, strides: [f, t] } = mergeAxes(box, [from.strides, to.strides]);
+  const { device } = from.tensor;
+  using _ = isVisible(from.tensor) && isVisible(to.tensor) ? undefined : device.scope("windows");
+  copyInWindows(sizes, { ...from, strides: f }, { ...to, strides: t });
+}
+
+/** Copies what a kernel can see of both sides at once; else either half of the box along the longest stretch. */
+function copyInWindows(sizes: readonly number[], from: Side, to: Side): void {
+  const most = mostVisible(from.tensor.device) - WINDOW_STEP;
+  const blocked = [from, to].find((side) => !isVisible(side.tensor) && extentOf(sizes, side.strides) > most);
+  if (!blocked) return copyAtOnce(sizes, seen(sizes, from), seen(sizes, to));
+  const stretch = sizes.map((size, axis) => (size - 1) * blocked.strides[axis]);
+  const axis = stretch.indexOf(Math.max(...stretch));
+  const half = sizes[axis] > 8 ? Math.ceil(sizes[axis] / 8) * 4 : Math.ceil(sizes[axis] / 2); // whole vec4s stay so
+  const shifted = (side: Side) => ({ ...side, at: (side.at ?? 0) + half * side.strides[axis] });
+  copyInWindows(sizes.with(axis, half), from, to);
+  copyInWindows(sizes.with(axis, sizes[axis] - half), shifted(from), shifted(to));
+}
+
+/** Elements from the first to the last one that a box takes. */
+function extentOf(sizes: readonly number[], strides: readonly number[]): number {
+  return sizes.reduce((extent, size, axis) => extent + (size - 1) * strides[axis], 1);
+}
+
+function seen(sizes: readonly number[], { tensor, at = 0, strides }: Side): Side {
+  const window = within(tensor, at, extentOf(sizes, strides));
+  return { tensor: window.part, at: window.at, strides };
+}
+
+function copyAtOnce(sizes: readonly number[], from: Side, to: Side): void {
   const rank = sizes.length;
-  const plan = planOf(sizes, f, t, from, to);
+  const plan = planOf(sizes, from.strides, to.strides, from, to);
   const n = sizeOf(plan.sizes);
-  from.tensor.device.run(copyKernel({ unit: plan.unit, rank }), {
+  from.tensor.device.run(copyKernel({ unit: plan.unit, rank, half: from.tensor.dtype === "f16" && plan.width === 4 }), {
     bindings: { source: from.tensor, result: to.tensor },
     uniforms: {
       n,
@@ -31,6 +70,9 @@ export function copyBox(box: Shape, from: Side, to: Side): void {
       ...numbered("t", plan.to),
     },
     grid: elementGrid(n, 64),
+    flops: 0,
+    bytesRead: ELEMENT_BYTES[from.tensor.dtype] * sizeOf(sizes),
+    bytesWritten: ELEMENT_BYTES[from.tensor.dtype] * sizeOf(sizes),
   });
 }
 
@@ -47,7 +89,8 @@ interface Plan {
 
 function planOf(sizes: readonly number[], f: readonly number[], t: readonly number[], from: Side, to: Side): Plan {
   const single: Plan = { unit: "single", width: 1, sizes, from: f, to: t, fromStep: 0, toStep: 0 };
-  if (from.tensor.dtype !== "f32") return { ...single, unit: "integer" };
+  const { dtype } = from.tensor;
+  if (dtype === "i32" || dtype === "u32") return { ...single, unit: "integer" };
   const last = sizes.length - 1;
   const row = f.indexOf(1);
   const whole = (n: number) => n % 4 === 0;

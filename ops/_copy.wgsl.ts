@@ -1,4 +1,4 @@
-import { type BindingType, type Kernel, kernelFamily, type UniformType } from "../core/mod.ts";
+import { type BindingType, type Kernel, kernelFamily, type UniformType, unroll } from "../core/mod.ts";
 import { coordinatesWgsl, placeWgsl } from "./_strides.ts";
 
 /** What the text of a copy depends on. */
@@ -9,14 +9,20 @@ export interface CopyStructure {
    */
   readonly unit: "single" | "integer" | "vector" | "block";
   readonly rank: number;
+  /** Whether the elements are 16-bit floats: in units of vec4s alone. */
+  readonly half: boolean;
 }
 
 const ELEMENT = { single: "f32", integer: "u32", vector: "vec4f", block: "vec4f" } as const;
 
 /** Copies a box of `n` units between two tensors, from `fromAt` with strides f0 … to `toAt` with strides t0 … */
-export const copyKernel: (structure: CopyStructure) => Kernel = kernelFamily(({ unit, rank }: CopyStructure) => {
+export const copyKernel: (structure: CopyStructure) => Kernel = kernelFamily(({ unit, rank, half }: CopyStructure) => {
   const element = ELEMENT[unit];
-  const bindings: Record<string, BindingType> = { source: `read ${element}`, result: `write ${element}` };
+  const bindings: Record<string, BindingType> = half
+    ? { source: "load vec4f", result: "store vec4f" }
+    : { source: `read ${element}`, result: `write ${element}` };
+  const from = (at: string) => half ? `source_at(${at})` : `source[${at}]`;
+  const put = (at: string, value: string) => half ? `result_put(${at}, ${value});` : `result[${at}] = ${value};`;
   const uniforms: Record<string, UniformType> = {
     n: "u32",
     fromAt: "u32",
@@ -27,12 +33,9 @@ export const copyKernel: (structure: CopyStructure) => Kernel = kernelFamily(({ 
   for (const name of ["s", "f", "t"]) for (let axis = 0; axis < rank; axis++) uniforms[`${name}${axis}`] = "u32";
   const copy = unit === "block"
     ? `
-let m = transpose(mat4x4f(source[a], source[a + u.fromStep], source[a + 2u * u.fromStep], source[a + 3u * u.fromStep]));
-result[b] = m[0];
-result[b + u.toStep] = m[1];
-result[b + 2u * u.toStep] = m[2];
-result[b + 3u * u.toStep] = m[3];`
-    : "result[b] = source[a];";
+let m = transpose(mat4x4f(${[0, 1, 2, 3].map((i) => from(`a + ${i}u * u.fromStep`)).join(", ")}));
+${unroll(4, (i) => put(`b + ${i}u * u.toStep`, `m[${i}]`))}`
+    : put("b", from("a"));
   return {
     name: "copy",
     bindings,

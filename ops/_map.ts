@@ -1,5 +1,15 @@
-import { broadcastShapes, elementGrid, kernelFamily, type Shape, sizeOf, type Tensor } from "../core/mod.ts";
+import {
+  broadcastShapes,
+  elementGrid,
+  inWindows,
+  isVisible,
+  kernelFamily,
+  type Shape,
+  sizeOf,
+  type Tensor,
+} from "../core/mod.ts";
 import { type ArgMode, mapKernel, type MapSource, type MapStructure } from "./_map.wgsl.ts";
+import { operationsOf } from "./_operations.ts";
 import { broadcastStrides, mergeAxes, numbered } from "./_strides.ts";
 
 /** Numbers by name. */
@@ -11,6 +21,7 @@ export type MapFunction = (args: Readonly<Record<string, Tensor>>, parameters?: 
 /** Makes the function that runs a formula on tensors. It records no gradient. */
 export function defineMap(source: MapSource): MapFunction {
   const { name, args } = source;
+  const operations = operationsOf(source.expression, source.declarations);
   const kernelOf = kernelFamily((structure: MapStructure) => mapKernel(source, structure));
   return (tensors, parameters = {}, shape) => {
     const given = args.map((arg) => tensors[arg]);
@@ -24,9 +35,38 @@ export function defineMap(source: MapSource): MapFunction {
       ...given.map((tensor) => broadcastStrides(tensor.shape, out)),
       broadcastStrides(out, out),
     ]);
+    walk(tensors, result, sizes, strides.slice(0, -1), parameters);
+    return result;
+  };
+
+  /** Goes along the first axis in windows where the result is large, and along the next where one step is too large. */
+  function walk(
+    tensors: Readonly<Record<string, Tensor>>,
+    result: Tensor,
+    sizes: readonly number[],
+    strides: readonly (readonly number[])[],
+    parameters: Parameters,
+  ): void {
+    const [rows, ...inner] = sizes;
+    const fixed: Record<string, Tensor> = {}, reads: Record<string, Tensor> = {};
+    args.forEach((arg, i) => ((strides[i][0] === 0 ? fixed : reads)[arg] = tensors[arg]));
+    inWindows(result.device, rows, { reads, writes: { result } }, ({ result, ...windows }, count) => {
+      const now = { ...fixed, ...windows };
+      if (isVisible(result) || !inner.length) apply(now, result, [count, ...inner], strides, parameters);
+      else walk(now, result, inner, strides.map((steps) => steps.slice(1)), parameters);
+    });
+  }
+
+  function apply(
+    tensors: Readonly<Record<string, Tensor>>,
+    result: Tensor,
+    sizes: readonly number[],
+    strides: readonly (readonly number[])[],
+    parameters: Parameters,
+  ): void {
     const rank = sizes.length;
-    const size = sizeOf(out);
-    const modes = vectorModes(sizes, strides.slice(0, -1));
+    const size = sizeOf(sizes);
+    const modes = vectorModes(sizes, strides);
     const units = modes ? [...sizes.slice(0, -1), Math.ceil(sizes[rank - 1] / 4)] : sizes;
     const uniforms: Record<string, number> = {
       n: modes ? Math.ceil(size / 4) : size,
@@ -38,13 +78,13 @@ export function defineMap(source: MapSource): MapFunction {
       const steps = strides[i].map((stride, axis) => (vector && axis < rank - 1 ? stride / 4 : stride));
       Object.assign(uniforms, numbered(arg, steps));
     });
-    device.run(kernelOf({ modes: modes ?? args.map(() => "scalar"), rank }), {
+    result.device.run(kernelOf({ modes: modes ?? args.map(() => "scalar"), rank }), {
       bindings: { ...tensors, result },
       uniforms,
       grid: elementGrid(uniforms.n, 64),
+      flops: operations * size,
     });
-    return result;
-  };
+  }
 }
 
 /**

@@ -1,7 +1,10 @@
 /** The matrix product as other ops use it: not differentiable by itself. */
-import { type Device, elementGrid, flatGrid, kernel, type Tensor } from "../core/mod.ts";
+import { type Device, ELEMENT_BYTES, flatGrid, isVisible, type Tensor, within } from "../core/mod.ts";
 import { reduceMiddle } from "./_reduce.ts";
+import { fewestSplits, matmulWindows } from "./_matmul_windows.ts";
+import { padded, readRegion } from "./_region.ts";
 import { type Epilogue, matmulKernel, tileOf } from "./matmul.wgsl.ts";
+import { matmulClass, type MatmulTile, tuningOf } from "./matmul_tiles.ts";
 
 const NO_EPILOGUE: Epilogue = { bias: false, activation: "none", gate: false, residual: false, keepPre: false };
 
@@ -35,6 +38,8 @@ export interface Product {
   readonly bOffset?: number;
   /** Write to this tensor from this element on (a multiple of four) instead of to a new one. */
   readonly into?: { readonly out: Tensor; readonly offset: number };
+  /** Type of the new tensor; 16-bit floats only where it has whole vec4s in its rows. @default "f32" */
+  readonly dtype?: "f32" | "f16";
   /** Return the value before activation and gate as well. */
   readonly keepPre?: boolean;
 }
@@ -65,17 +70,21 @@ function runAligned(
   const { m, n, k, aTransposed = false, bTransposed = false, bias, gate, residual, keepPre = false } = product;
   const { outer, inner, aShared, bShared } = product.batch ?? { outer: 1, inner: 1 };
   const { kernelFamily: family, subgroupSize } = device.traits;
-  const vectors = n > 4 * subgroupSize ? 2 : 1;
-  const { tileM, tileN } = tileOf({ family, subgroupSize, vectors });
-  const tilesM = Math.ceil(m / tileM), tilesN = Math.ceil(n / tileN);
+  const tile = tileFor(device, product);
+  const { tileM, tileN } = tileOf({ tile, subgroupSize });
+  const tilesN = Math.ceil(n / tileN);
   const plain = !bias && !gate && !residual && !keepPre && !product.activation;
   const splits = outer * inner === 1 && plain && !product.into && aTransposed && !bTransposed
-    ? splitsOf(k, tilesM * tilesN, family === "workgroup" ? 512 : 16)
+    ? Math.max(
+      splitsOf(k, Math.ceil(m / tileM) * tilesN, family === "workgroup" ? 512 : 16),
+      fewestSplits(device, k, Math.max(aLd, bLd)),
+    )
     : 1;
   const kPart = splits === 1 ? k : Math.ceil(k / splits / 4) * 4;
   const aSize = (aTransposed ? kPart : m) * (aLd / 4), bSize = (bTransposed ? n : kPart) * (bLd / 4);
   const batch = splits > 1 ? splits : outer * inner;
-  const { out, offset } = product.into ?? { out: device.empty([batch, m, n]), offset: 0 };
+  const { out, offset } = product.into ??
+    { out: device.empty([batch, m, n], splits > 1 ? "f32" : product.dtype), offset: 0 };
   const pre = keepPre ? device.empty([batch, m, n]) : undefined;
   const epilogue = {
     bias: !!bias,
@@ -86,9 +95,8 @@ function runAligned(
   };
   const ragged = k % 4 !== 0 && (aTransposed || !bTransposed);
   const kernel = matmulKernel({
-    family,
+    tile,
     subgroupSize,
-    vectors,
     aTransposed,
     bTransposed,
     ragged,
@@ -98,40 +106,80 @@ function runAligned(
     splits > 1 ? [0, size] : shared === "all" ? [0, 0] : shared === "inner" ? [size, 0] : [size * inner, size];
   const [aOuter, aInner] = strides(aSize, aShared);
   const [bOuter, bInner] = strides(bSize, bShared);
-  const tiles = tilesM * tilesN * batch;
-  device.run(kernel, {
-    bindings: {
-      a,
-      b,
-      c: out,
-      ...(bias && { bias }),
-      ...(gate && { gate }),
-      ...(residual && { residual }),
-      ...(pre && { pre }),
-    },
-    uniforms: {
-      M: m,
-      N4: n / 4,
-      K: kPart,
-      kTotal: splits > 1 ? k : kPart,
-      tilesM,
-      tilesN,
-      tiles,
-      inner: splits > 1 ? splits : inner,
-      aLd: aLd / 4,
-      aOuter,
-      aInner,
-      bLd: bLd / 4,
-      bOuter,
-      bInner,
-      aOffset: (product.aOffset ?? 0) / 4,
-      bOffset: (product.bOffset ?? 0) / 4,
-      cOffset: offset / 4,
-    },
-    grid: flatGrid(tiles),
-    flops: 2 * m * n * k * outer * inner,
-  });
+  const uniforms = { N4: n / 4, K: kPart, tilesN, aLd: aLd / 4, aOuter, aInner, bLd: bLd / 4, bOuter, bInner };
+  const aOffset = product.aOffset ?? 0, bOffset = product.bOffset ?? 0;
+  const run = (
+    bindings: Readonly<Record<string, Tensor>>,
+    offsets: { readonly a: number; readonly b: number; readonly c: number },
+    { rows, count, more }: { readonly rows: number; readonly count: number; readonly more: Record<string, number> },
+  ) => {
+    const tilesM = Math.ceil(rows / tileM);
+    const tiles = tilesM * tilesN * count;
+    const share = rows * count / (m * batch);
+    device.run(kernel, {
+      bindings: { ...bindings, ...(bias && { bias }) },
+      uniforms: {
+        ...uniforms,
+        ...{ M: rows, tilesM, tiles, aOffset: offsets.a / 4, bOffset: offsets.b / 4, cOffset: offsets.c / 4 },
+        ...more,
+      },
+      grid: flatGrid(tiles),
+      flops: share * 2 * m * n * k * outer * inner,
+      bytesRead: share * (m * k * matrices(product, aShared) * each(a) + n * k * matrices(product, bShared) * each(b) +
+        m * n * outer * inner * (each(gate) + each(residual)) + n * each(bias)),
+      bytesWritten: share * batch * m * n * (each(out) + each(pre)),
+    });
+  };
+  const results = { c: out, ...(gate && { gate }), ...(residual && { residual }), ...(pre && { pre }) };
+  const length = splits > 1 ? splits : inner;
+  if ([a, b, ...Object.values(results)].every(isVisible)) {
+    const more = { kTotal: splits > 1 ? k : kPart, inner: length };
+    run({ a, b, ...results }, { a: aOffset, b: bOffset, c: offset }, { rows: m, count: batch, more });
+  } else {
+    const windows = matmulWindows(device, {
+      ...{ outer, inner: length, m, n, aRow: aTransposed ? 0 : aLd },
+      a: { size: 4 * aSize, step: 4 * aInner },
+      b: { size: 4 * bSize, step: 4 * bInner },
+    });
+    for (const { outer: o, inner: i, count, row, rows } of windows) {
+      using _ = device.scope("window");
+      const part = (x: Tensor, first: number, size: number) => within(x, first, Math.min(size, x.size - first));
+      const aRows = aTransposed || rows === m ? 4 * aSize - row : rows * aLd;
+      const aPart = part(
+        a,
+        aOffset + 4 * (o * aOuter + i * aInner) + row * (aTransposed ? 1 : aLd),
+        4 * (count - 1) * aInner + aRows,
+      );
+      const bPart = part(b, bOffset + 4 * (o * bOuter + i * bInner), 4 * ((count - 1) * bInner + bSize));
+      const first = offset + ((o * length + i) * m + row) * n;
+      const parts = Object.entries(results).map(([name, x]) => [name, part(x, first, count * rows * n)] as const);
+      run(
+        { a: aPart.part, b: bPart.part, ...Object.fromEntries(parts.map(([name, { part }]) => [name, part])) },
+        { a: aPart.at, b: bPart.at, c: parts[0][1].at },
+        { rows, count, more: { kTotal: splits > 1 ? k - i * kPart : kPart, inner: count } },
+      );
+    }
+  }
   return splits > 1 ? { out: reduceMiddle("sum", out, [1, splits, m * n]) } : { out, pre };
+}
+
+/** The tile that the device uses for products like this one. */
+function tileFor(device: Device, { m, n, k, aTransposed, bTransposed, batch }: Product): MatmulTile {
+  const count = (batch?.outer ?? 1) * (batch?.inner ?? 1);
+  const long = !!aTransposed && !bTransposed && count === 1 && k >= 512;
+  const tile = tuningOf(device).matmul[matmulClass({ results: count * m * n, long })];
+  const narrow = tile.family === "subgroup" && n <= 4 * device.traits.subgroupSize;
+  return narrow ? { ...tile, vectors: 1 } : tile;
+}
+
+/** Bytes of an element of a tensor; none of what is absent. */
+function each(tensor: Tensor | undefined): number {
+  return tensor ? ELEMENT_BYTES[tensor.dtype] : 0;
+}
+
+/** How many matrices of an operand a batch reads. */
+function matrices({ batch: { outer, inner } = { outer: 1, inner: 1 } }: Product, shared?: "inner" | "all"): number {
+  return shared === "all" ? 1 : shared === "inner" ? outer : outer * inner;
 }
 
 /**
@@ -143,23 +191,11 @@ function splitsOf(k: number, tiles: number, wanted: number): number {
   return Math.max(1, Math.min(splits, Math.floor(k / 256), 64));
 }
 
-const RESIZE_ROWS = kernel({
-  name: "resizeRows",
-  bindings: { x: "read f32", out: "write f32" },
-  uniforms: { before: "u32", after: "u32", n: "u32" },
-  body: `if (index < u.n) {
-let column = index % u.after;
-out[index] = select(0.0, x[(index / u.after) * u.before + min(column, u.before - 1u)], column < u.before);
-}`,
-});
-
 /** Copies rows of `from` elements to rows of `to`: cut, or filled with zeros. */
 function resizeRows(device: Device, x: Tensor, from: number, to: number): Tensor {
   const rows = x.size / from;
-  const out = device.empty([rows, to]);
-  const n = rows * to;
-  device.run(RESIZE_ROWS, { bindings: { x, out }, uniforms: { before: from, after: to, n }, grid: elementGrid(n, 64) });
-  return out;
+  const matrix = device.view(x, [rows, from]);
+  return from < to ? padded(matrix, [0, 0], [rows, to]) : readRegion(matrix, [0, 0], [rows, to]);
 }
 
 function padRows(device: Device, x: Tensor, width: number): Tensor {

@@ -1,4 +1,4 @@
-import { type Shape, sizeOf, stridesOf, type Tensor } from "../core/mod.ts";
+import { readable, type Shape, sizeOf, stridesOf, type Tensor } from "../core/mod.ts";
 import { copyBox } from "./_copy.ts";
 
 function placeOf(shape: Shape, begin: readonly number[]): number {
@@ -30,4 +30,10 @@ export function padded(x: Tensor, begin: readonly number[], shape: Shape): Tenso
   const out = sizeOf(shape) === x.size ? x.device.empty(shape, x.dtype) : x.device.zeros(shape, x.dtype);
   writeRegion(x, out, begin);
   return out;
+}
+
+/** One element of a tensor's first axis, `[1, …]`. Records no gradient. */
+export function entryOf(x: Tensor, entry: number): Tensor {
+  const shape: Shape = x.shape.with(0, 1);
+  return readable(x, entry * sizeOf(shape), shape);
 }

@@ -1,15 +1,19 @@
 import {
+  addInto,
   defineOp,
   type Device,
   elementGrid,
   flatGrid,
   type Grid,
+  isVisible,
   type Kernel,
   sameShape,
   type Shape,
   type Tensor,
 } from "../core/mod.ts";
+import { type AttentionPart, attentionParts, putPart, takePart } from "./_attention_parts.ts";
 import { MAX_D4 } from "./_attention_stream.ts";
+import { entryOf } from "./_region.ts";
 import { type AttentionStructure, forwardKernel, padBiasKernel } from "./attention.wgsl.ts";
 import {
   BIAS_TILE,
@@ -122,6 +126,7 @@ function preparedBias(device: Device, bias: Tensor, L: number, transposed: boole
     bindings: { bias, padded },
     uniforms: { L, L4, n },
     grid: elementGrid(n, 64),
+    flops: 0,
   });
   return padded;
 }
@@ -131,73 +136,150 @@ function present(bindings: Readonly<Record<string, Tensor | undefined>>): Record
   return Object.fromEntries(Object.entries(bindings).filter((entry): entry is [string, Tensor] => !!entry[1]));
 }
 
-const op = defineOp<AttentionInputs, "qkv" | "bias" | "mask", { out: Tensor; stats: Tensor }, Attributes>({
-  name: "attention",
-  needs: ["qkv", "bias", "mask"],
-  forward({ qkv, bias, mask }, attributes, { device, recording }) {
-    const sizes = sizesOf(qkv.shape, attributes);
-    const { L, H, d4, flops, uniforms } = sizes;
-    const [B, I, J] = qkv.shape;
-    const out = device.empty([B, I, J, H * d4 * 4]);
-    if (out.size === 0) return { out };
-    const stats = recording ? device.empty([2, B, I, J, H]) : undefined;
-    const { structure, grid } = plan(device, sizes, forwardWish, { bias: !!bias, mask: !!mask });
-    device.run(forwardKernel({ ...structure, gated: attributes.gated, record: recording }), {
-      bindings: present({ qkv, bias: bias && preparedBias(device, bias, L, false), mask, out, stats }),
+/** What the way back reads. */
+type Saved = { readonly out: Tensor; readonly stats: Tensor };
+type Attended = { readonly out: Tensor; readonly stats: Tensor | undefined };
+type Wanted = { readonly qkv?: boolean; readonly bias?: boolean };
+
+function attend({ qkv, bias, mask }: AttentionInputs, attributes: Attributes, recording: boolean): Attended {
+  const { device } = qkv;
+  const sizes = sizesOf(qkv.shape, attributes);
+  const { L, H, d4, flops, uniforms } = sizes;
+  const [B, I, J] = qkv.shape;
+  const out = device.empty([B, I, J, H * d4 * 4], qkv.dtype); // in 16 bits if its inputs are
+  if (out.size === 0) return { out, stats: undefined };
+  const stats = recording ? device.empty([2, B, I, J, H]) : undefined;
+  const { structure, grid } = plan(device, sizes, forwardWish, { bias: !!bias, mask: !!mask });
+  device.run(forwardKernel({ ...structure, gated: attributes.gated, record: recording }), {
+    bindings: present({ qkv, bias: bias && preparedBias(device, bias, L, false), mask, out, stats }),
+    uniforms,
+    grid,
+    flops: 2 * flops,
+  });
+  return { out, stats };
+}
+
+function inputsOf({ qkv, bias, mask }: AttentionInputs, part: AttentionPart): AttentionInputs {
+  return { qkv: takePart(qkv, part), bias: bias && entryOf(bias, part.entry), mask: mask && takePart(mask, part) };
+}
+
+/** The same a few sequences at a time, for a device that lets no kernel see all of `qkv`. */
+function attendInParts(inputs: AttentionInputs, attributes: Attributes, recording: boolean): Attended {
+  const { qkv } = inputs;
+  const { device, shape: [B, I, J] } = qkv;
+  const { H, d4 } = sizesOf(qkv.shape, attributes);
+  const out = device.empty([B, I, J, H * d4 * 4]);
+  const stats = recording ? device.empty([2, B, I, J, H]) : undefined;
+  for (const part of attentionParts(qkv, attributes.axis)) {
+    using _ = device.scope("part");
+    const got = attend(inputsOf(inputs, part), attributes, recording);
+    putPart(got.out, out, part);
+    if (stats && got.stats) putPart(got.stats, stats, part, 1);
+  }
+  return { out, stats };
+}
+
+function attendBack(
+  { qkv, bias, mask }: AttentionInputs,
+  { out, stats }: Saved,
+  attributes: Attributes,
+  wanted: Wanted,
+  dOut: Tensor,
+  onTop?: Tensor,
+): { qkv: Tensor; bias: Tensor | undefined } {
+  const { device } = qkv;
+  const sizes = sizesOf(qkv.shape, attributes);
+  const { B, L, H, d4, flops, uniforms } = sizes;
+  const { gated } = attributes;
+  const dqkv = device.empty(qkv.shape);
+  if (dOut.size === 0) return { qkv: dqkv, bias: wanted.bias && bias ? device.zeros(bias.shape) : undefined };
+  const dBias = wanted.bias && bias ? onTop ?? device.empty(bias.shape) : undefined;
+  const terms = device.empty([out.size / (4 * d4), 4]);
+  const dO = gated ? device.empty(out.shape) : dOut;
+  device.run(termsKernel({ d4, gated }), {
+    bindings: present({ qkv: gated ? qkv : undefined, out, dOut, stats, terms, ...(gated ? { dO, dqkv } : {}) }),
+    uniforms: { H, n: terms.size / 4, width: uniforms.width },
+    grid: elementGrid(terms.size / 4, 64),
+    flops: (gated ? 9 : 2) * out.size,
+    bytesRead: 4 * (out.size * (gated ? 3 : 2) + terms.size / 2),
+    bytesWritten: 4 * (out.size * (gated ? 2 : 0) + terms.size),
+  });
+  const flags = { bias: !!bias, mask: !!mask };
+  const padded = bias && preparedBias(device, bias, L, false);
+  // Every kernel makes two products again, the logits and dO · v, and one for each gradient.
+  const run = (kernel: Kernel, grid: Grid, grads: number, more: Readonly<Record<string, Tensor | undefined>>) =>
+    device.run(kernel, {
+      bindings: present({ qkv, dO, terms, bias: padded, mask, ...more }),
       uniforms,
       grid,
-      flops: 2 * flops,
+      flops: (2 + grads) * flops,
+      bytesRead: 4 * (4 * out.size + terms.size + (padded?.size ?? 0) + (mask?.size ?? 0)), // q, k, v and dO
+      bytesWritten: 4 * (grads * out.size + (more.dBias?.size ?? 0)),
     });
+
+  const { structure, grid, blocks } = plan(device, sizes, backwardWish, flags);
+  const inPassing = dBias !== undefined && structure.family !== "workgroup" && B <= 65_535;
+  if (inPassing) {
+    const padding = () => onTop ? preparedBias(device, onTop, L, false) : device.empty([B * H * L, 4 * uniforms.L4]);
+    const sums = L % 4 === 0 ? dBias : padding();
+    const kernel = queriesKernel({ ...structure, sumBias: true, ...(onTop && { onTop: true }) });
+    run(kernel, [blocks, B, 1], 1, { dqkv, dBias: sums });
+    if (sums !== dBias) {
+      device.run(unpadBiasKernel({}), {
+        bindings: { padded: sums, bias: dBias },
+        uniforms: { L, L4: uniforms.L4, n: dBias.size },
+        grid: elementGrid(dBias.size, 64),
+        flops: 0,
+      });
+    }
+  } else if (dBias) {
+    const tiles = Math.ceil(L / BIAS_TILE);
+    const sums = onTop ? device.empty(onTop.shape) : dBias;
+    run(biasKernel({ d4, ...flags }), [tiles, tiles, B * H], 0, { dBias: sums });
+    if (onTop) addInto(device, onTop, sums);
+  }
+  if (wanted.qkv) {
+    if (!inPassing) run(queriesKernel({ ...structure, sumBias: false }), grid, 1, { dqkv });
+    run(keysKernel(structure), grid, 2, { dqkv, bias: bias && preparedBias(device, bias, L, true) });
+  }
+  return { qkv: dqkv, bias: dBias };
+}
+
+/** The same a few sequences at a time; the gradient of the bias is their sum. */
+function attendBackInParts(
+  inputs: AttentionInputs,
+  { out, stats }: Saved,
+  attributes: Attributes,
+  wanted: Wanted,
+  dOut: Tensor,
+): { qkv: Tensor; bias: Tensor | undefined } {
+  const { qkv, bias } = inputs;
+  const { device } = qkv;
+  const dqkv = device.empty(qkv.shape);
+  const dBias = wanted.bias && bias ? device.empty(bias.shape) : undefined;
+  let total: Tensor | undefined;
+  for (const part of attentionParts(qkv, attributes.axis)) {
+    using scope = device.scope("part");
+    const saved = { out: takePart(out, part), stats: takePart(stats, part, 1) };
+    const before = part.first === 0 ? undefined : total;
+    const got = attendBack(inputsOf(inputs, part), saved, attributes, wanted, takePart(dOut, part), before);
+    putPart(got.qkv, dqkv, part);
+    if (!dBias || !got.bias) continue;
+    total = scope.keep(got.bias);
+    device.copy(total, dBias, { toElement: part.entry * total.size });
+  }
+  return { qkv: dqkv, bias: dBias };
+}
+
+const op = defineOp<AttentionInputs, "qkv" | "bias" | "mask", Saved, Attributes>({
+  name: "attention",
+  needs: ["qkv", "bias", "mask"],
+  forward(inputs, attributes, { recording }) {
+    const { out, stats } = (isVisible(inputs.qkv) ? attend : attendInParts)(inputs, attributes, recording);
     return stats ? { out, saved: { out, stats } } : { out };
   },
-  vjp({ device, inputs: { qkv, bias, mask }, saved: { out, stats }, attributes, wanted }, dOut) {
-    const sizes = sizesOf(qkv.shape, attributes);
-    const { B, L, H, d4, flops, uniforms } = sizes;
-    const { gated } = attributes;
-    const dqkv = device.empty(qkv.shape);
-    if (dOut.size === 0) return { qkv: dqkv, bias: wanted.bias && bias ? device.zeros(bias.shape) : undefined };
-    const dBias = wanted.bias && bias ? device.empty(bias.shape) : undefined;
-    const terms = device.empty([out.size / (4 * d4), 4]);
-    const dO = gated ? device.empty(out.shape) : dOut;
-    device.run(termsKernel({ d4, gated }), {
-      bindings: present({ qkv: gated ? qkv : undefined, out, dOut, stats, terms, ...(gated ? { dO, dqkv } : {}) }),
-      uniforms: { H, n: terms.size / 4, width: uniforms.width },
-      grid: elementGrid(terms.size / 4, 64),
-    });
-    const flags = { bias: !!bias, mask: !!mask };
-    const padded = bias && preparedBias(device, bias, L, false);
-    // Every kernel makes two products again, the logits and dO · v, and one for each gradient.
-    const run = (kernel: Kernel, grid: Grid, grads: number, more: Readonly<Record<string, Tensor | undefined>>) =>
-      device.run(kernel, {
-        bindings: present({ qkv, dO, terms, bias: padded, mask, ...more }),
-        uniforms,
-        grid,
-        flops: (2 + grads) * flops,
-      });
-
-    const { structure, grid, blocks } = plan(device, sizes, backwardWish, flags);
-    const inPassing = dBias !== undefined && structure.family !== "workgroup" && B <= 65_535;
-    if (inPassing) {
-      const sums = L % 4 === 0 ? dBias : device.empty([B * H * L, 4 * uniforms.L4]);
-      const kernel = queriesKernel({ ...structure, sumBias: true });
-      run(kernel, [blocks, B, 1], 1, { dqkv, dBias: sums });
-      if (sums !== dBias) {
-        device.run(unpadBiasKernel({}), {
-          bindings: { padded: sums, bias: dBias },
-          uniforms: { L, L4: uniforms.L4, n: dBias.size },
-          grid: elementGrid(dBias.size, 64),
-        });
-      }
-    } else if (dBias) {
-      const tiles = Math.ceil(L / BIAS_TILE);
-      run(biasKernel({ d4, ...flags }), [tiles, tiles, B * H], 0, { dBias });
-    }
-    if (wanted.qkv) {
-      if (!inPassing) run(queriesKernel({ ...structure, sumBias: false }), grid, 1, { dqkv });
-      run(keysKernel(structure), grid, 2, { dqkv, bias: bias && preparedBias(device, bias, L, true) });
-    }
-    return { qkv: dqkv, bias: dBias };
-  },
+  vjp: ({ inputs, saved, attributes, wanted }, dOut) =>
+    (isVisible(inputs.qkv) ? attendBack : attendBackInParts)(inputs, saved, attributes, wanted, dOut),
 });
 
 /**

@@ -131,7 +131,7 @@ export const forwardKernel = kernelFamily((structure: AttentionStructure & { gat
   const bindings: Record<string, BindingType> = { qkv: "load vec4f" };
   if (bias) bindings.bias = "load vec4f";
   if (mask) bindings.mask = "read f32";
-  bindings.out = "write vec4f";
+  bindings.out = "store vec4f";
   if (record) bindings.stats = "write f32";
   const loop = streamLoop(structure, {
     a: (token, d) => `qkv_at((${token}) * u.width + u.HD4 + head + ${d})`,
@@ -178,7 +178,7 @@ ${
 if (own_${i} < u.L) {
   let inverse_${i} = 1.0 / sum_${i};
   let to_${i} = token_${i} * u.HD4 + head;
-  ${unroll(d4, (d) => `out[to_${i} + ${d}u] = o_${i}_${d} * inverse_${i}${gate(i, d)};`)}
+  ${unroll(d4, (d) => `out_put(to_${i} + ${d}u, o_${i}_${d} * inverse_${i}${gate(i, d)});`)}
   ${record ? `stats[token_${i} * u.H + h] = top_${i}; stats[(u.S * u.L + token_${i}) * u.H + h] = inverse_${i};` : ""}
 }`)
     }`,

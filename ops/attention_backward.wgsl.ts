@@ -73,10 +73,10 @@ function startProducts({ t }: AttentionStructure, items: number): string {
 /**
  * Gradient of the queries, for a block of queries of one head and sequence, with keys and values streaming by. With
  * `sumBias` one workgroup goes through all sequences of a batch entry, one after the other, and adds the gradient of
- * the bias up in `dBias` [B, H, L, 4·L4] on the way.
+ * the bias up in `dBias` [B, H, L, 4·L4] on the way, `onTop` of what stands there.
  */
-export const queriesKernel = kernelFamily((structure: AttentionStructure & { sumBias: boolean }) => {
-  const { family, lanes, t, bias, mask, sumBias } = structure;
+export const queriesKernel = kernelFamily((structure: AttentionStructure & { sumBias: boolean; onTop?: boolean }) => {
+  const { family, lanes, t, bias, mask, sumBias, onTop } = structure;
   const bindings: Record<string, BindingType> = { qkv: "load vec4f", dO: "load vec4f", terms: "load vec4f" };
   if (bias) bindings.bias = "load vec4f";
   if (mask) bindings.mask = "read f32";
@@ -101,7 +101,8 @@ if (own_${i} < u.L) {
         unroll(block.items / 4, (g) => {
           const ds = [0, 1, 2, 3].map((j) => `ds_${i}_${4 * g + j}`).join(", ");
           const place = `bias_row_${i} + at / 4u + ${g}u`;
-          const sum = `dBias[${place}] = select(dBias[${place}], vec4f(), r == 0u) + vec4f(${ds});`;
+          const before = onTop ? `dBias[${place}]` : `select(dBias[${place}], vec4f(), r == 0u)`;
+          const sum = `dBias[${place}] = ${before} + vec4f(${ds});`;
           return g ? `if (at / 4u + ${g}u < u.L4) { ${sum} }` : sum;
         })
       }

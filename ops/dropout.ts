@@ -1,4 +1,4 @@
-import { defineOp, elementGrid, type Key, resolveAxis, type Tensor } from "../core/mod.ts";
+import { defineOp, elementGrid, inWindows, type Key, resolveAxis, type Tensor } from "../core/mod.ts";
 import { defineMap } from "./_map.ts";
 import { dropoutKernel } from "./dropout.wgsl.ts";
 import { reshape } from "./reshape.ts";
@@ -37,11 +37,16 @@ function dropped(x: Tensor, { k0, k1, rate, axes }: Attributes): Tensor {
   const { device, shape } = x;
   const shared = axes.some((axis) => shape[axis] !== 1);
   const out = device.empty(shape.map((n, axis) => (axes.includes(axis) ? 1 : n)));
-  const n = Math.ceil(out.size / 4);
-  device.run(dropoutKernel({ applied: !shared }), {
-    bindings: shared ? { out } : { x, out },
-    uniforms: { n, k0, k1, threshold: Math.ceil(rate * 2 ** 24), scale: 1 / (1 - rate) },
-    grid: elementGrid(n, 64),
+  const uniforms = { k0, k1, threshold: Math.ceil(rate * 2 ** 24), scale: 1 / (1 - rate) };
+  const reads = { x: shared ? undefined : x };
+  inWindows(device, out.size, { reads, writes: { out } }, (bindings, count, first) => {
+    const n = Math.ceil(count / 4);
+    device.run(dropoutKernel({ applied: !shared }), {
+      bindings,
+      uniforms: { ...uniforms, n, first: first / 4 },
+      grid: elementGrid(n, 64),
+      flops: shared ? 0 : count, // random bits are made of whole numbers
+    });
   });
   return shared ? applyMask({ x, mask: out }) : out;
 }

@@ -1,4 +1,4 @@
-import { defineOp, elementGrid, sameShape, type Tensor } from "../core/mod.ts";
+import { defineOp, elementGrid, inWindows, sameShape, type Tensor } from "../core/mod.ts";
 import { sigmoidGateGradientKernel, sigmoidGateKernel } from "./gate.wgsl.ts";
 
 /** Inputs of {@linkcode sigmoidGate}, all of one shape. */
@@ -25,11 +25,14 @@ const op = defineOp<Inputs, "x" | "gate">({
       );
     }
     const out = device.empty(x.shape);
-    const size = Math.ceil(x.size / 4);
-    device.run(sigmoidGateKernel({ residual: !!residual }), {
-      bindings: { x, gate, ...(residual ? { residual } : {}), out },
-      uniforms: { size },
-      grid: elementGrid(size, 64),
+    inWindows(device, x.size, { reads: { x, gate, residual }, writes: { out } }, (bindings, count) => {
+      const size = Math.ceil(count / 4);
+      device.run(sigmoidGateKernel({ residual: !!residual }), {
+        bindings,
+        uniforms: { size },
+        grid: elementGrid(size, 64),
+        flops: (residual ? 6 : 5) * count,
+      });
     });
     return { out };
   },
@@ -38,16 +41,15 @@ const op = defineOp<Inputs, "x" | "gate">({
     if (!wanted.x && !wanted.gate) return { residual };
     const dx = wanted.x ? device.empty(x.shape) : undefined;
     const dGate = wanted.gate ? device.empty(x.shape) : undefined;
-    const size = Math.ceil(x.size / 4);
-    device.run(sigmoidGateGradientKernel({ x: wanted.x, gate: wanted.gate }), {
-      bindings: {
-        gate,
-        d_out: dOut,
-        ...(dx ? { dx } : {}),
-        ...(dGate ? { x, d_gate: dGate } : {}),
-      },
-      uniforms: { size },
-      grid: elementGrid(size, 64),
+    const reads = { x: wanted.gate ? x : undefined, gate, d_out: dOut };
+    inWindows(device, x.size, { reads, writes: { dx, d_gate: dGate } }, (bindings, count) => {
+      const size = Math.ceil(count / 4);
+      device.run(sigmoidGateGradientKernel({ x: wanted.x, gate: wanted.gate }), {
+        bindings,
+        uniforms: { size },
+        grid: elementGrid(size, 64),
+        flops: (wanted.gate ? 8 : 5) * count,
+      });
     });
     return { x: dx, gate: dGate, residual };
   },

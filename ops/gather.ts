@@ -1,4 +1,4 @@
-import { defineOp, elementGrid, sizeOf, type Tensor } from "../core/mod.ts";
+import { defineOp, elementGrid, inWindows, sizeOf, type Tensor } from "../core/mod.ts";
 import { gatherKernel, oneHotKernel, scatterKernel } from "./gather.wgsl.ts";
 import { reduceMiddle } from "./_reduce.ts";
 
@@ -15,28 +15,39 @@ const embeddingOp = defineOp<{ table: Tensor; indices: Tensor }, "indices", Reco
     const out = device.empty([...indices.shape, ...row]);
     const vectors = sizeOf(row) % 4 === 0;
     const width = vectors ? 4 : 1;
-    const n = out.size / width;
-    device.run(gatherKernel({ vectors }), {
-      bindings: { table, indices, out },
-      uniforms: { n, rows, channels: sizeOf(row) / width },
-      grid: elementGrid(n, 64),
+    inWindows(device, indices.size, { reads: { indices }, writes: { out } }, ({ indices, out }) => {
+      const n = out.size / width;
+      device.run(gatherKernel({ vectors }), {
+        bindings: { table, indices, out },
+        uniforms: { n, rows, channels: sizeOf(row) / width },
+        grid: elementGrid(n, 64),
+        flops: 0,
+        bytesRead: 4 * (indices.size + out.size),
+      });
     });
     return { out };
   },
   vjp({ device, inputs: { indices }, shapes }, dOut) {
     const [rows, ...row] = shapes.table;
-    const positions = indices.size;
+    const size = sizeOf(shapes.table);
     const vectors = sizeOf(row) % 4 === 0;
     const channels = sizeOf(row) / (vectors ? 4 : 1);
-    const most = Math.max(1, Math.floor(MOST_PARTIAL / Math.max(1, sizeOf(shapes.table))));
-    const chunks = Math.max(1, Math.min(most, Math.ceil(positions / CHUNK)));
+    const most = Math.max(1, Math.floor(MOST_PARTIAL / Math.max(1, size)));
+    const chunkLength = Math.max(CHUNK, Math.ceil(indices.size / most));
+    const chunks = Math.max(1, Math.ceil(indices.size / chunkLength));
     const partial = device.zeros([chunks, ...shapes.table]);
-    device.run(scatterKernel({ vectors }), {
-      bindings: { d: dOut, indices, partial },
-      uniforms: { positions, rows, channels, chunks, chunkLength: Math.ceil(positions / chunks) },
-      grid: elementGrid(chunks * channels, 64),
+    inWindows(device, indices.size, { reads: { d: dOut, indices }, unit: chunkLength }, (windows, positions, first) => {
+      const now = Math.max(1, Math.ceil(positions / chunkLength));
+      const part = now === chunks ? partial : device.zeros([now, ...shapes.table]);
+      device.run(scatterKernel({ vectors }), {
+        bindings: { ...windows, partial: part },
+        uniforms: { positions, rows, channels, chunks: now, chunkLength },
+        grid: elementGrid(now * channels, 64),
+        flops: windows.d.size,
+      });
+      if (now !== chunks) device.copy(part, partial, { toElement: first / chunkLength * size });
     });
-    const table = chunks === 1 ? partial : reduceMiddle("sum", partial, [1, chunks, sizeOf(shapes.table)]);
+    const table = chunks === 1 ? partial : reduceMiddle("sum", partial, [1, chunks, size]);
     return { table: device.view(table, shapes.table) };
   },
 });
@@ -87,10 +98,14 @@ export function oneHot(indices: Tensor, classes: number): Tensor {
   }
   const { device } = indices;
   const out = device.empty([...indices.shape, classes]);
-  device.run(oneHotKernel, {
-    bindings: { indices, out },
-    uniforms: { n: out.size, classes },
-    grid: elementGrid(out.size, 64),
+  inWindows(device, indices.size, { reads: { indices }, writes: { out } }, (bindings, count) => {
+    const n = count * classes;
+    device.run(oneHotKernel, {
+      bindings,
+      uniforms: { n, classes },
+      grid: elementGrid(n, 64),
+      flops: 0,
+    });
   });
   return out;
 }

@@ -1,4 +1,4 @@
-import { defineOp, elementGrid, type Tensor } from "../core/mod.ts";
+import { defineOp, elementGrid, inWindows, type Tensor } from "../core/mod.ts";
 import { sumRows } from "./_reduce.ts";
 import { rowStructure } from "./_rows.ts";
 import { layerNormAffineKernel, layerNormGradientKernel, layerNormKernel } from "./layer_norm.wgsl.ts";
@@ -34,10 +34,13 @@ const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
     const rows = x.size / c;
     const s = rowStructure(device, c);
     const out = device.empty(x.shape), stats = device.empty([rows, 4]);
-    device.run(layerNormKernel({ ...s, gamma: !!gamma, beta: !!beta }), {
-      bindings: { x, ...(gamma ? { gamma } : {}), ...(beta ? { beta } : {}), out, stats },
-      uniforms: { rows, columns: s.vector ? c / 4 : c, inverse_c: 1 / c, eps },
-      grid: elementGrid(rows * s.rowLanes, 64),
+    inWindows(device, rows, { reads: { x }, writes: { out, stats } }, (windows, rows) => {
+      device.run(layerNormKernel({ ...s, gamma: !!gamma, beta: !!beta }), {
+        bindings: { ...windows, ...(gamma ? { gamma } : {}), ...(beta ? { beta } : {}) },
+        uniforms: { rows, columns: s.vector ? c / 4 : c, inverse_c: 1 / c, eps },
+        grid: elementGrid(rows * s.rowLanes, 64),
+        flops: (9 + (gamma ? 1 : 0) + (beta ? 1 : 0)) * rows * c,
+      });
     });
     return { out, saved: { stats } };
   },
@@ -48,20 +51,32 @@ const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
     let dx: Tensor | undefined;
     if (wanted.x) {
       dx = device.empty(x.shape);
-      device.run(layerNormGradientKernel({ ...s, gamma: !!gamma }), {
-        bindings: { x, d_out: dOut, ...(gamma ? { gamma } : {}), stats, dx },
-        uniforms: { rows, columns, inverse_c: 1 / c },
-        grid: elementGrid(rows * s.rowLanes, 64),
+      inWindows(device, rows, { reads: { x, d_out: dOut, stats }, writes: { dx } }, (windows, rows) => {
+        device.run(layerNormGradientKernel({ ...s, gamma: !!gamma }), {
+          bindings: { ...windows, ...(gamma ? { gamma } : {}) },
+          uniforms: { rows, columns, inverse_c: 1 / c },
+          grid: elementGrid(rows * s.rowLanes, 64),
+          flops: (13 + (gamma ? 2 : 0)) * rows * c,
+        });
       });
     }
     if (!wanted.gamma) return { x: dx, beta: wanted.beta ? sumRows(dOut, c) : undefined };
     const chunk = Math.max(16, Math.ceil(Math.sqrt(rows)));
     const chunks = Math.ceil(rows / chunk);
     const gammaSums = device.empty([chunks, c]), betaSums = device.empty([chunks, c]);
-    device.run(layerNormAffineKernel({ vector: s.vector }), {
-      bindings: { x, d_out: dOut, stats, d_gamma: gammaSums, d_beta: betaSums },
-      uniforms: { rows, columns, chunks, chunk },
-      grid: elementGrid(columns * chunks, 64),
+    const reads = { x, d_out: dOut, stats };
+    inWindows(device, rows, { reads, unit: chunk }, (windows, rows, first) => {
+      const inside = Math.ceil(rows / chunk);
+      const sums = inside === chunks ? [gammaSums, betaSums] : [device.empty([inside, c]), device.empty([inside, c])];
+      device.run(layerNormAffineKernel({ vector: s.vector }), {
+        bindings: { ...windows, d_gamma: sums[0], d_beta: sums[1] },
+        uniforms: { rows, columns, chunks: inside, chunk },
+        grid: elementGrid(columns * inside, 64),
+        flops: 6 * rows * c,
+      });
+      if (inside === chunks) return;
+      device.copy(sums[0], gammaSums, { toElement: first / chunk * c });
+      device.copy(sums[1], betaSums, { toElement: first / chunk * c });
     });
     return {
       x: dx,

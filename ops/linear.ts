@@ -1,6 +1,12 @@
-import { defineOp, type Device, elementGrid, type Tensor } from "../core/mod.ts";
+import { defineOp, type Device, elementGrid, inWindows, type Tensor } from "../core/mod.ts";
 import { sumRows } from "./_reduce.ts";
 import { runMatmul } from "./_matmul.ts";
+import { operationsOf } from "./_operations.ts";
+import { add, gelu, multiply, relu, sigmoid } from "./elementwise.ts";
+import { NORMAL_CDF_WGSL } from "./elementwise.wgsl.ts";
+import { isFused } from "./fusion.ts";
+import { intermediateType } from "./_intermediate.ts";
+import { reshape } from "./reshape.ts";
 import { type Activation, epilogueGradKernel } from "./linear.wgsl.ts";
 
 /** Weight `[cOut, cIn]` and optional bias `[cOut]` of a linear map, as PyTorch stores them. */
@@ -14,14 +20,20 @@ export interface LinearOptions {
   readonly gate?: Tensor;
   /** Added last: `[..., cOut]`. Not together with an activation. */
   readonly residual?: Tensor;
+  /**
+   * The result is needed inside a module only: the device may keep it in 16 bits, see `Device.intermediates`.
+   *
+   * @default false
+   */
+  readonly intermediate?: boolean;
 }
 
 type Inputs = { x: Tensor; weight: Tensor; bias?: Tensor; gate?: Tensor; residual?: Tensor };
 
-const op = defineOp<Inputs, "x" | "weight" | "gate", { y?: Tensor }, { activation: Activation }>({
+const op = defineOp<Inputs, "x" | "weight" | "gate", { y?: Tensor }, { activation: Activation; dtype: "f32" | "f16" }>({
   name: "linear",
   needs: ["x", "weight", "gate"],
-  forward({ x, weight, bias, gate, residual }, { activation }, { device, recording }) {
+  forward({ x, weight, bias, gate, residual }, { activation, dtype }, { device, recording }) {
     const [n, k] = weight.shape;
     const keepPre = recording && (activation === "gelu" || !!gate);
     const { out, pre } = runMatmul(device, {
@@ -35,6 +47,7 @@ const op = defineOp<Inputs, "x" | "weight" | "gate", { y?: Tensor }, { activatio
       gate,
       residual,
       keepPre,
+      dtype,
       ...(activation !== "none" && { activation }),
     });
     const shaped = device.view(out, [...x.shape.slice(0, -1), n]);
@@ -57,14 +70,25 @@ const op = defineOp<Inputs, "x" | "weight" | "gate", { y?: Tensor }, { activatio
   },
 });
 
+/** Operations an element of an activation's derivative. */
+const GRADIENT_OPERATIONS: Readonly<Record<Activation, number>> = {
+  none: 0,
+  relu: 0,
+  sigmoid: 3,
+  gelu: 7 + operationsOf("normalCdf(y)", NORMAL_CDF_WGSL),
+};
+
 function epilogueGrad(device: Device, dOut: Tensor, y: Tensor, gate: Tensor | undefined, activation: Activation) {
   const dPre = device.empty(dOut.shape);
   const dGate = gate && device.empty(dOut.shape);
-  const n = Math.ceil(dOut.size / 4);
-  device.run(epilogueGradKernel({ activation, gate: !!gate }), {
-    bindings: { dOut, y, dPre, ...(gate && dGate && { g: gate, dGate }) },
-    uniforms: { n },
-    grid: elementGrid(n, 64),
+  inWindows(device, dOut.size, { reads: { dOut, y, g: gate }, writes: { dPre, dGate } }, (bindings, count) => {
+    const n = Math.ceil(count / 4);
+    device.run(epilogueGradKernel({ activation, gate: !!gate }), {
+      bindings,
+      uniforms: { n },
+      grid: elementGrid(n, 64),
+      flops: (GRADIENT_OPERATIONS[activation] + (gate ? 8 : 0)) * count,
+    });
   });
   return { dPre, dGate };
 }
@@ -90,7 +114,7 @@ function epilogueGrad(device: Device, dOut: Tensor, y: Tensor, gate: Tensor | un
  * @throws {TypeError} If shapes do not fit, or an activation is asked for together with a gate or a residual.
  */
 export function linear(x: Tensor, { weight, bias }: LinearParams, options: LinearOptions = {}): Tensor {
-  const { activation = "none", gate, residual } = options;
+  const { activation = "none", gate, residual, intermediate = false } = options;
   const [n, k] = weight.shape;
   if (weight.shape.length !== 2 || x.shape.at(-1) !== k || (bias && (bias.size !== n))) {
     throw new TypeError(
@@ -110,5 +134,17 @@ export function linear(x: Tensor, { weight, bias }: LinearParams, options: Linea
   if (activation !== "none" && (gate || residual)) {
     throw new TypeError(`Cannot run linear with activation ${activation} and a gate or residual: choose one`);
   }
-  return op({ x, weight, bias, gate, residual }, { activation });
+  if (isFused(x.device, "epilogue")) {
+    const dtype = intermediate ? intermediateType(x.device, size / n, n) : "f32";
+    return op({ x, weight, bias, gate, residual }, { activation, dtype });
+  }
+  using scope = x.device.scope("linear");
+  let out = op({ x, weight }, { activation: "none", dtype: "f32" });
+  if (bias) out = add(out, bias);
+  if (activation !== "none") out = ACTIVATIONS[activation](out);
+  if (gate) out = multiply(out, reshape(sigmoid(gate), out.shape));
+  if (residual) out = add(reshape(residual, out.shape), out);
+  return scope.keep(out);
 }
+
+const ACTIVATIONS = { relu, gelu, sigmoid };

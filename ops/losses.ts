@@ -1,5 +1,6 @@
 import { defineOp, type Device, elementGrid, sameShape, type Tensor } from "../core/mod.ts";
 import { defineMap } from "./_map.ts";
+import { operationsOf } from "./_operations.ts";
 import {
   crossEntropyKernel,
   crossEntropyVjpKernel,
@@ -35,7 +36,7 @@ function meanOfParts(device: Device, parts: Tensor, count: number): { out: Tenso
   const sums = reduceMiddle("sum", parts, [rows, n, 1], rows === 1 ? 1 / count : 1);
   if (rows === 1) return { out: device.view(sums, []) };
   const out = device.empty([]);
-  device.run(quotientKernel, { bindings: { sums, out }, grid: [1, 1, 1] });
+  device.run(quotientKernel, { bindings: { sums, out }, grid: [1, 1, 1], flops: 1 });
   return { out, sums };
 }
 
@@ -51,6 +52,7 @@ function pointwiseLoss(loss: PointwiseLoss) {
         bindings: { prediction, goal: target, ...(mask ? { mask } : {}), partial },
         uniforms: { n, chunks, delta },
         grid: elementGrid(chunks, 64),
+        flops: (2 + operationsOf(loss.value) + (mask ? 2 : 0)) * n,
       });
       const { out, sums } = meanOfParts(device, partial, n);
       return { out, saved: { sums } };
@@ -62,6 +64,7 @@ function pointwiseLoss(loss: PointwiseLoss) {
         bindings: { prediction, goal: target, ...(mask && sums ? { mask, sums } : {}), d, dPrediction },
         uniforms: { n, delta, scale: mask ? 1 : 1 / prediction.size },
         grid: elementGrid(n, 64),
+        flops: (2 + operationsOf(loss.slope) + (mask ? 2 : 0)) * prediction.size,
       });
       return { prediction: dPrediction, target: wanted.target ? negated({ x: dPrediction }) : undefined };
     },
@@ -90,6 +93,7 @@ const crossEntropyOp = defineOp<EntropyInputs, keyof EntropyInputs, Sums & { row
       bindings: { logits, goal: targets, ...(mask ? { mask } : {}), parts, rowStats },
       uniforms: { rows, classes },
       grid: elementGrid(rows, 64),
+      flops: 7 * logits.size,
     });
     const { out, sums } = meanOfParts(device, parts, rows);
     return { out, saved: { rowStats, sums } };
@@ -101,6 +105,7 @@ const crossEntropyOp = defineOp<EntropyInputs, keyof EntropyInputs, Sums & { row
       bindings: { logits, goal: targets, ...(mask && sums ? { mask, sums } : {}), rowStats, d, dLogits },
       uniforms: { n: logits.size, classes, scale: mask ? 1 : classes / logits.size },
       grid: elementGrid(logits.size, 64),
+      flops: (5 + (mask ? 2 : 0)) * logits.size,
     });
     return { logits: dLogits };
   },

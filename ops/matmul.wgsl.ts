@@ -1,6 +1,7 @@
 /** Kernel text of the matrix product. Why it looks as it does: see ARCHITECTURE.md, "Matrix products". */
-import { type KernelFamily, kernelFamily, unroll } from "../core/mod.ts";
+import { kernelFamily, unroll } from "../core/mod.ts";
 import { NORMAL_CDF_WGSL } from "./elementwise.wgsl.ts";
+import type { MatmulTile } from "./matmul_tiles.ts";
 
 /** What is done to a finished element before it is stored. */
 export interface Epilogue {
@@ -15,10 +16,8 @@ export interface Epilogue {
 
 /** All that the text depends on. */
 export interface MatmulStructure {
-  readonly family: KernelFamily;
+  readonly tile: MatmulTile;
   readonly subgroupSize: number;
-  /** Vectors of four columns that a lane of a subgroup tile owns. */
-  readonly vectors: 1 | 2;
   /** A is stored [K, M]. */
   readonly aTransposed: boolean;
   /** B is stored [N, K]. */
@@ -29,14 +28,13 @@ export interface MatmulStructure {
 }
 
 /** Rows and columns of C that one workgroup computes. */
-export function tileOf(
-  { family, subgroupSize, vectors }: Pick<MatmulStructure, "family" | "subgroupSize" | "vectors">,
-): {
+export function tileOf({ tile, subgroupSize }: Pick<MatmulStructure, "tile" | "subgroupSize">): {
   tileM: number;
   tileN: number;
 } {
-  if (family === "subgroup") return { tileM: SUBGROUP_ROWS, tileN: 4 * vectors * subgroupSize };
-  return family === "workgroup" ? { tileM: SIDE, tileN: SIDE } : { tileM: 32, tileN: 64 };
+  if (tile.family === "subgroup") return { tileM: tile.rows, tileN: 4 * tile.vectors * subgroupSize };
+  if (tile.family === "workgroup") return { tileM: tile.side, tileN: tile.side };
+  return { tileM: PLAIN_ROWS * tile.rows, tileN: PLAIN_COLUMNS * 4 * tile.vectors };
 }
 
 /** A family's way to compute a tile; every invocation has `rows` by `vectors` accumulators s{i}_{j}. */
@@ -62,15 +60,15 @@ const XYZW = "xyzw";
  * and is given with the offsets in the uniforms.
  */
 export const matmulKernel = kernelFamily<MatmulStructure>((structure) => {
-  const { family, epilogue } = structure;
-  const build = { subgroup: subgroupTile, workgroup: workgroupTile, plain: registerTile }[family];
-  const tile = build(structure);
+  const { epilogue } = structure;
+  const { family } = structure.tile;
+  const tile = tileText(structure);
   return {
     name: "matmul",
     bindings: {
       a: "load vec4f",
       b: "load vec4f",
-      c: "write vec4f",
+      c: "store vec4f",
       ...(epilogue.bias ? { bias: "read vec4f" as const } : {}),
       ...(epilogue.gate ? { gate: "load vec4f" as const } : {}),
       ...(epilogue.residual ? { residual: "load vec4f" as const } : {}),
@@ -107,6 +105,12 @@ ${tile.body}
 ${store(tile, epilogue)}`,
   };
 });
+
+function tileText(structure: MatmulStructure): Tile {
+  const { tile } = structure;
+  if (tile.family === "subgroup") return subgroupTile(structure, tile);
+  return tile.family === "workgroup" ? workgroupTile(structure, tile) : registerTile(structure, tile);
+}
 
 /** WGSL functions of the epilogue and of its gradient. */
 export const EPILOGUE_FUNCTIONS: string = `
@@ -176,7 +180,7 @@ function finish({ bias, activation, gate, residual, keepPre }: Epilogue): string
   if (activation === "gelu") lines.push("v *= normalCdf(v);");
   if (gate) lines.push("v *= sigmoid4(gate_at(at));");
   if (residual) lines.push("v += residual_at(at);");
-  lines.push("c[at] = v;");
+  lines.push("c_put(at, v);");
   return lines.join(" ");
 }
 
@@ -205,16 +209,15 @@ function loadB({ bTransposed, ragged }: MatmulStructure, vectors: number, column
   });
 }
 
-const SUBGROUP_ROWS = 32;
+type TileOf<F> = MatmulTile & { readonly family: F };
 
 /**
- * For lavapipe: one subgroup a workgroup, its lanes along the columns, each with `vectors` vec4s of 32 rows; the vec4s
- * of A are spread over the lanes and broadcast. A step of 32 rows × 4 k × 2 vectors is 20 KiB of machine code; twice as
- * much would no longer fit the instruction cache.
+ * For lavapipe: one subgroup a workgroup, its lanes along the columns, each with `vectors` vec4s of `rows` rows; the
+ * vec4s of A are spread over the lanes and broadcast. A step of 32 rows × 4 k × 2 vectors is 20 KiB of machine code;
+ * twice as much would no longer fit the instruction cache.
  */
-function subgroupTile(s: MatmulStructure): Tile {
-  const { subgroupSize: lanes, vectors, aTransposed } = s;
-  const rows = SUBGROUP_ROWS;
+function subgroupTile(s: MatmulStructure, { rows, vectors }: TileOf<"subgroup">): Tile {
+  const { subgroupSize: lanes, aTransposed } = s;
   const loads = unroll(rows / lanes, (p) => {
     const t = `(lane + ${p * lanes}u)`;
     const [row, k] = aTransposed ? [`row + ${t} % ${rows / 4}u * 4u`, `k + ${t} / ${rows / 4}u`] : [`row + ${t}`, "k"];
@@ -238,87 +241,92 @@ function subgroupTile(s: MatmulStructure): Tile {
   };
 }
 
-/** For adapters without subgroups or a CPU with narrow ones: 8 × 8 values an invocation, nothing shared. */
-function registerTile(s: MatmulStructure): Tile {
-  const rows = 8, vectors = 2;
+/** Invocations of a plain workgroup, along the rows and the columns of its tile. */
+const PLAIN_ROWS = 4;
+const PLAIN_COLUMNS = 8;
+
+/** For adapters without subgroups or a CPU with narrow ones: every invocation on its own, nothing shared. */
+function registerTile(s: MatmulStructure, { rows, vectors }: TileOf<"plain">): Tile {
   const loads = s.aTransposed
-    ? unroll(4, (q) => unroll(2, (g) => `let a${q}_${g} = ${loadA(s, `row + ${g * 4}u`, `k + ${q}u`)};`))
+    ? unroll(4, (q) => unroll(rows / 4, (g) => `let a${q}_${g} = ${loadA(s, `row + ${g * 4}u`, `k + ${q}u`)};`))
     : unroll(rows, (i) => `let a${i} = ${loadA(s, `row + ${i}u`, "k")};`);
   const element = (i: number, k: number) => (s.aTransposed ? `a${k}_${i >> 2}.${XYZW[i & 3]}` : `a${i}.${XYZW[k]}`);
-  const column = (j: number) => `(n4First + ${j * 8}u)`;
+  const column = (j: number) => `(n4First + ${j * PLAIN_COLUMNS}u)`;
   return {
-    workgroupSize: 32,
+    workgroupSize: PLAIN_ROWS * PLAIN_COLUMNS,
     rows,
     vectors,
     row: (i) => `row + ${i}u`,
     column,
-    setup: "let row = tileRow * 32u + (lane / 8u) * 8u; let n4First = tileColumn * 16u + lane % 8u;",
+    setup: `let row = tileRow * ${PLAIN_ROWS * rows}u + (lane / ${PLAIN_COLUMNS}u) * ${rows}u; ` +
+      `let n4First = tileColumn * ${PLAIN_COLUMNS * vectors}u + lane % ${PLAIN_COLUMNS}u;`,
     step: 4,
     body: `${loads}\n${loadB(s, vectors, column)}\n${multiply({ rows, vectors }, element)}`,
   };
 }
 
-const SIDE = 64;
-const STAGED = 16;
-
 /**
- * For real GPUs: 64 × 64 values a workgroup, 8 × 8 an invocation, A and B staged in workgroup memory 16 k at a time,
- * both along k, so that the inner loop reads two vec4s of each for 64 products. A matrix that lies the other way is
- * turned in registers, four vec4s to a 4 × 4 block, on its way.
+ * For real GPUs: `side` × `side` values a workgroup, `rows` × 4 `vectors` an invocation, A and B staged in workgroup
+ * memory `depth` k at a time, both along k, so that the inner loop reads a vec4 of each for 16 products. A matrix that
+ * lies the other way is turned in registers, four vec4s to a 4 × 4 block, on its way.
  */
-function workgroupTile(s: MatmulStructure): Tile {
-  const rows = 8, vectors = 2;
-  const quads = SIDE / 4;
+function workgroupTile(s: MatmulStructure, { side, depth, rows, vectors }: TileOf<"workgroup">): Tile {
+  const quads = side / 4; // vec4s of a staged row
+  const down = side / rows, across = quads / vectors; // invocations along the rows and the columns
+  const invocations = down * across;
   const zero = (load: string, k: string) => `select(vec4f(), ${load}, ${k} < depth)`;
-  const guarded = { ...s, ragged: true }; // a step is 16 k long: the last one may pass the end
-  const along = (name: "a" | "b", first: string, k: string) =>
-    name === "a" ? loadA({ ...guarded, aTransposed: true }, `tileRow * ${SIDE}u + ${first}`, k) : zero(
-      `b_at(bBase + min(${k}, depth - 1u) * u.bLd + min((tileColumn * ${SIDE}u + ${first}) / 4u, u.N4 - 1u))`,
+  const guarded = { ...s, ragged: true }; // a step is `depth` k long: the last one may pass the end
+  const alongK = (name: "a" | "b", first: string, k: string) =>
+    name === "a" ? loadA({ ...guarded, aTransposed: true }, `tileRow * ${side}u + ${first}`, k) : zero(
+      `b_at(bBase + min(${k}, depth - 1u) * u.bLd + min((tileColumn * ${side}u + ${first}) / 4u, u.N4 - 1u))`,
       k,
     );
-  const across = (name: "a" | "b", n: string, k: string) => {
+  const acrossK = (name: "a" | "b", n: string, k: string) => {
     const [ld, last, tile] = name === "a"
       ? ["u.aLd", "u.M - 1u", "tileRow"]
       : ["u.bLd", "u.N4 * 4u - 1u", "tileColumn"];
     return zero(
-      `${name}_at(${name}Base + min(${tile} * ${SIDE}u + ${n}, ${last}) * ${ld} + min(${k}, depth - 1u) / 4u)`,
+      `${name}_at(${name}Base + min(${tile} * ${side}u + ${n}, ${last}) * ${ld} + min(${k}, depth - 1u) / 4u)`,
       k,
     );
   };
+  /** Shares `items` among the invocations; `t` is the item. */
+  const share = (items: number, text: string) =>
+    items % invocations === 0
+      ? unroll(items / invocations, (p) => `{ let t = lane + ${p * invocations}u; ${text} }`)
+      : `for (var t = lane; t < ${items}u; t += ${invocations}u) { ${text} }`;
   const straight = (name: "a" | "b") =>
-    unroll(4, (p) => {
-      const t = `(lane + ${p * 64}u)`;
-      return `${name}Tile[${t}] = ${along(name, `${t} % ${quads}u * 4u`, `(k + ${t} / ${quads}u)`)};`;
-    });
-  const turned = (name: "a" | "b") =>
-    `{\n${unroll(4, (c) => `let t${c} = ${across(name, `lane / 4u * 4u + ${c}u`, "(k + lane % 4u * 4u)")};`)}\n${
-      unroll(4, (q) =>
-        `${name}Tile[(lane % 4u * 4u + ${q}u) * ${quads}u + lane / 4u] = vec4f(${
-          [0, 1, 2, 3].map((c) =>
-            `t${c}.${XYZW[q]}`
-          ).join(", ")
-        });`)
-    }\n}`;
-  const fetch = unroll(4, (q) =>
-    unroll(2, (g) =>
-      `let a${q}_${g} = aTile[p + ${q * quads + g * 8}u + lane / 8u]; ` +
-      `let b${q}_${g} = bTile[p + ${q * quads + g * 8}u + lane % 8u];`));
+    share(depth * quads, `${name}Tile[t] = ${alongK(name, `t % ${quads}u * 4u`, `(k + t / ${quads}u)`)};`);
+  const turned = (name: "a" | "b") => {
+    const n = `t / ${depth / 4}u`, quad = `t % ${depth / 4}u * 4u`;
+    const loads = unroll(4, (c) => `let t${c} = ${acrossK(name, `${n} * 4u + ${c}u`, `(k + ${quad})`)};`);
+    const row = (q: number) => [0, 1, 2, 3].map((c) => `t${c}.${XYZW[q]}`).join(", ");
+    const stores = unroll(4, (q) => `${name}Tile[(${quad} + ${q}u) * ${quads}u + ${n}] = vec4f(${row(q)});`);
+    return share(depth / 4 * quads, `${loads}\n${stores}`);
+  };
+  const fetch = unroll(
+    4,
+    (q) =>
+      unroll(rows / 4, (g) => `let a${q}_${g} = aTile[p + ${q * quads + g * down}u + lane / ${across}u];`) + "\n" +
+      unroll(vectors, (j) => `let b${q}_${j} = bTile[p + ${q * quads + j * across}u + lane % ${across}u];`),
+  );
   return {
-    workgroupSize: 64,
-    declarations: `var<workgroup> aTile: array<vec4f, ${STAGED * quads}>;\nvar<workgroup> bTile: array<vec4f, ${
-      STAGED * quads
+    workgroupSize: invocations,
+    declarations: `var<workgroup> aTile: array<vec4f, ${depth * quads}>;\nvar<workgroup> bTile: array<vec4f, ${
+      depth * quads
     }>;`,
     rows,
     vectors,
-    row: (i) => `row + ${i % 4 + (i >> 2) * 32}u`,
-    column: (j) => `(n4First + ${j * 8}u)`,
-    setup: `let row = tileRow * ${SIDE}u + lane / 8u * 4u; let n4First = tileColumn * ${quads}u + lane % 8u;`,
-    step: STAGED,
+    row: (i) => `row + ${i % 4 + (i >> 2) * 4 * down}u`,
+    column: (j) => `(n4First + ${j * across}u)`,
+    setup: `let row = tileRow * ${side}u + lane / ${across}u * 4u; ` +
+      `let n4First = tileColumn * ${quads}u + lane % ${across}u;`,
+    step: depth,
     body: `workgroupBarrier();
 ${(s.aTransposed ? straight : turned)("a")}
 ${(s.bTransposed ? turned : straight)("b")}
 workgroupBarrier();
-for (var p = 0u; p < ${STAGED * quads}u; p += ${4 * quads}u) {
+for (var p = 0u; p < ${depth * quads}u; p += ${4 * quads}u) {
 ${fetch}
 ${multiply({ rows, vectors }, (i, k) => `a${k}_${i >> 2}.${XYZW[i & 3]}`)}
 }`,

@@ -1,10 +1,14 @@
-import { defineOp, type Device, elementGrid, kernel, type Shape, type Tensor } from "../core/mod.ts";
+import { defineOp, type Tensor } from "../core/mod.ts";
+import { outerFirst } from "./_opm_outer_first.ts";
+import { type OpmOrder, type OpmPlan, planOf } from "./_opm_plan.ts";
+import { weightFirst } from "./_opm_weight_first.ts";
 import { sumRows } from "./_reduce.ts";
-import { type Product, runMatmul } from "./_matmul.ts";
 import { add, multiplyScalar } from "./elementwise.ts";
+import { isFused } from "./fusion.ts";
+import { linear } from "./linear.ts";
+import { matmul } from "./matmul.ts";
 import { pad } from "./pad.ts";
 import { permute } from "./permute.ts";
-import { sum } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
 import { slice } from "./slice.ts";
 
@@ -28,8 +32,19 @@ export interface OuterProductMeanOptions {
   readonly scale?: number;
 }
 
-/** Bytes of the intermediate product of one chunk. */
-const CHUNK_BYTES = 64 * 2 ** 20;
+/**
+ * How much longer an operation of the order "outer first" takes than one of "weight first", since it moves the outer
+ * products about between its two products: measured on lavapipe, forward and backward together, at 64 and 128 residues,
+ * where the orders take the same time at about 35 and 45 sequences.
+ */
+const OUTER_FIRST_FACTOR = 1.25;
+
+/** The order with less to do: the weight first for few sequences, the outer products first for many. */
+function orderOf({ nSeq, nI, nJ, cA, cB, cOut }: OpmPlan): OpmOrder {
+  const outer = nI * nJ * cA * cB * (nSeq + cOut);
+  const weight = nI * nSeq * cB * cOut * (cA + nJ);
+  return outer * OUTER_FIRST_FACTOR < weight ? outerFirst : weightFirst;
+}
 
 const op = defineOp<
   OuterProductMeanInputs,
@@ -41,62 +56,13 @@ const op = defineOp<
   needs: ["a", "b", "weight"],
   forward({ a, b, weight, bias, residual }, { scale }, { device }) {
     const plan = planOf(a.shape, b.shape, weight.shape);
-    const [nBatch, nI, nJ] = [plan.nBatch, plan.nI, plan.nJ];
-    const { aRows, bRows, mixed } = operands(plan, a, b, weight, scale);
-    const out = device.empty([nBatch, nI, nJ, plan.cOut]);
-    for (const chunk of chunksOf(plan)) {
-      using _chunk = device.scope("chunk");
-      const t = halfProduct(device, plan, chunk, aRows, mixed);
-      runMatmul(device, {
-        ...contraction(plan, chunk, bRows, t),
-        bias,
-        residual,
-        into: { out, offset: chunk.first * nJ * plan.cOut },
-      });
-    }
-    return { out };
+    return { out: orderOf(plan).forward(device, plan, { a, b, weight, scale }, bias, residual) };
   },
   vjp({ device, inputs: { a, b, weight }, attributes: { scale }, wanted }, dOut) {
     const plan = planOf(a.shape, b.shape, weight.shape);
-    const { nJ, nSeq, cA, cB, cOut } = plan;
-    const { aRows, bRows, mixed } = operands(plan, a, b, weight, scale);
-    const dA = device.empty([plan.nBatch, plan.nI, nSeq, cA]);
-    const dB = device.zeros([plan.nBatch, nJ, nSeq, cB]);
-    let dMixed: Tensor | undefined;
-    for (const chunk of chunksOf(plan)) {
-      using scope = device.scope("chunk");
-      const rows = chunk.nBatch * chunk.nI * nSeq;
-      const batch = { outer: chunk.nBatch, inner: chunk.nI };
-      const dOffset = chunk.first * nJ * cOut;
-      const dT = runMatmul(device, {
-        ...{ a: bRows, b: dOut, m: nSeq * cB, n: cOut, k: nJ, aTransposed: true },
-        ...{ aOffset: chunk.batch * nJ * nSeq * cB, bOffset: dOffset, batch: { ...batch, aShared: "inner" } },
-      }).out;
-      if (wanted.b) {
-        const t = halfProduct(device, plan, chunk, aRows, mixed);
-        const parts = runMatmul(device, {
-          ...{ a: dOut, b: t, m: nJ, n: nSeq * cB, k: cOut, bTransposed: true, aOffset: dOffset, batch },
-        }).out;
-        const summed = sum(device.view(parts, [chunk.nBatch, chunk.nI, nJ * nSeq * cB]), { axes: [1] });
-        addAt(device, dB, summed, chunk.batch * nJ * nSeq * cB);
-      }
-      runMatmul(device, {
-        ...{ a: dT, b: mixed, m: rows, n: cA, k: cB * cOut },
-        into: { out: dA, offset: chunk.first * nSeq * cA },
-      });
-      const part = runMatmul(device, {
-        ...{ a: dT, b: aRows, m: cB * cOut, n: cA, k: rows, aTransposed: true, bOffset: chunk.first * nSeq * cA },
-      }).out;
-      dMixed = scope.keep(dMixed ? add(dMixed, part) : part);
-    }
     return {
-      a: permute(dA, [0, 2, 1, 3]),
-      b: permute(dB, [0, 2, 1, 3]),
-      weight: device.view(
-        multiplyScalar(permute(device.view(dMixed!, [cB, cOut, cA]), [1, 2, 0]), scale),
-        weight.shape,
-      ),
-      bias: wanted.bias ? sumRows(dOut, cOut) : undefined,
+      ...orderOf(plan).backward(device, plan, { a, b, weight, scale }, dOut),
+      bias: wanted.bias ? sumRows(dOut, plan.cOut) : undefined,
       residual: dOut,
     };
   },
@@ -107,8 +73,8 @@ const op = defineOp<
  * out[i, j] = residual[i, j] + bias + W · flatten(mean over s of a[s, i] ⊗ b[s, j]); with `scale`, its multiple of the
  * sum instead of the mean.
  *
- * The weight is applied to `a` first and the sequences are summed last, so neither the product [N_res, N_res, c, c]
- * nor the sum over sequences of full outer products is ever made.
+ * For few sequences the weight is applied to `a` first and the sequences are summed last; for many the outer products
+ * are summed first, some rows i at a time. A tensor [N_res, N_res, c, c] is never made.
  *
  * Source: Jumper et al. (2021), Suppl. Alg. 10 "OuterProductMean", lines 2-4 (one normalization for all pairs).
  *
@@ -126,6 +92,15 @@ export function outerProductMean(inputs: OuterProductMeanInputs, options: OuterP
       }] and [${residual?.shape ?? "none"}]`,
     );
   }
+  const { device } = a;
+  if (!isFused(device, "outer-product")) return pairByPair(inputs, attributes.scale);
+  if (!isFused(device, "epilogue") && (bias || residual)) {
+    using scope = device.scope("outerProductMean");
+    let out = outerProductMean({ a, b, weight }, options);
+    if (bias) out = add(out, bias);
+    if (residual) out = add(residual, out);
+    return scope.keep(out);
+  }
   const widen = (n: number) => Math.ceil(n / 4) * 4 - n;
   const [moreA, moreB, moreOut] = [widen(cA), widen(cB), widen(cOut)];
   if (!moreA && !moreB && !moreOut) return op({ a, b, weight, bias, residual }, attributes);
@@ -141,85 +116,12 @@ export function outerProductMean(inputs: OuterProductMeanInputs, options: OuterP
   return slice(out, [0, 0, 0, 0], [nBatch, nI, nJ, cOut]);
 }
 
-interface Plan {
-  readonly nBatch: number;
-  readonly nSeq: number;
-  readonly nI: number;
-  readonly nJ: number;
-  readonly cA: number;
-  readonly cB: number;
-  readonly cOut: number;
-}
-
-function planOf(a: Shape, b: Shape, weight: Shape): Plan {
-  const [nBatch, nSeq, nI, cA] = a;
-  const [nBatchB, nSeqB, nJ, cB] = b;
-  const [cOut, cIn] = weight;
-  if (a.length !== 4 || b.length !== 4 || nBatch !== nBatchB || nSeq !== nSeqB || cIn !== cA * cB) {
-    throw new TypeError(
-      `Cannot run outerProductMean on a [${a}], b [${b}], weight [${weight}]: they must be [batch, N_seq, N_i, cA], [batch, N_seq, N_j, cB], [cOut, cA * cB]`,
-    );
-  }
-  return { nBatch, nSeq, nI, nJ, cA, cB, cOut };
-}
-
-/** A run of rows i of some batch elements, computed at once. */
-interface Chunk {
-  readonly batch: number;
-  readonly nBatch: number;
-  readonly nI: number;
-  /** Rows (batch, i) before this chunk. */
-  readonly first: number;
-}
-
-function chunksOf({ nBatch, nSeq, nI, cB, cOut }: Plan): Chunk[] {
-  const rowBytes = nSeq * cB * cOut * 4;
-  if (nBatch * nI * rowBytes <= CHUNK_BYTES * 1.25) return [{ batch: 0, nBatch, nI, first: 0 }];
-  const size = Math.max(1, Math.floor(CHUNK_BYTES / rowBytes));
-  const chunks: Chunk[] = [];
-  for (let batch = 0; batch < nBatch; batch++) {
-    for (let i = 0; i < nI; i += size) {
-      chunks.push({ batch, nBatch: 1, nI: Math.min(size, nI - i), first: batch * nI + i });
-    }
-  }
-  return chunks;
-}
-
-/** `a` as [batch, i, s, cA], `b` as [batch, j, s, cB], the weight as [cB, cOut, cA] times the scale. */
-function operands({ cA, cB, cOut }: Plan, a: Tensor, b: Tensor, weight: Tensor, scale: number) {
-  return {
-    aRows: permute(a, [0, 2, 1, 3]),
-    bRows: permute(b, [0, 2, 1, 3]),
-    mixed: multiplyScalar(permute(reshape(weight, [cOut, cA, cB]), [2, 0, 1]), scale),
-  };
-}
-
-/** T[(b, i, s), (cB, cOut)] = sum over cA of a[b, i, s, cA] W[cOut, cA, cB], times the scale. */
-function halfProduct(device: Device, plan: Plan, chunk: Chunk, aRows: Tensor, mixed: Tensor): Tensor {
-  const { nSeq, cA, cB, cOut } = plan;
-  return runMatmul(device, {
-    ...{ a: aRows, b: mixed, m: chunk.nBatch * chunk.nI * nSeq, n: cB * cOut, k: cA, bTransposed: true },
-    aOffset: chunk.first * nSeq * cA,
-  }).out;
-}
-
-/** out[b, i][j, cOut] = sum over (s, cB) of b[b, j, (s, cB)] T[b, i, (s, cB), cOut]. */
-function contraction({ nSeq, nJ, cB, cOut }: Plan, chunk: Chunk, bRows: Tensor, t: Tensor): Product {
-  return {
-    ...{ a: bRows, b: t, m: nJ, n: cOut, k: nSeq * cB, aOffset: chunk.batch * nJ * nSeq * cB },
-    batch: { outer: chunk.nBatch, inner: chunk.nI, aShared: "inner" },
-  };
-}
-
-const ADD_AT = kernel({
-  name: "addAt",
-  bindings: { part: "read vec4f", total: "write vec4f" },
-  uniforms: { n: "u32", offset: "u32" },
-  body: "if (index < u.n) { total[u.offset + index] += part[index]; }",
-});
-
-/** Adds `part` to the elements of `total` from `offset` on; both are whole vec4s. */
-function addAt(device: Device, total: Tensor, part: Tensor, offset: number): void {
-  const n = part.size / 4;
-  device.run(ADD_AT, { bindings: { part, total }, uniforms: { n, offset: offset / 4 }, grid: elementGrid(n, 64) });
+/** The text-book order: the mean over sequences of every pair's outer product is stored, then mapped. */
+function pairByPair({ a, b, weight, bias, residual }: OuterProductMeanInputs, scale: number): Tensor {
+  using scope = a.device.scope("outerProductMean");
+  const [nBatch, nSeq, nI, cA] = a.shape, [, , nJ, cB] = b.shape;
+  const columns = (x: Tensor) => reshape(x, [nBatch, nSeq, x.size / (nBatch * nSeq)]);
+  const outer = reshape(matmul(columns(a), columns(b), { transposeA: true }), [nBatch, nI, cA, nJ, cB]);
+  const pairs = reshape(permute(multiplyScalar(outer, scale), [0, 1, 3, 2, 4]), [nBatch, nI, nJ, cA * cB]);
+  return scope.keep(linear(pairs, { weight, bias }, { residual }));
 }

@@ -1,4 +1,13 @@
-import { defineOp, type Device, elementGrid, resolveAxis, type Shape, sizeOf, type Tensor } from "../core/mod.ts";
+import {
+  defineOp,
+  type Device,
+  elementGrid,
+  inWindows,
+  resolveAxis,
+  type Shape,
+  sizeOf,
+  type Tensor,
+} from "../core/mod.ts";
 import { rowStructure } from "./_rows.ts";
 import { softmaxGradientKernel, softmaxKernel, type SoftmaxStructure } from "./softmax.wgsl.ts";
 
@@ -13,31 +22,41 @@ function linesOf(device: Device, shape: Shape, axis: number) {
   const length = shape[axis];
   const stride = sizeOf(shape.slice(axis + 1));
   const lines = sizeOf(shape) / length;
-  if (stride === 1) {
-    const s: SoftmaxStructure = { ...rowStructure(device, length), across: false };
-    const uniforms = { lines, columns: s.vector ? length / 4 : length, stride };
-    return { s, uniforms, grid: elementGrid(lines * s.rowLanes, 64) };
-  }
+  const across = stride > 1;
   const vector = stride % 4 === 0;
-  const s: SoftmaxStructure = { vector, rowLanes: 1, unrolled: 1, across: vector };
-  const wide = vector ? 4 : 1;
-  const uniforms = { lines: lines / wide, columns: length, stride: stride / wide };
-  return { s, uniforms, grid: elementGrid(uniforms.lines, 64) };
+  const s: SoftmaxStructure = across
+    ? { vector, rowLanes: 1, unrolled: 1, across: vector }
+    : { ...rowStructure(device, length), across: false };
+  const wide = across && vector ? 4 : 1;
+  const columns = !across && s.vector ? length / 4 : length;
+  return {
+    s,
+    /** Lines that lie among each other: as many are gone through together. */
+    blocks: lines / stride,
+    dispatch: (blocks: number) => ({
+      uniforms: { lines: blocks * stride / wide, columns, stride: stride / wide },
+      grid: elementGrid(blocks * stride / wide * s.rowLanes, 64),
+    }),
+  };
 }
 
 const op = defineOp<{ x: Tensor }, never, { out: Tensor }, { axis: number }>({
   name: "softmax",
   needs: [],
   forward({ x }, { axis }, { device }) {
-    const { s, uniforms, grid } = linesOf(device, x.shape, axis);
+    const { s, blocks, dispatch } = linesOf(device, x.shape, axis);
     const out = device.empty(x.shape);
-    device.run(softmaxKernel(s), { bindings: { x, out }, uniforms, grid });
+    inWindows(device, blocks, { reads: { x }, writes: { out } }, (bindings, count) => {
+      device.run(softmaxKernel(s), { bindings, ...dispatch(count), flops: 7 * bindings.x.size });
+    });
     return { out, saved: { out } };
   },
   vjp({ device, saved: { out }, attributes: { axis } }, dOut) {
-    const { s, uniforms, grid } = linesOf(device, out.shape, axis);
+    const { s, blocks, dispatch } = linesOf(device, out.shape, axis);
     const dx = device.empty(out.shape);
-    device.run(softmaxGradientKernel(s), { bindings: { y: out, d_out: dOut, dx }, uniforms, grid });
+    inWindows(device, blocks, { reads: { y: out, d_out: dOut }, writes: { dx } }, (bindings, count) => {
+      device.run(softmaxGradientKernel(s), { bindings, ...dispatch(count), flops: 4 * bindings.y.size });
+    });
     return { x: dx };
   },
 });

@@ -1,16 +1,17 @@
 import { defineOp, type Device, elementGrid, flatGrid, sameShape, type Tensor } from "../core/mod.ts";
+import { inParts, type Sizes } from "./_triangle_parts.ts";
 import {
   gateKernel,
-  PACK_GROUPS,
-  PACK_STEPS,
+  PACK_LANES,
   packGatedKernel,
   packKernel,
   PANEL,
+  PLANE_PAD,
+  PLANES,
   ROWS,
   STEPS,
   subgroupProductKernel,
   tileProductKernel,
-  UNGATE_STEPS,
   ungateKernel,
 } from "./triangle_product.wgsl.ts";
 
@@ -21,12 +22,6 @@ export type TriangleDirection = "outgoing" | "incoming";
 export interface TriangleProductOptions {
   /** `outgoing` sums over the second position of both inputs, `incoming` over the first. */
   readonly direction: TriangleDirection;
-}
-
-interface Sizes {
-  readonly batch: number;
-  readonly n: number;
-  readonly c: number;
 }
 
 /** An operand of the product: as it stands, or packed where the kernels are of the subgroup family. */
@@ -46,20 +41,34 @@ const product = defineOp<{ a: Tensor; b: Tensor }, "a" | "b", Record<never, neve
     }
     const sizes = { batch, n, c };
     const pFirst = isOutgoing(direction);
-    return { out: multiply(device, sizes, operand(device, sizes, a, pFirst), operand(device, sizes, b, pFirst)) };
+    const how = { reads: [a, b], widths: [1], operand: operandSize(device, sizes) };
+    const [out] = inParts(
+      device,
+      sizes,
+      how,
+      (
+        sizes,
+        [a, b],
+      ) => [multiply(device, sizes, operand(device, sizes, a, pFirst), operand(device, sizes, b, pFirst))],
+    );
+    return { out };
   },
   vjp({ device, inputs: { a, b }, shapes, attributes: { direction }, wanted }, dOut) {
     const [batch, n, , c] = shapes.a;
     const sizes = { batch, n, c };
     const pFirst = direction === "incoming";
-    const gradient = (other: Tensor, dOutPFirst: boolean) =>
-      multiplyBack(
-        device,
-        sizes,
-        direction,
-        operand(device, sizes, dOut, dOutPFirst),
-        () => operand(device, sizes, other, pFirst),
-      );
+    const gradient = (other: Tensor, dOutPFirst: boolean) => {
+      const how = { reads: [dOut, other], widths: [1], operand: operandSize(device, sizes) };
+      return inParts(device, sizes, how, (sizes, [dOut, other]) => [
+        multiplyBack(
+          device,
+          sizes,
+          direction,
+          operand(device, sizes, dOut, dOutPFirst),
+          () => operand(device, sizes, other, pFirst),
+        ),
+      ])[0];
+    };
     return { a: wanted.a ? gradient(b, true) : undefined, b: wanted.b ? gradient(a, false) : undefined };
   },
 });
@@ -81,31 +90,53 @@ const gated = defineOp<
       throw new TypeError(`gatedTriangleProduct() needs mask [${shape.slice(0, 3)}]: it is [${mask.shape}]`);
     }
     const sizes = gatedSizes(shape);
-    const [a, b] = gatedOperands(device, sizes, packed, mask, isOutgoing(direction));
-    return { out: multiply(device, sizes, a, b) };
+    const how = { reads: [packed], mask, widths: [1], operand: operandSize(device, sizes) };
+    const [out] = inParts(device, sizes, how, (sizes, [packed], mask) => {
+      const [a, b] = gatedOperands(device, sizes, packed, mask, isOutgoing(direction));
+      return [multiply(device, sizes, a, b)];
+    });
+    return { out };
   },
   vjp({ device, inputs: { packed, mask }, shapes, attributes: { direction }, wanted }, dOut) {
     if (!wanted.packed) return {};
     const sizes = gatedSizes(shapes.packed);
-    const [a, b] = gatedOperands(device, sizes, packed, mask, direction === "incoming");
-    const da = multiplyBack(device, sizes, direction, operand(device, sizes, dOut, true), () => b);
-    const db = multiplyBack(device, sizes, direction, operand(device, sizes, dOut, false), () => a);
-    const dPacked = device.empty(shapes.packed);
-    const groups = groupsOf(sizes), size = sizes.batch * sizes.n ** 2 * groups;
-    device.run(ungateKernel({ aligned: isAligned(sizes), mask: !!mask }), {
-      bindings: { packed, ...(mask ? { mask } : {}), da, db, d_packed: dPacked },
-      uniforms: {
-        c: sizes.c,
-        groups,
-        size,
-        step_position: Math.floor(64 / groups),
-        step_group: 64 % groups,
-      },
-      grid: elementGrid(size, 64 * UNGATE_STEPS),
-    });
+    const how = { reads: [packed, dOut], mask, widths: [4], operand: operandSize(device, sizes) };
+    const [dPacked] = inParts(
+      device,
+      sizes,
+      how,
+      (sizes, [packed, dOut], mask) => [gatedGradient(device, sizes, packed, mask, direction, dOut)],
+    );
     return { packed: dPacked };
   },
 });
+
+function gatedGradient(
+  device: Device,
+  sizes: Sizes,
+  packed: Tensor,
+  mask: Tensor | undefined,
+  direction: TriangleDirection,
+  dOut: Tensor,
+): Tensor {
+  const [a, b] = gatedOperands(device, sizes, packed, mask, direction === "incoming");
+  const da = multiplyBack(device, sizes, direction, operand(device, sizes, dOut, true), () => b);
+  const db = multiplyBack(device, sizes, direction, operand(device, sizes, dOut, false), () => a);
+  const dPacked = device.empty(packed.shape);
+  const groups = groupsOf(sizes), size = sizes.batch * sizes.n ** 2 * groups;
+  device.run(ungateKernel({ aligned: isAligned(sizes), mask: !!mask }), {
+    bindings: { packed, ...(mask ? { mask } : {}), da, db, d_packed: dPacked },
+    uniforms: { c: sizes.c, groups, size },
+    grid: elementGrid(size, 64),
+    flops: (mask ? 9 : 8) * da.size * 2,
+  });
+  return dPacked;
+}
+
+/** Elements that four channels of an operand take. */
+function operandSize(device: Device, sizes: Sizes): number {
+  return 4 * (usesPanels(device) ? planeOf(sizes) : sizes.n ** 2);
+}
 
 function isOutgoing(direction: TriangleDirection): boolean {
   if (direction !== "outgoing" && direction !== "incoming") {
@@ -122,6 +153,8 @@ const groupsOf = ({ c }: Sizes) => Math.ceil(c / 4);
 const isAligned = ({ c }: Sizes) => c % 4 === 0;
 const panelsOf = ({ n }: Sizes) => Math.ceil(n / PANEL);
 const stepsOf = ({ n }: Sizes) => Math.ceil(n / STEPS) * STEPS;
+/** Vec4s of a plane of a packed operand. */
+const planeOf = (sizes: Sizes) => panelsOf(sizes) * stepsOf(sizes) * PANEL + PLANE_PAD;
 const usesPanels = ({ traits }: Device) => traits.kernelFamily === "subgroup" && ROWS % traits.subgroupSize === 0;
 
 /** One side of a gradient: `other` is what dOut meets. The output's first position is dOut's when outgoing. */
@@ -138,13 +171,14 @@ function multiplyBack(
 function packing(sizes: Sizes, pFirst: boolean) {
   const { batch, n, c } = sizes;
   const groups = groupsOf(sizes), panels = panelsOf(sizes), steps = stepsOf(sizes);
-  const quads = Math.ceil(groups / PACK_GROUPS);
-  const [y, z] = flatGrid(batch * quads);
+  const span = Math.min(groups, PACK_LANES), blocks = Math.ceil(groups / span);
+  const plane = planeOf(sizes);
+  const [y, z] = flatGrid(batch * panels * blocks);
   return {
-    structure: { aligned: isAligned(sizes), whole: c % (4 * PACK_GROUPS) === 0 },
-    shape: [batch, groups, panels, steps, PANEL, 4],
-    uniforms: { n, c, groups, quads, steps, panels, p_first: pFirst ? 1 : 0, batches: batch },
-    grid: [panels * Math.ceil(steps / PACK_STEPS), y, z] as const,
+    structure: { aligned: isAligned(sizes) },
+    shape: [batch, groups, plane, 4],
+    uniforms: { n, c, groups, blocks, span, steps, panels, plane, p_first: pFirst ? 1 : 0, batches: batch },
+    grid: [Math.ceil(steps / Math.floor(PACK_LANES / span)), y, z] as const,
   };
 }
 
@@ -152,7 +186,7 @@ function operand(device: Device, sizes: Sizes, x: Tensor, pFirst: boolean): Oper
   if (!usesPanels(device)) return { values: x, pFirst };
   const { structure, shape, uniforms, grid } = packing(sizes, pFirst);
   const out = device.empty(shape);
-  device.run(packKernel(structure), { bindings: { x, out }, uniforms, grid });
+  device.run(packKernel(structure), { bindings: { x, out }, uniforms, grid, flops: 0 });
   return { values: out, pFirst };
 }
 
@@ -166,22 +200,25 @@ function gatedOperands(
   const inputs = { packed, ...(mask ? { mask } : {}) };
   if (usesPanels(device)) {
     const { structure, shape, uniforms, grid } = packing(sizes, pFirst);
-    const a = device.empty(shape), b = device.empty(shape);
+    const a = device.empty(shape, packed.dtype), b = device.empty(shape, packed.dtype);
     device.run(packGatedKernel({ ...structure, mask: !!mask }), {
       bindings: { ...inputs, a, b_out: b },
       uniforms,
       grid,
+      flops: (mask ? 6 : 5) * packed.size / 2,
     });
     return [{ values: a, pFirst }, { values: b, pFirst }];
   }
   const { batch, n, c } = sizes;
   const groups = groupsOf(sizes);
-  const a = device.empty([batch, n, n, c]), b = device.empty([batch, n, n, c]);
+  const edge = () => device.empty([batch, n, n, c], packed.dtype);
+  const a = edge(), b = edge();
   const size = batch * n * n * groups;
   device.run(gateKernel({ aligned: isAligned(sizes), mask: !!mask }), {
     bindings: { ...inputs, a, b },
     uniforms: { c, groups, size },
     grid: elementGrid(size, 64),
+    flops: (mask ? 6 : 5) * packed.size / 2,
   });
   return [{ values: a, pFirst }, { values: b, pFirst }];
 }
@@ -191,14 +228,14 @@ function multiply(device: Device, sizes: Sizes, x: Operand, y: Operand): Tensor 
   const { batch, n, c } = sizes;
   const { kernelFamily, subgroupSize: lanes } = device.traits;
   const aligned = isAligned(sizes), groups = groupsOf(sizes);
-  const out = device.empty([batch, n, n, c]);
+  const out = device.empty([batch, n, n, c], x.values.dtype); // in 16 bits if its operands are
   const flops = 2 * batch * n ** 3 * c;
   if (usesPanels(device)) {
     const panels = panelsOf(sizes);
-    const [gy, gz] = flatGrid(batch * groups);
-    device.run(subgroupProductKernel({ lanes, aligned }), {
+    const [gy, gz] = flatGrid(Math.ceil(batch * groups / PLANES));
+    device.run(subgroupProductKernel({ lanes, aligned, whole: n >= PANEL }), {
       bindings: { x: x.values, y: y.values, out },
-      uniforms: { n, c, groups, steps: stepsOf(sizes), panels, planes: batch * groups },
+      uniforms: { n, c, groups, steps: stepsOf(sizes), panels, plane: planeOf(sizes), planes: batch * groups },
       grid: [panels * Math.ceil(n / ROWS), gy, gz],
       flops,
     });

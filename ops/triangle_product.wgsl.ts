@@ -6,17 +6,26 @@ export const PANEL = 32;
 /** Rows of the output that one subgroup computes. */
 export const ROWS = 16;
 
+/**
+ * Groups of four channels that one subgroup computes, one after the other: what they store shares cache lines of 64
+ * bytes, which would otherwise be fetched from far for each of them.
+ */
+export const PLANES = 4;
+
 /** Steps of the sum in one turn of the loop; packed operands are padded with zeros to a multiple of it. */
 export const STEPS = 2;
 
-/** Steps of the sum that one packing workgroup goes through. */
-export const PACK_STEPS = 16;
+/** Invocations of a packing workgroup. */
+export const PACK_LANES = 32;
 
-/** Groups of channels that one invocation takes on the way back through the gates, 64 apart. */
-export const UNGATE_STEPS = 8;
+/**
+ * Vec4s between the planes of a packed operand: a cache line, else the planes of a power of two of rows would fall on the
+ * same few cache sets.
+ */
+export const PLANE_PAD = 4;
 
-/** Groups of four channels that a packing invocation takes: a cache line of 64 bytes. */
-export const PACK_GROUPS = 4;
+/** Rows in one turn of the packing loop. */
+const PACK_ROWS = 2;
 
 /** Four channels of a tensor whose last axis is no multiple of four: `NAME_group(first element, first channel)`. */
 const scalarGroup = (name: string, channels: string) => `
@@ -39,12 +48,6 @@ export interface GateStructure {
   readonly mask: boolean;
 }
 
-/** What the packing kernels depend on besides: whether C is a multiple of sixteen. */
-export interface PackStructure {
-  readonly aligned: boolean;
-  readonly whole: boolean;
-}
-
 /** Statements that give `left` and `right`, gated (not masked), and their parts, for channel group `g` of a position. */
 function gatedPair(aligned: boolean, position: string, g: string): string {
   const part = (i: number) =>
@@ -58,77 +61,76 @@ let right = ${part(2)}; let right_gate = sigmoid(${part(3)});`;
 const PACK_UNIFORMS = {
   n: "u32",
   c: "u32",
-  groups: "u32",
-  quads: "u32",
+  groups: "u32", // of four channels
+  blocks: "u32", // of as many groups as a workgroup has side by side
+  span: "u32", // that many
   steps: "u32",
   panels: "u32",
+  plane: "u32", // vec4s of a group's plane
   p_first: "u32",
   batches: "u32",
 } as const;
 
 /**
- * The frame of the packing kernels: [B, N, N, C] becomes [B, C / 4, panel, step, PANEL, 4]. `store` sees the position
- * read, the group of channels `g`, the vec4 written `to`, and `used`, which is false on the padding of the sum. Rows
- * beyond the last repeat it: what the product makes of them is not stored.
+ * The frame of the packing kernels: [B, N, N, C] becomes [B, C / 4, plane] with planes of [panel, step, PANEL, 4] and a
+ * pad. Lanes lie along the groups of channels, and more of them along the steps where there are few; each goes through
+ * the rows of a panel, so that cache lines are read and written as a whole. `store` sees the `position` read, the group
+ * of channels `g`, the vec4 written `to`, and `used`, which is false on the padding of the sum. Rows beyond the last
+ * repeat it: what the product makes of them is not stored.
  */
-function packing({ whole }: PackStructure, store: string, prepare = ""): string {
-  const one = (k: string) => `{ let g = g0 + ${k}; let to = at + r * ${PANEL}u + ${k} * plane; ${store} }`;
+function packing(store: string): string {
   return `
-let panel = group.x % u.panels;
-let first = group.x / u.panels * ${PACK_STEPS}u;
 let z = group.z * groups.y + group.y;
-if (z >= u.batches * u.quads) { return; }
-let b = z / u.quads;
-let g0 = z % u.quads * ${PACK_GROUPS}u;
-let p = min(panel * ${PANEL}u + lane, u.n - 1u);
-let place = b * u.n * u.n + p * select(1u, u.n, u.p_first > 0u);
-let stride = select(u.n, 1u, u.p_first > 0u);
-let plane = u.panels * u.steps * ${PANEL}u;
-let at = ((b * u.groups + g0) * u.panels + panel) * u.steps * ${PANEL}u + lane;
-for (var r = first; r < min(first + ${PACK_STEPS}u, u.steps); r++) {
-  let used = r < u.n;
-  let position = place + min(r, u.n - 1u) * stride;
-  ${prepare}
-  ${
-    whole
-      ? unroll(PACK_GROUPS, (k) => one(`${k}u`))
-      : `for (var k = 0u; k < min(${PACK_GROUPS}u, u.groups - g0); k++) ${one("k")}`
+let g = z % u.blocks * u.span + lane % u.span;
+let panel = z / u.blocks % u.panels;
+let b = z / (u.blocks * u.panels);
+let side = ${PACK_LANES}u / u.span;
+let r = group.x * side + lane / u.span;
+if (b >= u.batches || g >= u.groups || lane / u.span >= side || r >= u.steps) { return; }
+let used = r < u.n;
+let across = min(r, u.n - 1u);
+let at = (b * u.groups + g) * u.plane + (panel * u.steps + r) * ${PANEL}u;
+for (var i = 0u; i < ${PANEL}u; i += ${PACK_ROWS}u) {
+${
+    unroll(PACK_ROWS, (k) =>
+      `{ let p = min(panel * ${PANEL}u + i + ${k}u, u.n - 1u);
+let position = b * u.n * u.n + select(across * u.n + p, p * u.n + across, u.p_first > 0u);
+let to = at + i + ${k}u;
+${store} }`)
   }
 }`;
 }
 
 /** Rearranges one operand. */
-export const packKernel = kernelFamily((structure: PackStructure) => ({
+export const packKernel = kernelFamily(({ aligned }: { readonly aligned: boolean }) => ({
   name: "trianglePack",
-  workgroupSize: PANEL,
-  bindings: { x: structure.aligned ? "load vec4f" : "read f32", out: "write vec4f" },
+  workgroupSize: PACK_LANES,
+  bindings: { x: aligned ? "load vec4f" : "read f32", out: "write vec4f" },
   uniforms: PACK_UNIFORMS,
-  declarations: structure.aligned ? "" : scalarGroup("x", "u.c"),
+  declarations: aligned ? "" : scalarGroup("x", "u.c"),
   body: packing(
-    structure,
-    `let v = ${structure.aligned ? "x_at(position * u.groups + g)" : "x_group(position * u.c + 4u * g, 4u * g)"};
-    out[to] = select(vec4f(0.0), v, used);`,
+    `let v = ${aligned ? "x_at(position * u.groups + g)" : "x_group(position * u.c + 4u * g, 4u * g)"};
+out[to] = select(vec4f(0.0), v, used);`,
   ),
 }));
 
 /** Gates left and right, and rearranges both. */
-export const packGatedKernel = kernelFamily((structure: PackStructure & GateStructure) => ({
+export const packGatedKernel = kernelFamily(({ aligned, mask }: GateStructure) => ({
   name: "trianglePackGated",
-  workgroupSize: PANEL,
+  workgroupSize: PACK_LANES,
   bindings: {
-    packed: structure.aligned ? "load vec4f" : "read f32",
-    ...(structure.mask ? { mask: "read f32" as const } : {}),
-    a: "write vec4f",
-    b_out: "write vec4f",
+    packed: aligned ? "load vec4f" : "read f32",
+    ...(mask ? { mask: "read f32" as const } : {}),
+    a: "store vec4f",
+    b_out: "store vec4f",
   },
   uniforms: PACK_UNIFORMS,
-  declarations: SIGMOID + (structure.aligned ? "" : scalarGroup("packed", "u.c")),
+  declarations: SIGMOID + (aligned ? "" : scalarGroup("packed", "u.c")),
   body: packing(
-    structure,
-    `${gatedPair(structure.aligned, "position", "g")}
-    a[to] = left * left_gate * keep;
-    b_out[to] = right * right_gate * keep;`,
-    `let keep = select(0.0, ${structure.mask ? "mask[position]" : "1.0"}, used);`,
+    `let keep = select(0.0, ${mask ? "mask[position]" : "1.0"}, used);
+${gatedPair(aligned, "position", "g")}
+a_put(to, left * left_gate * keep);
+b_out_put(to, right * right_gate * keep);`,
   ),
 }));
 
@@ -138,8 +140,8 @@ export const gateKernel = kernelFamily(({ aligned, mask }: GateStructure) => ({
   bindings: {
     packed: aligned ? "load vec4f" : "read f32",
     ...(mask ? { mask: "read f32" as const } : {}),
-    a: aligned ? "write vec4f" : "write f32",
-    b: aligned ? "write vec4f" : "write f32",
+    a: aligned ? "store vec4f" : "write f32",
+    b: aligned ? "store vec4f" : "write f32",
   },
   uniforms: { c: "u32", groups: "u32", size: "u32" },
   declarations: SIGMOID + (aligned ? "" : scalarGroup("packed", "u.c")),
@@ -152,7 +154,7 @@ let keep = ${mask ? "mask[position]" : "1.0"};
 let a_value = left * left_gate * keep;
 let b_value = right * right_gate * keep;
 ${
-    aligned ? "a[index] = a_value; b[index] = b_value;" : `let at = position * u.c + 4u * g;
+    aligned ? "a_put(index, a_value); b_put(index, b_value);" : `let at = position * u.c + 4u * g;
 ${scalarStore("a", "at", "4u * g", "u.c", "a_value")}
 ${scalarStore("b", "at", "4u * g", "u.c", "b_value")}`
   }`,
@@ -165,7 +167,7 @@ export const ungateKernel = kernelFamily(({ aligned, mask }: GateStructure) => {
       ? `d_packed[(4u * position + ${i}u) * u.groups + g] = ${value};`
       : `{ let at = (4u * position + ${i}u) * u.c + 4u * g;
 ${scalarStore("d_packed", "at", "4u * g", "u.c", value)} }`;
-  const gradient = (name: string) => aligned ? `${name}_at(i)` : `${name}_group(position * u.c + 4u * g, 4u * g)`;
+  const gradient = (name: string) => aligned ? `${name}_at(index)` : `${name}_group(position * u.c + 4u * g, 4u * g)`;
   const input = aligned ? "load vec4f" : "read f32";
   return {
     name: "triangleUngate",
@@ -176,79 +178,91 @@ ${scalarStore("d_packed", "at", "4u * g", "u.c", value)} }`;
       db: input,
       d_packed: aligned ? "write vec4f" : "write f32",
     },
-    uniforms: { c: "u32", groups: "u32", size: "u32", step_position: "u32", step_group: "u32" },
+    uniforms: { c: "u32", groups: "u32", size: "u32" },
     declarations: SIGMOID +
       (aligned ? "" : ["packed", "da", "db"].map((name) => scalarGroup(name, "u.c")).join("\n")),
     body: `
-var i = block * ${64 * UNGATE_STEPS}u + lane;
-var position = i / u.groups;
-var g = i % u.groups;
-for (var step = 0u; step < ${UNGATE_STEPS}u && i < u.size; step++) {
+if (index >= u.size) { return; }
+let position = index / u.groups;
+let g = index % u.groups;
 ${gatedPair(aligned, "position", "g")}
 let keep = ${mask ? "mask[position]" : "1.0"};
 let d_left = ${gradient("da")} * keep * left_gate;
 let d_right = ${gradient("db")} * keep * right_gate;
 let d_left_gate = d_left * left * (1.0 - left_gate);
 let d_right_gate = d_right * right * (1.0 - right_gate);
-${["d_left", "d_left_gate", "d_right", "d_right_gate"].map((value, i) => store(i, value)).join("\n")}
-i += 64u;
-g += u.step_group;
-position += u.step_position;
-if (g >= u.groups) { g -= u.groups; position++; }
-}`,
+${["d_left", "d_left_gate", "d_right", "d_right_gate"].map((value, i) => store(i, value)).join("\n")}`,
   };
 });
+
+/** What the product of packed operands depends on. */
+export interface ProductStructure {
+  /** Invocations of a subgroup. */
+  readonly lanes: number;
+  /** Whether C is a multiple of four. */
+  readonly aligned: boolean;
+  /**
+   * Whether N is at least PANEL. The last rows and columns are then computed by tiles moved inwards, twice where tiles
+   * overlap, to the same bits; on lavapipe, conditions around the stores would take longer than all the rest at N = 64.
+   */
+  readonly whole: boolean;
+}
 
 /**
  * out[b, p, q, c] = Σ_r x[p, r, c] · y[q, r, c] of packed operands. Each subgroup computes ROWS × PANEL positions of
  * four channels: its lanes lie along q; the rows of x are spread over the lanes and broadcast.
  */
-export const subgroupProductKernel = kernelFamily(({ lanes, aligned }: { lanes: number; aligned: boolean }) => {
+export const subgroupProductKernel = kernelFamily(({ lanes, aligned, whole }: ProductStructure) => {
   const xLoads = Math.ceil(ROWS / lanes);
   const columns = PANEL / lanes;
+  const start = (name: string, i: number, row: string) =>
+    `let ${name}_row${i} = ${row} + ${i * lanes}u + lane;
+var ${name}_from${i} = plane * u.plane + ${name}_row${i} / ${PANEL}u * u.steps * ${PANEL}u + ${name}_row${i} % ${PANEL}u;`;
   const load = (name: string, s: number, i: number) =>
-    `let ${name}${s}_${i} = ${name}_at(${name}_from + ${s * PANEL + i * lanes}u);`;
+    `let ${name}${s}_${i} = ${name}_at(${name}_from${i} + ${s * PANEL}u);`;
   const add = (s: number, i: number) =>
     `let v${s} = subgroupBroadcast(x${s}_${Math.floor(i / lanes)}, ${i % lanes}u);
 ${unroll(columns, (j) => `acc${i}_${j} = fma(v${s}, y${s}_${j}, acc${i}_${j});`)}`;
+  const within = (place: string, statement: string) =>
+    whole ? `{ ${statement} }` : `if (${place} < u.n) { ${statement} }`;
   const store = (i: number, j: number) =>
-    `if (q + ${j * lanes}u < u.n) { ${
+    within(
+      `q + ${j * lanes}u`,
       aligned
-        ? `out[row + (q + ${j * lanes}u) * u.groups] = acc${i}_${j};`
-        : `let at = row + (q + ${j * lanes}u) * u.c; ${scalarStore("out", "at", "4u * g", "u.c", `acc${i}_${j}`)}`
-    } }`;
+        ? `out_put(row + (q + ${j * lanes}u) * u.groups, acc${i}_${j});`
+        : `let at = row + (q + ${j * lanes}u) * u.c; ${scalarStore("out", "at", "4u * g", "u.c", `acc${i}_${j}`)}`,
+    );
   return {
     name: "triangleProduct",
     subgroups: true,
     workgroupSize: lanes,
-    bindings: { x: "load vec4f", y: "load vec4f", out: aligned ? "write vec4f" : "write f32" },
-    uniforms: { n: "u32", c: "u32", groups: "u32", steps: "u32", panels: "u32", planes: "u32" },
+    bindings: { x: "load vec4f", y: "load vec4f", out: aligned ? "store vec4f" : "write f32" },
+    uniforms: { n: "u32", c: "u32", groups: "u32", steps: "u32", panels: "u32", plane: "u32", planes: "u32" },
     body: `
-let plane = group.z * groups.y + group.y;
-if (plane >= u.planes) { return; }
-let y_panel = group.x % u.panels;
-let x_tile = group.x / u.panels;
-var x_from = (plane * u.panels + x_tile / ${PANEL / ROWS}u) * u.steps * ${PANEL}u + x_tile % ${
-      PANEL / ROWS
-    }u * ${ROWS}u + lane;
-var y_from = (plane * u.panels + y_panel) * u.steps * ${PANEL}u + lane;
+let p = ${whole ? "min(" : "("}group.x / u.panels * ${ROWS}u${whole ? `, u.n - ${ROWS}u` : ""});
+let q_first = ${whole ? "min(" : "("}group.x % u.panels * ${PANEL}u${whole ? `, u.n - ${PANEL}u` : ""});
+let q = q_first + lane;
+let first_plane = (group.z * groups.y + group.y) * ${PLANES}u;
+for (var plane = first_plane; plane < min(first_plane + ${PLANES}u, u.planes); plane++) {
+${unroll(xLoads, (i) => start("x", i, "p"))}
+${unroll(columns, (i) => start("y", i, "q_first"))}
 ${unroll(ROWS, (i) => unroll(columns, (j) => `var acc${i}_${j} = vec4f(0.0);`))}
 for (var r = 0u; r < u.steps; r += ${STEPS}u) {
 ${unroll(STEPS, (s) => unroll(xLoads, (i) => load("x", s, i)) + unroll(columns, (i) => load("y", s, i)))}
 ${unroll(ROWS, (i) => `{ ${unroll(STEPS, (s) => add(s, i))} }`)}
-x_from += ${STEPS * PANEL}u;
-y_from += ${STEPS * PANEL}u;
+${unroll(xLoads, (i) => `x_from${i} += ${STEPS * PANEL}u;`)}
+${unroll(columns, (i) => `y_from${i} += ${STEPS * PANEL}u;`)}
 }
 let b = plane / u.groups;
 let g = plane % u.groups;
-let p = x_tile * ${ROWS}u;
-let q = y_panel * ${PANEL}u + lane;
 ${
-      unroll(ROWS, (i) =>
-        `if (p + ${i}u < u.n) {
-let row = ${aligned ? `(b * u.n + p + ${i}u) * u.n * u.groups + g` : `(b * u.n + p + ${i}u) * u.n * u.c + 4u * g`};
-${unroll(columns, (j) => store(i, j))} }`)
-    }`,
+      unroll(ROWS, (i) => {
+        const place = `(b * u.n + p + ${i}u) * u.n`;
+        const row = aligned ? `${place} * u.groups + g` : `${place} * u.c + 4u * g`;
+        return within(`p + ${i}u`, `let row = ${row}; ${unroll(columns, (j) => store(i, j))}`);
+      })
+    }
+}`,
   };
 });
 
@@ -265,11 +279,11 @@ export const tileProductKernel = kernelFamily(({ tile, aligned }: { tile: number
     `let ${name}_from${i} = base + min(${place} + ${i}u, u.n - 1u) * u.${name}_p;`;
   const store = (i: number, j: number) =>
     `if (p + ${i}u < u.n && q + ${j}u < u.n) { let at = base + ((p + ${i}u) * u.n + q + ${j}u) * u.stride; ${
-      aligned ? `out[at] = acc${i}_${j};` : scalarStore("out", "at", "4u * g", "u.c", `acc${i}_${j}`)
+      aligned ? `out_put(at, acc${i}_${j});` : scalarStore("out", "at", "4u * g", "u.c", `acc${i}_${j}`)
     } }`;
   return {
     name: "triangleProductTile",
-    bindings: { x: input, y: input, out: aligned ? "write vec4f" : "write f32" },
+    bindings: { x: input, y: input, out: aligned ? "store vec4f" : "write f32" },
     uniforms: {
       n: "u32",
       c: "u32",

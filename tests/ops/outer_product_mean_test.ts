@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { outerProductMean } from "../../ops/mod.ts";
+import { outerFirst } from "../../ops/_opm_outer_first.ts";
+import { planOf } from "../../ops/_opm_plan.ts";
+import { weightFirst } from "../../ops/_opm_weight_first.ts";
 import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
 
 function reference64(
@@ -36,6 +39,8 @@ for (
     [1, 5, 3, 6, 3, 2, 5, undefined],
     [2, 4, 3, 5, 8, 4, 6, 1],
     [1, 1, 1, 1, 1, 1, 1, undefined],
+    [2, 60, 3, 5, 4, 8, 12, undefined], // so many sequences that outer products come first
+    [1, 70, 4, 3, 3, 5, 7, 1],
   ] as const
 ) {
   gpuTest(
@@ -58,22 +63,57 @@ for (
   );
 }
 
-gpuTest("outerProductMean() in chunks of rows gives what it gives at once", async (device) => {
-  const [nSeq, n, c, cOut] = [700, 3, 32, 512]; // one row's intermediate product is 46 MB: every row is a chunk
-  const a = randomArray(nSeq * n * c, 1), weight = randomArray(cOut * c * c, 2);
-  const x = device.tensor(a, [1, nSeq, n, c]);
-  const out = await outerProductMean({ a: x, b: x, weight: device.tensor(weight, [cOut, c * c]) }).read();
-  for (const [i, j, z] of [[0, 0, 0], [2, 1, 511], [1, 2, 77]]) {
-    let expected = 0;
-    for (let s = 0; s < nSeq; s++) {
-      for (let d = 0; d < c; d++) {
-        for (let e = 0; e < c; e++) {
-          expected += a[(s * n + i) * c + d] * a[(s * n + j) * c + e] * weight[(z * c + d) * c + e] / nSeq;
+gpuTest(
+  "both orders of the sums, in several chunks of rows, agree; few elements are checked against float64",
+  async (device) => {
+    const [nSeq, nI, nJ, c, cOut] = [120, 100, 60, 32, 64];
+    const numbers = {
+      a: randomArray(nSeq * nI * c, 1),
+      b: randomArray(nSeq * nJ * c, 2),
+      w: randomArray(cOut * c * c, 3),
+    };
+    const inputs = {
+      a: device.tensor(numbers.a, [1, nSeq, nI, c]),
+      b: device.tensor(numbers.b, [1, nSeq, nJ, c]),
+      weight: device.tensor(numbers.w, [cOut, c * c]),
+      scale: 1 / nSeq,
+    };
+    const plan = planOf(inputs.a.shape, inputs.b.shape, inputs.weight.shape);
+    const dOut = device.tensor(randomArray(nI * nJ * cOut, 4), [1, nI, nJ, cOut]);
+    const [one, other] = await Promise.all([weightFirst, outerFirst].map(async (order) => {
+      const out = order.forward(device, plan, inputs);
+      const { a, b, weight } = order.backward(device, plan, inputs, dOut);
+      const found: [string, ArrayLike<number>][] = [];
+      for (const [name, tensor] of Object.entries({ out, a, b, weight })) found.push([name, await tensor.read()]);
+      return found;
+    }));
+    for (const [i, [name, data]] of one.entries()) {
+      const largest = Array.from(data).reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+      assertClose(other[i][1], data, { rtol: 0, atol: 1e-5 * largest }, name);
+    }
+    for (const [i, j, z] of [[0, 0, 0], [99, 59, 63], [57, 31, 7]]) {
+      let expected = 0;
+      for (let s = 0; s < nSeq; s++) {
+        for (let d = 0; d < c; d++) {
+          for (let e = 0; e < c; e++) {
+            expected += numbers.a[(s * nI + i) * c + d] * numbers.b[(s * nJ + j) * c + e] *
+              numbers.w[(z * c + d) * c + e] / nSeq;
+          }
         }
       }
+      assertClose([one[0][1][(i * nJ + j) * cOut + z]], [expected], { rtol: 1e-5, atol: 1e-5 });
     }
-    assertClose([out[(i * n + j) * cOut + z]], [expected], { rtol: 1e-4, atol: 1e-4 });
-  }
+  },
+);
+
+gpuTest("with thousands of sequences, memory for outer products stays that of a chunk", (device) => {
+  const [nSeq, n, c, cOut] = [2048, 96, 16, 32];
+  const a = device.zeros([1, nSeq, n, c]), weight = device.zeros([cOut, c * c]);
+  device.resetPeakMemory();
+  const before = device.memory.liveBytes;
+  outerProductMean({ a, b: a, weight });
+  const products = 4 * n * n * c * c; // 9.4 MB, in one chunk; a chunk of the other order would be of 80 MiB
+  assert.ok(device.memory.peakBytes - before < 3 * products + 4 * a.size, `${device.memory.peakBytes - before} bytes`);
 });
 
 gpuTest("outerProductMean() refuses shapes that do not fit, naming them", (device) => {

@@ -1,0 +1,89 @@
+/** The outer product mean in the order of the text-book: outer products summed over sequences, then the weight. */
+import { addInto, type Device, mostVisible, type Tensor } from "../core/mod.ts";
+import { intermediateType } from "./_intermediate.ts";
+import { runMatmul } from "./_matmul.ts";
+import { chunksOf, type OpmChunk, type OpmOrder, type OpmPlan } from "./_opm_plan.ts";
+import { entryOf, readRegion, writeRegion } from "./_region.ts";
+import { multiplyScalar } from "./elementwise.ts";
+import { permute } from "./permute.ts";
+
+/** Bytes of the outer products of one chunk. */
+const CHUNK_BYTES = 16 * 2 ** 20;
+
+/** For many sequences: their number counts once, with c · c operations a pair; [N_res, N_res, c, c] is never whole. */
+export const outerFirst: OpmOrder = {
+  forward(device, plan, { a, b, weight, scale }, bias, residual) {
+    const { nBatch, nI, nJ, cA, cB, cOut } = plan;
+    const scaled = multiplyScalar(weight, scale);
+    const out = device.empty([nBatch, nI, nJ, cOut]);
+    for (const chunk of rowChunks(device, plan)) {
+      using _ = device.scope("chunk");
+      const pairs = outerProducts(device, plan, chunk, columnsOf(a, chunk), entryOf(b, chunk.batch));
+      runMatmul(device, {
+        ...{ a: pairs, b: scaled, m: chunk.nI * nJ, n: cOut, k: cA * cB, bTransposed: true, bias, residual },
+        into: { out, offset: chunk.first * nJ * cOut },
+      });
+    }
+    return out;
+  },
+
+  backward(device, plan, { a, b, weight, scale }, dOut) {
+    const { nJ, nSeq, cA, cB, cOut } = plan;
+    const scaled = multiplyScalar(weight, scale);
+    const dA = device.empty(a.shape), dB = device.empty(b.shape);
+    let dWeight: Tensor | undefined, total: Tensor | undefined;
+    for (const chunk of rowChunks(device, plan)) {
+      using scope = device.scope("chunk");
+      const { batch, begin, first, nI } = chunk;
+      const aColumns = columnsOf(a, chunk), bColumns = entryOf(b, batch);
+      const pairs = outerProducts(device, plan, chunk, aColumns, bColumns);
+      const dOffset = first * nJ * cOut;
+      const rows = nI * nJ;
+      const part = runMatmul(device, {
+        ...{ a: dOut, b: pairs, m: cOut, n: cA * cB, k: rows, aTransposed: true, aOffset: dOffset },
+      }).out;
+      if (dWeight) addInto(device, dWeight, part);
+      else dWeight = scope.keep(part);
+      const dPairs = runMatmul(device, { a: dOut, b: scaled, m: rows, n: cA * cB, k: cOut, aOffset: dOffset }).out;
+      // [(i, cA), (j, cB)] again
+      const dOuter = permute(device.view(dPairs, [nI, nJ, cA, cB]), [0, 2, 1, 3]);
+      const dColumns = runMatmul(device, {
+        ...{ a: bColumns, b: dOuter, m: nSeq, n: nI * cA, k: nJ * cB, bTransposed: true },
+      }).out;
+      writeRegion(device.view(dColumns, aColumns.shape), dA, [batch, 0, begin, 0]);
+      const toB = runMatmul(device, { a: aColumns, b: dOuter, m: nSeq, n: nJ * cB, k: nI * cA }).out;
+      if (begin === 0 || !total) total = scope.keep(toB);
+      else addInto(device, total, toB);
+      device.copy(total, dB, { toElement: batch * total.size });
+    }
+    return { a: dA, b: dB, weight: device.view(multiplyScalar(dWeight!, scale), weight.shape) };
+  },
+};
+
+function rowChunks(device: Device, plan: OpmPlan): OpmChunk[] {
+  const { nJ, cA, cB } = plan;
+  return chunksOf(plan, {
+    rowSize: nJ * cA * cB,
+    bytes: Math.min(CHUNK_BYTES, 4 * mostVisible(device)),
+    together: false,
+  });
+}
+
+/** The chunk's columns of the MSA, `[1, nSeq, nI, cA]`. */
+function columnsOf(a: Tensor, { batch, begin, nI }: OpmChunk): Tensor {
+  return readRegion(a, [batch, 0, begin, 0], a.shape.with(0, 1).with(2, nI));
+}
+
+/** Sums over sequences of a[s, i] ⊗ b[s, j], `[i, j, cA, cB]`. */
+function outerProducts(
+  device: Device,
+  { nSeq, nJ, cA, cB }: OpmPlan,
+  { nI }: OpmChunk,
+  aColumns: Tensor,
+  bColumns: Tensor,
+): Tensor {
+  const [m, n] = [nI * cA, nJ * cB];
+  const dtype = intermediateType(device, m, n);
+  const { out } = runMatmul(device, { a: aColumns, b: bColumns, m, n, k: nSeq, aTransposed: true, dtype });
+  return permute(device.view(out, [nI, cA, nJ, cB]), [0, 2, 1, 3]);
+}

@@ -1,0 +1,82 @@
+import type { Device, Shape, Tensor } from "../core/mod.ts";
+
+/** Sizes of an outer product mean: a `[nBatch, nSeq, nI, cA]`, b `[nBatch, nSeq, nJ, cB]`, weight `[cOut, cA * cB]`. */
+export interface OpmPlan {
+  readonly nBatch: number;
+  readonly nSeq: number;
+  readonly nI: number;
+  readonly nJ: number;
+  readonly cA: number;
+  readonly cB: number;
+  readonly cOut: number;
+}
+
+/** What an order of the sums computes from. */
+export interface OpmInputs {
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly weight: Tensor;
+  /** Factor of the sum over sequences. */
+  readonly scale: number;
+}
+
+/** Gradients of a, b and the weight. */
+export interface OpmGradients {
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly weight: Tensor;
+}
+
+/** An order in which the sums over channels and over sequences are done. */
+export interface OpmOrder {
+  forward(device: Device, plan: OpmPlan, inputs: OpmInputs, bias?: Tensor, residual?: Tensor): Tensor;
+  backward(device: Device, plan: OpmPlan, inputs: OpmInputs, dOut: Tensor): OpmGradients;
+}
+
+/** The sizes, checked. */
+export function planOf(a: Shape, b: Shape, weight: Shape): OpmPlan {
+  const [nBatch, nSeq, nI, cA] = a;
+  const [nBatchB, nSeqB, nJ, cB] = b;
+  const [cOut, cIn] = weight;
+  if (a.length !== 4 || b.length !== 4 || nBatch !== nBatchB || nSeq !== nSeqB || cIn !== cA * cB) {
+    throw new TypeError(
+      `Cannot run outerProductMean on a [${a}], b [${b}], weight [${weight}]: they must be [batch, N_seq, N_i, cA], [batch, N_seq, N_j, cB], [cOut, cA * cB]`,
+    );
+  }
+  return { nBatch, nSeq, nI, nJ, cA, cB, cOut };
+}
+
+/** A run of rows i of some batch elements, computed at once. */
+export interface OpmChunk {
+  readonly batch: number;
+  readonly nBatch: number;
+  /** First row i. */
+  readonly begin: number;
+  readonly nI: number;
+  /** Rows (batch, i) before this chunk. */
+  readonly first: number;
+}
+
+/**
+ * Chunks of rows whose intermediate product stays below a size, which is below what WebGPU lets any kernel see.
+ *
+ * @param rowSize Elements of one row's intermediate product.
+ * @param bytes Bytes of a chunk's, at most.
+ * @param together Whether all batch elements may be one chunk.
+ */
+export function chunksOf(
+  { nBatch, nI }: OpmPlan,
+  { rowSize, bytes, together }: { readonly rowSize: number; readonly bytes: number; readonly together: boolean },
+): OpmChunk[] {
+  const most = bytes / 4;
+  if (together && nBatch * nI * rowSize <= most) return [{ batch: 0, nBatch, begin: 0, nI, first: 0 }];
+  const count = Math.ceil(nI / Math.max(1, Math.floor(most / rowSize)));
+  const size = Math.ceil(nI / count);
+  const chunks: OpmChunk[] = [];
+  for (let batch = 0; batch < nBatch; batch++) {
+    for (let begin = 0; begin < nI; begin += size) {
+      chunks.push({ batch, nBatch: 1, begin, nI: Math.min(size, nI - begin), first: batch * nI + begin });
+    }
+  }
+  return chunks;
+}

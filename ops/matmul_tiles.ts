@@ -1,0 +1,111 @@
+/** Which tiles the matrix product can be cut into, and which one a device uses. */
+import type { AdapterTraits, Device, KernelFamily } from "../core/mod.ts";
+
+/** How much of a product a workgroup and each of its invocations computes. */
+export type MatmulTile =
+  | {
+    readonly family: "subgroup";
+    /** Rows of a subgroup's tile: a multiple of its lanes. */
+    readonly rows: 16 | 32;
+    /** Vectors of four columns a lane; 1 where the product is no wider than that. */
+    readonly vectors: 1 | 2;
+  }
+  | {
+    readonly family: "workgroup";
+    /** Rows and columns of a workgroup's tile. */
+    readonly side: 32 | 64 | 128;
+    /** Length of the sums that is staged in workgroup memory at a time. */
+    readonly depth: 8 | 16;
+    /** Rows and vectors of four columns an invocation. */
+    readonly rows: 4 | 8;
+    readonly vectors: 1 | 2;
+  }
+  | {
+    readonly family: "plain";
+    /** Rows and vectors of four columns an invocation. */
+    readonly rows: 4 | 8;
+    readonly vectors: 1 | 2;
+  };
+
+/**
+ * What decides which tile is fastest: `large` and `small` products by the number of results, and `long` ones of
+ * transposed A (gradients of weights), whose sums are cut into parts.
+ */
+export type MatmulClass = "large" | "small" | "long";
+
+/** The classes, in the order of tables. */
+export const MATMUL_CLASSES: readonly MatmulClass[] = ["large", "small", "long"];
+
+/** Results below which a product is small: a tile of 64 × 64 then leaves parts of a GPU without work. */
+const SMALL = 2 ** 18;
+
+/** Which class a product belongs to. */
+export function matmulClass({ results, long }: { readonly results: number; readonly long: boolean }): MatmulClass {
+  return long ? "long" : results < SMALL ? "small" : "large";
+}
+
+/** Tiles that a family's kernels can have; the first one is used where nothing was measured. */
+const TILES: { readonly [F in KernelFamily]: readonly (MatmulTile & { readonly family: F })[] } = {
+  subgroup: [
+    { family: "subgroup", rows: 32, vectors: 2 },
+    { family: "subgroup", rows: 32, vectors: 1 },
+    { family: "subgroup", rows: 16, vectors: 2 },
+  ],
+  workgroup: [
+    { family: "workgroup", side: 64, depth: 16, rows: 8, vectors: 2 },
+    { family: "workgroup", side: 128, depth: 8, rows: 8, vectors: 2 },
+    { family: "workgroup", side: 128, depth: 16, rows: 8, vectors: 2 },
+    { family: "workgroup", side: 64, depth: 16, rows: 8, vectors: 1 },
+    { family: "workgroup", side: 64, depth: 16, rows: 4, vectors: 1 },
+    { family: "workgroup", side: 32, depth: 16, rows: 4, vectors: 1 },
+  ],
+  plain: [
+    { family: "plain", rows: 8, vectors: 2 },
+    { family: "plain", rows: 8, vectors: 1 },
+    { family: "plain", rows: 4, vectors: 2 },
+  ],
+};
+
+/** Tiles that an adapter can run, the built-in one first. */
+export function matmulTiles(
+  { kernelFamily, subgroupSize }: Pick<AdapterTraits, "kernelFamily" | "subgroupSize">,
+): readonly MatmulTile[] {
+  return TILES[kernelFamily].filter((tile) => tile.family !== "subgroup" || tile.rows % subgroupSize === 0);
+}
+
+/** Kernel parameters for an adapter: plain data, to be kept and given to `setTuning`. */
+export type Tuning = {
+  /** The tile of each class of products. */
+  readonly matmul: { readonly [C in MatmulClass]: MatmulTile };
+};
+
+const chosen = new WeakMap<Device, Tuning>();
+
+/**
+ * Sets the kernel parameters that a device uses from now on; results stay the same to rounding.
+ *
+ * @throws {TypeError} If they are not a tuning, or one of another kind of adapter.
+ */
+export function setTuning(device: Device, tuning: Tuning): void {
+  const known = matmulTiles(device.traits);
+  const choose = (name: MatmulClass) => {
+    const wanted = JSON.stringify(tuning?.matmul?.[name]);
+    const tile = known.find((tile) => JSON.stringify(tile) === wanted);
+    if (tile) return tile;
+    throw new TypeError(
+      `Cannot use ${wanted} for ${name} matrix products: kernels of the family ${device.traits.kernelFamily} are ` +
+        `${known.map((tile) => JSON.stringify(tile)).join(", ")}`,
+    );
+  };
+  chosen.set(device, { matmul: { large: choose("large"), small: choose("small"), long: choose("long") } });
+}
+
+/** The kernel parameters that a device uses: those set, else the built-in ones. */
+export function tuningOf(device: Device): Tuning {
+  const known = chosen.get(device);
+  if (known) return known;
+  const [tile] = matmulTiles(device.traits);
+  const tuning = { matmul: { large: tile, small: tile, long: tile } };
+  chosen.set(device, tuning);
+  return tuning;
+}

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import type { Device } from "../../core/mod.ts";
+import { runMatmul } from "../../ops/_matmul.ts";
+import {
+  MATMUL_CLASSES,
+  matmulClass,
+  type MatmulTile,
+  matmulTiles,
+  setTuning,
+  tuningOf,
+} from "../../ops/matmul_tiles.ts";
+import { assertClose, FAMILIES, gpuTest, ofFamily, randomArray } from "../_gpu.ts";
+
+type Layout = { readonly aTransposed: boolean; readonly bTransposed: boolean };
+
+/** Between them both operands lie both ways. */
+const LAYOUTS: readonly Layout[] = [
+  { aTransposed: false, bTransposed: true },
+  { aTransposed: true, bTransposed: false },
+];
+/** One tile with room to spare, several tiles with rests, and a sum long enough to be cut. */
+const SIZES = [[5, 12, 8], [133, 140, 20], [36, 68, 700]] as const;
+
+const all = (tile: MatmulTile) => ({ matmul: { large: tile, small: tile, long: tile } });
+
+/** Rows of a matrix product in float64. */
+function product(a: Float32Array, b: Float32Array, m: number, n: number, k: number, layout: Layout): Float64Array {
+  const out = new Float64Array(m * n);
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      for (let t = 0; t < k; t++) {
+        out[i * n + j] += a[layout.aTransposed ? t * m + i : i * k + t] * b[layout.bTransposed ? j * k + t : t * n + j];
+      }
+    }
+  }
+  return out;
+}
+
+async function check(device: Device, tile: MatmulTile): Promise<void> {
+  const before = tuningOf(device);
+  setTuning(device, all(tile));
+  try {
+    for (const layout of LAYOUTS) {
+      for (const [m, n, k] of SIZES) {
+        const [mGiven, kGiven] = layout.aTransposed ? [Math.ceil(m / 4) * 4, k] : [m, k]; // whole vec4s in rows
+        const a = randomArray(mGiven * kGiven, m), b = randomArray(k * n, n);
+        using scope = device.scope("product");
+        void scope;
+        const { out } = runMatmul(device, {
+          ...{ a: device.tensor(a, [a.length]), b: device.tensor(b, [b.length]), m: mGiven, n, k, ...layout },
+        });
+        assertClose(
+          await out.read(),
+          product(a, b, mGiven, n, k, layout),
+          { rtol: 1e-5, atol: 2e-5 },
+          `${JSON.stringify(tile)} ${JSON.stringify(layout)} ${mGiven} × ${n} × ${k}`,
+        );
+      }
+    }
+  } finally {
+    setTuning(device, before);
+  }
+}
+
+for (const family of FAMILIES) {
+  gpuTest(`every tile of the family ${family} gives the product`, async (shared) => {
+    const device = ofFamily(shared, family);
+    const tiles = matmulTiles(device.traits);
+    assert.ok(tiles.length >= 2, `${tiles.length} tiles`);
+    for (const tile of tiles) await check(device, tile);
+  });
+}
+
+gpuTest("a tuning of another kind of adapter, or none at all, is refused", (device) => {
+  const others = FAMILIES.filter((family) => family !== device.traits.kernelFamily);
+  for (const family of others) {
+    const [tile] = matmulTiles({ kernelFamily: family, subgroupSize: 8 });
+    assert.throws(() => setTuning(device, all(tile)), /TypeError: Cannot use .* for large matrix products/);
+  }
+  const [tile] = matmulTiles(device.traits);
+  assert.throws(() => setTuning(device, all({ ...tile, rows: 7 } as never)), TypeError);
+  assert.throws(() => setTuning(device, null as never), TypeError);
+  assert.deepEqual(tuningOf(device), all(tile));
+});
+
+Deno.test("products are told apart by their results, and by long sums", () => {
+  assert.deepEqual([
+    matmulClass({ results: 4096 * 512, long: false }),
+    matmulClass({ results: 64 * 64, long: false }),
+    matmulClass({ results: 4096 * 512, long: true }),
+  ], MATMUL_CLASSES);
+});
