@@ -59,8 +59,8 @@ export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint 
   if (metadata.format !== FORMAT) {
     throw new SyntaxError(
       `${source} is no checkpoint of denofold: its metadata says format ${
-        metadata.format ?? "nothing"
-      }, expected ${FORMAT}`,
+        JSON.stringify(metadata.format?.slice(0, 40)) ?? "nothing"
+      }, expected "${FORMAT}"`,
     );
   }
   if (metadata[ARRAY_SUM] === undefined || metadata[TEXT_SUM] !== sumOfTexts(metadata)) {

@@ -1,4 +1,4 @@
-import { type Device, elementGrid, leaves, type Tensor, type Tree } from "../core/mod.ts";
+import { type Device, elementGrid, inWindows, leaves, type Tensor, type Tree } from "../core/mod.ts";
 import { FlatLayout } from "./_flat.ts";
 import { emaKernel } from "./optimizer.wgsl.ts";
 
@@ -34,11 +34,15 @@ export class ExponentialMovingAverage {
   update(params: Tree<Tensor>): void {
     using _ = this.#device.scope("ema");
     const p = this.#layout.gather(this.#device, leaves<Tensor>(params));
-    const n4 = this.#layout.size / 4;
-    this.#device.run(emaKernel, {
-      bindings: { p, shadow: this.#shadow },
-      uniforms: { n4, decay: this.decay },
-      grid: elementGrid(n4, 64),
+    inWindows(this.#device, p.size, { reads: { p }, writes: { shadow: this.#shadow } }, (bindings, size) => {
+      const n4 = size / 4;
+      this.#device.run(emaKernel, {
+        bindings,
+        uniforms: { n4, decay: this.decay },
+        grid: elementGrid(n4, 64),
+        flops: 12 * n4,
+        bytesRead: 32 * n4,
+      });
     });
   }
 

@@ -1,4 +1,4 @@
-import { type Device, elementGrid, leaves, type Tensor, type Tree } from "../core/mod.ts";
+import { type Device, elementGrid, inWindows, leaves, type Tensor, type Tree } from "../core/mod.ts";
 import { FlatLayout } from "./_flat.ts";
 import { adamKernel, normKernel, squareSumKernel } from "./optimizer.wgsl.ts";
 
@@ -102,20 +102,35 @@ export class Optimizer {
     const g = layout.gather(device, dGiven);
     const norm = globalNorm(device, g);
     const p = layout.gather(device, given);
-    for (const [first, count] of layout.runs((i) => dGiven[i] !== null)) {
-      device.run(adamKernel({ decoupled: kind === "adamw" }), {
-        bindings: { g, norm, p, m: this.#m, v: this.#v },
-        uniforms: {
-          ...{ first: first / 4, n4: count / 4, rate: learningRate * factor, decay: weightDecay, beta2, eps },
-          rest1: 1 - beta1,
-          rest2: 1 - beta2,
-          correction1: 1 - beta1 ** this.#step,
-          correction2: Math.sqrt(1 - beta2 ** this.#step),
-          maxNorm: Math.min(maxNorm, 3e38),
-        },
-        grid: elementGrid(count / 4, 64),
-      });
-    }
+    const runs = layout.runs((i) => dGiven[i] !== null);
+    inWindows(device, layout.size, { reads: { g }, writes: { p, m: this.#m, v: this.#v } }, (windows, size, begin) => {
+      for (const [from, length] of runs) {
+        const first = Math.max(from, begin), count = Math.min(from + length, begin + size) - first;
+        if (count <= 0) continue;
+        device.run(adamKernel({ decoupled: kind === "adamw" }), {
+          bindings: { ...windows, norm },
+          uniforms: {
+            ...{
+              first: (first - begin) / 4,
+              n4: count / 4,
+              rate: learningRate * factor,
+              decay: weightDecay,
+              beta2,
+              eps,
+            },
+            rest1: 1 - beta1,
+            rest2: 1 - beta2,
+            correction1: 1 - beta1 ** this.#step,
+            correction2: Math.sqrt(1 - beta2 ** this.#step),
+            maxNorm: Math.min(maxNorm, 3e38),
+          },
+          grid: elementGrid(count / 4, 64),
+          flops: (kind === "adamw" ? 18 : 19) * count,
+          bytesRead: 16 * count,
+          bytesWritten: 12 * count,
+        });
+      }
+    });
     layout.scatter(device, p, given.map((tensor, i) => (dGiven[i] ? tensor : null)));
     return scope.keep(norm);
   }
@@ -162,17 +177,25 @@ function gradientLeaves(grads: Tree<Tensor | null>, count: number): (Tensor | nu
   return found;
 }
 
+/** Elements that one invocation of `squareSumKernel` sums. */
+const CHUNK = 1024;
+
 /** Square root of the sum of all squares, as a tensor `[1]`. */
 export function globalNorm(device: Device, flat: Tensor): Tensor {
-  const n4 = Math.ceil(flat.size / 4);
-  const chunks = Math.ceil(n4 / 256);
+  const chunks = Math.ceil(flat.size / CHUNK);
   const sums = device.empty([chunks]);
   const out = device.empty([1]);
-  device.run(squareSumKernel, {
-    bindings: { x: flat, out: sums },
-    uniforms: { n4, chunks },
-    grid: elementGrid(chunks, 64),
+  inWindows(device, flat.size, { reads: { x: flat }, unit: CHUNK }, ({ x }, size, first) => {
+    const now = Math.ceil(size / CHUNK);
+    const part = now === chunks ? sums : device.empty([now]);
+    device.run(squareSumKernel, {
+      bindings: { x, out: part },
+      uniforms: { n4: Math.ceil(size / 4), chunks: now },
+      grid: elementGrid(now, 64),
+      flops: 2 * size,
+    });
+    if (now !== chunks) device.copy(part, sums, { toElement: first / CHUNK });
   });
-  device.run(normKernel, { bindings: { x: sums, out }, uniforms: { chunks }, grid: [1, 1, 1] });
+  device.run(normKernel, { bindings: { x: sums, out }, uniforms: { chunks }, grid: [1, 1, 1], flops: chunks + 1 });
   return out;
 }

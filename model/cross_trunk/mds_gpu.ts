@@ -196,10 +196,16 @@ class Stepper {
   #step(points: Tensor): Tensor {
     const device = this.#device, m = this.#m, starts = points.shape[0];
     const grid = elementGrid(starts * m, WORKGROUP);
+    const flops = 22 * starts * m * m;
     const out = device.empty(points.shape);
     if (!this.#weights || !this.#inverse) {
       const uniforms = { starts, m, factor: this.#factor };
-      device.run(pullKernel({ weighted: false }), { bindings: { points, wanted: this.#wanted, out }, uniforms, grid });
+      device.run(pullKernel({ weighted: false }), {
+        bindings: { points, wanted: this.#wanted, out },
+        uniforms,
+        grid,
+        flops,
+      });
       return out;
     }
     using pulls = device.empty(points.shape);
@@ -207,11 +213,13 @@ class Stepper {
       bindings: { points, wanted: this.#wanted, weights: this.#weights, out: pulls },
       uniforms: { starts, m, factor: 0 },
       grid,
+      flops,
     });
     device.run(spreadKernel, {
       bindings: { points, pulls, inverse: this.#inverse, out },
       uniforms: { starts, m },
       grid,
+      flops: 6 * starts * m * m,
     });
     return out;
   }

@@ -1,4 +1,6 @@
 import type { Tensor } from "../../core/mod.ts";
+import { attentionTap } from "../layers/attention_capture.ts";
+import { checkShape } from "../layers/check_shape.ts";
 import { addUpdate, step } from "../layers/step.ts";
 import type { EvoformerConfig } from "./config.ts";
 import { msaColumnAttention } from "./msa_column_attention.ts";
@@ -70,9 +72,15 @@ function block<P extends NonNullable<Column>>(
   config: EvoformerConfig,
   options: BlockOptions,
 ): { m: Tensor; z: Tensor } {
-  const { device } = m;
-  const { nHeadMsa: nHead, msaDropout: rate, maskTrans, opmFirst } = config;
+  const { device, shape: [batch, nSeq, nRes] } = m;
+  const { cM, cZ, nHeadMsa: nHead, msaDropout: rate, maskTrans, opmFirst } = config;
+  checkShape("a block", "m", m, ["batch", "N_seq", "N_res", cM]);
+  checkShape("a block", "z", z, [batch, nRes, nRes, cZ]);
+  if (msaMask) checkShape("a block", "msaMask", msaMask, [batch, nSeq, nRes]);
+  if (pairMask) checkShape("a block", "pairMask", pairMask, [batch, nRes, nRes]);
   const { key } = options;
+  const onRows = attentionTap(options.capture, "msaRowAttention");
+  const onColumns = attentionTap(options.capture, "msaColumnAttention");
   const perModule = options.recompute === "module";
   const given = m;
   const msaUpdate = (updated: Tensor) => {
@@ -96,7 +104,7 @@ function block<P extends NonNullable<Column>>(
     ({ params, m, z, mask }) =>
       addUpdate(
         m,
-        (residual) => msaRowAttentionWithPairBias(params, m, z, { nHead, mask, residual }),
+        (residual) => msaRowAttentionWithPairBias(params, m, z, { nHead, mask, residual, capture: onRows }),
         key && { rate, key: key.at(0), axis: 1 },
       ),
     perModule,
@@ -106,7 +114,7 @@ function block<P extends NonNullable<Column>>(
       device,
       "msaColumnAttention",
       { params: column.params, m, mask: msaMask },
-      ({ params, m, mask }) => column.attention(params, m, { nHead, mask, residual: m }),
+      ({ params, m, mask }) => column.attention(params, m, { nHead, mask, residual: m, capture: onColumns }),
       perModule,
     ));
   }

@@ -1,3 +1,5 @@
+import { checkSize } from "../layers/config.ts";
+
 /** Sizes and rates of an Evoformer or extra-MSA stack. */
 export interface EvoformerConfig {
   /** Channels of the MSA representation. @default 256 (extra MSA: 64) */
@@ -74,9 +76,7 @@ function checked(config: EvoformerConfig): EvoformerConfig {
       if (!(value >= 0 && value < 1)) {
         throw new RangeError(`The Evoformer's ${name} must be at least 0 and below 1, got ${value}`);
       }
-    } else if (!(Number.isInteger(value) && value > 0)) {
-      throw new RangeError(`The Evoformer's ${name} must be a positive integer, got ${value}`);
-    }
+    } else checkSize("The Evoformer's", name, value);
   }
   return config;
 }

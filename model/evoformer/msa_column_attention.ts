@@ -1,5 +1,6 @@
 import type { Tensor } from "../../core/mod.ts";
 import { axialAttention } from "../layers/attention.ts";
+import { checkRepresentation } from "../layers/check_shape.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import { projectionsOf } from "./attention_projections.ts";
 import type { MsaAttentionOptions } from "./msa_row_attention.ts";
@@ -18,6 +19,7 @@ export function msaColumnAttention(
   m: Tensor,
   options: MsaAttentionOptions,
 ): Tensor {
+  checkRepresentation("msaColumnAttention", "m", m, ["N_seq", "N_res"], params.layerNormM.weight.size, options);
   const x = normalize(params.layerNormM, m); // line 1
   return axialAttention(projectionsOf(params.mha), x, { ...options, axis: 1 }); // lines 2-6
 }

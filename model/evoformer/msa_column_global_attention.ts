@@ -1,5 +1,6 @@
 import type { Tensor } from "../../core/mod.ts";
-import { addScalar, divide, linear, multiply, multiplyScalar, permute, reshape, sum } from "../../ops/mod.ts";
+import { addScalar, divide, linear, multiply, multiplyScalar, permute, reshape, slice, sum } from "../../ops/mod.ts";
+import { checkRepresentation } from "../layers/check_shape.ts";
 import { maskPenalty, scaledDotProductAttention } from "../layers/cross_attention.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import type { MsaAttentionOptions } from "./msa_row_attention.ts";
@@ -23,15 +24,26 @@ export interface MsaGlobalAttentionOptions extends MsaAttentionOptions {
 export function msaColumnGlobalAttention(
   { layerNormM, globalAttention: { linearQ, linearK, linearV, linearG, linearO } }: MsaColumnGlobalAttentionParams,
   m: Tensor,
-  { nHead, mask, residual, eps = 1e-8 }: MsaGlobalAttentionOptions,
+  { nHead, mask, residual, capture, eps = 1e-8 }: MsaGlobalAttentionOptions,
 ): Tensor {
+  const besides = { mask, residual };
+  checkRepresentation("msaColumnGlobalAttention", "m", m, ["N_seq", "N_res"], layerNormM.weight.size, besides);
   const [batch, nSeq, nRes] = m.shape;
   const hidden = linearQ.weight.shape[0];
   const x = normalize(layerNormM, m); // line 1
   const query = linear(columnMean(x, mask, eps), linearQ); // lines 2 and 3
-  const q = reshape(query, [batch, nRes, nHead, hidden / nHead]);
+  const cHidden = hidden / nHead;
+  const q = reshape(query, [batch, nRes, nHead, cHidden]);
   const byColumn = (t: Tensor) => permute(t, [0, 2, 1, 3]);
   const k = byColumn(linear(x, linearK)), v = byColumn(linear(x, linearV)); // line 2
+  capture?.({
+    ...{ device: m.device, batch, nHead, rows: nRes, queries: 1, keys: nSeq, scale: 1 / Math.sqrt(cHidden) },
+    mask: mask && (() => permute(mask, [0, 2, 1])),
+    part: (head, from, to) => ({
+      q: slice(q, [0, from, head, 0], [batch, to, head + 1, cHidden]),
+      k: slice(k, [0, from, 0, 0], [batch, to, nSeq, cHidden]),
+    }),
+  });
   const penalty = mask && reshape(permute(maskPenalty(mask), [0, 2, 1]), [batch, nRes, 1, nSeq]);
   const o = scaledDotProductAttention(q, k, v, penalty && [penalty]); // lines 5 and 6
   const gate = linear(x, linearG, { activation: "sigmoid" }); // line 4

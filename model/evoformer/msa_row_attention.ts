@@ -1,5 +1,7 @@
 import type { Tensor } from "../../core/mod.ts";
 import { axialAttention, pairBias } from "../layers/attention.ts";
+import type { AttentionTap } from "../layers/attention_capture.ts";
+import { checkRepresentation, checkShape } from "../layers/check_shape.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import { projectionsOf } from "./attention_projections.ts";
 import type { MsaRowAttentionParams } from "./params.ts";
@@ -12,6 +14,8 @@ export interface MsaAttentionOptions {
   readonly mask?: Tensor;
   /** Added to the update: `[batch, N_seq, N_res, c_m]`. */
   readonly residual?: Tensor;
+  /** Told of the attention, for its probabilities. @default nobody */
+  readonly capture?: AttentionTap;
 }
 
 /**
@@ -29,6 +33,10 @@ export function msaRowAttentionWithPairBias(
   z: Tensor,
   options: MsaAttentionOptions,
 ): Tensor {
+  const of = "msaRowAttentionWithPairBias";
+  checkRepresentation(of, "m", m, ["N_seq", "N_res"], params.layerNormM.weight.size, options);
+  const [batch, , nRes] = m.shape;
+  checkShape(of, "z", z, [batch, nRes, nRes, params.layerNormZ.weight.size]);
   const x = normalize(params.layerNormM, m); // line 1
   const bias = pairBias(params.linearZ, normalize(params.layerNormZ, z)); // line 3
   return axialAttention(projectionsOf(params.mha), x, { ...options, axis: 2, bias }); // lines 2 and 4-7

@@ -1,4 +1,5 @@
 import type { Tensor } from "../../core/mod.ts";
+import { checkRepresentation } from "../layers/check_shape.ts";
 import { normalizedTransition, type TransitionOptions } from "../layers/transition.ts";
 import type { NormalizedTransitionParams } from "./params.ts";
 
@@ -16,5 +17,6 @@ export function msaTransition(
   m: Tensor,
   options?: TransitionOptions,
 ): Tensor {
+  checkRepresentation("msaTransition", "m", m, ["N_seq", "N_res"], layerNorm.weight.size, options);
   return normalizedTransition({ layerNorm, linear1: linear_1, linear2: linear_2 }, m, options);
 }

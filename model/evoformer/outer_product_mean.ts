@@ -10,6 +10,7 @@ import {
   reciprocal,
   reshape,
 } from "../../ops/mod.ts";
+import { checkRepresentation, checkShape } from "../layers/check_shape.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import type { OuterProductMeanParams } from "./params.ts";
 
@@ -38,11 +39,15 @@ export function outerProductMean(
   m: Tensor,
   { mask, residual }: OuterProductMeanOptions = {},
 ): Tensor {
+  const of = "outerProductMean";
+  checkRepresentation(of, "m", m, ["N_seq", "N_res"], layerNorm.weight.size, { mask });
+  const [batch, nSeq, nRes] = m.shape;
+  if (residual) checkShape(of, "residual", residual, [batch, nRes, nRes, weight.shape[0]]);
   const x = normalize(layerNorm, m); // line 1
   const a = linear(x, linear_1), b = linear(x, linear_2); // line 2
   // DEVIATION(Alg. 10): the projection to c_z, its bias included, comes before the division, as in the published code
   if (!mask) {
-    const scale = 1 / (EPS + m.shape[1]);
+    const scale = 1 / (EPS + nSeq);
     const scaled = bias && multiplyScalar(bias, scale);
     return outerProductMeanOp({ a, b, weight, bias: scaled, residual }, { scale }); // lines 3 and 4
   }

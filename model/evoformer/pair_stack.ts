@@ -1,4 +1,6 @@
 import type { Key, Tensor, Tree } from "../../core/mod.ts";
+import { attentionTap, type CaptureOptions } from "../layers/attention_capture.ts";
+import { checkRepresentation } from "../layers/check_shape.ts";
 import { addUpdate, type SharedDropout, step } from "../layers/step.ts";
 import type { EvoformerConfig } from "./config.ts";
 import { pairTransition } from "./pair_transition.ts";
@@ -7,7 +9,7 @@ import { triangleAttentionEndingNode, triangleAttentionStartingNode } from "./tr
 import { triangleMultiplicationIncoming, triangleMultiplicationOutgoing } from "./triangle_multiplication.ts";
 
 /** How a block or a stack of blocks runs. */
-export interface BlockOptions {
+export interface BlockOptions extends CaptureOptions {
   /** Makes dropout's decisions; it is not used up, keys are derived from it. @default no dropout */
   readonly key?: Key;
   /**
@@ -33,10 +35,13 @@ export function pairStack(
   params: PairStackParams,
   z: Tensor,
   pairMask: Tensor | undefined,
-  { nHeadPair: nHead, pairDropout: rate, maskTrans }: EvoformerConfig,
-  { key, recompute }: BlockOptions = {},
+  { cZ, nHeadPair: nHead, pairDropout: rate, maskTrans }: EvoformerConfig,
+  { key, recompute, capture }: BlockOptions = {},
 ): Tensor {
+  checkRepresentation("pairStack", "z", z, ["N_res", "N_res"], cZ, { mask: pairMask });
   let current = z;
+  const starting = attentionTap(capture, "triangleAttentionStarting");
+  const ending = attentionTap(capture, "triangleAttentionEnding");
   const drop = (index: number, axis: 1 | 2): SharedDropout | undefined =>
     key && { rate, key: key.at(FIRST_KEY + index), axis };
   type Inputs<P> = { readonly params: P; readonly z: Tensor; readonly mask: Tensor | undefined };
@@ -62,13 +67,21 @@ export function pairStack(
     "triangleAttentionStarting",
     params.triAttStart,
     ({ params, z, mask }) =>
-      addUpdate(z, (residual) => triangleAttentionStartingNode(params, z, { nHead, mask, residual }), drop(2, 1)),
+      addUpdate(
+        z,
+        (residual) => triangleAttentionStartingNode(params, z, { nHead, mask, residual, capture: starting }),
+        drop(2, 1),
+      ),
   );
   update(
     "triangleAttentionEnding",
     params.triAttEnd,
     ({ params, z, mask }) =>
-      addUpdate(z, (residual) => triangleAttentionEndingNode(params, z, { nHead, mask, residual }), drop(3, 2)),
+      addUpdate(
+        z,
+        (residual) => triangleAttentionEndingNode(params, z, { nHead, mask, residual, capture: ending }),
+        drop(3, 2),
+      ),
   );
   update(
     "pairTransition",

@@ -1,4 +1,5 @@
 import type { Tensor } from "../../core/mod.ts";
+import { checkRepresentation } from "../layers/check_shape.ts";
 import { normalizedTransition, type TransitionOptions } from "../layers/transition.ts";
 import type { NormalizedTransitionParams } from "./params.ts";
 
@@ -16,5 +17,6 @@ export function pairTransition(
   z: Tensor,
   options?: TransitionOptions,
 ): Tensor {
+  checkRepresentation("pairTransition", "z", z, ["N_res", "N_res"], layerNorm.weight.size, options);
   return normalizedTransition({ layerNorm, linear1: linear_1, linear2: linear_2 }, z, options);
 }

@@ -1,5 +1,6 @@
 import type { Device, Tensor, Tree } from "../../core/mod.ts";
 import { linear, reshape, slice } from "../../ops/mod.ts";
+import { inBlock } from "../layers/attention_capture.ts";
 import { step } from "../layers/step.ts";
 import { evoformerBlock, extraMsaBlock, type Representations } from "./block.ts";
 import type { EvoformerConfig } from "./config.ts";
@@ -83,7 +84,7 @@ function runBlocks<P extends Tree<Tensor>>(
   name: string,
   blocks: readonly P[],
   { m, z, ...masks }: Representations,
-  { key, recompute }: BlockOptions,
+  { key, recompute, capture }: BlockOptions,
   run: (block: P, inputs: Representations, options: BlockOptions) => { m: Tensor; z: Tensor },
 ): { m: Tensor; z: Tensor } {
   blocks.forEach((params, i) => {
@@ -92,7 +93,7 @@ function runBlocks<P extends Tree<Tensor>>(
       device,
       `${name}/${i}`,
       { params, m, z, ...masks },
-      ({ params, ...inputs }) => run(params, inputs, { key: key?.at(i), recompute }),
+      ({ params, ...inputs }) => run(params, inputs, { key: key?.at(i), recompute, capture: inBlock(capture, i) }),
       recompute === "block",
     ));
     if (i > 0) { for (const tensor of Object.values(before)) tensor.dispose(); }

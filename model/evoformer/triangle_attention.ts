@@ -1,5 +1,7 @@
 import type { Tensor } from "../../core/mod.ts";
 import { axialAttention, pairBias } from "../layers/attention.ts";
+import type { AttentionTap } from "../layers/attention_capture.ts";
+import { checkRepresentation } from "../layers/check_shape.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import { projectionsOf } from "./attention_projections.ts";
 import type { TriangleAttentionParams } from "./params.ts";
@@ -12,6 +14,8 @@ export interface TriangleAttentionOptions {
   readonly mask?: Tensor;
   /** Added to the update: `[batch, N_res, N_res, c_z]`. */
   readonly residual?: Tensor;
+  /** Told of the attention, for its probabilities. @default nobody */
+  readonly capture?: AttentionTap;
 }
 
 /**
@@ -27,6 +31,14 @@ export function triangleAttentionStartingNode(
   z: Tensor,
   options: TriangleAttentionOptions,
 ): Tensor {
+  checkRepresentation(
+    "triangleAttentionStartingNode",
+    "z",
+    z,
+    ["N_res", "N_res"],
+    params.layerNorm.weight.size,
+    options,
+  );
   const x = normalize(params.layerNorm, z); // line 1
   const bias = pairBias(params.linear, x); // line 3
   return axialAttention(projectionsOf(params.mha), x, { ...options, axis: 2, bias }); // lines 2 and 4-7
@@ -45,6 +57,7 @@ export function triangleAttentionEndingNode(
   z: Tensor,
   options: TriangleAttentionOptions,
 ): Tensor {
+  checkRepresentation("triangleAttentionEndingNode", "z", z, ["N_res", "N_res"], params.layerNorm.weight.size, options);
   const x = normalize(params.layerNorm, z); // line 1
   const bias = pairBias(params.linear, x, true); // line 3
   return axialAttention(projectionsOf(params.mha), x, { ...options, axis: 1, bias }); // lines 2 and 4-7

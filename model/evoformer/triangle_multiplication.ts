@@ -1,4 +1,5 @@
 import type { Tensor } from "../../core/mod.ts";
+import { checkRepresentation } from "../layers/check_shape.ts";
 import { triangleUpdate, type TriangleUpdateOptions } from "../layers/triangle_multiplication.ts";
 import type { TriangleMultiplicationParams } from "./params.ts";
 
@@ -18,6 +19,14 @@ export function triangleMultiplicationOutgoing(
   z: Tensor,
   options: TriangleMultiplicationOptions = {},
 ): Tensor {
+  checkRepresentation(
+    "triangleMultiplicationOutgoing",
+    "z",
+    z,
+    ["N_res", "N_res"],
+    params.layerNormIn.weight.size,
+    options,
+  );
   return triangleUpdate(projectionsOf(params), z, { ...options, direction: "outgoing" });
 }
 
@@ -34,6 +43,14 @@ export function triangleMultiplicationIncoming(
   z: Tensor,
   options: TriangleMultiplicationOptions = {},
 ): Tensor {
+  checkRepresentation(
+    "triangleMultiplicationIncoming",
+    "z",
+    z,
+    ["N_res", "N_res"],
+    params.layerNormIn.weight.size,
+    options,
+  );
   return triangleUpdate(projectionsOf(params), z, { ...options, direction: "incoming" });
 }
 

@@ -1,6 +1,9 @@
 import type { Tensor } from "../../core/mod.ts";
-import { attention, linear, type LinearParams, pad, permute, reshape, sigmoidGate } from "../../ops/mod.ts";
-import { packLinear } from "./packed_linear.ts";
+import { attention, isFused, linear, type LinearParams, pad, permute, reshape, sigmoidGate } from "../../ops/mod.ts";
+import { type AttentionTap, axialTapped } from "./attention_capture.ts";
+import { explicitAttention } from "./explicit_attention.ts";
+import { inParts, partOf } from "./in_parts.ts";
+import { projectApart, projectPacked } from "./packed_linear.ts";
 
 /** Projections of multi-head self-attention: weights `[nHead * cHidden, c]`, and `[c, nHead * cHidden]` for the output. */
 export type SelfAttentionParams = {
@@ -34,6 +37,8 @@ export interface SelfAttentionOptions {
   readonly residual?: Tensor;
   /** What the gate is computed from, `[batch, I, J, c]`. @default what is attended to */
   readonly gateInput?: Tensor;
+  /** Told of the attention, for its probabilities. @default nobody */
+  readonly capture?: AttentionTap;
 }
 
 /**
@@ -47,7 +52,25 @@ export interface SelfAttentionOptions {
  * @throws {TypeError} If shapes do not fit, or channels do not divide into heads.
  */
 export function axialAttention(projections: AttentionProjections, x: Tensor, options: SelfAttentionOptions): Tensor {
-  const { nHead, axis, bias, mask, residual, gateInput } = options;
+  const { axis, mask, residual, gateInput, capture } = options;
+  if (capture) return attendAtOnce(projections, x, options);
+  const across = axis === 2 ? 1 : 2;
+  const { qkv, gate } = projections;
+  const columns = [...qkv, ...(gate ? [gate] : [])].reduce((sum, { weight }) => sum + weight.shape[0], 0);
+  const size = x.size / x.shape[3] * columns;
+  return inParts(x.device, { axis: across, count: x.shape[across], size }, (from, to) => {
+    const part = (x: Tensor) => partOf(x, across, from, to);
+    return attendAtOnce(projections, part(x), {
+      ...options,
+      mask: mask && part(mask),
+      residual: residual && part(residual),
+      gateInput: gateInput && part(gateInput),
+    });
+  });
+}
+
+function attendAtOnce(projections: AttentionProjections, x: Tensor, options: SelfAttentionOptions): Tensor {
+  const { nHead, axis, bias, mask, residual, gateInput, capture } = options;
   const { qkv, gate, out } = projections;
   const [c, hidden] = out.weight.shape;
   const cHidden = hidden / nHead;
@@ -70,8 +93,20 @@ export function axialAttention(projections: AttentionProjections, x: Tensor, opt
     : out.weight;
   const apart = gate !== undefined && gateInput !== undefined;
   const together = gate && !apart ? [...qkv, gate] : qkv;
-  const packed = linear(x, packLinear(together.map(widen)));
-  const settings = { heads: nHead, axis, gated: together !== qkv, scale: 1 / Math.sqrt(cHidden) };
+  const logits = { nHead, axis, scale: 1 / Math.sqrt(cHidden), bias, mask };
+  if (!isFused(x.device, "attention")) {
+    using scope = x.device.scope("attention");
+    const gated = together !== qkv;
+    const [q, k, v, inner] = projectApart(x, together, gated ? 4 : 3);
+    capture?.(axialTapped({ q, k, kFrom: 0, width: cHidden, ...logits }));
+    const separate = gate && apart ? linear(gateInput, gate) : inner;
+    const o = explicitAttention({ q, k, v, gate: separate, bias, mask }, { nHead, axis });
+    return scope.keep(linear(o, out, { residual }));
+  }
+  const packed = projectPacked(x, together.map(widen), { intermediate: !capture }); // a capture reads 32 bits
+  const width = cHidden + more;
+  capture?.(axialTapped({ q: packed, k: packed, kFrom: nHead * width, width, ...logits }));
+  const settings = { heads: nHead, axis, gated: together !== qkv, scale: logits.scale };
   let o = attention({ qkv: packed, bias, mask }, settings);
   if (apart) o = sigmoidGate({ x: o, gate: linear(gateInput, widen(gate)) });
   return linear(o, { weight: columns, bias: out.bias }, { residual });

@@ -42,9 +42,21 @@ export function maskPenalty(mask: Tensor): Tensor {
  * @returns `[..., Q, cHidden]`.
  */
 export function scaledDotProductAttention(q: Tensor, k: Tensor, v: Tensor, biases: readonly Tensor[] = []): Tensor {
-  const scaled = multiplyScalar(q, 1 / Math.sqrt(q.shape.at(-1)!));
-  const logits = biases.reduce(add, matmul(scaled, k, { transposeB: true }));
-  return matmul(softmax(logits), v);
+  return matmul(attentionProbabilities(q, k, biases), v);
+}
+
+/**
+ * What {@linkcode scaledDotProductAttention} weighs values with: softmax(scale · q kᵀ + bias), `[..., Q, K]`.
+ *
+ * @param scale @default 1 / √cHidden
+ */
+export function attentionProbabilities(
+  q: Tensor,
+  k: Tensor,
+  biases: readonly Tensor[] = [],
+  scale: number = 1 / Math.sqrt(q.shape.at(-1)!),
+): Tensor {
+  return softmax(biases.reduce(add, matmul(multiplyScalar(q, scale), k, { transposeB: true })));
 }
 
 /**

@@ -35,7 +35,7 @@ export function normal(deviation: number): Initializer {
 }
 
 /** Standard deviation of the standard normal distribution cut at ±2. */
-const CUT_DEVIATION = 0.87962566103423978;
+export const CUT_DEVIATION = 0.87962566103423978;
 
 /**
  * Normal numbers cut at two standard deviations, of variance gain / cIn.
@@ -84,7 +84,8 @@ export function layerNormShapes(c: number): { weight: ParamShape; bias: ParamSha
 export function initParams(device: Device, shapes: ParamShapes, key: Key): Tree<Tensor> {
   const base = key.split(1)[0];
   let index = 0;
-  return mapTree<ParamShape, Tensor>(shapes, (leaf) => device.tensor(leaf.initial(base.at(index++)), leaf.shape));
+  const numbers = (leaf: ParamShape) => device.dry ? { length: sizeOf(leaf.shape) } : leaf.initial(base.at(index++)); // plans need none
+  return mapTree<ParamShape, Tensor>(shapes, (leaf) => device.tensor(numbers(leaf), leaf.shape));
 }
 
 /**

@@ -1,5 +1,15 @@
 import type { Tensor } from "../../core/mod.ts";
-import { gatedTriangleProduct, linear, type LinearParams } from "../../ops/mod.ts";
+import {
+  gatedTriangleProduct,
+  isFused,
+  linear,
+  type LinearParams,
+  multiply,
+  reshape,
+  type TriangleDirection,
+  triangleProduct,
+} from "../../ops/mod.ts";
+import { inParts, partOf } from "./in_parts.ts";
 import { type LayerNormParams, normalize } from "./layer_norm.ts";
 import { packLinear } from "./packed_linear.ts";
 
@@ -46,9 +56,36 @@ export function triangleUpdate(
   { direction, mask, residual, normEps }: TriangleUpdateOptions,
 ): Tensor {
   const x = normalize(layerNormIn, z, normEps); // line 1
-  const packed = linear(x, packLinear([a, aGate, b, bGate]));
-  const product = gatedTriangleProduct({ packed, mask }, { direction }); // lines 2 and 4
-  const gate = linear(x, outGate); // line 3
+  const [c, cZ] = a.weight.shape;
+  const product = inParts(z.device, { axis: 3, count: c, size: x.size / cZ * 4 * c }, (from, to) => {
+    const cut = (t: Tensor) => partOf(t, 0, from, to);
+    const [va, ga, vb, gb] = [a, aGate, b, bGate].map((p) => ({ weight: cut(p.weight), bias: p.bias && cut(p.bias) }));
+    return isFused(z.device, "triangle")
+      ? gatedTriangleProduct({ packed: projected(x, [va, ga, vb, gb], to - from === c), mask }, { direction }) // lines 2 and 4
+      : edgeByEdge(x, [[va, ga], [vb, gb]], mask, direction);
+  });
+  const gate = linear(x, outGate, { intermediate: true }); // line 3
   const normed = layerNormOut ? normalize(layerNormOut, product, normEps) : product;
   return linear(normed, out, { gate, residual }); // line 4
+}
+
+/** Values and gates of both edges side by side; results of some of the channels are joined, so they stay in 32 bits. */
+function projected(x: Tensor, parts: readonly LinearParams[], all: boolean): Tensor {
+  const whole = parts[0].weight.shape[0] % 4 === 0; // else the gating kernels read single numbers
+  return linear(x, packLinear(parts), { intermediate: all && whole });
+}
+
+/** Lines 2 and 4 step by step: a product for each edge's values and for its gate, then the product of edges. */
+function edgeByEdge(
+  x: Tensor,
+  edges: readonly [values: LinearParams, gate: LinearParams][],
+  mask: Tensor | undefined,
+  direction: TriangleDirection,
+): Tensor {
+  using scope = x.device.scope("edgeByEdge");
+  const [a, b] = edges.map(([values, gate]) => {
+    const edge = linear(x, values, { gate: linear(x, gate) });
+    return mask ? multiply(edge, reshape(mask, [...mask.shape, 1])) : edge;
+  });
+  return scope.keep(triangleProduct({ a, b }, { direction }));
 }

@@ -1,5 +1,7 @@
 import type { Tensor } from "../../core/mod.ts";
 import { add, mean, square } from "../../ops/mod.ts";
+import { attentionTap, type CaptureOptions } from "../layers/attention_capture.ts";
+import { checkShape } from "../layers/check_shape.ts";
 import { step } from "../layers/step.ts";
 import { normalizedTransition } from "../layers/transition.ts";
 import type { NnxEvoformerConfig } from "./config.ts";
@@ -26,21 +28,35 @@ export function nnxEvoformerBlock(
   params: NnxEvoformerParams,
   { msa, pairs }: NnxRepresentations,
   { nHead, normEps }: NnxEvoformerConfig,
+  { capture }: CaptureOptions = {},
 ): NnxRepresentations {
   const { device } = msa;
   const p = params;
+  const [batch, , nRes] = msa.shape;
+  checkShape("nnxEvoformerBlock", "msa", msa, ["batch", "N_seq", "N_res", p.msaTransition.layerNorm.weight.size]);
+  checkShape("nnxEvoformerBlock", "pairs", pairs, [batch, nRes, nRes, p.pairsTransition.layerNorm.weight.size]);
   const run = (name: string, update: (x: Tensor) => Tensor, x: Tensor) =>
     step(device, name, { x }, ({ x }) => update(x));
   const row = (m: Tensor) =>
     nnxGatedMha(p.rowWiseGatedSelfAttentionWithPairBias.gatedMha, m, {
       ...{ z: pairs, nHead, axis: 2, normEps, residual: m },
+      capture: attentionTap(capture, "msaRowAttention"),
     });
   const column = (m: Tensor) =>
-    nnxGatedMha(p.columnWiseGatedSelfAttention.gatedMha, m, { nHead, axis: 1, normEps, residual: m });
+    nnxGatedMha(p.columnWiseGatedSelfAttention.gatedMha, m, {
+      ...{ nHead, axis: 1, normEps, residual: m },
+      capture: attentionTap(capture, "msaColumnAttention"),
+    });
   const starting = (z: Tensor) =>
-    nnxGatedMha(p.triangleSelfAttentionStartingNode.gatedMha, z, { z, nHead, axis: 2, normEps, residual: z });
+    nnxGatedMha(p.triangleSelfAttentionStartingNode.gatedMha, z, {
+      ...{ z, nHead, axis: 2, normEps, residual: z },
+      capture: attentionTap(capture, "triangleAttentionStarting"),
+    });
   const ending = (z: Tensor) =>
-    nnxGatedMha(p.triangleSelfAttentionEndingNode.gatedMha, z, { z, nHead, axis: 1, normEps, residual: z });
+    nnxGatedMha(p.triangleSelfAttentionEndingNode.gatedMha, z, {
+      ...{ z, nHead, axis: 1, normEps, residual: z },
+      capture: attentionTap(capture, "triangleAttentionEnding"),
+    });
   const outgoing = (z: Tensor) =>
     nnxTriangleUpdate(p.triangularUpdateOutgoingEdges, z, { direction: "outgoing", residual: z, normEps });
   const incoming = (z: Tensor) =>

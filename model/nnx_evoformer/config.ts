@@ -1,3 +1,5 @@
+import { checkSize } from "../layers/config.ts";
+
 /**
  * Sizes of the Flax notebook's Evoformer block.
  *
@@ -40,9 +42,7 @@ export function nnxEvoformerConfig(given: Partial<NnxEvoformerConfig> = {}): Nnx
     ...given,
   };
   for (const [name, value] of Object.entries(config)) {
-    if (name !== "normEps" && !(Number.isInteger(value) && value > 0)) {
-      throw new RangeError(`The notebook Evoformer's ${name} must be a positive integer, got ${value}`);
-    }
+    if (name !== "normEps") checkSize("The notebook Evoformer's", name, value);
   }
   return config;
 }

@@ -1,6 +1,7 @@
 import type { Tensor } from "../../core/mod.ts";
 import { linear, outerProductMean } from "../../ops/mod.ts";
 import { axialAttention, pairBias, type SelfAttentionOptions } from "../layers/attention.ts";
+import { checkRepresentation, checkShape } from "../layers/check_shape.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import { triangleUpdate, type TriangleUpdateOptions } from "../layers/triangle_multiplication.ts";
 import type { NnxGatedMhaParams, NnxOuterProductMeanParams, NnxTriangleParams } from "./params.ts";
@@ -26,6 +27,11 @@ export function nnxGatedMha(
   m: Tensor,
   { z, normEps, ...options }: NnxAttentionOptions,
 ): Tensor {
+  checkRepresentation("nnxGatedMha", "m", m, ["I", "J"], layerNormM.weight.size, options);
+  if (z && layerNormZ) {
+    const length = m.shape[options.axis];
+    checkShape("nnxGatedMha", "z", z, [m.shape[0], length, length, layerNormZ.weight.size]);
+  }
   const x = normalize(layerNormM, m, normEps); // line 1
   const biased = z && layerNormZ && pairBiasProj;
   // DEVIATION(Alg. 14): the ending node's bias is that of the pair (i, k), not (k, i)
@@ -48,6 +54,11 @@ export function nnxOuterProductMean(
   m: Tensor,
   { residual, normEps }: { readonly residual?: Tensor; readonly normEps: number },
 ): Tensor {
+  checkRepresentation("nnxOuterProductMean", "m", m, ["N_seq", "N_res"], layerNorm.weight.size);
+  const [batch, , nRes] = m.shape;
+  if (residual) {
+    checkShape("nnxOuterProductMean", "residual", residual, [batch, nRes, nRes, linearOut.weight.shape[0]]);
+  }
   const x = normalize(layerNorm, m, normEps); // line 1
   return outerProductMean({ a: linear(x, linearA), b: linear(x, linearB), ...linearOut, residual }); // lines 2-4
 }
@@ -63,5 +74,6 @@ export function nnxOuterProductMean(
 export function nnxTriangleUpdate(params: NnxTriangleParams, z: Tensor, options: TriangleUpdateOptions): Tensor {
   const { linearAVal: a, linearAGate: aGate, linearBVal: b, linearBGate: bGate, linearOut: out, linearG } = params;
   const { layerNormIn, layerNormOut } = params;
+  checkRepresentation("nnxTriangleUpdate", "z", z, ["N_res", "N_res"], layerNormIn.weight.size, options);
   return triangleUpdate({ layerNormIn, a, aGate, b, bGate, layerNormOut, out, outGate: linearG }, z, options);
 }

@@ -66,17 +66,20 @@ export type NnxEvoformerParams = {
   readonly pairsTransition: NnxTransitionParams;
 };
 
-/** Shapes of the block's parameters, with the initial numbers of Flax: LeCun's for weights, 0 for biases. */
+/**
+ * Shapes of the block's parameters, in the order in which the notebook makes them, with initial numbers as Flax has them:
+ * LeCun's for weights, 0 for biases.
+ */
 export function nnxEvoformerShapes(config: NnxEvoformerConfig): ParamShapes {
   const { cM, cZ, nHead, headDim, triangleDim, outerProductDim, transitionN } = config;
   const linear = (cOut: number, cIn: number) => linearShapes(cOut, cIn, { bias: constant(0) });
   const attention = (c: number, biased: boolean) => ({
     gatedMha: {
-      gateProj: linear(nHead * headDim, c),
       layerNormM: layerNormShapes(c),
-      ...(biased && { layerNormZ: layerNormShapes(cZ), pairBiasProj: linearShapes(nHead, cZ) }),
-      outputProj: linear(c, nHead * headDim),
       qkvProj: linearShapes(3 * nHead * headDim, c),
+      gateProj: linear(nHead * headDim, c),
+      outputProj: linear(c, nHead * headDim),
+      ...(biased && { layerNormZ: layerNormShapes(cZ), pairBiasProj: linearShapes(nHead, cZ) }),
     },
   });
   const transition = (c: number) => ({
@@ -86,12 +89,12 @@ export function nnxEvoformerShapes(config: NnxEvoformerConfig): ParamShapes {
   });
   const triangle = () => ({
     layerNormIn: layerNormShapes(cZ),
-    layerNormOut: layerNormShapes(triangleDim),
     linearAGate: linear(triangleDim, cZ),
     linearAVal: linear(triangleDim, cZ),
     linearBGate: linear(triangleDim, cZ),
     linearBVal: linear(triangleDim, cZ),
     linearG: linear(cZ, cZ),
+    layerNormOut: layerNormShapes(triangleDim),
     linearOut: linear(cZ, triangleDim),
   });
   return {

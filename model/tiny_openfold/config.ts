@@ -1,3 +1,5 @@
+import { checkSize } from "../layers/config.ts";
+
 /**
  * Sizes of the small educational Evoformer, "TinyOpenFold".
  *
@@ -56,9 +58,7 @@ export function tinyOpenFoldConfig(given: Partial<TinyOpenFoldConfig> = {}): Tin
     ...given,
   };
   for (const [name, value] of Object.entries(config)) {
-    if (name !== "normEps" && !(Number.isInteger(value) && value > 0)) {
-      throw new RangeError(`The model's ${name} must be a positive integer, got ${value}`);
-    }
+    if (name !== "normEps") checkSize("The model's", name, value);
   }
   if (msaDim % config.nHeadsMsa || pairDim % config.nHeadsPair) {
     throw new RangeError(

@@ -1,6 +1,7 @@
 import type { Tensor } from "../../core/mod.ts";
 import { linear, outerProductMean as outerProductMeanOp } from "../../ops/mod.ts";
 import { pairBias, selfAttention } from "../layers/attention.ts";
+import { type AttentionTap, attentionTap, type CaptureOptions } from "../layers/attention_capture.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import { step as layerStep } from "../layers/step.ts";
 import { transition } from "../layers/transition.ts";
@@ -33,10 +34,10 @@ export function msaRowAttentionWithPairBias(
   params: MsaRowAttentionParams,
   m: Tensor,
   z: Tensor,
-  { nHead, mask, residual }: { nHead: number; mask?: Tensor; residual?: Tensor },
+  options: { nHead: number; mask?: Tensor; residual?: Tensor; capture?: AttentionTap },
 ): Tensor {
   const bias = pairBias(params.pairBiasProj, z);
-  return selfAttention(params, m, { nHead, axis: 2, bias, mask, residual });
+  return selfAttention(params, m, { ...options, axis: 2, bias });
 }
 
 /**
@@ -67,15 +68,16 @@ export function outerProductMean(
 export function triangleAttention(
   params: TriangleAttentionParams,
   z: Tensor,
-  { nHead, axis, mask, residual, normEps }: {
+  { normEps, ...options }: {
     nHead: number;
     axis: 1 | 2;
     mask?: Tensor;
     residual?: Tensor;
+    capture?: AttentionTap;
     normEps?: number;
   },
 ): Tensor {
-  return selfAttention(params, normalize(params.layerNorm, z, normEps), { nHead, axis, mask, residual });
+  return selfAttention(params, normalize(params.layerNorm, z, normEps), options);
 }
 
 /**
@@ -92,7 +94,7 @@ export function tinyEvoformerBlock(
   m: Tensor,
   z: Tensor,
   config: TinyOpenFoldConfig,
-  { msaMask, pairMask }: Masks = {},
+  { msaMask, pairMask, capture }: Masks & CaptureOptions = {},
 ): { m: Tensor; z: Tensor } {
   const { device } = m;
   const { nHeadsMsa, nHeadsPair, normEps } = config;
@@ -103,11 +105,21 @@ export function tinyEvoformerBlock(
   m = step(
     "msaRowAttention",
     () =>
-      msaRowAttentionWithPairBias(p.msaRowAttention, normalize(p.msaNormRow, m, normEps), z, { ...msa, residual: m }),
+      msaRowAttentionWithPairBias(p.msaRowAttention, normalize(p.msaNormRow, m, normEps), z, {
+        ...msa,
+        residual: m,
+        capture: attentionTap(capture, "msaRowAttention"),
+      }),
   );
   m = step(
     "msaColumnAttention",
-    () => selfAttention(p.msaColumnAttention, normalize(p.msaNormCol, m, normEps), { ...msa, axis: 1, residual: m }),
+    () =>
+      selfAttention(p.msaColumnAttention, normalize(p.msaNormCol, m, normEps), {
+        ...msa,
+        axis: 1,
+        residual: m,
+        capture: attentionTap(capture, "msaColumnAttention"),
+      }),
   );
   m = step("msaTransition", () => transition(p.msaTransition, normalize(p.msaNormTrans, m, normEps), m));
   z = step("outerProductMean", () => outerProductMean(p.outerProductMean, m, { residual: z, normEps }));
@@ -132,6 +144,7 @@ export function tinyEvoformerBlock(
         ...pair,
         axis: 2,
         residual: z,
+        capture: attentionTap(capture, "triangleAttentionStarting"),
       }),
   );
   z = step(
@@ -141,6 +154,7 @@ export function tinyEvoformerBlock(
         ...pair,
         axis: 1,
         residual: z,
+        capture: attentionTap(capture, "triangleAttentionEnding"),
       }),
   );
   z = step("pairTransition", () => transition(p.pairTransition, normalize(p.pairNormTrans, z, normEps), z));

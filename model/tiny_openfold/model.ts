@@ -1,5 +1,6 @@
 import type { Tensor } from "../../core/mod.ts";
 import { embedding, linear, type LinearParams, meanSquaredError, multiplyScalar } from "../../ops/mod.ts";
+import { type CaptureOptions, inBlock } from "../layers/attention_capture.ts";
 import type { TinyOpenFoldConfig } from "./config.ts";
 import { type Masks, tinyEvoformerBlock } from "./evoformer_block.ts";
 import type { TinyOpenFoldParams } from "./params.ts";
@@ -39,13 +40,14 @@ export function tinyOpenFold(
   params: TinyOpenFoldParams,
   { msaTokens, pairFeatures, ...masks }: TinyOpenFoldInputs,
   config: TinyOpenFoldConfig,
+  { capture }: CaptureOptions = {},
 ): TinyOpenFoldOutputs {
   const { device } = msaTokens;
   let m = embedding(params.msaEmbedding.weight, msaTokens);
   let z = linear(pairFeatures, params.pairEmbedding);
   params.evoformerBlocks.forEach((block, i) => {
     using scope = device.scope(`evoformer/${i}`);
-    ({ m, z } = scope.keep(tinyEvoformerBlock(block, m, z, config, masks)));
+    ({ m, z } = scope.keep(tinyEvoformerBlock(block, m, z, config, { ...masks, capture: inBlock(capture, i) })));
   });
   return { distances: distanceHead(params.structureModule, z), pairRepr: z, msaRepr: m };
 }

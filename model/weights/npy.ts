@@ -47,11 +47,11 @@ export function parseNpy(bytes: Uint8Array, source: string): NamedArray {
     fail(`its header is cut short: ${headerLength} bytes announced, ${bytes.length - start} there`);
   }
   const header = new TextDecoder().decode(bytes.subarray(start, start + headerLength));
-  const description = /'descr'\s*:\s*'([^']*)'/.exec(header)?.[1];
+  const description = /'descr'\s*:\s*'([^'\s]*)'/.exec(header)?.[1];
   const order = /'fortran_order'\s*:\s*(True|False)/.exec(header)?.[1];
   const shapeText = /'shape'\s*:\s*\(([\d\s,]*)\)/.exec(header)?.[1];
   if (description === undefined || order === undefined || shapeText === undefined) {
-    return fail(`its header lacks descr, fortran_order or shape: ${header.trim().slice(0, 120)}`);
+    return fail(`its header lacks descr, fortran_order or shape: ${header.trim().replace(/\s+/g, " ").slice(0, 80)}`);
   }
   const dtype = DESCRIPTIONS[description.replace(/^=/, "<").replace(/^[<>=](?=[iub]1$)/, "|")];
   if (dtype === undefined) {

@@ -198,8 +198,8 @@ function parseHeader(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    return fail(`its header is not JSON (${error instanceof Error ? error.message : error})`);
+  } catch {
+    return fail("its header is not JSON");
   }
   return isRecord(header) ? header : fail("its header is not a JSON object");
 }
