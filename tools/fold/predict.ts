@@ -1,5 +1,6 @@
 /** Runs a trained small model on an alignment. */
 import type { Device } from "../../core/mod.ts";
+import type { CaptureOptions } from "../../model/layers/attention_capture.ts";
 import { type Checkpoint, decodeCheckpoint, findParameter } from "../../finetune/checkpoint.ts";
 import {
   loadTinyOpenFold,
@@ -10,7 +11,7 @@ import {
   tinyOpenFoldShapes,
 } from "../../model/tiny_openfold/mod.ts";
 import { snakeCase } from "../../model/weights/names.ts";
-import { InputError } from "../errors.ts";
+import { asInputError, InputError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
 import { RELATIVE_POSITION_CLASSES, relativePositionFeatures } from "./features.ts";
 
@@ -36,7 +37,8 @@ export interface TrainedModel {
  * shapes of its configuration.
  */
 export async function readTrainedModel(path: string): Promise<TrainedModel> {
-  const checkpoint = readable(await readFileBytes(path), path);
+  const bytes = await readFileBytes(path);
+  const checkpoint = asInputError(() => decodeCheckpoint(bytes, path));
   const { facts } = checkpoint;
   if (facts.model !== TINY_OPENFOLD) {
     const found = facts.model === undefined ? "it names no model" : `its model is ${JSON.stringify(facts.model)}`;
@@ -81,6 +83,7 @@ export async function predictDistances(
   params: TinyOpenFoldParams,
   config: TinyOpenFoldConfig,
   { tokens, nRes }: PredictionInput,
+  options: CaptureOptions = {},
 ): Promise<Float32Array> {
   const nSeq = tokens.length / nRes;
   if (!Number.isInteger(nSeq) || nSeq < 1) {
@@ -94,10 +97,15 @@ export async function predictDistances(
   }
   using scope = device.scope("predictDistances");
   void scope;
-  const { distances } = tinyOpenFold(params, {
-    msaTokens: device.tensor(tokens, [1, nSeq, nRes], "i32"),
-    pairFeatures: device.tensor(relativePositionFeatures(nRes), [1, nRes, nRes, RELATIVE_POSITION_CLASSES]),
-  }, config);
+  const { distances } = tinyOpenFold(
+    params,
+    {
+      msaTokens: device.tensor(tokens, [1, nSeq, nRes], "i32"),
+      pairFeatures: device.tensor(relativePositionFeatures(nRes), [1, nRes, nRes, RELATIVE_POSITION_CLASSES]),
+    },
+    config,
+    options,
+  );
   return Float32Array.from(await distances.read());
 }
 
@@ -110,15 +118,6 @@ export async function predictDistances(
 export function checkLength(nRes: number, config: TinyOpenFoldConfig, name: string): void {
   if (nRes <= config.maxSeqLen) return;
   throw new InputError(`${name} has ${nRes} residues, more than the ${config.maxSeqLen} that the model takes`);
-}
-
-function readable(bytes: Uint8Array, path: string): Checkpoint {
-  try {
-    return decodeCheckpoint(bytes, path);
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new InputError(error.message);
-    throw error;
-  }
 }
 
 function readConfig(given: unknown, path: string): TinyOpenFoldConfig {

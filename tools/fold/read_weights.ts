@@ -2,7 +2,7 @@
 import { parse } from "csv-parse/sync";
 import { parseNpy } from "../../model/weights/npy.ts";
 import { type NamedArray, parseSafetensors, toFloat32 } from "../../model/weights/safetensors.ts";
-import { InputError } from "../errors.ts";
+import { asInputError, InputError } from "../errors.ts";
 import { readFileMaybeGzip } from "../files.ts";
 
 /**
@@ -17,9 +17,9 @@ export async function readWeights(path: string, n: number): Promise<Float32Array
   if (bytes.length === 0) throw new InputError(`${path} is empty, expected a matrix of weights`);
   const name = path.toLowerCase().replace(/\.gz$/, "");
   const { shape, values } = bytes[0] === 0x93 || name.endsWith(".npy")
-    ? fromArray(readable(() => parseNpy(bytes, path)))
+    ? fromArray(asInputError(() => parseNpy(bytes, path)))
     : name.endsWith(".safetensors")
-    ? fromArray(tensorOf(readable(() => parseSafetensors(bytes, path)).tensors, path))
+    ? fromArray(tensorOf(asInputError(() => parseSafetensors(bytes, path)).tensors, path))
     : fromCsv(new TextDecoder().decode(bytes), path);
   if (shape.length !== 2 || shape[0] !== n || shape[1] !== n) {
     throw new InputError(`${path} has shape [${shape.join(", ")}], expected [${n}, ${n}]: a weight for each distance`);
@@ -58,17 +58,10 @@ function fromCsv(text: string, path: string): { shape: readonly number[]; values
     }
     row.forEach((cell, j) => {
       if (cell !== "" && !Number.isNaN(Number(cell))) return;
-      throw new InputError(`${path} row ${i + 1}, column ${j + 1} is ${JSON.stringify(cell)}, expected a number`);
+      throw new InputError(
+        `${path} row ${i + 1}, column ${j + 1} is ${JSON.stringify(cell.slice(0, 40))}, expected a number`,
+      );
     });
   });
   return { shape: [cells.length, columns], values: Float32Array.from(cells.flat(), Number) };
-}
-
-function readable<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new InputError(error.message);
-    throw error;
-  }
 }

@@ -6,7 +6,9 @@ import type { LossCurve, ReportData, ReportTarget } from "./report_data.ts";
  * @throws {RangeError} If a size does not fit, an id comes twice or a number is not finite; names the target and the part.
  */
 export function checkReportData(data: ReportData): void {
-  if (data.targets.length === 0) throw new RangeError("Cannot make a report without targets: expected at least one");
+  if (data.targets.length === 0 && !data.loss) {
+    throw new RangeError("Cannot make a report without targets and without a loss: expected one of them at least");
+  }
   const ids = new Set<string>();
   for (const target of data.targets) {
     if (ids.has(target.id)) throw new RangeError(`Cannot make a report as target ${target.id} comes twice`);

@@ -45,10 +45,14 @@ export function builtAssets(page: PageName): Promise<PageAssets> {
  * Builds the pages and gives them as options `define` of esbuild: a program bundled with them embeds the finished pages
  * and needs neither esbuild (mark it external) nor the pages' sources.
  */
-export async function pageDefine(): Promise<{ DENOFOLD_PAGE_ASSETS: string; DENOFOLD_PROFILE_PAGE_ASSETS: string }> {
-  const report = await pageAssets();
-  const profile = await builtAssets("profile");
-  return { DENOFOLD_PAGE_ASSETS: JSON.stringify(report), DENOFOLD_PROFILE_PAGE_ASSETS: JSON.stringify(profile) };
+export async function pageDefine(): Promise<
+  Record<"DENOFOLD_PAGE_ASSETS" | "DENOFOLD_PROFILE_PAGE_ASSETS" | "DENOFOLD_ATTENTION_PAGE_ASSETS", string>
+> {
+  return {
+    DENOFOLD_PAGE_ASSETS: JSON.stringify(await pageAssets()),
+    DENOFOLD_PROFILE_PAGE_ASSETS: JSON.stringify(await builtAssets("profile")),
+    DENOFOLD_ATTENTION_PAGE_ASSETS: JSON.stringify(await builtAssets("attention")),
+  };
 }
 
 async function cachedOrBuilt(page: PageName): Promise<PageAssets> {

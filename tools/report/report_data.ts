@@ -116,7 +116,7 @@ export type ReportData = {
   created: string;
   /** The measures and their order. @default STANDARD_METRICS */
   metrics?: MetricInfo[];
-  /** At least one target; with more than one the reader chooses. */
+  /** With more than one the reader chooses; there may be none where there is a loss. */
   targets: ReportTarget[];
   /** Loss curve of the run. */
   loss?: LossCurve;

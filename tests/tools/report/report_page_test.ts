@@ -145,6 +145,18 @@ async function changeTheme(page: Page, colorScheme: "light" | "dark"): Promise<v
   assert.deepEqual(colors, Array(5).fill(`rgb(${surface.join(", ")})`), "paper of the plots");
 }
 
+pageTest("a report without targets shows the loss and the run", { webgl: false }, async (browser) => {
+  const { targets: [{ loss }], ...rest } = sampleReport();
+  const data: ReportData = { ...rest, targets: [], loss, leaveOneOut: undefined };
+  await openReport(browser, data, DESKTOP, async (page) => {
+    const box = await page.locator("#loss-plot .plot-container").boundingBox();
+    assert.ok(box && box.width > 200 && box.height > 200, JSON.stringify(box));
+    assert.equal(await page.locator("#structure").count(), 0);
+    assert.equal(await page.locator("#run").count(), 1);
+    await screenshot(page, "report_loss");
+  });
+});
+
 const cap = (map: (number | null)[][]) => map.map((row) => row.map((d) => d === null ? null : Math.min(d, 20)));
 
 async function checkNumbers(page: Page): Promise<void> {

@@ -45,7 +45,10 @@ Deno.test("renderReport() forbids the page every request", async () => {
 
 Deno.test("renderReport() refuses parts that do not fit together", async () => {
   const cases: [(data: ReportData) => void, RegExp][] = [
-    [(data) => data.targets = [], /without targets: expected at least one/],
+    [(data) => {
+      data.targets = [];
+      data.loss = undefined;
+    }, /without targets and without a loss/],
     [(data) => data.targets[1].id = "1znf", /target 1znf comes twice/],
     [(data) => data.targets[0].sequence = "", /target 1znf has a sequence of 0 residues/],
     [(data) => data.targets[0].sequence += "A", /target 1znf has predictedDistances of 25 rows: expected 26/],

@@ -29,12 +29,20 @@ function start(): void {
     return structure.show(target);
   };
 
+  const showLoss = (): Promise<void> => {
+    const loss = lossSection(data.loss);
+    ofTarget = present(loss);
+    slots.loss.replaceChildren(...present(loss?.element));
+    loss?.draw(currentTheme());
+    return Promise.resolve();
+  };
+
   document.getElementById("report")!.append(
     header(data),
     ...present(targetChooser(data.targets, showTarget)),
     slots.target,
     slots.metrics,
-    structure.element,
+    ...(data.targets.length > 0 ? [structure.element] : []),
     slots.distances,
     slots.loss,
     ...present(leaveOneOut?.element),
@@ -47,7 +55,8 @@ function start(): void {
     for (const part of [...ofTarget, ...present(leaveOneOut)]) part.draw(theme);
     structure.setTheme(theme);
   });
-  showTarget(data.targets[0]).then(() => document.documentElement.dataset.ready = "true");
+  const shown = data.targets.length > 0 ? showTarget(data.targets[0]) : showLoss();
+  shown.then(() => document.documentElement.dataset.ready = "true");
 }
 
 function header(data: ReportData): HTMLElement {
@@ -114,10 +123,11 @@ function runSection({ run }: ReportData): HTMLElement | undefined {
   return section("run", "The run", "", h("dl", {}, ...lines));
 }
 
-function footer({ created }: ReportData): HTMLElement {
+function footer({ created, targets }: ReportData): HTMLElement {
   const date = new Date(created);
   const when = Number.isNaN(date.getTime()) ? created : `${date.toISOString().slice(0, 16).replace("T", " ")} UTC`;
-  return h("footer", {}, `Made by denofold, ${when}. Structures drawn with Mol*, plots with plotly.js.`);
+  const drawn = targets.length > 0 ? "Structures drawn with Mol*, plots" : "Plots drawn";
+  return h("footer", {}, `Made by denofold, ${when}. ${drawn} with plotly.js.`);
 }
 
 function present<T>(value: T | undefined): T[] {

@@ -43,9 +43,12 @@ export function distanceSection(target: ReportTarget): PlotSection | undefined {
     kind: "sequential" | "diverging",
   ) => {
     const element = h("div", { class: "plot map", id: `map-${id}` });
+    const sign = (value: number | null) => id === "difference" && value !== null && value > 0 ? "+" : "";
+    const text = (i: number, j: number) =>
+      `${labels[i]} – ${labels[j]}<br>${sign(map[i][j])}${formatNumber(map[i][j], 2)} Å`;
     drawings.push({
       element,
-      draw: (theme) => drawMap(element, { id, map, limits, labels, scale: theme[kind] }, theme),
+      draw: (theme) => drawMap(element, { map, limits, labels, scale: theme[kind], text, suffix: " Å" }, theme),
     });
     return h("figure", {}, h("figcaption", {}, title), element);
   };
@@ -74,19 +77,50 @@ export function distanceSection(target: ReportTarget): PlotSection | undefined {
   };
 }
 
-type MapDrawing = {
-  id: string;
+/** Rows of the largest map that says something of its own of every place; in larger ones the texts would fill the memory. */
+const MOST_TEXTS = 600;
+
+/** A square map in colours. */
+export type MapDrawing = {
+  /** Rows of values, the first one on top. */
   map: DistanceMap;
+  /** Values of the first and the last colour. */
   limits: [number, number];
+  /** Names of rows and columns. */
   labels: string[];
+  /** The colours. */
   scale: [number, string][];
+  /** What is said of a row and a column. */
+  text: (row: number, column: number) => string;
+  /** Stands behind the numbers of the colour bar. */
+  suffix?: string;
+  /** Titles of the axes. */
+  titles?: { row: string; column: string };
 };
 
-function drawMap(element: HTMLElement, { id, map, limits, labels, scale }: MapDrawing, theme: Theme): void {
+/** Draws a square map. */
+export function drawMap(element: HTMLElement, drawing: MapDrawing, theme: Theme): void {
+  const { labels, titles } = drawing;
+  const axis = mapAxis(labels, theme);
+  const title = (text: string | undefined) =>
+    text === undefined ? {} : { title: { text, font: { size: 11, color: theme.muted }, standoff: 4 } };
+  const side = titles ? Math.min(480, (element.clientWidth || 350) - 60) : 284;
+  drawPlot(element, [heatTrace(drawing, theme, titles ? -45 / side : -0.12)], {
+    ...baseLayout(theme),
+    plot_bgcolor: theme.missing,
+    margin: { l: titles ? 52 : 36, r: 8, t: 6, b: titles ? 80 : 70 },
+    height: side + (titles ? 86 : 76),
+    xaxis: { ...axis, ...title(titles?.column), side: "bottom", tickangle: 0 },
+    yaxis: { ...axis, ...title(titles?.row), range: [labels.length - 0.5, -0.5], scaleanchor: "x" },
+  });
+}
+
+/** An axis of a map, with at most nine of the names. */
+export function mapAxis(labels: string[], theme: Theme): PlotObject {
   const n = labels.length;
   const every = [1, 2, 5, 10, 20, 50, 100, 200].find((step) => n / step <= 8) ?? 500;
   const ticks = labels.map((_, i) => i).filter((i) => (i + 1) % every === 0 || (i === 0 && every > 1));
-  const axis: PlotObject = {
+  return {
     tickvals: ticks,
     ticktext: ticks.map((i) => labels[i]),
     range: [-0.5, n - 0.5],
@@ -99,17 +133,15 @@ function drawMap(element: HTMLElement, { id, map, limits, labels, scale }: MapDr
     tickcolor: theme.muted,
     tickfont: { size: 10, color: theme.muted },
   };
-  const sign = id === "difference";
-  const text = map.map((row, i) =>
-    row.map((value, j) =>
-      `${labels[i]} – ${labels[j]}<br>${sign && value !== null && value > 0 ? "+" : ""}${formatNumber(value, 2)} Å`
-    )
-  );
-  drawPlot(element, [{
+}
+
+/** The colours of a map, with a bar below them at height `y`. */
+export function heatTrace({ map, limits, scale, text, suffix = "" }: MapDrawing, theme: Theme, y: number): PlotObject {
+  return {
     type: "heatmap",
     z: map,
-    text,
-    hovertemplate: "%{text}<extra></extra>",
+    text: map.length <= MOST_TEXTS ? map.map((row, i) => row.map((_, j) => text(i, j))) : undefined,
+    hovertemplate: map.length <= MOST_TEXTS ? "%{text}<extra></extra>" : "%{z:.4g}<extra></extra>",
     zmin: limits[0],
     zmax: limits[1],
     colorscale: scale,
@@ -117,24 +149,18 @@ function drawMap(element: HTMLElement, { id, map, limits, labels, scale }: MapDr
     colorbar: {
       orientation: "h",
       x: 0.5,
-      y: -0.12,
+      y,
       yanchor: "top",
       xanchor: "center",
       len: 0.9,
       thickness: 10,
-      outlinewidth: 0,
-      ticksuffix: " Å",
+      outlinewidth: 1,
+      outlinecolor: theme.grid,
+      ticksuffix: suffix,
       nticks: 6,
       tickfont: { size: 10, color: theme.muted },
     },
-  }], {
-    ...baseLayout(theme),
-    plot_bgcolor: theme.missing,
-    margin: { l: 36, r: 8, t: 6, b: 70 },
-    height: 360,
-    xaxis: { ...axis, side: "bottom", tickangle: 0 },
-    yaxis: { ...axis, range: [n - 0.5, -0.5], scaleanchor: "x" },
-  });
+  };
 }
 
 /** A logarithmic axis with ticks at 1, 2 and 5 of each decade (at 1 alone over many decades), written as plain numbers. */

@@ -16,6 +16,8 @@ export type Theme = {
   baselines: string[];
   /** Small distances first. */
   sequential: [number, string][];
+  /** Nothing first. */
+  intensity: [number, string][];
   /** Too short, exact, too long. */
   diverging: [number, string][];
 };
@@ -32,6 +34,7 @@ const LIGHT: Theme = {
   validation: "#00805e",
   baselines: ["#7a8694", "#009e73", "#a85c8f"],
   sequential: spread(["#fde725", "#7ad151", "#22a884", "#2a788e", "#414487", "#440154"]),
+  intensity: spread(["#ffffff", "#dcebf7", "#a6cde8", "#5aa2d2", "#1f6db0", "#0b3c74"]),
   diverging: spread(["#08519c", "#4292c6", "#c6dbef", "#f7f7f7", "#fdd0a2", "#e6701b", "#8c2d04"]),
 };
 
@@ -47,6 +50,7 @@ const DARK: Theme = {
   validation: "#2fc79a",
   baselines: ["#93a1b0", "#2fc79a", "#d88cc0"],
   sequential: LIGHT.sequential,
+  intensity: spread(["#171d25", "#17334f", "#1c5286", "#2f7fc1", "#79bdf0", "#e8f5ff"]),
   diverging: spread(["#9ecae1", "#4292c6", "#1f4e79", "#20262e", "#7a3d0c", "#e6701b", "#fdbe85"]),
 };
 
