@@ -1,11 +1,15 @@
 import { type Command, Option } from "commander";
-import { Device } from "../../core/mod.ts";
+import { type Fusion, setFusions } from "../../ops/mod.ts";
 import { ensureAdapter } from "../platform/driver.ts";
+import { openDevice } from "../platform/open_device.ts";
 import { compare, comparisonText, readProfile } from "../profile/compare.ts";
 import type { Grouping } from "../profile/profile_data.ts";
 import { profileWorkload } from "../profile/profile.ts";
-import { profileText, SORT_KEYS } from "../profile/table.ts";
-import { type WorkloadFlag, WORKLOADS } from "../profile/workloads/mod.ts";
+import { profileText } from "../profile/table.ts";
+import { type WorkloadFlag, WORKLOADS, type WorkloadValues } from "../profile/workloads/mod.ts";
+import { runAblation } from "./_ablation.ts";
+import { fusionHelp, fusionOption, fusionText } from "./_fusion.ts";
+import { numericsOption, type PartFlags, partsOf, sortByOption } from "./_profile_flags.ts";
 import { deviceOption, nonNegativeInteger, positiveInteger } from "./_shared.ts";
 
 const HELP = `
@@ -16,9 +20,13 @@ GPU times are the device's timestamps, one pass a kernel. GFLOP/s count two oper
 tells; GB/s count the tensors bound to it, once each. "of roof" is the part of what the adapter reached in probes of
 multiply-adds and copies at the same FLOP/B; the probes run once for an adapter and are kept in the cache folder.
 
+${fusionHelp()}
+
 Examples:
   denofold profile train-step --steps 5 --out profile
   denofold profile evoformer --n-seq 32 --n-res 64 --backward --by module
+  denofold profile evoformer --fusion qkv,epilogue
+  denofold profile evoformer --ablation
   denofold profile compare before/profile.json after/profile.json`;
 
 const GROUPINGS: readonly Grouping[] = ["kernel", "module", "place"];
@@ -32,14 +40,20 @@ export function register(program: Command): void {
     const command = profile.command(name).description(`profile ${description}`).optionsGroup("Sizes:");
     for (const flag of flags) command.addOption(sizeOption(flag));
     command.optionsGroup("Run:")
-      .option("--steps <n>", "profiled steps", positiveInteger, 5)
-      .option("--warmup <n>", "steps before them, which compile kernels", nonNegativeInteger, 2)
+      .option("--steps, --profile-steps <n>", "profiled steps", positiveInteger, 5)
+      .option("--warmup, --warmup-steps <n>", "steps before them, which compile kernels", nonNegativeInteger, 2)
+      .option("--enable-profiler", "times of kernels alone")
+      .option("--enable-memory-profiling", "memory alone; kernels are not timed")
+      .option("--enable-all-profiling", "both (the default)")
       .option("--out <dir>", "folder for the files (default: profile)")
       .option("--no-files", "write none")
-      .addOption(new Option("--sort-by <key>", "order of the table").choices(Object.keys(SORT_KEYS)).default("time"))
+      .addOption(sortByOption())
       .addOption(new Option("--by <what>", "what a row of the table holds").choices(GROUPINGS).default("kernel"))
       .option("--top <n>", "rows of the table", positiveInteger, 20)
       .option("--measure-roofs", "measure the adapter's roofs again")
+      .addOption(numericsOption())
+      .addOption(fusionOption())
+      .option("--ablation", "instead of a profile: all fused, without each fusion, each alone, and nothing fused")
       .addOption(deviceOption())
       .option("--json", "print the profile as one JSON object instead of text")
       .action((flagsGiven: Flags) => run(name, flags, flagsGiven));
@@ -52,32 +66,45 @@ export function register(program: Command): void {
 }
 
 /** Flags that all workloads have; those of their own come by their names. */
-type Flags = {
-  steps: number;
-  warmup: number;
+type Flags = PartFlags & {
+  profileSteps: number;
+  warmupSteps: number;
   out?: string;
   files: boolean;
   sortBy: string;
   by: Grouping;
   top: number;
   measureRoofs?: boolean;
+  fusion: readonly Fusion[];
+  ablation?: boolean;
+  checkNumerics?: boolean;
   device: string;
   json?: boolean;
 } & Record<string, unknown>;
 
 async function run(workload: string, flags: readonly WorkloadFlag[], given: Flags): Promise<void> {
-  const { steps, warmup, sortBy, by, top, json, measureRoofs } = given;
+  const { profileSteps: steps, warmupSteps: warmup, sortBy, by, top, json, measureRoofs, fusion } = given;
   const out = given.files ? given.out ?? "profile" : undefined;
-  const values = Object.fromEntries(flags.map(({ name, value }) => {
-    const chosen = given[camelCase(name)] ?? value;
-    return [name, typeof chosen === "boolean" ? chosen : Number(chosen)];
-  }));
+  const values = valuesOf(flags, given);
   const { adapter, notes } = await ensureAdapter({ device: given.device });
   if (!json) { for (const note of notes) console.error(note); }
-  const device = await Device.open(adapter);
+  const device = await openDevice(adapter);
+  setFusions(device, fusion);
+  device.checkNumerics(given.checkNumerics ?? false);
   try {
+    if (given.ablation) return await runAblation(device, { workload, values, steps, warmup, json: json ?? false });
     const { data, files } = await profileWorkload(device, {
-      ...{ workload, values, steps, warmup, sortBy, out, measureRoofs },
+      ...{
+        workload,
+        values,
+        steps,
+        warmup,
+        sortBy,
+        out,
+        measureRoofs,
+        parts: partsOf(given),
+        settings: { fusion: fusionText(fusion) },
+      },
     });
     if (json) console.log(JSON.stringify(data, undefined, 2));
     else {
@@ -89,13 +116,21 @@ async function run(workload: string, flags: readonly WorkloadFlag[], given: Flag
   }
 }
 
+function valuesOf(flags: readonly WorkloadFlag[], given: Record<string, unknown>): WorkloadValues {
+  return Object.fromEntries(flags.map(({ name, value }) => {
+    const chosen = given[camelCase(name)] ?? value;
+    return [name, typeof chosen === "number" || typeof chosen === "string" ? chosen : chosen === true];
+  }));
+}
+
 async function compareFiles(before: string, after: string, { top, json }: { top: number; json?: boolean }) {
   const comparison = compare(await readProfile(before), await readProfile(after));
   console.log(json ? JSON.stringify(comparison, undefined, 2) : comparisonText(comparison, top));
 }
 
-function sizeOption({ name, description, value }: WorkloadFlag): Option {
+function sizeOption({ name, description, value, choices }: WorkloadFlag): Option {
   if (value === false) return new Option(`--${name}`, description);
+  if (choices) return new Option(`--${name} <what>`, description).choices(choices).default(value);
   return new Option(`--${name} <n>`, description).argParser(positiveInteger).default(value);
 }
 

@@ -14,8 +14,8 @@ export async function renderProfile(data: ProfileData): Promise<string> {
   return await htmlPage(assets, {
     id: "profile",
     title: `Profile of ${data.workload}`,
-    description: `${data.stepMs.length} steps of ${milliseconds(median(data.stepMs))} (median) on ${data.adapter}, ` +
-      `${mebibytes(data.memory.peakBytes)} in tensors at the peak.`,
+    description: `${data.stepMs.length} steps of ${milliseconds(median(data.stepMs))} (median) on ${data.adapter}` +
+      `${data.parts.memory ? `, ${mebibytes(data.memory.peakBytes)} in tensors at the peak` : ""}.`,
     withoutScript: "This page draws its tables and plots with JavaScript, which is switched off in this browser.",
     data: JSON.stringify(data),
   });

@@ -1,6 +1,5 @@
 /** The part of `performance_summary.json` that tells how a run was profiled. */
 import type { ProfileData } from "./profile_data.ts";
-import { ALL_PARTS, type ProfileParts } from "./table.ts";
 
 /** What {@linkcode withProfiler} notes. */
 export interface ProfilerNote {
@@ -10,8 +9,6 @@ export interface ProfilerNote {
   readonly sortBy: string;
   /** The profile. */
   readonly data: ProfileData;
-  /** What of it was asked for. @default all */
-  readonly parts?: ProfileParts;
 }
 
 /**
@@ -19,12 +16,12 @@ export interface ProfilerNote {
  *
  * @param text The summary as training writes it.
  */
-export function withProfiler(text: string, { folder, sortBy, data, parts = ALL_PARTS }: ProfilerNote): string {
+export function withProfiler(text: string, { folder, sortBy, data }: ProfilerNote): string {
   const summary: Record<string, unknown> = JSON.parse(text);
   summary.profiler_config = {
-    enable_profiler: parts.kernels,
-    enable_memory_profiling: parts.memory,
-    profile_operators: parts.kernels,
+    enable_pytorch_profiler: data.parts.kernels, // the reference recipe's name of the field
+    enable_memory_profiling: data.parts.memory,
+    profile_operators: data.parts.kernels,
     profile_dir: folder,
     sort_by: sortBy,
     warmup_steps: data.warmup,

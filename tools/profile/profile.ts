@@ -2,9 +2,9 @@
 import config from "../../deno.json" with { type: "json" };
 import { type Device, type Profile, Profiler } from "../../core/mod.ts";
 import { makeFolder } from "../files.ts";
-import type { ProfileData } from "./profile_data.ts";
+import type { ProfileData, ProfileParts } from "./profile_data.ts";
 import { cachedRoofs } from "./roofs.ts";
-import { STEP_MARK, summarize } from "./summarize.ts";
+import { ALL_PARTS, STEP_MARK, summarize } from "./summarize.ts";
 import { WORKLOADS, type WorkloadValues } from "./workloads/mod.ts";
 import { writeProfile } from "./write_profile.ts";
 
@@ -14,10 +14,14 @@ export interface ProfileRequest {
   readonly workload: string;
   /** Its flags. */
   readonly values: WorkloadValues;
+  /** What else the summary says of the run. @default nothing */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Profiled steps. */
   readonly steps: number;
   /** Steps before, which compile kernels and fill the buffer pool. */
   readonly warmup: number;
+  /** What is looked at. @default all */
+  readonly parts?: ProfileParts;
   /** Order of the tables. */
   readonly sortBy: string;
   /** Folder for the files; undefined: none are written. */
@@ -40,15 +44,18 @@ export interface ProfileOutcome {
  * @throws {InputError} If its sizes do not fit together or the folder cannot be written.
  */
 export async function profileWorkload(device: Device, request: ProfileRequest): Promise<ProfileOutcome> {
-  const { workload: name, values, steps, warmup, out } = request;
+  const { workload: name, values, steps, warmup, out, parts = ALL_PARTS } = request;
   if (out !== undefined) await makeFolder(out);
-  const roofs = await cachedRoofs(device, { again: request.measureRoofs });
+  const roofs = parts.kernels ? await cachedRoofs(device, { again: request.measureRoofs }) : null;
   using workload = WORKLOADS[name].open(device, values);
   for (let i = 0; i < warmup; i++) await workload.step();
   await device.finish();
-  const profile = await record(device, steps, () => workload.step());
+  const profile = await record(device, parts, steps, () => workload.step());
   const version = config.version;
-  const data = summarize(profile, { workload: name, settings: values, warmup, roofs, version, now: new Date() });
+  const settings = { ...values, ...request.settings };
+  const summary = summarize(profile, { workload: name, settings, parts, warmup, roofs, version, now: new Date() });
+  const storageError = await workload.storageError?.();
+  const data: ProfileData = storageError ? { ...summary, storageError } : summary;
   if (out === undefined) return { data, files: [] };
   const adapter = device.traits.description;
   const more = workload.files?.({ adapter, out, data, sortBy: request.sortBy }) ?? [];
@@ -56,8 +63,8 @@ export async function profileWorkload(device: Device, request: ProfileRequest): 
 }
 
 /** Makes steps under a profiler. */
-async function record(device: Device, steps: number, step: () => Promise<void>): Promise<Profile> {
-  const profiler = Profiler.start(device);
+async function record(device: Device, parts: ProfileParts, steps: number, step: () => Promise<void>): Promise<Profile> {
+  const profiler = Profiler.start(device, parts);
   try {
     for (let i = 0; i < steps; i++) {
       profiler.mark(STEP_MARK);

@@ -59,6 +59,24 @@ export type LiveRow = {
   count: number;
 };
 
+/** What was looked at. */
+export type ProfileParts = {
+  /** Times of kernels. */
+  kernels: boolean;
+  /** Memory of tensors. */
+  memory: boolean;
+};
+
+/** How far an output with 16-bit intermediates is from that with 32 bits, for random weights. */
+export type StorageError = {
+  /** Root mean square of the differences, as a part of that of the output. */
+  relativeRms: number;
+  /** The largest difference. */
+  max: number;
+  /** Root mean square of the output. */
+  rms: number;
+};
+
 /** A whole profile, summarised. */
 export type ProfileData = {
   /** Tells this file from others. */
@@ -75,6 +93,8 @@ export type ProfileData = {
   adapter: string;
   /** Where kernels' times come from; with `wall` they contain a submission and a wait each. */
   clock: "timestamps" | "wall" | "none";
+  /** What was looked at; the rest is empty or 0. */
+  parts: ProfileParts;
   /** Steps before the profile began. */
   warmup: number;
   /** Wall-clock time of each profiled step. */
@@ -101,6 +121,8 @@ export type ProfileData = {
     curve: { atMs: number[]; liveBytes: number[]; allocatedBytes: number[] };
     atPeak: LiveRow[];
   };
+  /** What 16-bit intermediates cost in accuracy, by output; left out with 32 bits. */
+  storageError?: Record<string, StorageError>;
   /** Kernels of the last step: index into `rows.place`, begin (from that of the step's first), duration. */
   timeline: [place: number, startMs: number, ms: number][];
 };

@@ -1,8 +1,6 @@
 /** The most an adapter can do, measured once and kept in the cache folder. */
-import { join } from "node:path";
 import { type Device, elementGrid, type Kernel, kernel, Profiler, type Tensor, unroll } from "../../core/mod.ts";
-import { writeFileAtomic } from "../files.ts";
-import { cacheFolder } from "../platform/cache.ts";
+import { type AdapterFile, readAdapterFile, writeAdapterFile } from "../platform/adapter_file.ts";
 import type { Roofs } from "./profile_data.ts";
 
 /** Two sums of four lanes: enough for two multiply-adds a cycle, few enough to stay in a CPU's registers. */
@@ -80,34 +78,23 @@ export async function measureRoofs(device: Device): Promise<Roofs | null> {
 
 /** {@linkcode measureRoofs}, or what it found last time for an adapter of this name. */
 export async function cachedRoofs(device: Device, { again = false } = {}): Promise<Roofs | null> {
-  const { description, vendor, subgroupSize, timestamps } = device.traits;
-  if (!timestamps) return null;
-  const file = join(cacheFolder(), `roofs_${await digest(`1 ${vendor} ${description} ${subgroupSize}`)}.json`);
-  const found = await readRoofs(file);
+  const { traits } = device;
+  if (!traits.timestamps) return null;
+  const file: AdapterFile = { name: "roofs", traits, valid: "1" };
+  const found = roofsIn(await readAdapterFile(file));
   if (found && !again) return found;
   const measured = await measureRoofs(device);
   // Other programs can only make it slower: the best ever seen counts.
   const roofs = measured && found
     ? { gflops: Math.max(measured.gflops, found.gflops), gbs: Math.max(measured.gbs, found.gbs) }
     : measured;
-  if (roofs) {
-    try {
-      await Deno.mkdir(cacheFolder(), { recursive: true });
-      await writeFileAtomic(file, `${JSON.stringify({ adapter: description, ...roofs })}\n`);
-    } catch {
-      // A cache that cannot be written costs the next profile half a second.
-    }
-  }
+  if (roofs) await writeAdapterFile(file, roofs);
   return roofs;
 }
 
-async function readRoofs(file: string): Promise<Roofs | null> {
-  try {
-    const { gflops, gbs } = JSON.parse(await Deno.readTextFile(file));
-    return gflops > 0 && gbs > 0 ? { gflops, gbs } : null;
-  } catch {
-    return null; // missing or damaged: measured again
-  }
+function roofsIn(kept: unknown): Roofs | null {
+  const { gflops, gbs } = Object(kept) as Partial<Roofs>;
+  return gflops && gbs && gflops > 0 && gbs > 0 ? { gflops, gbs } : null;
 }
 
 async function fastest(device: Device, run: () => void): Promise<number | null> {
@@ -116,11 +103,6 @@ async function fastest(device: Device, run: () => void): Promise<number | null> 
   for (let i = 0; i < REPEATS; i++) run();
   const { kernels, clock } = await profiler.stop();
   return clock === "none" ? null : Math.min(...kernels.map(({ ms }) => ms));
-}
-
-async function digest(text: string): Promise<string> {
-  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return new Uint8Array(bytes).toHex().slice(0, 16);
 }
 
 function round(x: number): number {

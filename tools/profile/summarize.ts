@@ -1,6 +1,11 @@
 /** From what the profiler saw to the tables of a profile. */
 import type { KernelRun, Profile } from "../../core/mod.ts";
-import type { Grouping, KernelRow, LiveRow, ProfileData, Roofs } from "./profile_data.ts";
+import type { Grouping, KernelRow, LiveRow, ProfileData, ProfileParts, Roofs } from "./profile_data.ts";
+
+/** The least time that work takes under an adapter's roofs, in milliseconds. */
+export function roofMs({ flops, bytes }: { flops: number; bytes: number }, { gflops, gbs }: Roofs): number {
+  return Math.max(flops / gflops, bytes / gbs) / 1e6;
+}
 
 /** What a summary says besides the measurements. */
 export interface SummaryFacts {
@@ -8,6 +13,8 @@ export interface SummaryFacts {
   readonly workload: string;
   /** Its sizes and choices. */
   readonly settings: ProfileData["settings"];
+  /** What was looked at. @default all */
+  readonly parts?: ProfileParts;
   /** Steps before the profile began. */
   readonly warmup: number;
   /** The adapter's measured roofs. */
@@ -20,6 +27,9 @@ export interface SummaryFacts {
 
 /** The name under which {@linkcode Profiler.mark} notes the beginning of a step; a last mark ends it. */
 export const STEP_MARK = "step";
+
+/** Everything. */
+export const ALL_PARTS: ProfileParts = { kernels: true, memory: true };
 
 const CURVE_POINTS = 1500;
 const TIMELINE_RUNS = 20_000;
@@ -82,7 +92,7 @@ export function summarize(profile: Profile, facts: SummaryFacts): ProfileData {
     version: facts.version,
     workload: facts.workload,
     settings: facts.settings,
-    ...{ adapter, clock, warmup: facts.warmup },
+    ...{ adapter, clock, parts: facts.parts ?? ALL_PARTS, warmup: facts.warmup },
     stepMs: steps.map(({ atMs, endMs }) => endMs - atMs),
     wallMs: profile.wallMs,
     gpuMs,
@@ -137,13 +147,9 @@ function rowOf(head: Head, runs: readonly KernelRun[], { gpuMs, timed, roofs }: 
   const gflops = flops === null ? null : per(flops, knownMs);
   const gbs = per(bytesRead + bytesWritten, totalMs);
   const intensity = flops === null || knownBytes === 0 ? null : flops / knownBytes;
-  const roofShare = !roofs
-    ? null
-    : gflops !== null && intensity !== null
-    ? gflops / Math.min(roofs.gflops, intensity * roofs.gbs)
-    : gbs === null
-    ? null
-    : gbs / roofs.gbs;
+  // Where no operations are known, bytes alone tell.
+  const [work, workMs] = flops === null ? [bytesRead + bytesWritten, totalMs] : [knownBytes, knownMs];
+  const roofShare = !roofs || gbs === null ? null : roofMs({ flops: flops ?? 0, bytes: work }, roofs) / workMs;
   return {
     ...head,
     count: runs.length,
@@ -155,7 +161,8 @@ function rowOf(head: Head, runs: readonly KernelRun[], { gpuMs, timed, roofs }: 
   };
 }
 
-function memoryOf({ memory, startBytes }: Profile): ProfileData["memory"] {
+/** How the memory of tensors went, and what was held at its peak. */
+export function memoryOf({ memory, startBytes }: Profile): ProfileData["memory"] {
   let live = startBytes, peakBytes = startBytes, peakAt = -1, peakAllocatedBytes = 0;
   const points: [number, number, number][] = [];
   memory.forEach(({ atMs, bytes, allocatedBytes }, i) => {

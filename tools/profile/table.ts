@@ -26,17 +26,6 @@ export function sorted(rows: readonly KernelRow[], key: string): KernelRow[] {
   return rows.toSorted((a, b) => of(b) - of(a));
 }
 
-/** What of a profile is shown. */
-export interface ProfileParts {
-  /** The table of kernels, and the pipelines made. */
-  readonly kernels: boolean;
-  /** Memory, and the tensors at its peak. */
-  readonly memory: boolean;
-}
-
-/** Everything. */
-export const ALL_PARTS: ProfileParts = { kernels: true, memory: true };
-
 /** How {@linkcode profileText} shows a profile. */
 export interface TableOptions {
   /** What is put together in a row. */
@@ -45,13 +34,11 @@ export interface TableOptions {
   readonly sortBy: string;
   /** Rows shown. */
   readonly top: number;
-  /** What is shown besides the summary. @default all */
-  readonly parts?: ProfileParts;
 }
 
-/** The summary and the tables. */
+/** The summary, and the tables of what was looked at. */
 export function profileText(data: ProfileData, options: TableOptions): string {
-  const { kernels, memory } = options.parts ?? ALL_PARTS;
+  const { kernels, memory } = data.parts;
   return [
     ...summaryLines(data),
     ...kernels ? ["", ...kernelLines(data, options)] : [],
@@ -75,22 +62,34 @@ function compilationLines({ compilations: { count, totalMs, slowest } }: Profile
 }
 
 function summaryLines(data: ProfileData): string[] {
-  const { host, stepMs, clock } = data;
+  const { host, stepMs, clock, parts } = data;
   const steps = Math.max(1, stepMs.length);
-  const settings = Object.entries(data.settings).map(([name, value]) => `${name} ${value}`).join(", ");
+  const settings = settingsText(data.settings);
   const lines = [
     `${data.workload} on ${data.adapter}`,
     settings,
     `${stepMs.length} steps after ${data.warmup} to warm up: ${milliseconds(median(stepMs))} a step (median), ` +
-    `kernels ${milliseconds(data.gpuMs / steps)}, encoding ${milliseconds(host.encodeMs / steps)}, ` +
+    `${clock === "none" ? "" : `kernels ${milliseconds(data.gpuMs / steps)}, `}encoding ${
+      milliseconds(host.encodeMs / steps)
+    }, ` +
     `submitting ${milliseconds(host.submitMs / steps)}, waiting ${milliseconds(host.waitMs / steps)}`,
   ];
-  if (data.roofs) lines.push(`Measured roofs: ${data.roofs.gflops} GFLOP/s (f32), ${data.roofs.gbs} GB/s`);
+  for (const [name, { relativeRms, max, rms }] of Object.entries(data.storageError ?? {})) {
+    lines.push(
+      `Error of f16 against f32, random weights: ${name || "the output"} differs by ${
+        relativeRms.toExponential(1)
+      } of its size (root ` +
+        `mean square), at most by ${max.toExponential(1)} where the root mean square is ${rms.toPrecision(2)}`,
+    );
+  }
+  if (data.roofs && parts.kernels) {
+    lines.push(`Measured roofs: ${data.roofs.gflops} GFLOP/s (f32), ${data.roofs.gbs} GB/s`);
+  }
   if (clock === "wall") {
     lines.push(
       "This adapter has no timestamps: each kernel was submitted alone and timed by the CPU's clock, submission included.",
     );
-  } else if (clock === "none") {
+  } else if (clock === "none" && parts.kernels) {
     lines.push(
       "This adapter has no timestamps, and there is no other way to time kernels here: their times are missing.",
     );
@@ -98,16 +97,36 @@ function summaryLines(data: ProfileData): string[] {
   return lines;
 }
 
+/** Sizes and choices of a run in one line. */
+export function settingsText(settings: Readonly<Record<string, unknown>>): string {
+  return Object.entries(settings).map(([name, value]) => `${name} ${value}`).join(", ");
+}
+
 function kernelTable(rows: readonly KernelRow[], by: Grouping, { clock }: ProfileData): string[] {
   const time = (ms: number) => clock === "none" ? "–" : ms.toFixed(3);
+  const ms = clock === "wall" ? "ms (CPU's clock)" : "ms";
   const what = by === "kernel" ? "kernel" : by === "module" ? "module: kernel" : "place: kernel";
   const table = [
-    [what, "count", "total ms", "min ms", "median ms", "share", "GFLOP/s", "GB/s", "FLOP/B", "of roof"],
+    [
+      what,
+      "count",
+      `total ${ms}`,
+      `min ${ms}`,
+      `median ${ms}`,
+      "share",
+      "GFLOP",
+      "MB",
+      "GFLOP/s",
+      "GB/s",
+      "FLOP/B",
+      "of roof",
+    ],
     ...rows.map((row) => [
       by === "kernel" ? row.kernel : `${row.phase ? `${row.phase} ` : ""}${row.place}: ${row.kernel}`,
       `${row.count}`,
       ...[time(row.totalMs), time(row.minMs), time(row.medianMs)],
       clock === "none" ? "–" : percent(row.share),
+      ...[number(row.flops === null ? null : row.flops / 1e9), number((row.bytesRead + row.bytesWritten) / 1e6)],
       ...[number(row.gflops), number(row.gbs), number(row.intensity)],
       row.roofShare === null ? "–" : percent(row.roofShare),
     ]),

@@ -1,5 +1,5 @@
 /** A profile as a trace in Chrome's JSON format, which Perfetto (ui.perfetto.dev) and chrome://tracing read. */
-import type { Profile } from "../../core/mod.ts";
+import type { KernelRun, Profile } from "../../core/mod.ts";
 import { splitPath } from "./summarize.ts";
 
 /** An event of Chrome's trace format; times in microseconds. */
@@ -40,10 +40,14 @@ const KERNELS = 1, SCOPES = 2, ENCODE = 1;
 /** Makes the trace: the device's kernels and their scopes, the CPU's submissions and waits, and memory as a counter. */
 export function traceOf(profile: Profile, workload: string): Trace {
   const events: TraceEvent[] = [
-    ...names(DEVICE, `Device: ${profile.adapter}`, { [KERNELS]: "kernels", [SCOPES]: "scopes" }),
+    ...names(DEVICE, `Device: ${profile.adapter}${profile.clock === "wall" ? ", timed by the CPU's clock" : ""}`, {
+      [KERNELS]: "kernels",
+      [SCOPES]: "scopes",
+    }),
     ...names(HOST, "CPU", { [ENCODE]: "submit, wait, compile" }),
   ];
-  for (const run of profile.kernels) {
+  const kernels = profile.clock === "none" ? [] : profile.kernels; // without times they have no place
+  for (const run of kernels) {
     const { place, phase } = splitPath(run.path);
     const { flops, bytesRead, bytesWritten, ms } = run;
     events.push({
@@ -55,7 +59,7 @@ export function traceOf(profile: Profile, workload: string): Trace {
       },
     });
   }
-  events.push(...scopeSlices(profile));
+  events.push(...scopeSlices(kernels));
   for (const { kind, name, startMs, ms } of profile.host) {
     events.push({ ...slice("host", name ? `${kind} ${name}` : kind, startMs, ms), pid: HOST, tid: ENCODE });
   }
@@ -71,23 +75,27 @@ export function traceOf(profile: Profile, workload: string): Trace {
   return { traceEvents: events, displayTimeUnit: "ms", otherData: { workload, clock: profile.clock } };
 }
 
-/** Scopes as nested slices: neighbouring kernels with the same beginning of their path share the slices of it. */
-function scopeSlices({ kernels }: Profile): TraceEvent[] {
+/**
+ * Scopes as nested slices: neighbouring kernels with the same beginning of their path share the slices of it. An outer
+ * slice stands before those in it, by which viewers know it where both last equally long.
+ */
+function scopeSlices(kernels: readonly KernelRun[]): TraceEvent[] {
   const slices: TraceEvent[] = [];
-  const open: { segment: string; startMs: number }[] = [];
+  const open: TraceEvent[] = [];
   let endMs = 0;
   const close = (depth: number) => {
-    while (open.length > depth) {
-      const { segment, startMs } = open.pop()!;
-      slices.push({ ...slice("scopes", segment, startMs, endMs - startMs), pid: DEVICE, tid: SCOPES });
-    }
+    for (const scope of open.splice(depth)) scope.dur = duration(scope.ts!, endMs);
   };
   for (const { path, startMs, ms } of kernels) {
     const segments = path.split("/");
     let same = 0;
-    while (same < open.length && same < segments.length && open[same].segment === segments[same]) same++;
+    while (same < open.length && same < segments.length && open[same].name === segments[same]) same++;
     close(same);
-    for (const segment of segments.slice(same)) open.push({ segment, startMs });
+    for (const segment of segments.slice(same)) {
+      const scope = { ...slice("scopes", segment, startMs, 0), pid: DEVICE, tid: SCOPES };
+      slices.push(scope);
+      open.push(scope);
+    }
     endMs = startMs + ms;
   }
   close(0);
@@ -96,13 +104,17 @@ function scopeSlices({ kernels }: Profile): TraceEvent[] {
 
 function slice(cat: string, name: string, startMs: number, ms: number) {
   const ts = microseconds(startMs);
-  // The end is rounded, not the duration, so that what follows or encloses never overlaps by a rounding.
-  return { ph: "X" as const, cat, name, ts, dur: microseconds(microseconds(startMs + ms) / 1e3 - ts / 1e3) };
+  return { ph: "X" as const, cat, name, ts, dur: duration(ts, startMs + ms) };
 }
 
-/** Whole nanoseconds, as microseconds. */
+/** From `ts` in microseconds on, so that `ts` and it add up to the end to the bit. */
+function duration(ts: number, endMs: number): number {
+  return microseconds(endMs) - ts;
+}
+
+/** Microseconds, to 1/1024: sums of such numbers are exact, and what ends together does so for every viewer. */
 function microseconds(ms: number): number {
-  return Math.round(ms * 1e6) / 1e3;
+  return Math.round(ms * 1024e3) / 1024;
 }
 
 function names(pid: number, process: string, tracks: Record<number, string>): TraceEvent[] {

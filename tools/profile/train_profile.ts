@@ -6,18 +6,19 @@ import { makeFolder, readFileBytes, writeFileAtomic } from "../files.ts";
 import type { StepRecord } from "../train/history.ts";
 import type { TrainView } from "../train/view.ts";
 import { withProfiler } from "./performance_summary.ts";
-import type { ProfileData, Roofs } from "./profile_data.ts";
+import type { ProfileData, ProfileParts, Roofs } from "./profile_data.ts";
 import { cachedRoofs } from "./roofs.ts";
-import { STEP_MARK, summarize } from "./summarize.ts";
-import type { ProfileParts } from "./table.ts";
+import { ALL_PARTS, STEP_MARK, summarize } from "./summarize.ts";
 import { writeProfile } from "./write_profile.ts";
 
-/** Which steps are profiled. */
+/** Which steps are profiled, and what of them. */
 export interface ProfiledSteps {
   /** Steps that are left out first: they compile kernels. */
   readonly warmup: number;
   /** Steps that are profiled then. */
   readonly steps: number;
+  /** What is looked at. @default all */
+  readonly parts?: ProfileParts;
 }
 
 /** Where a training run's profile goes. */
@@ -28,8 +29,6 @@ export interface TrainProfileFiles {
   readonly folder: string;
   /** Order of the table. */
   readonly sortBy: string;
-  /** What was asked for, which the performance summary tells. @default all */
-  readonly parts?: ProfileParts;
 }
 
 /** A view of a training run that has some of its steps profiled, and shows the run through another view. */
@@ -52,7 +51,8 @@ export class TrainProfile implements TrainView {
 
   /** Sees to the adapter's roofs, so that the run itself is not disturbed. */
   static async open(device: Device, view: TrainView, wanted: ProfiledSteps): Promise<TrainProfile> {
-    return new TrainProfile(device, view, wanted, await cachedRoofs(device));
+    const roofs = wanted.parts?.kernels === false ? null : await cachedRoofs(device);
+    return new TrainProfile(device, view, wanted, roofs);
   }
 
   /** Shows a line. */
@@ -92,12 +92,12 @@ export class TrainProfile implements TrainView {
    * @throws {InputError} If the folder cannot be written.
    */
   async finish(
-    { settings, folder, sortBy, parts }: TrainProfileFiles,
+    { settings, folder, sortBy }: TrainProfileFiles,
   ): Promise<{ data: ProfileData; files: readonly string[] } | undefined> {
     const profile = await this.#profile;
     if (!profile) return undefined;
     const data = summarize(profile, {
-      ...{ workload: "train", settings, warmup: this.#wanted.warmup, roofs: this.#roofs },
+      ...{ workload: "train", settings, warmup: this.#wanted.warmup, roofs: this.#roofs, parts: this.#wanted.parts },
       ...{ version: config.version, now: new Date() },
     });
     await makeFolder(folder);
@@ -105,13 +105,13 @@ export class TrainProfile implements TrainView {
     const summary = join(folder, "performance_summary.json");
     if (await exists(summary)) { // a run without recorded steps has none
       const text = new TextDecoder().decode(await readFileBytes(summary));
-      await writeFileAtomic(summary, withProfiler(text, { folder, sortBy, data, parts }));
+      await writeFileAtomic(summary, withProfiler(text, { folder, sortBy, data }));
     }
     return { data, files };
   }
 
   #start(): void {
-    this.#profiler = Profiler.start(this.#device);
+    this.#profiler = Profiler.start(this.#device, this.#wanted.parts ?? ALL_PARTS);
     this.#profiler.mark(STEP_MARK);
   }
 

@@ -120,6 +120,13 @@ Deno.test({
         );
         assert.equal(await page.locator("#timeline, #roofline, #memory").count(), 0);
       });
+      const facts = { ...SAMPLE_FACTS, parts: { kernels: false, memory: true }, roofs: null };
+      const memoryOnly = summarize({ ...sampleProfile(), clock: "none" }, facts);
+      await openProfile(browser, memoryOnly, { width: 1280, colorScheme: "light" }, async (page) => {
+        assert.doesNotMatch(await page.locator("header").textContent() ?? "", /timestamps/);
+        assert.equal(await page.locator("#kernels, #timeline, #roofline, #compilations").count(), 0);
+        assert.equal(await page.locator("#memory, #peak").count(), 2);
+      });
     } finally {
       await browser.close();
     }

@@ -47,6 +47,14 @@ Deno.test("summarize() adds up by kernel, module and place", () => {
   assert.deepEqual([adamw.flops, adamw.gflops, adamw.intensity, adamw.gbs], [null, null, null, 80]);
 });
 
+Deno.test("a kernel that only moves numbers is measured against the roof of copies", () => {
+  const profile = sampleProfile();
+  const kernels = profile.kernels.map((run) => run.kernel === "adamw" ? { ...run, kernel: "copy", flops: 0 } : run);
+  const [, copy] = summarize({ ...profile, kernels }, SAMPLE_FACTS).rows.kernel;
+  assert.deepEqual([copy.kernel, copy.flops, copy.gflops, copy.intensity, copy.gbs], ["copy", 0, 0, 0, 80]);
+  assert.equal(copy.roofShare, 80 / SAMPLE_FACTS.roofs.gbs);
+});
+
 Deno.test("summarize() finds the peak of memory and what was held then", () => {
   const { memory } = summarize(sampleProfile(), SAMPLE_FACTS);
   assert.equal(memory.peakBytes, 2048 + 4096 - 1024 + 8192);
@@ -95,14 +103,17 @@ Deno.test("the text says how times were taken", () => {
   assert.match(text, /forward evoformer\/\*\/pairTransition\/linear: matmul +4 +4\.250 +1\.000 +1\.000 +27\.9 %/);
   assert.match(text, /… and 3 more rows/);
   assert.doesNotMatch(text, /no timestamps/);
-  const memoryOnly = profileText(summarize(sampleProfile(), SAMPLE_FACTS), {
-    ...options,
-    parts: { kernels: false, memory: true },
-  });
-  assert.match(memoryOnly, /GPU memory: 0\.0 MiB in tensors/);
-  assert.doesNotMatch(memoryOnly, /more rows|Pipelines made/);
+  const only = (kernels: boolean) => {
+    const profile = kernels ? sampleProfile() : { ...sampleProfile(), clock: "none" as const };
+    return profileText(summarize(profile, { ...SAMPLE_FACTS, parts: { kernels, memory: !kernels } }), options);
+  };
+  assert.match(only(false), /GPU memory: 0\.0 MiB in tensors/);
+  assert.doesNotMatch(only(false), /more rows|Pipelines made|timestamps|kernels |roofs/);
+  assert.match(only(true), /more rows[^]*Pipelines made/);
+  assert.doesNotMatch(only(true), /GPU memory/);
   const wall = profileText(summarize({ ...sampleProfile(), clock: "wall" }, SAMPLE_FACTS), options);
   assert.match(wall, /no timestamps: each kernel was submitted alone/);
+  assert.match(wall, /total ms \(CPU's clock\) +min ms \(CPU's clock\)/);
   const none = profileText(summarize({ ...sampleProfile(), clock: "none" }, SAMPLE_FACTS), options);
   assert.match(none, /times are missing/);
   assert.match(none, /linear: matmul +4 +– +– +– +–/);

@@ -19,11 +19,12 @@ const numeric = (title: string, value: (row: KernelRow) => number | null, digits
 
 function columns({ clock }: ProfileData): Column[] {
   const timed = (value: (row: KernelRow) => number) => (row: KernelRow) => clock === "none" ? null : value(row);
+  const clocked = clock === "wall" ? " (CPU’s clock)" : "";
   return [
     numeric("Count", ({ count }) => count, 0),
-    numeric("Total ms", timed(({ totalMs }) => totalMs), 3),
-    numeric("Min ms", timed(({ minMs }) => minMs), 3),
-    numeric("Median ms", timed(({ medianMs }) => medianMs), 3),
+    numeric(`Total ms${clocked}`, timed(({ totalMs }) => totalMs), 3),
+    numeric(`Min ms${clocked}`, timed(({ minMs }) => minMs), 3),
+    numeric(`Median ms${clocked}`, timed(({ medianMs }) => medianMs), 3),
     { title: "Share", value: timed(({ share }) => share), text: (row) => percent(timed(({ share }) => share)(row)) },
     numeric("GFLOP", ({ flops }) => flops === null ? null : flops / 1e9, 3),
     numeric("MB", ({ bytesRead, bytesWritten }) => (bytesRead + bytesWritten) / 1e6, 2),

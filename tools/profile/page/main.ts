@@ -16,10 +16,10 @@ function start(): void {
   document.getElementById("profile")!.append(
     header(data),
     facts(data),
-    kernelSection(data),
+    ...data.parts.kernels ? [kernelSection(data)] : [],
     ...plots.map(({ element }) => element),
-    peakSection(data),
-    ...compilationSection(data),
+    ...data.parts.memory ? [peakSection(data)] : [],
+    ...data.parts.kernels ? compilationSection(data) : [],
     h("footer", {}, `Made by denofold ${data.version}, ${data.created.slice(0, 16).replace("T", " ")} UTC.`),
   );
   const draw = (theme = currentTheme()) => plots.forEach((plot) => plot.draw(theme));
@@ -28,12 +28,12 @@ function start(): void {
   document.documentElement.dataset.ready = "true";
 }
 
-function header({ workload, adapter, settings, clock }: ProfileData): HTMLElement {
+function header({ workload, adapter, settings, clock, parts }: ProfileData): HTMLElement {
   const notes: Record<ProfileData["clock"], string> = {
     timestamps: "",
     wall: " The adapter has no timestamps: each kernel was submitted alone and timed by the CPU's clock, " +
       "submission included.",
-    none: " The adapter has no timestamps: times of kernels are missing.",
+    none: parts.kernels ? " The adapter has no timestamps: times of kernels are missing." : "",
   };
   const choices = Object.entries(settings).map(([name, value]) => `${name} ${value}`).join(", ");
   return h(
@@ -46,15 +46,15 @@ function header({ workload, adapter, settings, clock }: ProfileData): HTMLElemen
 }
 
 function facts(data: ProfileData): HTMLElement {
-  const { stepMs, host, memory, roofs, copies, gpuMs } = data;
+  const { stepMs, host, memory, roofs, copies, gpuMs, parts, clock } = data;
   const steps = Math.max(1, stepMs.length);
   const tiles: [string, string][] = [
     [`A step (median of ${stepMs.length})`, withUnit(median(stepMs), 1, "ms")],
-    ["Kernels, a step", withUnit(gpuMs / steps, 1, "ms")],
+    ...clock === "none" ? [] : [["Kernels, a step", withUnit(gpuMs / steps, 1, "ms")] as [string, string]],
     ["Encoding, a step", withUnit(host.encodeMs / steps, 2, "ms")],
     ["Submitting, a step", withUnit(host.submitMs / steps, 2, "ms")],
     ["Waiting, a step", withUnit(host.waitMs / steps, 1, "ms")],
-    ["Tensors at the peak", withUnit(memory.peakBytes / MIB, 1, "MiB")],
+    ...parts.memory ? [["Tensors at the peak", withUnit(memory.peakBytes / MIB, 1, "MiB")] as [string, string]] : [],
     ["Copied, a step", withUnit(copies.bytes / steps / MIB, 1, "MiB")],
   ];
   if (roofs) {

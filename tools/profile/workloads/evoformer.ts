@@ -1,10 +1,20 @@
-import { type Device, Key, pullback, type Tensor } from "../../../core/mod.ts";
-import { evoformerConfig, evoformerStack, initEvoformer } from "../../../model/evoformer/mod.ts";
-import { InputError } from "../../errors.ts";
-import type { OpenWorkload, Workload, WorkloadValues } from "./mod.ts";
+import type { Tensor } from "../../../core/mod.ts";
+import {
+  evoformerConfig,
+  evoformerStack,
+  type EvoformerStackParams,
+  initEvoformer,
+} from "../../../model/evoformer/mod.ts";
+import type { Workload } from "./mod.ts";
+import { modelWorkload, randomTensor } from "./model_workload.ts";
 
-/** AlphaFold 2's Evoformer, forward or forward and backward. */
-export const evoformer: Workload = {
+type Inputs = { m: Tensor; z: Tensor };
+
+/** What the way back may compute again instead of keeping it. */
+const RECOMPUTE = ["nothing", "block", "module"] as const;
+
+/** AlphaFold 2's Evoformer. */
+export const evoformer: Workload = modelWorkload({
   description: "blocks of AlphaFold 2's Evoformer on random representations",
   flags: [
     { name: "blocks", description: "Evoformer blocks", value: 1 },
@@ -13,41 +23,29 @@ export const evoformer: Workload = {
     { name: "batch", description: "samples", value: 1 },
     { name: "c-m", description: "channels of the MSA representation", value: 256 },
     { name: "c-z", description: "channels of the pair representation", value: 128 },
-    { name: "backward", description: "the way back too", value: false },
+    {
+      ...{ name: "recompute", value: "nothing", choices: RECOMPUTE },
+      description: "what the way back computes again instead of keeping it",
+    },
   ],
-  open(device: Device, values: WorkloadValues): OpenWorkload {
+  make(device, values) {
     const size = (name: string) => Number(values[name]);
     const [batch, nSeq, nRes, cM, cZ] = ["batch", "n-seq", "n-res", "c-m", "c-z"].map(size);
-    const scope = device.scope("evoformerInputs");
-    try {
-      const config = evoformerConfig({ nBlock: size("blocks"), cM, cZ });
-      const [paramsKey, mKey, zKey] = Key.fromSeed(0).split(3);
-      const params = initEvoformer(device, config, paramsKey);
-      const m = device.tensor(mKey.normal(batch * nSeq * nRes * cM), [batch, nSeq, nRes, cM]);
-      const z = device.tensor(zKey.normal(batch * nRes * nRes * cZ), [batch, nRes, nRes, cZ]);
-      const ones = [m, z].map((x) => device.tensor(new Float32Array(x.size).fill(1), x.shape));
-      const run = ({ params: p, m, z }: { params: typeof params; m: Tensor; z: Tensor }) => {
-        const out = evoformerStack(p, { m, z }, config);
-        return { m: out.m, z: out.z };
-      };
-      return {
-        async step() {
-          using step = device.scope("step");
-          void step;
-          if (values.backward) pullback(device, run, { params, m, z }).pullLeaves(ones);
-          else {
-            using forward = device.scope("forward");
-            void forward;
-            run({ params, m, z });
-          }
-          await device.finish();
-        },
-        [Symbol.dispose]: () => scope[Symbol.dispose](),
-      };
-    } catch (error) {
-      scope[Symbol.dispose]();
-      if (error instanceof RangeError || error instanceof TypeError) throw new InputError(error.message);
-      throw error;
-    }
+    const recompute = RECOMPUTE.find((name) => name === values.recompute);
+    const config = evoformerConfig({ nBlock: size("blocks"), cM, cZ });
+    return {
+      params: (key) => initEvoformer(device, config, key),
+      inputs(key) {
+        const [mKey, zKey] = key.split(2);
+        return {
+          m: randomTensor(device, mKey, [batch, nSeq, nRes, cM]),
+          z: randomTensor(device, zKey, [batch, nRes, nRes, cZ]),
+        };
+      },
+      run(params, inputs, key) {
+        const { m, z } = evoformerStack(params as EvoformerStackParams, inputs as Inputs, config, { recompute, key });
+        return { m, z };
+      },
+    };
   },
-};
+});

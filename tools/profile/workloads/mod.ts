@@ -1,8 +1,10 @@
 /** What can be profiled, by the names of the command line. */
 import type { Device } from "../../../core/mod.ts";
-import type { ProfileData } from "../profile_data.ts";
+import type { ProfileData, StorageError } from "../profile_data.ts";
 import { evoformer } from "./evoformer.ts";
-import { trainStep } from "./train_step.ts";
+import { nnx } from "./nnx.ts";
+import { tiny } from "./tiny.ts";
+import { nnxTrainStep, trainStep } from "./train_step.ts";
 
 /** A choice of a workload, as a flag of the command line. */
 export interface WorkloadFlag {
@@ -10,17 +12,21 @@ export interface WorkloadFlag {
   readonly name: string;
   /** What it means. */
   readonly description: string;
-  /** Value where the flag is not given; a flag without a number is off. */
-  readonly value: number | false;
+  /** Value where the flag is not given; a flag with neither number nor choices is off. */
+  readonly value: number | string | false;
+  /** What may be given, where it is no number. */
+  readonly choices?: readonly string[];
 }
 
 /** Flags' values by their names. */
-export type WorkloadValues = Readonly<Record<string, number | boolean>>;
+export type WorkloadValues = Readonly<Record<string, number | string | boolean>>;
 
 /** A workload on a device; dispose of it to free its tensors. */
 export interface OpenWorkload extends Disposable {
   /** Makes one step; what it made is freed. */
   step(): Promise<void>;
+  /** What 16-bit intermediates cost in accuracy, by output; undefined with 32 bits. */
+  storageError?(): Promise<Record<string, StorageError> | undefined>;
   /** Files of its own, made at the end, by name. */
   files?(facts: WorkloadFacts): ReadonlyMap<string, string>;
 }
@@ -54,5 +60,8 @@ export interface Workload {
 /** All workloads. A new one needs a file and a line here. */
 export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "train-step": trainStep,
+  "nnx-train-step": nnxTrainStep,
   "evoformer": evoformer,
+  "tiny": tiny,
+  "nnx": nnx,
 };

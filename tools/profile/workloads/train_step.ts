@@ -1,12 +1,24 @@
-import { type Device, Key } from "../../../core/mod.ts";
-import { RELATIVE_POSITION_CLASSES } from "../../fold/features.ts";
 import config from "../../../deno.json" with { type: "json" };
-import type { BatchSource } from "../../train/batches.ts";
+import { type Device, Key, type Shape, sizeOf, type Tensor, type Tree } from "../../../core/mod.ts";
+import { RELATIVE_POSITION_CLASSES } from "../../fold/features.ts";
+import type { Batch, BatchSource } from "../../train/batches.ts";
+import type { Learning } from "../../train/network.ts";
+import { type NnxBatch, nnxNetwork } from "../../train/nnx_evoformer.ts";
 import { performanceJson, summarize } from "../../train/performance.ts";
 import { TrainingSession } from "../../train/session.ts";
-import { DEFAULT_MODEL, DEFAULT_TRAINING, type ModelSettings, type TrainSettings } from "../../train/settings.ts";
+import {
+  DEFAULT_TRAINING,
+  type ModelSettings,
+  NNX_MODEL,
+  NNX_TRAINING,
+  type TrainingSettings,
+  type TrainSettings,
+} from "../../train/settings.ts";
+import { tinyOpenFoldNetwork } from "../../train/tiny_openfold.ts";
 import { withProfiler } from "../performance_summary.ts";
-import type { OpenWorkload, Workload, WorkloadFacts, WorkloadValues } from "./mod.ts";
+import type { OpenWorkload, Workload, WorkloadFacts } from "./mod.ts";
+import { nnx } from "./nnx.ts";
+import { TINY_FLAGS, tinySettings } from "./tiny.ts";
 
 /** Tokens of the amino acids and of what is unknown. */
 const TOKENS = 21;
@@ -15,46 +27,53 @@ const MAX_ANGSTROM = 20;
 /** One step of training the small Evoformer: forward, backward, update. */
 export const trainStep: Workload = {
   description: "a training step of the small Evoformer (forward, backward, AdamW) on noise",
-  flags: [
-    { name: "blocks", description: "Evoformer blocks", value: DEFAULT_MODEL.numBlocks },
-    { name: "n-seq", description: "sequences", value: DEFAULT_MODEL.numSeqs },
-    { name: "n-res", description: "residues", value: DEFAULT_MODEL.seqLen },
-    { name: "batch", description: "samples", value: DEFAULT_TRAINING.batchSize },
-    { name: "msa-dim", description: "channels of the MSA representation", value: DEFAULT_MODEL.msaDim },
-    { name: "pair-dim", description: "channels of the pair representation", value: DEFAULT_MODEL.pairDim },
-  ],
-  open(device: Device, values: WorkloadValues): OpenWorkload {
-    const size = (name: string) => Number(values[name]);
-    const model: ModelSettings = {
-      msaDim: size("msa-dim"),
-      pairDim: size("pair-dim"),
-      numBlocks: size("blocks"),
-      numSeqs: size("n-seq"),
-      seqLen: size("n-res"),
-    };
-    const training = { ...DEFAULT_TRAINING, batchSize: size("batch"), numSteps: Number.MAX_SAFE_INTEGER };
-    const settings: TrainSettings = { model, training, data: { kind: "synthetic" } };
-    const [paramsKey, dataKey] = Key.fromSeed(training.seed).split(2);
-    const session = new TrainingSession(device, settings, noise(model, training.batchSize, dataKey), paramsKey);
-    return {
-      step: async () => void await session.advance(),
-      files: (facts) => new Map([["performance_summary.json", performance(session, facts)]]),
-      [Symbol.dispose]: () => session[Symbol.dispose](),
-    };
+  flags: TINY_FLAGS,
+  open(device, values) {
+    const model = tinySettings(values);
+    const network = tinyOpenFoldNetwork(model);
+    const source = constantBatch(tinyBatch(device, model, Number(values.batch)));
+    return openSession(device, { model, training: { ...DEFAULT_TRAINING, ...steps(values.batch) } }, {
+      network,
+      source,
+    });
   },
 };
 
-/** The same batch of noise for every step. */
-function noise({ numSeqs, seqLen }: ModelSettings, batchSize: number, key: Key): BatchSource {
-  const pairChannels = RELATIVE_POSITION_CLASSES;
-  const [tokensKey, featuresKey, distancesKey] = key.split(3);
-  const pairs = batchSize * seqLen * seqLen;
-  const batch = {
-    ...{ size: batchSize, numSeqs, numRes: seqLen, pairChannels },
-    msaTokens: Int32Array.from(tokensKey.uniform(batchSize * numSeqs * seqLen), (x) => Math.floor(TOKENS * x)),
-    pairFeatures: featuresKey.normal(pairs * pairChannels),
-    distances: distancesKey.uniform(pairs).map((x) => MAX_ANGSTROM * x),
+/** One step of training the Flax notebook's block. */
+export const nnxTrainStep: Workload = {
+  description: "a training step of the Flax notebook's Evoformer block (forward, backward, Adam) on noise",
+  flags: nnx.flags.filter(({ value }) => value !== false),
+  open(device, values) {
+    const size = (name: string) => Number(values[name]);
+    const [msaDim, pairDim, numSeqs, seqLen] = ["c-m", "c-z", "n-seq", "n-res"].map(size);
+    const model = { ...NNX_MODEL, msaDim, pairDim, numSeqs, seqLen };
+    const source = constantBatch(nnxBatch(device, model, size("batch")));
+    return openSession(device, { model, training: { ...NNX_TRAINING, ...steps(values.batch) } }, {
+      network: nnxNetwork(model),
+      source,
+    });
+  },
+};
+
+function steps(batch: unknown): Pick<TrainingSettings, "batchSize" | "numSteps"> {
+  return { batchSize: Number(batch), numSteps: Number.MAX_SAFE_INTEGER };
+}
+
+function openSession<P extends Tree<Tensor>, B>(
+  device: Device,
+  settings: Omit<TrainSettings, "data">,
+  learning: Learning<P, B>,
+): OpenWorkload {
+  const session = new TrainingSession(device, { ...settings, data: { kind: "synthetic" } }, learning);
+  return {
+    step: async () => void await session.advance(),
+    files: (facts) => new Map([["performance_summary.json", performance(session, facts)]]),
+    [Symbol.dispose]: () => session[Symbol.dispose](),
   };
+}
+
+/** The same batch for every step. */
+function constantBatch<B>(batch: B): BatchSource<B> {
   return {
     ...{ description: "one batch of noise", fingerprint: "noise", warmupSteps: 0 },
     batch: () => batch,
@@ -63,12 +82,44 @@ function noise({ numSeqs, seqLen }: ModelSettings, batchSize: number, key: Key):
   };
 }
 
+function tinyBatch(device: Device, { numSeqs, seqLen }: ModelSettings, size: number): Batch {
+  const pairChannels = RELATIVE_POSITION_CLASSES;
+  const pairs = [size, seqLen, seqLen];
+  const [tokensKey, featuresKey, distancesKey] = Key.fromSeed(DEFAULT_TRAINING.seed).split(3);
+  const tokens = (n: number) => Int32Array.from(tokensKey.uniform(n), (x) => Math.floor(TOKENS * x));
+  return {
+    ...{ size, numSeqs, numRes: seqLen, pairChannels },
+    msaTokens: numbers(device, [size, numSeqs, seqLen], tokens),
+    pairFeatures: numbers(device, [...pairs, pairChannels], (n) => featuresKey.normal(n)),
+    distances: numbers(device, pairs, (n) => distancesKey.uniform(n).map((x) => MAX_ANGSTROM * x)),
+  };
+}
+
+function nnxBatch(device: Device, { msaDim, pairDim, numSeqs, seqLen }: ModelSettings, size: number): NnxBatch {
+  const msaShape = [size, numSeqs, seqLen, msaDim], pairsShape = [size, seqLen, seqLen, pairDim];
+  const [msaKey, pairsKey] = Key.fromSeed(NNX_TRAINING.seed).split(2);
+  return {
+    msa: numbers(device, msaShape, (n) => msaKey.normal(n)),
+    msaShape,
+    pairs: numbers(device, pairsShape, (n) => pairsKey.normal(n)),
+    pairsShape,
+  };
+}
+
+/** Numbers for a tensor; on a device for plans, which looks at their number alone, none. */
+function numbers<A extends Float32Array | Int32Array>(device: Device, shape: Shape, draw: (n: number) => A): A {
+  return device.dry ? { length: sizeOf(shape) } as A : draw(sizeOf(shape));
+}
+
 /** The summary that training writes, of the profiled steps, with what the profiler did. */
-function performance(session: TrainingSession, { adapter, out, data, sortBy }: WorkloadFacts): string {
+function performance<P extends Tree<Tensor>, B>(
+  session: TrainingSession<P, B>,
+  { adapter, out, data, sortBy }: WorkloadFacts,
+): string {
   const steps = session.history.slice(data.warmup);
   const { batchSize, learningRate } = session.settings.training;
   const text = performanceJson({
-    ...{ config: session.config, profileDir: out, batchSize, learningRate, adapter },
+    ...{ sizes: session.network.sizes, profileDir: out, batchSize, learningRate, adapter },
     summary: summarize(steps, batchSize),
     numSteps: steps.length,
     version: config.version,

@@ -1,0 +1,197 @@
+/** Predicts what a model needs on an adapter, without running it. */
+import { type AdapterTraits, Device, type KernelRun, type Profile, Profiler } from "../../core/mod.ts";
+import { setTuning, type Tuning } from "../../ops/mod.ts";
+import { InputError } from "../errors.ts";
+import type { KernelRow, LiveRow, ProfileData, Roofs } from "../profile/profile_data.ts";
+import { memoryOf, moduleOf, roofMs, STEP_MARK } from "../profile/summarize.ts";
+import type { PlannedWorkload } from "./models.ts";
+
+/** What a plan is made for. */
+export interface PlanRequest {
+  /** What would run. */
+  readonly planned: PlannedWorkload;
+  /** The adapter. */
+  readonly traits: AdapterTraits;
+  /** How it cuts matrix products. @default as usual for such an adapter */
+  readonly tuning?: Tuning;
+  /** Its measured roofs; null: no time is predicted. */
+  readonly roofs: Roofs | null;
+  /** Memory there is for it, in bytes. @default not known */
+  readonly memoryBytes?: number;
+  /** A profile on this adapter, whose kernels' shares of the roofs are expected again. @default none */
+  readonly like?: ProfileData;
+  /** Version of denofold. */
+  readonly version: string;
+}
+
+/** A kernel of the plan over one step. */
+export type PlannedKernel = {
+  /** Its name. */
+  kernel: string;
+  /** How often it runs. */
+  count: number;
+  /** Operations, two for a multiply-add. */
+  flops: number | null;
+  /** Bytes read and written at least. */
+  bytes: number;
+  /** The least time under the roofs; null without roofs. */
+  roofMs: number | null;
+};
+
+/** What a model needs: plain JSON, times in milliseconds, sizes in bytes. */
+export type Plan = {
+  /** Tells this from other files. */
+  format: "denofold plan 1";
+  /** Version of denofold. */
+  version: string;
+  /** What would run. */
+  workload: string;
+  /** Its sizes and choices. */
+  settings: Record<string, string | number | boolean>;
+  /** The adapter. */
+  adapter: string;
+  /** Whether it fits the adapter's limits and the memory. */
+  fits: boolean;
+  /** Why it does not. */
+  problems: string[];
+  /** The adapter's limits, and the memory for it; null: not known. */
+  limits: { bufferBytes: number; bindingBytes: number; memoryBytes: number | null };
+  /** What tensors take at the peak; `allocated` counts pooled buffers and mirrors too. */
+  memory: { peakBytes: number; peakAllocatedBytes: number; largestTensorBytes: number; atPeak: LiveRow[] };
+  /** Sums of one step. */
+  step: { kernels: number; flops: number; bytes: number; copiedBytes: number; pipelines: number };
+  /** Time of a step: the least under the roofs, and what a profile makes likely; null where it cannot be told. */
+  time: { roofMs: number | null; likelyMs: number | null };
+  /** The measured roofs. */
+  roofs: Roofs | null;
+  /** Kernels of one step, most time (or operations) first. */
+  kernels: PlannedKernel[];
+};
+
+/**
+ * Sends a model's steps through a device that does nothing, and counts.
+ *
+ * @throws {InputError} If the model cannot have such sizes, on any adapter.
+ */
+export async function planModel(request: PlanRequest): Promise<Plan> {
+  const { traits, roofs, memoryBytes, like, version } = request;
+  const { maxBindingBytes, maxBufferBytes } = traits;
+  const problems: string[] = [];
+  let seen: Seen;
+  try {
+    seen = await goThrough(request, traits);
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof InputError)) throw error;
+    seen = await goThrough(request, { ...traits, maxBindingBytes: Infinity, maxBufferBytes: Infinity });
+    problems.push(error.message.replace(/ \(denofold plan .*\)$/, "")); // a limit, as it goes without
+  }
+  const { peakAllocatedBytes } = seen;
+  if (memoryBytes !== undefined && peakAllocatedBytes > memoryBytes) {
+    problems.push(`It needs ${gibibytes(peakAllocatedBytes)} of GPU memory, there are ${gibibytes(memoryBytes)}`);
+  }
+  const memory = memoryOf(seen.profile);
+  const last = seen.profile.kernels.slice(seen.profile.marks.at(-1)!.kernels);
+  const kernels = kernelsOf(last, roofs);
+  const sum = (of: (kernel: PlannedKernel) => number) => kernels.reduce((total, kernel) => total + of(kernel), 0);
+  const copiedBytes = Math.round(seen.profile.copies.bytes / seen.steps);
+  const copyMs = roofs && roofMs({ flops: 0, bytes: 2 * copiedBytes }, roofs);
+  return {
+    format: "denofold plan 1",
+    version,
+    workload: request.planned.name,
+    settings: { ...request.planned.values },
+    adapter: traits.description,
+    fits: problems.length === 0,
+    problems,
+    limits: { bufferBytes: maxBufferBytes, bindingBytes: maxBindingBytes, memoryBytes: memoryBytes ?? null },
+    memory: {
+      peakBytes: memory.peakBytes,
+      peakAllocatedBytes,
+      largestTensorBytes: seen.largestTensorBytes,
+      atPeak: byModule(memory.atPeak),
+    },
+    step: {
+      kernels: last.length,
+      flops: sum(({ flops }) => flops ?? 0),
+      bytes: sum(({ bytes }) => bytes),
+      copiedBytes,
+      pipelines: seen.profile.host.filter(({ kind }) => kind === "compile").length,
+    },
+    time: {
+      roofMs: copyMs === null ? null : sum(({ roofMs }) => roofMs ?? 0) + copyMs,
+      likelyMs: copyMs === null || !like ? null : likelyMs(kernels, like) + copyMs,
+    },
+    roofs,
+    kernels,
+  };
+}
+
+/**
+ * A second step is gone through if the first has fewer kernels: pooled buffers are then as in any later one. It makes up
+ * to 4 % of a small model's peak, and nothing of a large one's.
+ */
+const MANY_KERNELS = 20_000;
+
+interface Seen {
+  readonly profile: Profile;
+  readonly steps: number;
+  readonly peakAllocatedBytes: number;
+  readonly largestTensorBytes: number;
+}
+
+async function goThrough(
+  { planned: { workload, values }, tuning }: PlanRequest,
+  traits: AdapterTraits,
+): Promise<Seen> {
+  const device = Device.dry(traits);
+  if (tuning) setTuning(device, tuning);
+  const profiler = Profiler.start(device);
+  using opened = workload.open(device, values);
+  let steps = 0;
+  do {
+    profiler.mark(STEP_MARK);
+    await opened.step();
+    steps++;
+  } while (steps < 2 && device.dispatches < MANY_KERNELS);
+  const profile = await profiler.stop();
+  const { peakAllocatedBytes } = device.memory;
+  const largestTensorBytes = profile.memory.reduce((most, { bytes }) => Math.max(most, bytes), 0);
+  return { profile, steps, peakAllocatedBytes, largestTensorBytes };
+}
+
+function kernelsOf(runs: readonly KernelRun[], roofs: Roofs | null): PlannedKernel[] {
+  const found = new Map<string, PlannedKernel>();
+  for (const { kernel, flops, bytesRead, bytesWritten } of runs) {
+    const row = found.get(kernel) ?? { kernel, count: 0, flops: null, bytes: 0, roofMs: roofs && 0 };
+    found.set(kernel, row);
+    const bytes = bytesRead + bytesWritten;
+    row.count++;
+    row.bytes += bytes;
+    if (flops !== null) row.flops = (row.flops ?? 0) + flops;
+    if (row.roofMs !== null && roofs) row.roofMs += roofMs({ flops: flops ?? 0, bytes }, roofs);
+  }
+  return [...found.values()].sort((a, b) => (b.roofMs ?? b.flops ?? 0) - (a.roofMs ?? a.flops ?? 0));
+}
+
+/** Each kernel at the share of the roofs that it had in the profile; others at that of the whole profile. */
+function likelyMs(kernels: readonly PlannedKernel[], { rows, gpuMs }: ProfileData): number {
+  const ideal = (row: KernelRow) => row.totalMs * (row.roofShare ?? 0);
+  const mean = rows.kernel.reduce((sum, row) => sum + ideal(row), 0) / gpuMs;
+  const shares = new Map(rows.kernel.map((row) => [row.kernel, row.roofShare]));
+  return kernels.reduce((sum, { kernel, roofMs }) => sum + (roofMs ?? 0) / (shares.get(kernel) || mean), 0);
+}
+
+function byModule(rows: readonly LiveRow[]): LiveRow[] {
+  const found = new Map<string, LiveRow>();
+  for (const { place: at, bytes, count } of rows) {
+    const place = moduleOf(at);
+    const row = found.get(place) ?? { place, bytes: 0, count: 0 };
+    found.set(place, { place, bytes: row.bytes + bytes, count: row.count + count });
+  }
+  return [...found.values()].sort((a, b) => b.bytes - a.bytes);
+}
+
+/** Bytes as GiB. */
+export function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+}
