@@ -1,7 +1,10 @@
 import type { Command } from "commander";
+import { Device } from "../../core/mod.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { examine, type Findings } from "../platform/findings.ts";
+import { retune } from "../platform/open_device.ts";
 import { deviceOption, EXIT } from "./_shared.ts";
+import { tuningText } from "./_tuning_text.ts";
 
 /** Adds `denofold doctor`. */
 export function register(program: Command): void {
@@ -9,21 +12,38 @@ export function register(program: Command): void {
     .description("show the adapter, versions and programs, and what to do where something is missing")
     .addOption(deviceOption())
     .option("--fix", "install or fetch a software driver where there is none, as the other commands do")
+    .option("--tune", "time the kernels' tiles on the adapter, print them and keep the fastest for the next runs")
     .option("--json", "print one JSON object")
-    .addHelpText("after", "\nExit code 0 if an adapter was found and computes right, else 1.")
+    .addHelpText(
+      "after",
+      "\nExit code 0 if an adapter was found and computes right, else 1.\n\nExample:\n  denofold doctor --tune",
+    )
     .action(doctor);
 }
 
 interface DoctorOptions {
   device: string;
   fix?: boolean;
+  tune?: boolean;
   json?: boolean;
 }
 
-async function doctor({ device, fix, json }: DoctorOptions): Promise<void> {
-  const findings = await examine(() => ensureAdapter({ device, install: fix ?? false }));
-  console.log(json ? JSON.stringify(findings, undefined, 2) : table(findings));
+async function doctor({ device, fix, tune, json }: DoctorOptions): Promise<void> {
+  const open = () => ensureAdapter({ device, install: fix ?? false });
+  const findings = await examine(open);
+  const tuned = tune && findings.ok ? await tuneAdapter((await open()).adapter) : undefined;
+  if (json) console.log(JSON.stringify({ ...findings, ...tuned }, undefined, 2));
+  else console.log(tuned ? `${table(findings)}\n\n${tuningText(tuned.tuning, tuned.measured)}` : table(findings));
   if (!findings.ok) Deno.exitCode = EXIT.failure;
+}
+
+async function tuneAdapter(adapter: GPUAdapter) {
+  const device = await Device.open(adapter);
+  try {
+    return await retune(device);
+  } finally {
+    device.close();
+  }
 }
 
 function table(findings: Findings): string {

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Device } from "../../../core/mod.ts";
+import { matmulTiles } from "../../../ops/matmul_tiles.ts";
+import { tune, type Tuning, tuningOf } from "../../../ops/mod.ts";
+import { openDevice, prepareTuning, retune } from "../../../tools/platform/open_device.ts";
+import { ensureAdapter } from "../../../tools/platform/driver.ts";
+import { gpuTest } from "../../_gpu.ts";
+import { denofold } from "../cli/_run.ts";
+
+/** A fresh handle with the built-in parameters; `gpu` makes it pass for a real one. */
+const fresh = ({ gpu, traits }: Device, { software = traits.software } = {}) =>
+  new Device(gpu, { ...traits, software });
+
+/** The last tile for all products: not what is built in. */
+function other(device: Device): Tuning {
+  const tile = matmulTiles(device.traits).at(-1)!;
+  return { matmul: { large: tile, small: tile, long: tile } };
+}
+
+async function withCache(run: (folder: string) => Promise<void>): Promise<void> {
+  const before = Deno.env.get("DENOFOLD_CACHE");
+  const folder = await Deno.makeTempDir();
+  Deno.env.set("DENOFOLD_CACHE", folder);
+  try {
+    await run(folder);
+  } finally {
+    if (before === undefined) Deno.env.delete("DENOFOLD_CACHE");
+    else Deno.env.set("DENOFOLD_CACHE", before);
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const kept = (folder: string) =>
+  [...Deno.readDirSync(folder)].map(({ name }) => name).filter((n) => n.startsWith("tun"));
+
+gpuTest("tune() times every tile, and sets and returns the fastest", async (shared) => {
+  const device = fresh(shared);
+  const { tuning, measured } = await tune(device);
+  const tiles = matmulTiles(device.traits);
+  assert.equal(measured.length, 3 * tiles.length);
+  for (const { ms, gflops } of measured) assert.ok(ms > 0 && gflops > 0 && Number.isFinite(gflops), `${ms} ms`);
+  assert.deepEqual(tuningOf(device), tuning);
+  for (const [product, tile] of Object.entries(tuning.matmul)) {
+    const own = measured.filter((row) => row.product === product);
+    const least = Math.min(...own.map(({ ms }) => ms));
+    const chosen = own.find((row) => JSON.stringify(row.tile) === JSON.stringify(tile))!;
+    assert.ok(chosen.ms <= 1.05 * least, `${product}: ${chosen.ms} ms chosen, ${least} ms fastest`);
+  }
+});
+
+gpuTest(
+  "a GPU is timed once, within its budget; the next device uses what was kept",
+  (shared) =>
+    withCache(async (folder) => {
+      const lines: string[] = [];
+      const log = (line: string) => void lines.push(line);
+      const device = fresh(shared, { software: false });
+      const began = performance.now();
+      await prepareTuning(device, { log, budgetMs: 0 });
+      assert.ok(performance.now() - began < 20_000, "a spent budget is no longer kept");
+      assert.match(lines.join("\n"), /^Timing matrix products on .+, once \(about 0 seconds\) …$/);
+      assert.equal(kept(folder).length, 1);
+      const [file] = kept(folder);
+      const content = JSON.parse(await Deno.readTextFile(join(folder, file)));
+      content.tuning = other(device);
+      await Deno.writeTextFile(join(folder, file), JSON.stringify(content));
+      const next = fresh(shared, { software: false });
+      await prepareTuning(next, { log });
+      assert.deepEqual(tuningOf(next), other(device));
+      assert.equal(lines.length, 1);
+    }),
+);
+
+gpuTest(
+  "damaged files and tiles that are unknown are ignored and written anew",
+  (shared) =>
+    withCache(async (folder) => {
+      const { tuning } = await retune(fresh(shared));
+      const path = join(folder, kept(folder)[0]);
+      const stale = { tuning: structuredClone(tuning) as { matmul: { long: { rows: number } } } };
+      stale.tuning.matmul.long.rows = 7;
+      for (const text of ["{", "null", "[]", '{"tuning":null}', JSON.stringify(stale)]) {
+        await Deno.writeTextFile(path, text);
+        const device = fresh(shared);
+        await prepareTuning(device);
+        assert.deepEqual(tuningOf(device).matmul.long, matmulTiles(device.traits)[0], text);
+      }
+      const anew = await retune(fresh(shared));
+      assert.deepEqual(JSON.parse(await Deno.readTextFile(path)).tuning, anew.tuning);
+    }),
+);
+
+gpuTest(
+  "a software driver is not timed, but what was measured on demand is used",
+  (shared) =>
+    withCache(async (folder) => {
+      const { adapter } = await ensureAdapter();
+      const log = () => assert.fail("nothing should be timed");
+      const first = await openDevice(adapter, { log });
+      assert.deepEqual(kept(folder), []);
+      assert.deepEqual(tuningOf(first).matmul.large, matmulTiles(first.traits)[0]);
+      first.close();
+      const { tuning } = await retune(fresh(shared));
+      const second = await openDevice((await ensureAdapter()).adapter, { log });
+      assert.deepEqual(tuningOf(second), tuning);
+      second.close();
+    }),
+);
+
+Deno.test("denofold doctor --tune prints the tiles", () =>
+  withCache(async (folder) => {
+    const { code, stdout, stderr } = await denofold("doctor", "--tune");
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /\nmatrix products +tile +ms +GFLOP\/s\nlarge products +rows [^]*\nlong products .* used/);
+    assert.equal(kept(folder).length, 1);
+  }));
