@@ -6,24 +6,38 @@
  *
  * @module
  */
-import { Argument, Command, CommanderError, InvalidArgumentError } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import config from "../../deno.json" with { type: "json" };
-import { Device } from "../../core/mod.ts";
+import type { Device } from "../../core/mod.ts";
+import { ALL_FUSIONS, type Fusion, setFusions } from "../../ops/mod.ts";
+import { fusionOption, fusionText } from "../cli/_fusion.ts";
 import { ensureAdapter } from "../platform/driver.ts";
-import { isBusy, loadAverage } from "./machine.ts";
-import { findTorch, type Torch } from "./peers.ts";
+import { openDevice } from "../platform/open_device.ts";
+import { MachineWatch } from "./machine.ts";
+import { blockPeers, type BlockSize, defaultPeers, PEER_NAMES } from "./block_peers.ts";
+import { findKit, findTorch } from "./peers.ts";
 import { type BenchRecord, judge } from "./record.ts";
-import { formatDetails, formatTable } from "./table.ts";
+import { formatDetails, formatKernels, formatPeers, formatTable } from "./table.ts";
 import { WORKLOADS } from "./workloads/mod.ts";
 
 interface Flags {
   readonly json?: true;
-  readonly peers: boolean;
+  readonly peers?: readonly string[] | false;
+  readonly sizes: readonly BlockSize[];
   readonly kit?: string;
   readonly device?: string;
   readonly rounds: number;
   readonly threads: number;
+  readonly fusion: readonly Fusion[];
 }
+
+const SIZES: readonly BlockSize[] = [{ nSeq: 32, nRes: 64 }, { nSeq: 64, nRes: 128 }];
+
+const EXAMPLES = `
+Examples:
+  deno task bench evoformer pair-block --json         beside all peers: about half an hour
+  deno task bench evoformer --peers torch --sizes 32x64
+  deno task bench evoformer --sizes 128x256,512x384   for a GPU; beside PyTorch in f32, tf32 and bf16`;
 
 /** @returns The exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -32,14 +46,21 @@ export async function main(args: readonly string[]): Promise<number> {
     .description("Measures this machine's adapter, beside other programs where they are installed.")
     .addArgument(new Argument("[NAME...]", "what to measure (default: all)").choices(Object.keys(WORKLOADS)))
     .option("--json", "print one JSON object a line instead of a table")
+    .addOption(
+      new Option("--sizes <list>", "N_seq x N_res of evoformer and pair-block (which has no N_seq)")
+        .argParser(sizes).default(SIZES, "32x64,64x128"),
+    )
+    .option("--peers <list>", `compare with these alone: ${PEER_NAMES.join(", ")}`, peerNames)
     .option("--no-peers", "compare with no other programs")
-    .option("--kit <dir>", "folder of the benchmark kit's torch_peer.py (default: DENOFOLD_BENCH_KIT, ../shared/bench)")
+    .option("--kit <dir>", "folder of the benchmark kit (default: DENOFOLD_BENCH_KIT, else ../shared/bench)")
     .option("--device <name>", "auto, gpu, low-power, software, or a part of an adapter's name")
-    .option("--rounds <n>", "how many times we and the peer take turns", positiveInteger, 2)
+    .option("--rounds <n>", "how many times we and the peers take turns", positiveInteger, 2)
     .option("--threads <n>", "threads of a peer on the CPU", positiveInteger, navigator.hardwareConcurrency)
+    .addOption(fusionOption())
     .action(async (names: string[], flags: Flags) => {
       code = await bench(names.length ? names : Object.keys(WORKLOADS), flags);
     })
+    .addHelpText("after", EXAMPLES)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(oneLine(text)) });
   try {
@@ -54,25 +75,22 @@ export async function main(args: readonly string[]): Promise<number> {
 
 async function bench(names: readonly string[], flags: Flags): Promise<number> {
   const note = (line: string) => console.error(line);
-  const start = loadAverage();
-  const cores = navigator.hardwareConcurrency;
   const { adapter } = await ensureAdapter({ device: flags.device, log: note });
-  const device = await Device.open(adapter);
-  const torch = flags.peers ? await torchOr(note, flags, device) : null;
+  const device = await openDevice(adapter);
+  setFusions(device, flags.fusion);
+  const { torch, peers } = await findPeers(note, flags, device);
   const records: BenchRecord[] = [];
   const { description, subgroupSize } = device.traits;
   const about = {
-    engine: `denofold ${config.version}`,
+    engine: `denofold ${config.version}${flags.fusion === ALL_FUSIONS ? "" : `, fusion ${fusionText(flags.fusion)}`}`,
     adapter: subgroupSize ? `${description}, ${subgroupSize} lanes` : description,
   };
   for (const name of new Set(names)) {
     note(`Measuring ${name} …`);
-    const loadBefore = loadAverage();
-    for await (const measurement of WORKLOADS[name]({ device, torch, rounds: flags.rounds })) {
-      const loadAfter = loadAverage();
-      const busy = isBusy(start, loadAfter, cores);
-      const loads = { load_before: loadBefore, load_after: loadAfter, busy };
-      const record = { ...about, ...measurement, bars: judge(measurement.bars ?? [], busy), ...loads };
+    const watch = new MachineWatch(navigator.hardwareConcurrency);
+    for await (const measurement of WORKLOADS[name]({ ...flags, device, torch, peers, note })) {
+      const { state } = watch;
+      const record = { ...about, ...measurement, bars: judge(measurement.bars ?? [], state.busy), ...state };
       records.push(record);
       if (flags.json) console.log(JSON.stringify(record));
     }
@@ -82,22 +100,34 @@ async function bench(names: readonly string[], flags: Flags): Promise<number> {
     console.log(`${about.engine} on ${about.adapter}\n`);
     console.log(formatTable(records));
     const details = records.flatMap(formatDetails);
-    if (details.length) console.log(`\n${details.join("\n")}`);
+    for (const text of [formatPeers(records), formatKernels(records), details.join("\n")]) {
+      if (text) console.log(`\n${text}`);
+    }
   }
   if (records.some(({ busy }) => busy)) {
     note(
-      `The machine was busy (load average ${start} before, ${loadAverage()} after, on ${cores} processors): wall-clock ` +
-        "times and ratios to peers say little, CPU times more. Measure again when it is idle.",
+      "The machine was busy: other programs took part of its processors. Wall-clock times and ratios to peers say " +
+        "little then, CPU times more. Measure again when it is idle.",
     );
   }
   return records.some(({ agrees }) => agrees === false) ? 1 : 0;
 }
 
-async function torchOr(note: (line: string) => void, flags: Flags, device: Device): Promise<Torch | null> {
-  const found = await findTorch({ kit: flags.kit, cuda: !device.traits.software, threads: flags.threads });
-  if (!("missing" in found)) return found;
-  note(found.missing);
-  return null;
+/** The peers that are wished for and there; says what is missing. */
+async function findPeers(note: (line: string) => void, flags: Flags, device: Device) {
+  const { software } = device.traits;
+  if (flags.peers === false) return { torch: null, peers: [] };
+  const names = flags.peers ?? defaultPeers(software);
+  const kit = await findKit(flags.kit);
+  if (typeof kit !== "string") {
+    note(kit.missing);
+    return { torch: null, peers: [] };
+  }
+  const wanted = names.some((name) => name.startsWith("torch"));
+  const found = wanted ? await findTorch(kit, { cuda: !software, threads: flags.threads }) : null;
+  if (found && "missing" in found) note(found.missing);
+  const torch = found && "missing" in found ? null : found;
+  return { torch, peers: blockPeers(names, kit, torch, software) };
 }
 
 /** Commander's message, and the suggestion that it puts on a line below, as one line of the project's form. */
@@ -108,6 +138,23 @@ function oneLine(text: string): string {
 function positiveInteger(text: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("Expected a positive integer.");
   return Number(text);
+}
+
+function sizes(text: string): BlockSize[] {
+  return text.split(",").map((size) => {
+    const [, nSeq, nRes] = /^([1-9]\d*)x([1-9]\d*)$/.exec(size.trim()) ?? [];
+    if (!nRes) throw new InvalidArgumentError("Expected sizes such as 32x64,64x128.");
+    return { nSeq: Number(nSeq), nRes: Number(nRes) };
+  });
+}
+
+function peerNames(text: string): string[] {
+  return text.split(",").map((name) => {
+    if (!PEER_NAMES.includes(name.trim())) {
+      throw new InvalidArgumentError(`There is no peer ${name.trim()}; there are ${PEER_NAMES.join(", ")}.`);
+    }
+    return name.trim();
+  });
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,4 +1,5 @@
 import process from "node:process";
+import type { Device } from "../../core/mod.ts";
 
 /** What {@linkcode Stopwatch} has seen, for one run of what was measured. */
 export interface Times {
@@ -45,6 +46,24 @@ export class Stopwatch {
       repeats: sorted.length,
     };
   }
+}
+
+/** A measurement queues work for about this long, then waits once. */
+const FILL_MS = 200;
+const REPEATS = 5;
+
+/** Measures a step a few times, each time as many of it as take a while; what a step makes is freed. */
+export async function timeQueued(device: Device, step: () => unknown, watch: Stopwatch): Promise<void> {
+  const times = (count: number) => async () => {
+    for (let i = 0; i < count; i++) {
+      using scope = device.scope("step");
+      void scope;
+      step();
+    }
+    await device.finish();
+  };
+  const inner = await runsToFill(FILL_MS, times(1));
+  for (let i = 0; i < REPEATS; i++) await watch.time(times(inner), inner);
 }
 
 /** How many runs fill `targetMs`, from one trial run: at least 1, at most 1000. */

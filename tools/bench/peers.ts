@@ -19,6 +19,9 @@ const NUMBERS = join(HERE, "torch_numbers.py");
 /** Keeps glibc from returning every large tensor to the system: PyTorch on a CPU is up to a quarter faster with it. */
 const KEEP_MEMORY = { MALLOC_MMAP_THRESHOLD_: "8589934592", MALLOC_TRIM_THRESHOLD_: "17179869184" };
 
+/** How long a peer may take before it is stopped. */
+const LIMIT_MINUTES = 20;
+
 /** One line of a peer's results. */
 export interface PeerRecord {
   readonly engine: string;
@@ -28,6 +31,21 @@ export interface PeerRecord {
   readonly mode: string;
   readonly ms_min: number;
   readonly ms_median: number;
+  /** Root mean square and projection of each output (or gradient of an input), one after the other. */
+  readonly checksum?: readonly number[];
+}
+
+/** What a peer could not do. */
+export interface PeerFailure {
+  readonly sizes: Readonly<Record<string, number>>;
+  readonly mode: string;
+  readonly error: string;
+}
+
+/** All that a peer said in one run. */
+export interface PeerOutput {
+  readonly records: readonly PeerRecord[];
+  readonly failures: readonly PeerFailure[];
 }
 
 /** What PyTorch computed for a workload's inputs. */
@@ -38,10 +56,8 @@ export interface PeerNumbers {
   readonly values: readonly number[];
 }
 
-/** Where and how to look for PyTorch. */
+/** How to look for PyTorch. */
 export interface TorchOptions {
-  /** Folder of the benchmark kit's `torch_peer.py`. @default DENOFOLD_BENCH_KIT, else `../shared/bench` if it is there */
-  readonly kit?: string;
   /** Python with torch. @default the environment variable PYTHON, else python3 */
   readonly python?: string;
   /** Whether PyTorch shall use CUDA where it has it. */
@@ -69,11 +85,11 @@ export class Torch {
    * Times a workload in a new process.
    *
    * @param args The workload's name and flags, as the kit's script takes them.
-   * @throws {Error} If PyTorch fails, with the last line it printed.
+   * @throws {Error} If PyTorch fails, with its error's line.
    */
-  async time(...args: string[]): Promise<PeerRecord[]> {
-    const text = await run(this.#python, [join(this.#kit, TIMING), ...args, ...this.#flags]);
-    return parsePeerLines(text, TIMING);
+  async time(...args: string[]): Promise<readonly PeerRecord[]> {
+    const text = await runPeer(this.#python, [join(this.#kit, TIMING), ...args, ...this.#flags]);
+    return parsePeerLines(text, TIMING).records;
   }
 
   /**
@@ -82,7 +98,7 @@ export class Torch {
    * @throws {Error} As {@linkcode Torch.time} does.
    */
   async numbers(...args: string[]): Promise<PeerNumbers[]> {
-    const text = await run(this.#python, [NUMBERS, this.#kit, ...args]);
+    const text = await runPeer(this.#python, [NUMBERS, this.#kit, ...args]);
     return jsonLines(text, NUMBERS).map(({ value, at }) => {
       const { workload, shape, values } = value;
       if (typeof workload !== "string" || !isNumbers(values) || (shape !== undefined && typeof shape !== "string")) {
@@ -94,26 +110,39 @@ export class Torch {
 }
 
 /**
- * Looks for PyTorch and the kit that runs it.
+ * Looks for the benchmark kit.
  *
- * @returns PyTorch, or how to get what is missing.
+ * @param named Its folder. @default DENOFOLD_BENCH_KIT, else `../shared/bench` if it is there
+ * @returns Its folder, or how to get what is missing.
  * @throws {InputError} If a kit is named that is not there.
  */
-export async function findTorch(options: TorchOptions): Promise<Torch | { missing: string }> {
-  const named = options.kit ?? (Deno.env.get("DENOFOLD_BENCH_KIT") || undefined);
+export async function findKit(named = Deno.env.get("DENOFOLD_BENCH_KIT") || undefined): Promise<string | Missing> {
   const kit = resolve(named ?? join(ROOT, "..", "shared", "bench"));
-  if (!await isFile(join(kit, TIMING))) {
-    if (named) throw new InputError(`Cannot find ${TIMING} in the benchmark kit's folder ${kit}`);
-    return {
-      missing: `No comparison with PyTorch: the benchmark kit (a folder with ${TIMING}) was not found. ` +
-        "Name it with --kit DIR or the environment variable DENOFOLD_BENCH_KIT.",
-    };
-  }
+  if (await isFile(join(kit, TIMING))) return kit;
+  if (named) throw new InputError(`Cannot find ${TIMING} in the benchmark kit's folder ${kit}`);
+  return {
+    missing: `No comparison with other programs: the benchmark kit (a folder with ${TIMING}) was not found. ` +
+      "Name it with --kit DIR or the environment variable DENOFOLD_BENCH_KIT.",
+  };
+}
+
+/** Why something cannot be compared with, and how to get it. */
+export interface Missing {
+  readonly missing: string;
+}
+
+/**
+ * Looks for PyTorch.
+ *
+ * @param kit The benchmark kit's folder.
+ * @returns PyTorch, or how to get what is missing.
+ */
+export async function findTorch(kit: string, options: TorchOptions): Promise<Torch | Missing> {
   const python = options.python ?? (Deno.env.get("PYTHON") || "python3");
   const ask = "import json, torch; print(json.dumps([torch.__version__, torch.cuda.is_available()]))";
   let version: unknown, cuda: unknown;
   try {
-    [version, cuda] = JSON.parse(await run(python, ["-c", ask]));
+    [version, cuda] = JSON.parse(await runPeer(python, ["-c", ask]));
   } catch (error) {
     return {
       missing: `No comparison with PyTorch: ${python} cannot import torch (${message(error)}). ` +
@@ -124,31 +153,41 @@ export async function findTorch(options: TorchOptions): Promise<Torch | { missin
 }
 
 /**
- * Reads a peer's results: one JSON object a line; lines that do not begin with a brace are passed over, and so are
- * results without a time.
+ * Reads a peer's results: one JSON object a line; lines that do not begin with a brace are passed over.
  *
  * @param text What the peer printed.
  * @param source The peer's name, for messages.
  * @throws {SyntaxError} If a line is no JSON or lacks a field.
  */
-export function parsePeerLines(text: string, source: string): PeerRecord[] {
-  return jsonLines(text, source).flatMap(({ value, at }) => {
-    const { engine, device, workload, sizes, mode, ms_min, ms_median } = value;
-    if (ms_min === null) return [];
+export function parsePeerLines(text: string, source: string): PeerOutput {
+  const records: PeerRecord[] = [], failures: PeerFailure[] = [];
+  for (const { value, at } of jsonLines(text, source)) {
+    const { engine, device, workload, sizes, mode, ms_min, ms_median, checksum } = value;
     if (typeof engine !== "string" || typeof device !== "string" || typeof workload !== "string") {
       throw new SyntaxError(`${at}: expected engine, device and workload as texts`);
     }
     if (typeof mode !== "string" || typeof sizes !== "object" || sizes === null) {
       throw new SyntaxError(`${at}: expected mode as a text and sizes as an object`);
     }
+    const numbers = Object.fromEntries(
+      Object.entries(sizes).filter((entry): entry is [string, number] => typeof entry[1] === "number"),
+    );
+    if (ms_min === null) {
+      const [error] = String(value.error ?? "no time given").split("\n");
+      failures.push({ sizes: numbers, mode, error });
+      continue;
+    }
     if (typeof ms_min !== "number" || typeof ms_median !== "number" || !(ms_min > 0)) {
       throw new SyntaxError(
         `${at}: expected ms_min and ms_median as numbers above 0, found ${ms_min} and ${ms_median}`,
       );
     }
-    const numbers = Object.entries(sizes).filter((entry): entry is [string, number] => typeof entry[1] === "number");
-    return [{ engine, device, workload, sizes: Object.fromEntries(numbers), mode, ms_min, ms_median }];
-  });
+    const sums = Array.isArray(checksum) ? checksum.flat() : undefined;
+    if (sums && !isNumbers(sums)) throw new SyntaxError(`${at}: expected checksum as lists of numbers`);
+    const record = { engine, device, workload, sizes: numbers, mode, ms_min, ms_median };
+    records.push(sums ? { ...record, checksum: sums } : record);
+  }
+  return { records, failures };
 }
 
 /** The shortest time of the records with these sizes. */
@@ -173,10 +212,18 @@ function isNumbers(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((x) => typeof x === "number");
 }
 
-async function run(program: string, args: readonly string[]): Promise<string> {
+/**
+ * Runs a peer's program to its end.
+ *
+ * @returns What it printed.
+ * @throws {Error} If it fails, with its error's line, or takes longer than it may.
+ */
+export async function runPeer(program: string, args: readonly string[]): Promise<string> {
+  const limit = AbortSignal.timeout(LIMIT_MINUTES * 60_000);
   const command = new Deno.Command(program, {
     args: [...args],
     env: KEEP_MEMORY,
+    signal: limit,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -184,8 +231,11 @@ async function run(program: string, args: readonly string[]): Promise<string> {
   const { success, code, stdout, stderr } = await command.output();
   const decoder = new TextDecoder();
   if (success) return decoder.decode(stdout);
-  const lastLine = decoder.decode(stderr).trim().split("\n").at(-1);
-  throw new Error(lastLine || `${program} ended with code ${code}`);
+  if (limit.aborted) throw new Error(`stopped after ${LIMIT_MINUTES} minutes`);
+  const lines = decoder.decode(stderr).trim().split("\n");
+  // What follows an error's own line is advice on how to see more.
+  const line = lines.findLast((line) => /^(\w+\.)*\w*(Error|Exception|Failed)\b/.test(line)) ?? lines.at(-1);
+  throw new Error(line || `${program} ended with code ${code}`);
 }
 
 async function isFile(path: string): Promise<boolean> {
@@ -196,6 +246,7 @@ async function isFile(path: string): Promise<boolean> {
   }
 }
 
-function message(error: unknown): string {
+/** An error's text. */
+export function message(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

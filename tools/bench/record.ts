@@ -1,4 +1,25 @@
+import type { Roofs } from "../profile/profile_data.ts";
+import type { BlockPeer } from "./block_peers.ts";
 import type { Times } from "./measure.ts";
+import type { KernelShare } from "./products.ts";
+
+/** What one of several peers measured, or why it did not. */
+export interface PeerResult {
+  /** As it is chosen on the command line. */
+  readonly name: string;
+  readonly kind: BlockPeer["kind"];
+  /** Name, version and device. */
+  readonly engine: string;
+  readonly dtype: string;
+  readonly ms_min?: number;
+  readonly ms_median?: number;
+  /** Our shortest time over its. */
+  readonly ratio?: number;
+  readonly checksum?: readonly number[];
+  /** Whether its checksum is the same as ours up to rounding; judged in f32 alone. */
+  readonly agrees?: boolean;
+  readonly failure?: string;
+}
 
 /** What a number should reach. */
 export interface Bar {
@@ -50,8 +71,18 @@ export interface Measurement {
   readonly peer_ms_min?: number;
   /** ms_min over the peer's. */
   readonly ratio?: number;
-  /** Whether the peer's checksum or losses are the same up to rounding. */
+  /** Whether the peer's checksum or losses, or those of all peers, are the same up to rounding. */
   readonly agrees?: boolean;
+  /** Where there are several. */
+  readonly peers?: readonly PeerResult[];
+  /** What the adapter was measured to do in this run. */
+  readonly roofs?: Roofs;
+  /** Speed of all matrix products of the block, of the measured multiply-add rate. */
+  readonly product_share?: number;
+  /** Each kernel's part, slowest first. */
+  readonly kernels?: readonly KernelShare[];
+  /** Of a cold start: from the first kernel to the first output. */
+  readonly first_forward_ms?: number;
   readonly bars?: readonly Bar[];
 }
 
@@ -66,6 +97,8 @@ export type BenchRecord =
     /** Processes that wanted the processor in the last minute, before and after the workload. */
     readonly load_before: number;
     readonly load_after: number;
+    /** Processors that other programs kept busy meanwhile; null where the system does not say. */
+    readonly others: number | null;
     /** Whether other programs took part of the processors. */
     readonly busy: boolean;
   };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { agree, checksum, fnv1a, hashed } from "../../../tools/bench/hashed.ts";
+import { agree, agreeGradients, checksum, fnv1a, hashed } from "../../../tools/bench/hashed.ts";
 
 // Expected values: the benchmark kit's torch_peer.py with numpy 2 and PyTorch 2.13.0.
 
@@ -44,4 +44,13 @@ Deno.test("agree() is relative above 1, absolute below, and false for NaN and an
   assert.ok(!agree([0.0002], [0]));
   assert.ok(!agree([NaN], [NaN]));
   assert.ok(!agree([1], [1, 2]));
+});
+
+Deno.test("agreeGradients() allows for jumps at relus in the projections alone", () => {
+  const ours = [1.375374, 2.119105, 1.858364, -2.291912];
+  assert.ok(agreeGradients(ours, [1.375375, 2.119205, 1.858364, -2.290996])); // PyTorch's, of an Evoformer block (32, 64)
+  assert.ok(!agreeGradients(ours, [1.375374, 2.119105, 1.858664, -2.291912]));
+  assert.ok(!agreeGradients(ours, [1.375374, 2.128, 1.858364, -2.291912]));
+  assert.ok(!agreeGradients([NaN, 0], [NaN, 0]));
+  assert.ok(!agreeGradients([1, 1], [1, 1, 1, 1]));
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { isBusy } from "../../../tools/bench/machine.ts";
+import { MachineWatch, processorsOfOthers, readTicks } from "../../../tools/bench/machine.ts";
 import { Stopwatch } from "../../../tools/bench/measure.ts";
 import { atLeast, atMost, type BenchRecord, judge, onIdleMachine, timeFields } from "../../../tools/bench/record.ts";
-import { formatBar, formatDetails, formatTable } from "../../../tools/bench/table.ts";
+import { formatBar, formatDetails, formatKernels, formatPeers, formatTable } from "../../../tools/bench/table.ts";
 
 const PRODUCT: BenchRecord = {
   engine: "denofold 0.1.0",
@@ -24,6 +24,7 @@ const PRODUCT: BenchRecord = {
   bars: [atLeast("GF/s", 25.3, 45)],
   load_before: 0,
   load_after: 1,
+  others: 0,
   busy: false,
 };
 const STEP: BenchRecord = {
@@ -62,6 +63,58 @@ Deno.test("formatDetails() tells agreement and the count of bytes", () => {
   ]);
 });
 
+const BLOCK: BenchRecord = {
+  ...PRODUCT,
+  workload: "evoformer",
+  sizes: { n_seq: 2, n_res: 3 },
+  mode: "forward",
+  peers: [
+    { name: "torch-compiled", kind: "torch", engine: "torch-compiled", dtype: "f32", failure: "no clang++" },
+    {
+      ...{ name: "torch", kind: "torch", engine: "torch 9, cpu", dtype: "f32", ms_min: 5, ms_median: 6, ratio: 2.1 },
+      ...{ checksum: [22.5, -2.3], agrees: true },
+    },
+    { name: "torch-bf16", kind: "torch", engine: "torch 9, cpu", dtype: "bf16", ms_min: 2, ms_median: 3, ratio: 5.3 },
+    {
+      ...{ name: "jax-wasm", kind: "wasm", engine: "jax 1, wasm", dtype: "f32", ms_min: 9, ms_median: 9, ratio: 1.2 },
+      ...{ checksum: [22.5, 2.3], agrees: false },
+    },
+  ],
+  agrees: false,
+  roofs: { gflops: 150, gbs: 8.5 },
+  product_share: 0.4,
+  kernels: [
+    ...[{ kernel: "matmul", count: 25, ms: 80, time_share: 0.8, gflops: 60, fma_share: 0.4, bandwidth_share: 0.1 }],
+    ...[{ kernel: "sum", count: 2, ms: 20, time_share: 0.2, gflops: null, fma_share: null, bandwidth_share: 0.9 }],
+  ],
+};
+
+Deno.test("formatPeers() shows the fastest first, who agrees, and why one is missing", () => {
+  assert.equal(
+    formatPeers([PRODUCT, BLOCK]),
+    [
+      "workload   sizes            mode     peer            ms min  median  ours/its  checksum            engine, device",
+      "─────────  ───────────────  ───────  ──────────────  ──────  ──────  ────────  ──────────────────  ──────────────",
+      "evoformer  n_seq 2 n_res 3  forward  torch-bf16           2       3      5.30  not judged in bf16  torch 9, cpu",
+      "evoformer  n_seq 2 n_res 3  forward  torch                5       6      2.10  agrees              torch 9, cpu",
+      "evoformer  n_seq 2 n_res 3  forward  jax-wasm             9       9      1.20  DISAGREES           jax 1, wasm",
+      "evoformer  n_seq 2 n_res 3  forward  torch-compiled                            failed: no clang++",
+    ].join("\n"),
+  );
+  assert.equal(formatPeers([PRODUCT]), "");
+  assert.deepEqual(formatDetails(BLOCK), [
+    "evoformer n_seq 2 n_res 3, forward: checksum 22.5, -2.3 DISAGREES with jax-wasm",
+    "evoformer n_seq 2 n_res 3, forward: matrix products at 40.0 % of the measured FMA rate of 150 GF/s; copies 8.5 GB/s",
+  ]);
+});
+
+Deno.test("formatKernels() shows what each kernel reaches", () => {
+  const [, , matmul, sum] = formatKernels([BLOCK]).split("\n");
+  assert.match(matmul, /matmul +25 +80 +80\.0 % +60 +40\.0 % +10\.0 %$/);
+  assert.match(sum, /sum +2 +20 +20\.0 % +90\.0 %$/);
+  assert.equal(formatKernels([PRODUCT]), "");
+});
+
 Deno.test("a bar is met at its limit, missed beyond it or with NaN, and wall-clock bars are not judged on a busy machine", () => {
   assert.equal(formatBar(atLeast("GF/cpu-s", 24, 24)), "≥ 24 GF/cpu-s: 24 met");
   assert.equal(formatBar(atMost("ms", 1.001, 1)), "≤ 1 ms: 1.00 MISSED");
@@ -73,10 +126,20 @@ Deno.test("a bar is met at its limit, missed beyond it or with NaN, and wall-clo
   assert.equal(formatBar(judge(bars, true)[1]), "≤ 2.5 times PyTorch: 2.60 (busy machine: not judged)");
 });
 
-Deno.test("a machine is busy when others were at work before, or more ran than our own threads", () => {
-  assert.equal(isBusy(0.5, 3, 2), false);
-  assert.equal(isBusy(0.6, 1, 2), true);
-  assert.equal(isBusy(0, 3.1, 2), true);
+Deno.test("others are what is left of the processors' time after ours and our ended children's", () => {
+  const machine = (user: number, idle: number, stolen: number) =>
+    `cpu  ${user} 10 100 ${idle} 5 1 2 ${stolen} 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n`;
+  const self = (user: number, children: number) =>
+    `77 (deno (x) y) S 1 77 77 0 -1 4194304 1 2 3 4 ${user} 20 ${children} 40 20 0 9 0 1 2 3`;
+  const before = readTicks(machine(1000, 3000, 0), self(100, 0));
+  assert.deepEqual(before, { busy: 1113, total: 4118, ours: 160 });
+  // 400 ticks on 2 processors: 100 nobody's, 300 somebody's, of these 150 ours and 100 our children's
+  const after = readTicks(machine(1280, 3100, 20), self(250, 100));
+  assert.equal(processorsOfOthers(before, after, 2), 0.25);
+  assert.equal(processorsOfOthers(before, before, 2), 0);
+  const { busy, others } = new MachineWatch(navigator.hardwareConcurrency).state;
+  assert.equal(typeof busy, "boolean");
+  assert.equal(others === null, Deno.build.os !== "linux");
 });
 
 Deno.test("Stopwatch gives the least and the middle time; rates follow from the least", async () => {

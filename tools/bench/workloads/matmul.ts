@@ -1,7 +1,7 @@
 import type { Device } from "../../../core/mod.ts";
 import { runMatmul } from "../../../ops/_matmul.ts";
 import { agree, type Checksum, checksum, hashed } from "../hashed.ts";
-import { runsToFill, Stopwatch } from "../measure.ts";
+import { Stopwatch, timeQueued } from "../measure.ts";
 import { bestOf, type PeerRecord } from "../peers.ts";
 import { atLeast, type Bar, type Measurement, onIdleMachine, round, timeFields } from "../record.ts";
 import type { BenchContext } from "./mod.ts";
@@ -27,8 +27,7 @@ const SHAPES: readonly Shape[] = [
   { m: 128, n: 128, k: 16384, layout: "Aᵀ·B" },
 ];
 
-/** A measurement queues products for about this long, then waits once. */
-const FILL_MS = 200;
+/** Of the peer. */
 const REPEATS = 5;
 
 /** The matrix product alone, in the layouts that layers and their gradients use. */
@@ -75,15 +74,7 @@ async function measure(device: Device, shape: Shape, watch: Stopwatch): Promise<
   const b = device.tensor(bTransposed ? transpose(bData, k, n) : bData, [k * n]);
   const product = { a, b, m, n, k, aTransposed, bTransposed };
   const result = checksum(await runMatmul(device, product).out.read()); // also compiles
-  const times = (count: number) => async () => {
-    for (let i = 0; i < count; i++) {
-      using _inner = device.scope("product");
-      runMatmul(device, product);
-    }
-    await device.finish();
-  };
-  const inner = await runsToFill(FILL_MS, times(1));
-  for (let i = 0; i < REPEATS; i++) await watch.time(times(inner), inner);
+  await timeQueued(device, () => runMatmul(device, product), watch);
   void scope;
   return result;
 }

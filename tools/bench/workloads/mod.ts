@@ -1,20 +1,32 @@
 /** What can be measured, by the names of the command line. */
 import type { Device } from "../../../core/mod.ts";
+import type { BlockPeer, BlockSize } from "../block_peers.ts";
 import type { Torch } from "../peers.ts";
 import type { Measurement } from "../record.ts";
+import { coldStart } from "./cold_start.ts";
 import { data } from "./data.ts";
+import { evoformer } from "./evoformer.ts";
 import { matmul } from "./matmul.ts";
 import { mds } from "./mds.ts";
+import { pairBlock } from "./pair_block.ts";
+import { prep } from "./prep.ts";
 import { readback } from "./readback.ts";
 import { tinyTrain } from "./tiny_train.ts";
+import { triangle } from "./triangle.ts";
 
 /** What a workload works with. */
 export interface BenchContext {
   readonly device: Device;
-  /** The peer, if it is there and wished for. */
+  /** The peer of products and training, if it is there and wished for. */
   readonly torch: Torch | null;
-  /** How many times we and the peer take turns. */
+  /** The peers of blocks. */
+  readonly peers: readonly BlockPeer[];
+  /** How many times we and the peers take turns. */
   readonly rounds: number;
+  /** Sizes of blocks' inputs. */
+  readonly sizes: readonly BlockSize[];
+  /** Tells what takes long. */
+  note(line: string): void;
 }
 
 /** Measures; tells each measurement as soon as it is made. */
@@ -23,8 +35,13 @@ export type Workload = (context: BenchContext) => AsyncIterable<Measurement>;
 /** All workloads, in the order in which they run. */
 export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "matmul": matmul,
+  "evoformer": evoformer,
+  "pair-block": pairBlock,
+  "triangle": triangle,
+  "cold-start": coldStart,
   "tiny-train": tinyTrain,
   "readback": readback,
   "mds": mds,
   "data": data,
+  "prep": prep,
 };

@@ -1,4 +1,4 @@
-import { type Device, sizeOf } from "../../../core/mod.ts";
+import type { Device } from "../../../core/mod.ts";
 import { Trainer } from "../../../finetune/mod.ts";
 import {
   distanceLoss,
@@ -9,7 +9,7 @@ import {
   tinyOpenFoldConfig,
 } from "../../../model/tiny_openfold/mod.ts";
 import { snakeCase } from "../../../model/weights/names.ts";
-import { agree, hashed } from "../hashed.ts";
+import { agree, hashed, hashedParameter } from "../hashed.ts";
 import { Stopwatch } from "../measure.ts";
 import { bestOf, type PeerRecord } from "../peers.ts";
 import { atMost, type Measurement, onIdleMachine, round, timeFields } from "../record.ts";
@@ -78,12 +78,7 @@ export async function* tinyTrain({ device, torch, rounds }: BenchContext): Async
 /** A trainer and a batch whose numbers every engine can compute; parameters by their names in the state dict. */
 export function hashedTrainer(device: Device, config: TinyOpenFoldConfig, batchSize: number) {
   const { nSeqs, maxSeqLen: length, vocabSize, pairInputDim } = config;
-  const params = loadTinyOpenFold(device, config, (path, shape) => {
-    const name = snakeCase(path), size = sizeOf(shape);
-    if (shape.length > 1) return hashed(name, size, { std: 1 / Math.sqrt(shape[1]) });
-    const isScale = name.includes("norm") && name.endsWith("weight");
-    return hashed(name, size, { std: 0.1, mean: isScale ? 1 : 0 });
-  });
+  const params = loadTinyOpenFold(device, config, (path, shape) => hashedParameter(snakeCase(path), shape));
   const unit = hashed("msa_tokens", batchSize * nSeqs * length, { std: 1 / Math.sqrt(12), mean: 0.5 });
   const tokens = Int32Array.from(unit, (x) => Math.min(vocabSize - 1, Math.floor(x * vocabSize)));
   const pairs = batchSize * length * length;
