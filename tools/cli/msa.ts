@@ -1,0 +1,156 @@
+import { type Command, Option } from "commander";
+import { join } from "node:path";
+import { formatA3m, formatStockholm } from "../data/write_alignment.ts";
+import { UsageError } from "../errors.ts";
+import { cacheFolder } from "../platform/cache.ts";
+import { requestMsas, SERVER_MODES, type ServerMode, type ServerMsas, USER_AGENT } from "../search/msa_server.ts";
+import { findProgram } from "../search/program.ts";
+import { type QueryEntry, readQueries } from "../search/queries.ts";
+import { databaseName } from "../search/search_files.ts";
+import { type MsaTool, searchMsa } from "../search/search_msa.ts";
+import { CORES, neededDatabases, runSearches, type SearchJob } from "./_search.ts";
+import { positiveInteger, positiveNumber } from "./_shared.ts";
+
+const HELP = `
+FASTA has the sequences; chains of a complex (A:B) are searched one by one, as NAME_A, NAME_B.
+
+Databases: FASTA for jackhmmer; FASTA or a database of "mmseqs createdb" for mmseqs; the beginning of the files' names
+(.../bfd) for hhblits, which takes several in one search. The others search one after the other, a file for each.
+Flags are AlphaFold's: jackhmmer -N 1, E-value 1e-4; hhblits -n 3 -e 0.001; for mmseqs ColabFold's, 3 rounds, E-value 0.1.
+
+Files: DIR/NAME/DATABASE_hits.a3m, and beside it .a3m.json with programs, versions, flags and times. What is there and was made
+in the same way is not made again. "denofold prep" reads the folder.
+
+Privacy: with --msa-server your sequences are sent to the server at that address, which is run by others and may keep
+them; do not send what is confidential. Nothing is sent without this flag. Answers are kept in the cache folder. Give the
+operators a way to reach you: --user-agent "denofold you@example.org".
+
+Examples:
+  denofold msa targets.fasta --tool jackhmmer --db uniref90.fasta --out alignments
+  denofold msa targets.fasta --tool hhblits --db databases/bfd databases/uniref30 --out alignments
+  denofold msa targets.fasta --msa-server https://msa.example.org --out alignments`;
+
+/** Adds `denofold msa`. */
+export function register(program: Command): void {
+  program.command("msa")
+    .description("search sequence databases for alignments, by jackhmmer, hhblits, mmseqs or a server")
+    .argument("<fasta...>", "sequences")
+    .addOption(
+      new Option("--tool <name>", "program to search with").choices(["jackhmmer", "hhblits", "mmseqs"])
+        .conflicts("msaServer"),
+    )
+    .option("--db <paths...>", "databases")
+    .option("--e-value <e>", "leave hits out that have a higher one", positiveNumber)
+    .option("--iterations <n>", "rounds of searching", positiveInteger)
+    .option("--max-rows <n>", "rows that are kept", positiveInteger, 10_000)
+    .option("--cpu <n>", "cores for the program", positiveInteger, CORES)
+    .option("--msa-server <url>", "ask a server that speaks ColabFold's protocol; sends it your sequences")
+    .addOption(new Option("--server-mode <mode>", "what the server does").choices(SERVER_MODES).default("env"))
+    .option("--user-agent <text>", "what the server is told of you", USER_AGENT)
+    .option("--no-cache", "ask the server again, and do not keep its answer")
+    .addOption(new Option("--format <kind>", "of the files").choices(["a3m", "sto"]).default("a3m"))
+    .option("--out <dir>", "folder for the files", "alignments")
+    .option("--json", "print one JSON array instead of text")
+    .addHelpText("after", HELP)
+    .action(run);
+}
+
+interface Flags {
+  tool?: MsaTool;
+  db?: string[];
+  eValue?: number;
+  iterations?: number;
+  maxRows: number;
+  cpu: number;
+  msaServer?: string;
+  serverMode: ServerMode;
+  userAgent: string;
+  cache: boolean;
+  format: "a3m" | "sto";
+  out: string;
+  json?: boolean;
+}
+
+async function run(paths: string[], flags: Flags): Promise<void> {
+  const { tool, msaServer, out, json } = flags;
+  if (tool === undefined && msaServer === undefined) {
+    throw new UsageError("Choose what to search with: --tool jackhmmer, hhblits or mmseqs, or --msa-server URL");
+  }
+  const entries = await readQueries(paths);
+  if (msaServer !== undefined) {
+    const kept = flags.cache ? `answers are kept in ${cacheFolder()}` : "answers are not kept";
+    console.error(`The sequences are sent to ${serverUrl(msaServer)}, which others run; ${kept}`);
+  }
+  const jobs = tool === undefined
+    ? entries.flatMap((entry) => serverJobs(entry, serverUrl(msaServer ?? ""), flags))
+    : await toolJobs(entries, tool, flags);
+  await runSearches(jobs, { out, json, label: "alignments", noun: "rows" });
+}
+
+async function toolJobs(entries: readonly QueryEntry[], tool: MsaTool, flags: Flags): Promise<SearchJob[]> {
+  const { db, eValue, iterations, maxRows, cpu, format } = flags;
+  const databases = neededDatabases(tool, db);
+  const { version } = await findProgram(tool);
+  const searches = tool === "hhblits" ? [databases] : databases.map((database) => [database]);
+  return entries.flatMap(({ chains }) => chains).flatMap((query) =>
+    searches.map((databases): SearchJob => ({
+      target: query.name,
+      file: `${databases.map(databaseName).join("_")}_hits.${format}`,
+      question: { sequence: query.sequence, tool, version, databases, eValue, iterations, maxRows },
+      async run(signal) {
+        const options = { tool, databases, cpu, eValue, iterations, maxRows, signal };
+        const { alignment, record } = await searchMsa(query, options);
+        return { text: textOf(alignment, format), found: record.found, facts: { ...record } };
+      },
+    }))
+  );
+}
+
+/** Questions for the server: each chain by itself, or in the pairing modes the chains of an entry together. */
+function serverJobs({ name, chains }: QueryEntry, url: string, flags: Flags): SearchJob[] {
+  const { serverMode: mode, userAgent, maxRows, format } = flags;
+  const isPaired = mode.startsWith("pair");
+  if (isPaired && chains.length < 2) {
+    throw new UsageError(`--server-mode ${mode} pairs chains, but "${name}" has one: write A:B in FASTA`);
+  }
+  const cache = flags.cache ? join(cacheFolder(), "msa_server") : undefined;
+  const sequences = chains.map(({ sequence }) => sequence);
+  let paired: Promise<ServerMsas> | undefined;
+  return chains.map((query, k): SearchJob => {
+    const asked = isPaired ? sequences : [query.sequence];
+    return {
+      target: query.name,
+      file: `${isPaired ? "paired" : "colabfold"}_hits.${format}`,
+      question: { sequences: asked, url, mode, maxRows },
+      async run(signal, log) {
+        let last = "";
+        const onStatus = (status: string): void => {
+          if (status !== last) log(`${query.name}: ${last = status}`);
+        };
+        const start = performance.now();
+        const options = { url, mode, userAgent, cache, signal, onStatus };
+        const found = await (isPaired ? paired ??= requestMsas(asked, options) : requestMsas(asked, options));
+        const whole = found.alignments[isPaired ? k : 0];
+        const names = [query.name, ...whole.names.slice(1, maxRows)];
+        const alignment = { names, aligned: whole.aligned.slice(0, maxRows) };
+        const seconds = Math.round((performance.now() - start) / 10) / 100;
+        const { cached, ticket } = found;
+        return {
+          text: textOf(alignment, format),
+          found: names.length,
+          facts: { server: url, cached, ticket, seconds },
+        };
+      },
+    };
+  });
+}
+
+function textOf(alignment: Parameters<typeof formatA3m>[0], format: Flags["format"]): string {
+  return format === "a3m" ? formatA3m(alignment) : formatStockholm(alignment);
+}
+
+function serverUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol)) return text.replace(/\/+$/, "");
+  throw new UsageError(`--msa-server ${JSON.stringify(text)} is not an address, expected https://...`);
+}

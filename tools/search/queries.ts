@@ -1,0 +1,43 @@
+/** Sequences to search with, from FASTA files. */
+import { parseFastaRecords } from "../data/fasta.ts";
+import { chainsOf } from "../data/table.ts";
+import { chainLetters } from "../data/_mmcif_block.ts";
+import { InputError } from "../errors.ts";
+import { decodeText, readFileMaybeGzip } from "../files.ts";
+import { checkTargetId, idKey } from "../prep/target_id.ts";
+import type { Query } from "./search_files.ts";
+
+/** An entry of a FASTA file: one query, or one for each chain. */
+export interface QueryEntry {
+  /** Name of the entry. */
+  readonly name: string;
+  /** Its chains, named `name`, or `name_A`, `name_B`, ... where there are several (`:` between them). */
+  readonly chains: readonly Query[];
+}
+
+/**
+ * Reads queries.
+ *
+ * @throws {InputError} If a file cannot be read, is not FASTA, or a name cannot be that of a file or comes twice.
+ */
+export async function readQueries(paths: readonly string[]): Promise<QueryEntry[]> {
+  const entries: QueryEntry[] = [];
+  const seen = new Map<string, string>();
+  for (const path of paths) {
+    const text = decodeText(await readFileMaybeGzip(path), path);
+    for (const record of parseFastaRecords(text, path, /[A-Za-z:]/, 'a letter, or ":" between chains')) {
+      const place = `${path} line ${record.line}`;
+      const sequences = chainsOf(record.text, place);
+      const chains = sequences.map((sequence, k) => {
+        const name = sequences.length === 1 ? record.name : `${record.name}_${chainLetters(k)}`;
+        checkTargetId(name);
+        const before = seen.get(idKey(name));
+        if (before !== undefined) throw new InputError(`${place}: the name "${name}" was there before, in ${before}`);
+        seen.set(idKey(name), place);
+        return { name, sequence };
+      });
+      entries.push({ name: record.name, chains });
+    }
+  }
+  return entries;
+}
