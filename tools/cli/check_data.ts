@@ -1,0 +1,53 @@
+import type { Command } from "commander";
+import { checkData } from "../check_data/check_data.ts";
+import { reportText } from "../check_data/report_text.ts";
+import { EXIT, numberBetween, type Progress, startProgress } from "./_shared.ts";
+
+const HELP = `
+Reads every structure and alignment of the table's targets, as prep does, and reports: missing and duplicate ids, files that
+cannot be read, sequences that differ between table, structure and alignment, the labels' distribution and those that stand
+out, lengths, which chain is taken, and clusters of near-identical sequences. The exit code is 1 if training would fail.
+
+Example:
+  denofold check-data --csv pdbbind.csv --structures pdbs/ --msas alignments/`;
+
+/** Adds `denofold check-data`. */
+export function register(program: Command): void {
+  program.command("check-data")
+    .description("find what would make training fail in a table, structures and alignments")
+    .requiredOption(
+      "--csv <file>",
+      "table of targets: id (or pdb_id) and affinity, and any of sequence, chain, year, …",
+    )
+    .requiredOption("--structures <paths...>", "files and folders of structures, named by id")
+    .option("--msas <paths...>", "files and folders of alignments")
+    .option("--label <column>", "column with the labels (default: affinity, label, value, ...)")
+    .option("--no-label", "the table needs no labels")
+    .option("--identity <x>", "sequences at least so alike are listed together", numberBetween(0.3, 1), 0.9)
+    .option("--json", "print one JSON object instead of text")
+    .addHelpText("after", HELP)
+    .action(run);
+}
+
+interface Flags {
+  csv: string;
+  structures: string[];
+  msas?: string[];
+  label: string | boolean;
+  identity: number;
+  json?: boolean;
+}
+
+async function run({ csv, structures, msas, label, identity, json }: Flags): Promise<void> {
+  let progress: Progress | undefined;
+  const onTarget = (done: number, total: number, id: string): void => {
+    progress ??= startProgress({ label: "Checking", total });
+    progress.update(done, id);
+  };
+  const column = typeof label === "string" ? label : label ? undefined : false;
+  const report = await checkData({ csv, structures, msas, label: column, identity, onTarget }).finally(() =>
+    progress?.stop()
+  );
+  console.log(json ? JSON.stringify(report, undefined, 2) : reportText(report));
+  if (report.errors.length > 0 || report.usable === 0) Deno.exitCode = EXIT.failure;
+}

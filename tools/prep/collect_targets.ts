@@ -1,0 +1,257 @@
+/** From what the user names on the command line to targets and their files. */
+import { resolve } from "node:path";
+import { linesOf } from "../data/_lines.ts";
+import { type FileKind, fileKind, hasGaps, stem } from "../data/file_kind.ts";
+import { InputError } from "../errors.ts";
+import { readPiecesMaybeGzip } from "../files.ts";
+import { type CollectedTarget, fastaTargets, tableTargets } from "./list_targets.ts";
+import type { TargetAlignment } from "./read_target.ts";
+import { checkTargetId, featureFileName, idKey } from "./target_id.ts";
+import { filesOf } from "./walk.ts";
+
+/** What the inputs amount to. */
+export interface Collected {
+  /** Targets, in the order of the table or the FASTA files, else by name. */
+  readonly targets: readonly CollectedTarget[];
+  /** Paths of structures that may be templates, by PDB code in lower case. */
+  readonly templates: ReadonlyMap<string, string>;
+  /** Files that no target uses, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** Names that searches (`denofold msa`, AlphaFold's, OpenFold's) give files of a target; the folder has its name. */
+const SEARCH_RESULTS =
+  /_(?:hits|output)$|^(?:uniref|bfd|small_bfd|mgnify|uniclust|uniprot|pdb70|pdb_|colabfold_env|hhsearch|hmm)\w*$/i;
+
+/** Folders inside a target's. */
+const INNER_FOLDERS = /^(?:msas?|alignments|a3m|templates|hits)$/i;
+
+/** Order in which AlphaFold joins its alignments. */
+const DATABASE_ORDER = [/uniref90/i, /bfd|uniclust|uniref30/i, /mgnify/i];
+
+/**
+ * Finds the targets among files and folders, and the files of each.
+ *
+ * A table or FASTA files say which targets there are; without one the structures do, without those the alignments.
+ * Files belong to a target by their name, or that of the folder they lie in; an alignment also if one of its rows bears
+ * the target's name. With one target all alignments and hits are its own.
+ *
+ * @param inputs Files and folders.
+ * @param options.templates Files and folders of structures that may only be templates.
+ * @param options.label Name of the table's column with the labels.
+ * @param options.needLabel Whether every row of the table must have a label. @default false
+ * @throws {InputError} If an input cannot be read, is of no known kind, or there is no target.
+ */
+export async function collectTargets(
+  inputs: readonly string[],
+  options: { readonly templates?: readonly string[]; readonly label?: string; readonly needLabel?: boolean } = {},
+): Promise<Collected> {
+  const files: Record<FileKind, string[]> = { structure: [], alignment: [], fasta: [], hits: [], table: [] };
+  const seen = new Set<string>();
+  for (const input of inputs) {
+    for (const path of await filesOf(input)) {
+      if (seen.has(resolve(path))) continue;
+      seen.add(resolve(path));
+      const kind = await kindOf(path);
+      if (kind !== undefined) files[kind].push(path);
+      else if (path === input) {
+        throw new InputError(
+          `${path} is of no known kind: expected a table (.csv, .tsv), sequences (.fasta), alignments (.a3m, .sto), ` +
+            "structures (.cif, .bcif, .pdb), hits (.hhr) or folders of these",
+        );
+      }
+    }
+  }
+  const listed = [...await tableTargets(files.table, options), ...await fastaTargets(files.fasta)];
+  const { targets, templates, notes } = await attach(listed, files);
+  for (const path of options.templates ?? []) {
+    for (const file of await filesOf(path)) {
+      const code = pdbCode(file);
+      if (fileKind(file) === "structure" && code && !templates.has(code)) templates.set(code, file);
+    }
+  }
+  if (targets.length === 0) throw new InputError(`There is no target in ${inputs.join(", ")}`);
+  return { targets: withProblems(targets), templates, notes };
+}
+
+/** A file's kind by its ending; a FASTA file with gaps is an alignment. */
+async function kindOf(path: string): Promise<FileKind | undefined> {
+  const kind = fileKind(path);
+  if (kind !== "fasta") return kind;
+  for await (const { text } of linesOf(readPiecesMaybeGzip(path), path)) {
+    if (hasGaps(text)) return "alignment";
+  }
+  return "fasta";
+}
+
+/** Gives every target its files. */
+async function attach(
+  listed: readonly CollectedTarget[],
+  files: Readonly<Record<FileKind, readonly string[]>>,
+): Promise<{ targets: CollectedTarget[]; templates: Map<string, string>; notes: string[] }> {
+  const structures = byKey(files.structure, (path) => [stem(path), pdbStem(path)]);
+  const ids = listed.length > 0
+    ? listed
+    : files.structure.length > 0
+    ? files.structure.map((path): CollectedTarget => ({ id: stem(path), structure: path }))
+    : unique(files.alignment.map((path) => ownNames(path)[0])).map((id): CollectedTarget => ({ id }));
+  const keys = new Set(ids.map(({ id }) => idKey(id)));
+  const alignments = byKey(files.alignment, (path) => ownNames(path).filter((name) => keys.has(idKey(name))));
+  const hits = byKey(files.hits, (path) => ownNames(path).filter((name) => keys.has(idKey(name))));
+  const { rows, unused, unreadable } = await rowsOfFamilies(alignments.others, keys);
+  // With one target there is no doubt whose they are.
+  const own = ids.length === 1 ? { alignments: unused, hits: hits.others } : { alignments: [], hits: [] };
+  const used = new Set<string>();
+  const targets = ids.map((target): CollectedTarget => {
+    const key = idKey(target.id);
+    const found = target.structure === undefined ? structureOf(target, structures.found) : [target.structure];
+    const [hit, ...moreHits] = [...hits.found.get(key) ?? [], ...own.hits];
+    for (const path of found) used.add(path);
+    const problem = target.problem ??
+      (found.length > 1 ? `There are several structures of it: ${found.join(", ")}` : undefined) ??
+      (moreHits.length > 0 ? `There are several files of hits of it: ${[hit, ...moreHits].join(", ")}` : undefined);
+    const whole = [...alignments.found.get(key) ?? [], ...own.alignments].map((path): TargetAlignment => ({ path }));
+    const all = inDatabaseOrder([...target.alignments ?? [], ...whole, ...rows.get(key) ?? []]);
+    return { ...target, structure: found[0], alignments: all, hits: hit, problem };
+  });
+  const left = files.structure.filter((path) => !used.has(path));
+  const templates = new Map<string, string>();
+  if (files.hits.length > 0) {
+    for (const path of left) {
+      const code = pdbCode(path);
+      if (code && !templates.has(code)) templates.set(code, path);
+    }
+  }
+  const others = new Set(templates.values());
+  const notes = [
+    ...unreadable,
+    ...noteOf("structures", left.filter((path) => !others.has(path))),
+    ...noteOf("alignments", ids.length === 1 ? [] : unused),
+    ...noteOf("files of hits", ids.length === 1 ? [] : hits.others),
+  ];
+  return { targets, templates, notes };
+}
+
+/** A sentence on files that belong to no target. */
+function noteOf(kind: string, paths: readonly string[]): string[] {
+  if (paths.length === 0) return [];
+  const more = paths.length > 3 ? `, … (${paths.length})` : "";
+  return [`${kind} that belong to no target: ${paths.slice(0, 3).join(", ")}${more}`];
+}
+
+/** Structures of a target: by its name, then by its PDB code where the name is a code and a chain. */
+function structureOf({ id }: CollectedTarget, found: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const whole = found.get(idKey(id));
+  const code = /^([0-9][A-Za-z0-9]{3})_[A-Za-z0-9]{1,4}$/.exec(id)?.[1];
+  return whole ?? (code === undefined ? undefined : found.get(idKey(code))) ?? [];
+}
+
+/** Alignments with a row named after a target, for each target; those without one, or that cannot be read, are unused. */
+async function rowsOfFamilies(paths: readonly string[], keys: ReadonlySet<string>) {
+  const rows = new Map<string, TargetAlignment[]>();
+  const unused: string[] = [];
+  const unreadable: string[] = [];
+  for (const path of paths) {
+    let names: ReadonlySet<string>;
+    try {
+      names = await rowNames(path);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      unreadable.push(error.message);
+      continue;
+    }
+    let count = 0;
+    for (const name of names) {
+      const key = idKey(stem(name));
+      if (!keys.has(key) || rows.get(key)?.some((row) => row.path === path)) continue;
+      rows.set(key, [...rows.get(key) ?? [], { path, row: name }]);
+      count++;
+    }
+    if (count === 0) unused.push(path);
+  }
+  return { rows, unused, unreadable };
+}
+
+/** Names of the rows of an alignment, without reading their letters. */
+async function rowNames(path: string): Promise<Set<string>> {
+  const names = new Set<string>();
+  let isStockholm: boolean | undefined;
+  for await (const { text } of linesOf(readPiecesMaybeGzip(path), path)) {
+    if (text.trim() === "") continue;
+    isStockholm ??= text.startsWith("# STOCKHOLM");
+    const name = isStockholm ? /^([^#/\s]\S*)\s/.exec(text)?.[1] : /^>\s*(\S+)/.exec(text)?.[1];
+    if (name !== undefined) names.add(name);
+  }
+  return names;
+}
+
+/** Names that a file of results may have its target's from, most likely first. */
+function ownNames(path: string): string[] {
+  const folders = path.split(/[\\/]/).slice(0, -1).filter((name) => !INNER_FOLDERS.test(name));
+  const folder = folders.at(-1);
+  const isFolder = folder !== undefined && folder !== "" && !/^\.+$/.test(folder);
+  const name = stem(path);
+  if (!isFolder) return [name];
+  return SEARCH_RESULTS.test(name) ? [folder, name] : [name, folder];
+}
+
+/** Files under the first of their names, and those without a name. */
+function byKey(paths: readonly string[], namesOf: (path: string) => readonly string[]) {
+  const found = new Map<string, string[]>();
+  const others: string[] = [];
+  for (const path of paths) {
+    const names = new Set(namesOf(path).map(idKey));
+    if (names.size === 0) others.push(path);
+    for (const name of names) found.set(name, [...found.get(name) ?? [], path]);
+  }
+  return { found, others };
+}
+
+function inDatabaseOrder(alignments: readonly TargetAlignment[]): TargetAlignment[] {
+  const rank = ({ path }: TargetAlignment): number => {
+    const found = DATABASE_ORDER.findIndex((database) => database.test(stem(path)));
+    return found < 0 ? DATABASE_ORDER.length : found;
+  };
+  return alignments.toSorted((a, b) => rank(a) - rank(b));
+}
+
+/** `1abc` of `pdb1abc.ent`, as the PDB's own archive names files. */
+function pdbStem(path: string): string {
+  return stem(path).replace(/^pdb(?=[0-9][A-Za-z0-9]{3}$)/i, "");
+}
+
+/** PDB code (lower case) that a file's name begins with. */
+function pdbCode(path: string): string | undefined {
+  return /^(?:pdb)?([0-9][a-z0-9]{3})(?![a-z0-9])/i.exec(stem(path))?.[1].toLowerCase();
+}
+
+/** Marks targets whose names cannot be used, or are used twice. */
+function withProblems(targets: readonly CollectedTarget[]): CollectedTarget[] {
+  const checked = targets.map((target) => ({ ...target, problem: target.problem ?? problemOfId(target.id) }));
+  const byFile = new Map<string, CollectedTarget[]>();
+  for (const target of checked) {
+    if (target.problem !== undefined) continue;
+    const key = idKey(featureFileName(target.id));
+    byFile.set(key, [...byFile.get(key) ?? [], target]);
+  }
+  return checked.map((target) => {
+    const same = byFile.get(idKey(featureFileName(target.id))) ?? [];
+    if (target.problem !== undefined || same.length <= 1) return target;
+    const where = same.map(({ id, place, structure }) => `"${id}" (${place ?? structure})`);
+    return { ...target, problem: `The id "${target.id}" is not unique: ${where.join(", ")}` };
+  });
+}
+
+function problemOfId(id: string): string | undefined {
+  try {
+    checkTargetId(id);
+    return undefined;
+  } catch (error) {
+    if (error instanceof InputError) return error.message;
+    throw error;
+  }
+}
+
+function unique(names: readonly string[]): string[] {
+  return [...new Set(names)];
+}

@@ -1,0 +1,76 @@
+/** Targets as tables and FASTA files list them. */
+import { dirname, resolve } from "node:path";
+import { chainLetters } from "../data/_mmcif_block.ts";
+import { parseFastaRecords } from "../data/fasta.ts";
+import { stem } from "../data/file_kind.ts";
+import { chainsOf, readTargetTable, type TargetTableOptions } from "../data/table.ts";
+import { InputError } from "../errors.ts";
+import { decodeText, readFileMaybeGzip } from "../files.ts";
+import type { TargetInput } from "./read_target.ts";
+
+/** A target and what is wrong with it, if that is known before its files are read. */
+export interface CollectedTarget extends TargetInput {
+  /** File and line that name it. */
+  readonly place?: string;
+  /** Why it cannot be prepared. */
+  readonly problem?: string;
+}
+
+/**
+ * Targets of tables, a row each; rows that cannot be used come with their problem.
+ *
+ * @throws {InputError} If a table cannot be read, or lacks a column.
+ */
+export async function tableTargets(
+  paths: readonly string[],
+  options: Pick<TargetTableOptions, "label" | "needLabel">,
+): Promise<CollectedTarget[]> {
+  const targets: CollectedTarget[] = [];
+  for (const path of paths) {
+    const onBadRow = (row: { line: number; cells: ReadonlyMap<string, string> }, error: InputError): void => {
+      const [first = ""] = row.cells.values();
+      targets.push({ id: first || `line ${row.line} of ${path}`, problem: error.message });
+    };
+    for await (const row of readTargetTable(path, { ...options, onBadRow })) {
+      const place = `${path} line ${row.line}`;
+      const { id, chain, sequences } = row;
+      if (sequences.length <= 1) {
+        const sequenceSource = sequences.length > 0 ? place : undefined;
+        const alignments = row.alignment === undefined ? [] : [{ path: resolve(dirname(path), row.alignment) }];
+        targets.push({ id, chain, label: row.label, sequence: sequences[0], sequenceSource, alignments, place });
+      } else targets.push(...ofChains(id, sequences, place));
+    }
+  }
+  return targets;
+}
+
+/**
+ * Targets of FASTA files, a sequence each; sequences that cannot be used come with their problem.
+ *
+ * @throws {InputError} If a file cannot be read or is no FASTA.
+ */
+export async function fastaTargets(paths: readonly string[]): Promise<CollectedTarget[]> {
+  const targets: CollectedTarget[] = [];
+  for (const path of paths) {
+    const text = decodeText(await readFileMaybeGzip(path), path);
+    // Any character for now: one that is no letter spoils its own sequence alone.
+    for (const { name, text: letters, line } of parseFastaRecords(text, path, /\S/, "letters")) {
+      const place = `${path} line ${line}`;
+      const id = name || stem(path);
+      try {
+        const sequences = chainsOf(letters, place);
+        if (sequences.length > 1) targets.push(...ofChains(id, sequences, place));
+        else targets.push({ id, sequence: sequences[0], sequenceSource: place, place });
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        targets.push({ id, place, problem: error.message });
+      }
+    }
+  }
+  return targets;
+}
+
+/** One target for each chain of a complex: the features are those of single chains. */
+function ofChains(id: string, sequences: readonly string[], place: string): CollectedTarget[] {
+  return sequences.map((sequence, k) => ({ id: `${id}_${chainLetters(k)}`, sequence, sequenceSource: place, place }));
+}

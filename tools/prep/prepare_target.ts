@@ -1,0 +1,163 @@
+/** From a target's files to its features. */
+import { makeAlignment } from "../data/alignment.ts";
+import { alignmentDepth, type DepthSummary, depthSummary, FEW_ROWS } from "../data/depth.ts";
+import {
+  type ChainFeatures,
+  makeChainFeatures,
+  makeSequenceFeatures,
+  type SequenceFeatures,
+} from "../data/features/chain.ts";
+import { correctMsaRestypes, makeHhblitsProfile, makeMsaFeatures, type MsaFeatures } from "../data/features/msa.ts";
+import { makeTargetFeat } from "../data/features/msa_feat.ts";
+import { makeTemplateFeatures, type TemplateFeatures } from "../data/features/template_feats.ts";
+import { makeTemplates, type Templates } from "../data/features/templates.ts";
+import { type HhrHit, parseHhr } from "../data/hhr.ts";
+import { observedResidues, type Structure } from "../data/structure.ts";
+import { InputError } from "../errors.ts";
+import { decodeText, unpackMaybeGzip } from "../files.ts";
+import { type ReadingLog, readSourceStructure, readTarget, type TargetInput } from "./read_target.ts";
+import { type SourceFile, SourceReader } from "./sources.ts";
+
+/** Choices of {@linkcode prepareTarget}. */
+export interface PrepareOptions {
+  /** Missing templates and other things that lead to warnings are errors. @default false */
+  readonly strict?: boolean;
+  /** Most templates. @default 4 */
+  readonly maxTemplates?: number;
+  /** Only templates released before this day, `YYYY-MM-DD`. @default all */
+  readonly templatesBefore?: string;
+  /** Path of the structure of a PDB code (lower case). @default there is none */
+  readonly findTemplate?: (pdbId: string) => string | undefined;
+}
+
+/** Features of a target under AlphaFold's names: those of the sequence, the alignment, templates, and the structure. */
+export interface TargetFeatures extends SequenceFeatures, MsaFeatures, TemplateFeatures, Templates {
+  /** N_res everywhere, `[N_res]`. */
+  readonly seq_length: Int32Array;
+  /** 1 everywhere, `[N_res]`. */
+  readonly seq_mask: Float32Array;
+  /** `[N_res, 22]` */
+  readonly target_feat: Float32Array;
+  /** How often each residue type stands in each column, `[N_res, 22]`. */
+  readonly hhblits_profile: Float32Array;
+}
+
+/** A target, prepared. */
+export interface PreparedTarget {
+  /** Name. */
+  readonly id: string;
+  /** One letter a residue. */
+  readonly sequence: string;
+  /** What a model shall learn to predict, if it was given. */
+  readonly label?: number;
+  /** Features that need no structure. */
+  readonly features: TargetFeatures;
+  /** Supervised features, where a structure was given. */
+  readonly supervised?: ChainFeatures;
+  /** Name of the structure's chain. */
+  readonly chain?: string;
+  /** Day on which the structure was released, `YYYY-MM-DD`. */
+  readonly releaseDate?: string;
+  /** Residues of which the structure shows the C-alpha atom. */
+  readonly observedResidues: number;
+  /** Depth of the alignment. */
+  readonly depth: DepthSummary;
+  /** What is doubtful, a sentence each. */
+  readonly warnings: readonly string[];
+  /** Every file that was read, with its hash. */
+  readonly sources: readonly SourceFile[];
+}
+
+/**
+ * Reads a target's files and makes its features.
+ *
+ * @param target What is known of it.
+ * @param options Choices.
+ * @param reader Reads files; give one to all targets so that alignments of a family are read once. @default a new one
+ * @throws {InputError} As {@linkcode readTarget} does; with `strict` also where there would be a warning about a template, a
+ * chain or an unknown residue.
+ *
+ * @example
+ * ```ts
+ * import { encodeFeatureFile, parseFeatureFile, prepareTarget } from "@denofold/denofold/tools";
+ * import assert from "node:assert/strict";
+ *
+ * const target = await prepareTarget({ id: "small", sequence: "MKTAYIAKQR" });
+ * assert.equal(target.depth.sequences, 1);
+ * const { features } = parseFeatureFile(encodeFeatureFile(target), "small.safetensors");
+ * assert.deepEqual(features.aatype, target.features.aatype);
+ * ```
+ */
+export async function prepareTarget(
+  target: TargetInput,
+  options: PrepareOptions = {},
+  reader: SourceReader = new SourceReader(),
+): Promise<PreparedTarget> {
+  const { id, label } = target;
+  const sources: SourceFile[] = [];
+  const warnings: string[] = [];
+  const log: ReadingLog = {
+    source: (file) => sources.push(file),
+    warn: (message) => warnings.push(message),
+    doubt(message) {
+      if (options.strict) throw new InputError(message);
+      warnings.push(message);
+    },
+  };
+  const { sequence, structure, chain, alignments } = await readTarget(target, reader, log);
+  const msa = makeMsaFeatures(
+    alignments.length > 0 ? alignments : [makeAlignment("the sequence alone", [id], [sequence])],
+  );
+  const types = correctMsaRestypes(msa.msa);
+  const depth = depthSummary(alignmentDepth(types, sequence.length));
+  if (depth.sequences < FEW_ROWS) {
+    const rows = depth.sequences === 1 ? "1 row" : `${depth.sequences} rows`;
+    log.warn(`The alignment has ${rows}: with fewer than ${FEW_ROWS} predictions are much less accurate`);
+  }
+  const templates = await readTemplates(target.hits, sequence, options, reader, log);
+  const residues = makeSequenceFeatures(sequence);
+  const n = sequence.length;
+  return {
+    id,
+    sequence,
+    label,
+    features: {
+      ...residues,
+      ...msa,
+      ...templates,
+      seq_length: new Int32Array(n).fill(n),
+      seq_mask: new Float32Array(n).fill(1),
+      target_feat: makeTargetFeat(residues.aatype, residues.between_segment_residues),
+      hhblits_profile: makeHhblitsProfile(types, n),
+    },
+    supervised: chain && makeChainFeatures(chain, structure?.resolutionAngstrom),
+    chain: chain?.id,
+    releaseDate: structure?.releaseDate,
+    observedResidues: chain ? observedResidues(chain) : 0,
+    depth,
+    warnings,
+    sources,
+  };
+}
+
+async function readTemplates(
+  path: string | undefined,
+  sequence: string,
+  { strict, maxTemplates, templatesBefore, findTemplate }: PrepareOptions,
+  reader: SourceReader,
+  log: ReadingLog,
+): Promise<Templates & TemplateFeatures> {
+  let hits: readonly HhrHit[] = [];
+  if (path !== undefined) {
+    const { bytes, sha256 } = await reader.read(path);
+    log.source({ path, sha256 });
+    hits = parseHhr(decodeText(unpackMaybeGzip(bytes, path), path), path).hits;
+  }
+  const find = async (pdbId: string): Promise<Structure | undefined> => {
+    const file = findTemplate?.(pdbId);
+    return file === undefined ? undefined : await readSourceStructure(file, reader, log);
+  };
+  const made = await makeTemplates(sequence, hits, find, { strict, maxTemplates, releasedBefore: templatesBefore });
+  made.warnings.forEach(log.warn);
+  return { ...made.templates, ...makeTemplateFeatures(made.templates, sequence.length) };
+}

@@ -1,0 +1,190 @@
+/** Reads the files of a target and sees that they speak of the same sequence. */
+import { type Alignment, differenceOf, queryView } from "../data/alignment.ts";
+import { stem } from "../data/file_kind.ts";
+import { placeChain } from "../data/place_chain.ts";
+import { parseStructure } from "../data/read_structure.ts";
+import { type Chain, selectChain, type Structure } from "../data/structure.ts";
+import { InputError } from "../errors.ts";
+import type { SourceFile, SourceReader } from "./sources.ts";
+
+/** An alignment of a target. */
+export interface TargetAlignment {
+  /** Path of the file. */
+  readonly path: string;
+  /** Name of the target's row; without it, the first row is the target's. */
+  readonly row?: string;
+}
+
+/** What is known of a target before its files are read. */
+export interface TargetInput {
+  /** Name. */
+  readonly id: string;
+  /** Its sequence, capitals. @default that of the first alignment, else of the structure */
+  readonly sequence?: string;
+  /** Where the sequence comes from, for messages: file and line. */
+  readonly sequenceSource?: string;
+  /** What a model shall learn to predict. */
+  readonly label?: number;
+  /** Path of the structure. */
+  readonly structure?: string;
+  /** Name of the chain in the structure. @default the one that fits the sequence, else the longest */
+  readonly chain?: string;
+  /** Alignments, in the order in which their rows are taken. */
+  readonly alignments?: readonly TargetAlignment[];
+  /** Path of an HHR file with templates. */
+  readonly hits?: string;
+}
+
+/** What the files of a target say. */
+export interface TargetData {
+  /** One letter a residue. */
+  readonly sequence: string;
+  /** The structure, if there is one. */
+  readonly structure?: Structure;
+  /** Its chain, laid along the sequence. */
+  readonly chain?: Chain;
+  /** Alignments as the target's row sees them, that row first. */
+  readonly alignments: readonly Alignment[];
+}
+
+/** Takes note of the files that are read, and of what is doubtful. */
+export interface ReadingLog {
+  /** Called with every file. */
+  source(file: SourceFile): void;
+  /** Called with a sentence that may be an error to those who want no doubts. */
+  doubt(message: string): void;
+  /** Called with a sentence that is worth knowing. */
+  warn(message: string): void;
+}
+
+/** Most rows that AlphaFold takes of the databases that it searches with jackhmmer. Source: AlphaFold's `run_alphafold`. */
+const ROW_LIMITS: readonly (readonly [RegExp, number])[] = [[/uniref90/i, 10_000], [/mgnify/i, 501]];
+
+/**
+ * Reads the files of a target.
+ *
+ * The sequence of table or FASTA, the alignments' row and the structure must agree; the structure may lack residues.
+ *
+ * @throws {InputError} If a file cannot be read, there is none, or the sequences differ.
+ */
+export async function readTarget(target: TargetInput, reader: SourceReader, log: ReadingLog): Promise<TargetData> {
+  const structure = target.structure === undefined
+    ? undefined
+    : await readSourceStructure(target.structure, reader, log);
+  const views: Alignment[] = [];
+  for (const { path, row } of target.alignments ?? []) {
+    const { alignment, sha256 } = await reader.alignment(path, row !== undefined);
+    log.source({ path, sha256 });
+    const view = viewOf(alignment, row, target);
+    const limit = ROW_LIMITS.find(([name]) => name.test(stem(path)))?.[1] ?? Infinity;
+    views.push(view.rows.length > limit ? firstRows(view, limit) : view);
+    if (view.rows.length > limit) {
+      log.warn(`Of ${path} the first ${limit} of ${view.rows.length} rows are taken, as AlphaFold does`);
+    }
+  }
+  const known = target.sequence ?? views[0]?.rows[0];
+  const chain = structure && chooseChain(structure, target, known, log);
+  const sequence = known ?? chain?.sequence;
+  if (sequence === undefined) {
+    throw new InputError(
+      `There is nothing of ${target.id} but its name, expected a sequence, an alignment or a structure`,
+    );
+  }
+  for (const view of views) {
+    const difference = differenceOf(view.rows[0], sequence);
+    if (difference === undefined) continue;
+    const owner = target.sequenceSource ?? views[0].source;
+    throw new InputError(`The row "${view.names[0]}" of ${view.source} is not the sequence of ${owner}: ${difference}`);
+  }
+  const unknown = sequence.replace(/[^BJOUXZ]/g, "").length;
+  if (unknown > 0) {
+    log.doubt(`${unknown} of ${sequence.length} residues are none of the 20 amino acids; they are kept as X`);
+  }
+  return { sequence, structure, chain, alignments: views };
+}
+
+/**
+ * Reads a structure.
+ *
+ * @throws {InputError} If it cannot be read.
+ */
+export async function readSourceStructure(path: string, reader: SourceReader, log: ReadingLog): Promise<Structure> {
+  const { bytes, sha256 } = await reader.read(path);
+  log.source({ path, sha256 });
+  return await parseStructure(bytes, path);
+}
+
+/** The alignment as the target's row sees it, that row first. */
+function viewOf(alignment: Alignment, row: string | undefined, { id }: TargetInput): Alignment {
+  if (row === undefined) return alignment;
+  const index = alignment.names.indexOf(row);
+  if (index < 0) throw new InputError(`${alignment.source} has no row "${row}" for ${id}`);
+  const { rows, deletions } = queryView(alignment.aligned, index);
+  const first = <T>(
+    values: readonly T[],
+  ): T[] => [values[index], ...values.slice(0, index), ...values.slice(index + 1)];
+  return {
+    source: alignment.source,
+    names: first(alignment.names),
+    aligned: first(alignment.aligned),
+    rows: first(rows),
+    deletions: first(deletions),
+  };
+}
+
+function firstRows(alignment: Alignment, count: number): Alignment {
+  const { source, names, aligned, rows, deletions } = alignment;
+  return {
+    source,
+    names: names.slice(0, count),
+    aligned: aligned.slice(0, count),
+    rows: rows.slice(0, count),
+    deletions: deletions.slice(0, count),
+  };
+}
+
+/** The chain that was named or fits, laid along the sequence. */
+function chooseChain(
+  structure: Structure,
+  { id, chain: name, sequenceSource }: TargetInput,
+  sequence: string | undefined,
+  log: ReadingLog,
+): Chain {
+  const { chains, source } = structure;
+  const named = name ?? chainOfId(id, structure);
+  if (sequence === undefined) {
+    if (named !== undefined || chains.length === 1) return selectChain(structure, named);
+    const longest = chains.reduce((best, chain) => chain.sequence.length > best.sequence.length ? chain : best);
+    if (chains.some((chain) => chain.sequence !== longest.sequence)) {
+      const there = chains.map((chain) => `${chain.id} (${chain.sequence.length})`).join(", ");
+      log.doubt(`${source} has the chains ${there}; the longest, ${longest.id}, is taken`);
+    }
+    return longest;
+  }
+  const candidates = named === undefined ? chains : [selectChain(structure, named)];
+  for (const chain of candidates) if (chain.sequence === sequence) return chain;
+  for (const chain of candidates) {
+    const placed = placeChain(chain, sequence);
+    if (placed) return placed;
+  }
+  const owner = sequenceSource ?? "the alignment";
+  if (candidates.length > 1) {
+    throw new InputError(`None of the ${chains.length} chains of ${source} fits the sequence of ${owner}`);
+  }
+  const [{ id: chainId, sequence: found }] = candidates;
+  let at = 0;
+  while (at < found.length && at < sequence.length && found[at] === sequence[at]) at++;
+  throw new InputError(
+    `Chain ${chainId} of ${source} (${found.length} residues) does not fit the sequence of ${owner} ` +
+      `(${sequence.length} residues), even with residues missing: residue ${at + 1} is ${found[at] ?? "missing"}, ` +
+      `expected ${sequence[at] ?? "no more"}`,
+  );
+}
+
+/** The chain that an id such as `1abc_A` names, if the structure has it. */
+function chainOfId(id: string, { chains }: Structure): string | undefined {
+  const suffix = /_([A-Za-z0-9]{1,4})$/.exec(id)?.[1];
+  return suffix !== undefined && chains.some((chain) => chain.id === suffix || chain.labelId === suffix)
+    ? suffix
+    : undefined;
+}

@@ -1,0 +1,61 @@
+/** Files that features are made of, with their hashes. */
+import type { Alignment } from "../data/alignment.ts";
+import { parseAlignment } from "../data/read_alignment.ts";
+import { decodeText, readFileBytes, unpackMaybeGzip } from "../files.ts";
+
+/** A file and what is in it. */
+export interface SourceFile {
+  /** Path, as given. */
+  readonly path: string;
+  /** SHA-256 of the file as it lies on the disk, hexadecimal. */
+  readonly sha256: string;
+}
+
+/** Alignments of whole families that are kept after use, because many targets are rows of them. */
+const KEPT_ALIGNMENTS = 2;
+
+/** SHA-256 of bytes or a text, hexadecimal. */
+export async function sha256(data: Uint8Array | string): Promise<string> {
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : new Uint8Array(data);
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+/** Reads files, and remembers the alignments of families that were read last. */
+export class SourceReader {
+  readonly #alignments = new Map<string, { alignment: Alignment; sha256: string }>();
+
+  /**
+   * Reads a file.
+   *
+   * @returns Its bytes as they lie on the disk, and their hash.
+   * @throws {InputError} If it cannot be read.
+   */
+  async read(path: string): Promise<SourceFile & { readonly bytes: Uint8Array }> {
+    const bytes = await readFileBytes(path);
+    return { path, bytes, sha256: await sha256(bytes) };
+  }
+
+  /**
+   * Reads an alignment.
+   *
+   * @param keep Whether others are likely to ask for it.
+   * @throws {InputError} If it cannot be read.
+   */
+  async alignment(path: string, keep: boolean): Promise<SourceFile & { readonly alignment: Alignment }> {
+    const kept = this.#alignments.get(path);
+    if (kept) return { path, ...kept };
+    const { bytes, sha256 } = await this.read(path);
+    const alignment = parseAlignment(decodeText(unpackMaybeGzip(bytes, path), path), path);
+    if (keep) {
+      this.#alignments.set(path, { alignment, sha256 });
+      const [oldest] = this.#alignments.keys();
+      if (this.#alignments.size > KEPT_ALIGNMENTS) this.#alignments.delete(oldest);
+    }
+    return { path, alignment, sha256 };
+  }
+
+  /** Hash of a file; of one that is kept without reading it again. */
+  async hash(path: string): Promise<string> {
+    return this.#alignments.get(path)?.sha256 ?? (await this.read(path)).sha256;
+  }
+}
