@@ -1,32 +1,73 @@
 /**
- * Files, reports and drivers: readers and writers of structures and alignments, the HTML report, the choice of adapter.
+ * Files, reports and drivers: readers and writers of structures and alignments, preparation of features, search and
+ * splitting, the HTML reports, the choice of adapter.
  *
  * @module
  */
+export * from "./attention/capture.ts";
+export * from "./attention/hamming.ts";
+export * from "./attention/ward.ts";
+export * from "./check_data/check_data.ts";
+export * from "./check_data/distribution.ts";
 export * from "./data/alignment.ts";
+export * from "./data/coevolution.ts";
+export * from "./data/convert.ts";
+export * from "./data/depth.ts";
 export * from "./data/family.ts";
 export * from "./data/fasta.ts";
 export * from "./data/features/mod.ts";
+export * from "./data/file_kind.ts";
 export * from "./data/hhr.ts";
+export * from "./data/hmmsearch.ts";
 export * from "./data/matrix.ts";
 export * from "./data/mmcif.ts";
 export * from "./data/pdb.ts";
+export * from "./data/pdbbind.ts";
+export * from "./data/place_chain.ts";
 export * from "./data/read_alignment.ts";
 export * from "./data/read_structure.ts";
 export * from "./data/residue_constants.ts";
 export * from "./data/residues.ts";
 export * from "./data/structure.ts";
 export * from "./data/synthetic.ts";
+export * from "./data/table.ts";
+export * from "./data/write_alignment.ts";
+export * from "./data/write_hhr.ts";
 export * from "./data/write_mmcif.ts";
+export * from "./data/write_modelcif.ts";
 export * from "./data/write_pdb.ts";
 export * from "./errors.ts";
 export * from "./fold/baselines.ts";
 export * from "./fold/evaluate.ts";
 export * from "./fold/features.ts";
+export * from "./fold/find_row.ts";
 export * from "./fold/fold.ts";
 export * from "./fold/predict.ts";
 export * from "./fold/report_target.ts";
 export * from "./fold/scale.ts";
 export * from "./fold/write_fold.ts";
+export * from "./inspect/html.ts";
+export * from "./inspect/inspect.ts";
+export * from "./inspect/inspection.ts";
 export * from "./platform/driver.ts";
+export * from "./prep/collect_targets.ts";
+export * from "./prep/feature_file.ts";
+export * from "./prep/list_targets.ts";
+export * from "./prep/manifest.ts";
+export * from "./prep/prep.ts";
+export * from "./prep/prepare_job.ts";
+export * from "./prep/prepare_target.ts";
+export * from "./prep/read_target.ts";
+export * from "./prep/sources.ts";
+export * from "./prep/target_id.ts";
 export * from "./report/report.ts";
+export * from "./search/msa_server.ts";
+export * from "./search/program.ts";
+export * from "./search/search_files.ts";
+export * from "./search/search_msa.ts";
+export * from "./search/search_templates.ts";
+export * from "./split/cluster_records.ts";
+export * from "./split/clusters.ts";
+export * from "./split/identity.ts";
+export * from "./split/records.ts";
+export * from "./split/split.ts";
