@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from "commander";
 import config from "../../deno.json" with { type: "json" };
+import { isPrepWorker } from "../prep/worker_name.ts";
 import { reportError } from "./_report.ts";
 import { EXIT } from "./_shared.ts";
 
@@ -24,6 +25,22 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "predict distances and coordinates from a checkpoint and an alignment",
     load: () => import("./predict_distances.ts"),
   },
+  "prep": {
+    summary: "turn tables, sequences, alignments and structures into feature files",
+    load: () => import("./prep.ts"),
+  },
+  "inspect": {
+    summary: "print what a structure, alignment, table, checkpoint or feature file holds",
+    load: () => import("./inspect.ts"),
+  },
+  "check-data": {
+    summary: "find what would make training fail in a table, structures and alignments",
+    load: () => import("./check_data.ts"),
+  },
+  "attention": {
+    summary: "record the attention of a trained model and show it as heat maps",
+    load: () => import("./attention.ts"),
+  },
   "mds": {
     summary: "turn a matrix of distances into coordinates",
     load: () => import("./mds.ts"),
@@ -31,6 +48,26 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
   "profile": {
     summary: "measure where a training step or a module spends time and memory, and compare two profiles",
     load: () => import("./profile.ts"),
+  },
+  "plan": {
+    summary: "predict the GPU memory, operations and time that a model needs, without running it",
+    load: () => import("./plan.ts"),
+  },
+  "msa": {
+    summary: "search sequence databases for alignments, by jackhmmer, hhblits, mmseqs or a server",
+    load: () => import("./msa.ts"),
+  },
+  "templates": {
+    summary: "search for structures like the query's, by hhsearch or hmmsearch",
+    load: () => import("./templates.ts"),
+  },
+  "convert": {
+    summary: "turn an alignment or a structure into another format",
+    load: () => import("./convert.ts"),
+  },
+  "split": {
+    summary: "split a table or FASTA into sets for training, validation and test",
+    load: () => import("./split.ts"),
   },
   "doctor": {
     summary: "show the adapter, versions and programs, and what to do where something is missing",
@@ -74,7 +111,9 @@ function oneLine(text: string): string {
   return `${text.replace(/^error: /, "denofold: ").trim().replace(/\s*\n\s*/g, " ")}\n`;
 }
 
-if (import.meta.main) {
+if (isPrepWorker()) {
+  await import("../prep/worker.ts"); // in the single-file program, which is its own worker
+} else if (import.meta.main) {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     Deno.exit(reportError(event.reason));

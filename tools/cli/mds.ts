@@ -1,6 +1,5 @@
 import { type Command, Option } from "commander";
 import { basename, dirname, extname, resolve } from "node:path";
-import { Device } from "../../core/mod.ts";
 import { parseFasta } from "../data/fasta.ts";
 import { type DistanceMatrix, readDistanceMatrix } from "../data/matrix.ts";
 import type { Chain } from "../data/structure.ts";
@@ -12,8 +11,10 @@ import { readTruth } from "../fold/read_truth.ts";
 import { readWeights } from "../fold/read_weights.ts";
 import { foldFiles, writeTogether } from "../fold/write_fold.ts";
 import { ensureAdapter } from "../platform/driver.ts";
+import { openDevice } from "../platform/open_device.ts";
 import { deviceOption, nonNegativeInteger, positiveInteger, positiveNumber } from "./_shared.ts";
 import { commandLine, fileName, foldLines } from "./_fold_text.ts";
+import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 
 const HELP = `
 INPUT is a square symmetric matrix of distances in Å: .npy, .csv (with or without names) or .safetensors. The points are
@@ -33,7 +34,7 @@ Examples:
 
 /** Adds `denofold mds`. */
 export function register(program: Command): void {
-  program.command("mds")
+  const command = program.command("mds")
     .description("turn a matrix of distances into coordinates")
     .argument("<input>", "distances: .npy, .csv or .safetensors")
     .option("--tensor <name>", 'tensor of a .safetensors file (default: "distances", or the only one)')
@@ -58,9 +59,10 @@ export function register(program: Command): void {
     .option("--json", "print one JSON object instead of text")
     .addHelpText("after", HELP)
     .action(run);
+  addProfileOptions(command);
 }
 
-interface Flags {
+interface Flags extends ProfileFlags {
   tensor?: string;
   weights?: string;
   cap?: number;
@@ -73,6 +75,7 @@ interface Flags {
   iterations: number;
   seed: number;
   out: string[];
+  profileDir?: string;
   device: string;
   json?: boolean;
 }
@@ -86,16 +89,19 @@ async function run(input: string, flags: Flags): Promise<void> {
   const sequence = await readSequence(flags, matrix, input, chain);
   const { adapter, notes } = await ensureAdapter({ device: flags.device });
   if (!flags.json) { for (const note of notes) console.error(note); }
-  const device = await Device.open(adapter);
+  const device = await openDevice(adapter);
   try {
     const id = fileName(basename(input).replace(/\.gz$/i, "").replace(/(_distances)?\.(npy|csv|safetensors)$/i, ""));
     const { atoms, starts, iterations, seed, mirror, cap = Infinity } = flags;
     const options = { id, sequence, distances: matrix.values, weights, cap, atoms, starts, iterations, seed, mirror };
-    const fold = await folded({ ...options, device });
+    const { result: fold, files: profiled } = await withProfile(flags, device, {
+      ...{ name: "mds", settings: { points: matrix.n, starts, iterations }, silent: flags.json },
+      folder: flags.profileDir ?? ("folder" in wanted ? wanted.folder : dirname(wanted.paths[0])),
+    }, () => folded({ ...options, device }));
     const compared = chain && { chain, evaluation: evaluateFold(fold, chain) };
     const files = foldFiles(id, { fold, truth: compared, origin: `Made by: ${commandLine()}` });
     files.delete(`${id}_distances.npy`);
-    const paths = await write(wanted, files);
+    const paths = [...await write(wanted, files), ...profiled];
     const methods = compared ? [{ label: "Coordinates", values: compared.evaluation.values }] : [];
     if (flags.json) {
       const { stress1, runs, lowerBounds, components } = fold;

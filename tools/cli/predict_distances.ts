@@ -1,19 +1,21 @@
 import type { Command } from "commander";
 import { join } from "node:path";
-import { Device } from "../../core/mod.ts";
-import type { Alignment } from "../data/alignment.ts";
 import { msaTokens } from "../data/family.ts";
 import { readAlignment } from "../data/read_alignment.ts";
 import { InputError } from "../errors.ts";
 import { evaluateFold } from "../fold/evaluate.ts";
+import { findRow } from "../fold/find_row.ts";
 import { foldDistances } from "../fold/fold.ts";
 import { checkLength, predictDistances, readTrainedModel } from "../fold/predict.ts";
 import { predictionReport } from "../fold/prediction_report.ts";
 import { checkTruth, readTruth } from "../fold/read_truth.ts";
 import { foldFiles, writeTogether } from "../fold/write_fold.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
+import { openDevice } from "../platform/open_device.ts";
 import { deviceOption, nonNegativeInteger } from "./_shared.ts";
+import { setStorage, type StorageFlag, storageOption } from "./_storage.ts";
 import { commandLine, fileName, foldLines } from "./_fold_text.ts";
+import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 
 const HELP = `
 Files in DIR, ID being the row's name: ID_distances.npy (C-beta, C-alpha for glycine; Å, up to 20), ID.cif and ID.pdb
@@ -29,7 +31,7 @@ Examples:
 
 /** Adds `denofold predict-distances`. */
 export function register(program: Command): void {
-  program.command("predict-distances")
+  const command = program.command("predict-distances")
     .description("predict distances and coordinates from a checkpoint and an alignment")
     .requiredOption("--checkpoint <file>", "a checkpoint that `denofold train` wrote")
     .requiredOption("--msa <file>", "alignment: A3M, aligned FASTA or Stockholm")
@@ -37,24 +39,29 @@ export function register(program: Command): void {
     .option("--truth <structure>", "true structure, FILE or FILE:CHAIN, to compare with")
     .option("--out <dir>", "folder for the files", "prediction")
     .option("--seed <n>", "seed of the random starts of scaling", nonNegativeInteger, 0)
+    .addOption(storageOption())
     .addOption(deviceOption())
     .option("--json", "print one JSON object instead of text")
     .addHelpText("after", HELP)
     .action(run);
+  addProfileOptions(command);
 }
 
-interface Flags {
+interface Flags extends ProfileFlags {
   checkpoint: string;
   msa: string;
   query?: string;
   truth?: string;
   out: string;
   seed: number;
+  profileDir?: string;
+  storage: StorageFlag;
   device: string;
   json?: boolean;
 }
 
-async function run({ checkpoint, msa, query, truth, out, seed, device: wish, json }: Flags): Promise<void> {
+async function run(flags: Flags): Promise<void> {
+  const { checkpoint, msa, query, truth, out, seed, device: wish, json } = flags;
   const started = performance.now();
   const model = await readTrainedModel(checkpoint);
   const alignment = await readAlignment(msa);
@@ -69,17 +76,21 @@ async function run({ checkpoint, msa, query, truth, out, seed, device: wish, jso
 
   const { adapter, notes } = await ensureAdapter({ device: wish });
   if (!json) { for (const note of notes) console.error(note); }
-  const device = await Device.open(adapter);
+  const device = await openDevice(adapter);
   try {
+    setStorage(device, flags.storage);
     const id = fileName(alignment.names[row]);
-    using scope = device.scope("predict");
-    const distances = await predictDistances(device, model.load(device), model.config, {
-      tokens,
-      nRes: sequence.length,
+    const { result: fold, files: profiled } = await withProfile(flags, device, {
+      ...{ name: "predict-distances", settings: { residues: sequence.length, sequences: names.length } },
+      ...{ folder: flags.profileDir ?? out, silent: json },
+    }, async () => {
+      using scope = device.scope("predict");
+      void scope;
+      const nRes = sequence.length;
+      const distances = await predictDistances(device, model.load(device), model.config, { tokens, nRes });
+      return await foldDistances({ id, sequence, distances, seed, device });
     });
-    const fold = await foldDistances({ id, sequence, distances, seed, device });
     const compared = chain && { chain, evaluation: evaluateFold(fold, chain) };
-    void scope;
     const report = await predictionReport({
       target: { fold, truth: compared },
       model,
@@ -96,7 +107,7 @@ async function run({ checkpoint, msa, query, truth, out, seed, device: wish, jso
       files.delete(`${id}_metrics.json`);
       files.set("metrics.json", metrics);
     }
-    const paths = await writeTogether(out, files);
+    const paths = [...await writeTogether(out, files), ...profiled];
     const methods = compared ? [{ label: "Prediction", values: compared.evaluation.values }] : [];
     if (json) {
       const { stress1, mirror } = fold;
@@ -109,13 +120,4 @@ async function run({ checkpoint, msa, query, truth, out, seed, device: wish, jso
   } finally {
     device.close();
   }
-}
-
-function findRow({ names, source }: Alignment, query: string | undefined): number {
-  if (query === undefined) return 0;
-  const exact = names.indexOf(query);
-  const row = exact >= 0 ? exact : names.findIndex((name) => name.toLowerCase() === query.toLowerCase());
-  if (row >= 0) return row;
-  const shown = names.length > 20 ? `${names.slice(0, 20).join(", ")} and ${names.length - 20} more` : names.join(", ");
-  throw new InputError(`${source} has no row "${query}": it has ${shown}`);
 }

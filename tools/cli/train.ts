@@ -1,13 +1,14 @@
 import { type Command, Option } from "commander";
 import { dirname, resolve } from "node:path";
-import { Device } from "../../core/mod.ts";
 import { InputError } from "../errors.ts";
+import { type Fusion, setFusions } from "../../ops/mod.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
+import { openDevice } from "../platform/open_device.ts";
 import { examplesFolder } from "../platform/examples.ts";
 import { readFamily } from "../train/data.ts";
 import { methodsOf } from "../train/held_out.ts";
 import { leaveOneOut } from "../train/leave_one_out.ts";
-import { checkFlags, resolveSettings, type TrainFlags } from "../train/options.ts";
+import { checkFlags, NETWORKS, resolveSettings, type TrainFlags } from "../train/options.ts";
 import { readResumable } from "../train/resume.ts";
 import {
   DEFAULT_MODEL,
@@ -15,9 +16,12 @@ import {
   DEMO_MODEL,
   DEMO_NOTE,
   DEMO_TRAINING,
+  NNX_MODEL,
+  NNX_TRAINING,
   type TrainSettings,
 } from "../train/settings.ts";
 import { train, type TrainContext, type TrainRequest, validateSetup } from "../train/train.ts";
+import { fusionOption } from "./_fusion.ts";
 import {
   deviceOption,
   EXIT,
@@ -28,16 +32,29 @@ import {
   positiveInteger,
   positiveNumber,
 } from "./_shared.ts";
-import { addProfileOptions, checkProfileFlags, openProfile, type ProfileFlags } from "./_profile_flags.ts";
+import {
+  addStepProfileOptions,
+  checkProfileFlags,
+  numericsOption,
+  openProfile,
+  type StepProfileFlags,
+} from "./_profile_flags.ts";
 import { terminalView } from "./_train_view.ts";
 
 const M = DEFAULT_MODEL;
 const T = DEFAULT_TRAINING;
 
+/** Says a flag's defaults for both networks. */
+function defaults<V extends object>(tiny: V, nnx: V, name: keyof V): string {
+  return `(default: ${tiny[name]}; nnx: ${nnx[name]})`;
+}
+const sizes = (name: keyof typeof M) => defaults(M, NNX_MODEL, name);
+const training = (name: keyof typeof T) => defaults(T, NNX_TRAINING, name);
+
 const HELP = `
 Files in DIR: checkpoint.safetensors (to go on from, or to predict with), loss_history.csv, performance_summary.json;
-with --ema model.safetensors (the averaged parameters); with held-out structures ID.cif, ID.pdb, ID_distances.npy,
-ID_coordinates.npy, metrics.json and report.html; with --leave-one-out a folder for each structure, and leave_one_out.csv.
+report.html; with --ema model.safetensors (the averaged parameters); with held-out structures ID.cif, ID.pdb,
+ID_distances.npy, ID_coordinates.npy and metrics.json; with --leave-one-out a folder for each structure, and leave_one_out.csv.
 
 Structures and alignment belong together by name: each structure has a row with its name, or NAME_CHAIN, whose residues
 are the chain's. FILE:CHAIN picks a chain. Distances are those of C-beta atoms (C-alpha for glycine), up to 20 Å.
@@ -45,6 +62,10 @@ are the chain's. FILE:CHAIN picks a chain. Distances are those of C-beta atoms (
 --validate-setup makes three steps on noise and writes nothing. It prints "Validation successful! Environment ready." or
 "Validation failed: ..."; in the latter case the exit code is 1 (it is 0 in the reference recipe).
 Memory in the lines of the steps is the GPU memory allocated after the step, in MiB.
+
+--model nnx trains the Evoformer block of a Flax notebook as its cells do: one block, towards zeros, with Adam, on a new
+batch of normal random numbers each step. Parameters and data are those that JAX and Flax draw from the same seed, so
+that the losses are the notebook's own.
 
 --demo is short for the built-in zinc fingers (15 structures) with --hold-out 1znf --msa-dim ${DEMO_MODEL.msaDim} --pair-dim ${DEMO_MODEL.pairDim}
 --num-blocks ${DEMO_MODEL.numBlocks} --num-steps ${DEMO_TRAINING.numSteps} --batch-size ${DEMO_TRAINING.batchSize} --learning-rate ${DEMO_TRAINING.learningRate} --schedule ${DEMO_TRAINING.schedule}
@@ -56,13 +77,14 @@ Examples:
   denofold train --demo --leave-one-out --out all_fingers
   denofold train --structures fingers/ --msa fingers.a3m --hold-out 1znf --num-steps 300 --out run
   denofold train --synthetic --num-steps 30 --out noise
-  denofold train --resume run --num-steps 600`;
+  denofold train --resume run --num-steps 600
+  denofold train --model nnx --num-steps 8 --out notebook`;
 
 /** Adds `denofold train`. */
 export function register(program: Command): void {
   const collect = (value: string, before: string[] = []) => [...before, value];
   const command = program.command("train")
-    .description("train the small Evoformer on structures and their alignment, or run the demo")
+    .description("train the small Evoformer on structures and their alignment, or run the demo; or the Flax notebook's")
     .optionsGroup("Data:")
     .option("--structures <paths...>", "mmCIF or PDB files (FILE:CHAIN for one chain of several) and folders of them")
     .option("--msa <file>", "their alignment: A3M, aligned FASTA or Stockholm")
@@ -71,15 +93,19 @@ export function register(program: Command): void {
     .option("--synthetic", "the reference recipe's noise, for timing and comparison")
     .option("--demo", "the built-in zinc fingers, one held out, with small settings")
     .optionsGroup("Model:")
-    .option("--msa-dim <n>", `channels of the MSA representation (default: ${M.msaDim})`, positiveInteger)
-    .option("--pair-dim <n>", `channels of the pair representation (default: ${M.pairDim})`, positiveInteger)
+    .addOption(
+      new Option("--model <name>", "the small Evoformer or the Flax notebook's block (default: tiny)")
+        .choices(Object.keys(NETWORKS)),
+    )
+    .option("--msa-dim <n>", `channels of the MSA representation ${sizes("msaDim")}`, positiveInteger)
+    .option("--pair-dim <n>", `channels of the pair representation ${sizes("pairDim")}`, positiveInteger)
     .option("--num-blocks <n>", `Evoformer blocks (default: ${M.numBlocks})`, positiveInteger)
-    .option("--num-seqs <n>", `most sequences of the alignment (default: ${M.numSeqs})`, positiveInteger)
-    .option("--seq-len <n>", `most residues (default: ${M.seqLen})`, positiveInteger)
+    .option("--num-seqs <n>", `most sequences of the alignment ${sizes("numSeqs")}`, positiveInteger)
+    .option("--seq-len <n>", `most residues ${sizes("seqLen")}`, positiveInteger)
     .optionsGroup("Training:")
-    .option("--num-steps <n>", `recorded steps (default: ${T.numSteps})`, positiveInteger)
-    .option("--batch-size <n>", `samples a step (default: ${T.batchSize})`, positiveInteger)
-    .option("--learning-rate <x>", `learning rate of AdamW (default: ${T.learningRate})`, positiveNumber)
+    .option("--num-steps <n>", `recorded steps ${training("numSteps")}`, positiveInteger)
+    .option("--batch-size <n>", `samples a step ${training("batchSize")}`, positiveInteger)
+    .option("--learning-rate <x>", `learning rate of AdamW; nnx: of Adam ${training("learningRate")}`, positiveNumber)
     .option("--weight-decay <x>", `weight decay of AdamW (default: ${T.weightDecay})`, nonNegativeNumber)
     .addOption(
       new Option("--schedule <kind>", `learning rate after its warm-up (default: ${T.schedule})`)
@@ -93,7 +119,7 @@ export function register(program: Command): void {
       "each sample loses 0 to this many residues at either end, at random (default: none)",
       nonNegativeInteger,
     )
-    .option("--seed <n>", `seed of everything random (default: ${T.seed})`, nonNegativeInteger)
+    .option("--seed <n>", `seed of everything random ${training("seed")}`, nonNegativeInteger)
     .optionsGroup("Run:")
     .option("--out <dir>", "folder for the files (default: training)")
     .option("--profile-dir <dir>", "folder for performance_summary.json (default: that of --out)")
@@ -101,19 +127,23 @@ export function register(program: Command): void {
     .option("--resume <dir>", "go on with the run in this folder, with its settings; --num-steps may raise the goal")
     .option("--validate-setup", "three steps on noise, to see whether everything works")
     .addOption(deviceOption())
+    .addOption(fusionOption())
+    .addOption(numericsOption())
     .option("--quiet", "no line for each step")
     .option("--json", "print one JSON object at the end instead of text")
     .addHelpText("after", HELP)
     .action(run);
-  addProfileOptions(command);
+  addStepProfileOptions(command);
 }
 
 /** All flags of the command. */
-type Flags = TrainFlags & ProfileFlags & {
+type Flags = TrainFlags & StepProfileFlags & {
   out?: string;
   profileDir?: string;
   checkpointEvery?: number;
+  checkNumerics?: boolean;
   device: string;
+  fusion: readonly Fusion[];
   quiet?: boolean;
   json?: boolean;
 };
@@ -193,7 +223,9 @@ async function open(
   const silent = flags.json ?? false;
   const { adapter, notes } = await ensureAdapter({ device: flags.device });
   if (!silent) { for (const note of notes) console.error(note); }
-  const device = await Device.open(adapter);
+  const device = await openDevice(adapter);
+  setFusions(device, flags.fusion);
+  device.checkNumerics(flags.checkNumerics ?? false);
   const stepLines = !silent && !flags.quiet && !everyOne;
   const view = terminalView({ batchSize: training.batchSize, stepLines, silent });
   const interrupt = onInterrupt();

@@ -1,6 +1,17 @@
 /** Collects the atoms of residues while a file is read, and makes chains of them. */
 import { ATOM_SLOTS, atomSlot, residueLetter, SLOT } from "./residues.ts";
-import type { Chain } from "./structure.ts";
+import type { Chain, HeteroGroup } from "./structure.ts";
+
+/** No structure is as large as this, in Å. */
+const MOST_ANGSTROM = 1e6;
+
+/** Words for what a coordinate must be. */
+export const COORDINATE = "a number below a million";
+
+/** Whether a number can be a coordinate in Å. */
+export function isCoordinate(value: number): boolean {
+  return Math.abs(value) < MOST_ANGSTROM;
+}
 
 /** One location of one atom. */
 export interface Atom {
@@ -10,6 +21,8 @@ export interface Atom {
   readonly bFactor: number;
   /** Å */
   readonly position: readonly [number, number, number];
+  /** As the file writes it. @default the first letter of the atom's name */
+  readonly element?: string;
 }
 
 /**
@@ -49,6 +62,23 @@ export interface Place {
   readonly insertionCode: string;
   /** The atoms read, or none where the residue was not seen. */
   readonly atoms?: ResidueAtoms;
+}
+
+/** Makes a group of a residue that is no part of a chain. */
+export function makeHeteroGroup(chainId: string, residue: Place & { readonly atoms: ResidueAtoms }): HeteroGroup {
+  const name = residue.atoms.names()[0];
+  const atoms = [...residue.atoms.atoms(name)];
+  return Object.freeze({
+    name,
+    chainId,
+    residueNumber: residue.number,
+    insertionCode: residue.insertionCode,
+    atomNames: Object.freeze(atoms.map(([atom]) => atom)),
+    elements: Object.freeze(
+      atoms.map(([atom, { element }]) => (element || /[A-Za-z]/.exec(atom)?.[0] || "X").toUpperCase()),
+    ),
+    atomPositions: Float32Array.from(atoms.flatMap(([, { position }]) => position)),
+  });
 }
 
 /** Makes a chain of its places. */

@@ -5,32 +5,52 @@ import type { Place, ResidueAtoms } from "./_residue_atoms.ts";
 export type Observed = Place & { readonly atoms: ResidueAtoms };
 
 /**
- * Puts the residues of a sequence that were not observed between those that were.
- *
- * Every observed residue takes a later place of the sequence than the one before it and bears the name written there. Of
- * all such placements the one is taken whose steps differ least often from the steps of the residue numbers; of equals
- * one where the numbers count the places of the sequence.
+ * Puts the residues of a sequence that were not observed between those that were; see {@linkcode placesInSequence}.
  *
  * @returns All places of the sequence in order, or `undefined` if the observed residues do not fit into it.
  */
 export function alignToSequence(observed: readonly Observed[], names: readonly string[]): Place[] | undefined {
-  const n = observed.length;
-  const m = names.length;
-  if (n === 0 || n > m) return undefined;
   const kinds = observed.map((residue) => new Set(residue.atoms.names()));
+  const numbers = observed.map((residue) => residue.number);
+  const found = placesInSequence(numbers, names.length, (residue, place) => kinds[residue].has(names[place]));
+  if (found === undefined) return undefined;
+  const places: (Place | undefined)[] = new Array(names.length).fill(undefined);
+  found.forEach((place, residue) => places[place] = observed[residue]);
+  return number(places, names);
+}
+
+/**
+ * Finds a place in a sequence for each observed residue.
+ *
+ * Every one takes a later place than the one before it, and one that it fits. Of all such placements the one is taken
+ * whose steps differ least often from the steps of the residue numbers; of equals one where the numbers count the places
+ * of the sequence.
+ *
+ * @param numbers Of the observed residues.
+ * @param m Places of the sequence.
+ * @param fits Whether a residue can be at a place.
+ * @returns The place of each residue, or `undefined` if they do not fit into the sequence.
+ */
+export function placesInSequence(
+  numbers: readonly number[],
+  m: number,
+  fits: (residue: number, place: number) => boolean,
+): Int32Array | undefined {
+  const n = numbers.length;
+  if (n === 0 || n > m) return undefined;
   // cost[s]: least number of irregular steps with the residue of this round at place s.
   let cost = new Float64Array(m).fill(Infinity);
   const cameFrom: Int32Array[] = [];
   for (let i = 0; i < n; i++) {
     const next = new Float64Array(m).fill(Infinity);
     const from = new Int32Array(m).fill(-1);
-    const step = i === 0 ? 0 : observed[i].number - observed[i - 1].number;
+    const step = i === 0 ? 0 : numbers[i] - numbers[i - 1];
     let best = -1; // cheapest place before s of the residue before, the latest of equals
     for (let s = i; s < m; s++) {
       if (i > 0 && s > 0 && cost[s - 1] < Infinity && (best < 0 || cost[s - 1] <= cost[best])) best = s - 1;
-      if (!kinds[i].has(names[s])) continue;
+      if (!fits(i, s)) continue;
       if (i === 0) {
-        next[s] = s + 1 === observed[0].number ? 0 : 0.5;
+        next[s] = s + 1 === numbers[0] ? 0 : 0.5;
         continue;
       }
       if (best >= 0) {
@@ -49,13 +69,12 @@ export function alignToSequence(observed: readonly Observed[], names: readonly s
   let at = -1;
   for (let s = 0; s < m; s++) if (cost[s] < Infinity && (at < 0 || cost[s] < cost[at])) at = s;
   if (at < 0) return undefined;
-
-  const places: (Place | undefined)[] = new Array(m).fill(undefined);
+  const places = new Int32Array(n);
   for (let i = n - 1; i >= 0; i--) {
-    places[at] = observed[i];
+    places[i] = at;
     at = cameFrom[i][at];
   }
-  return number(places, names);
+  return places;
 }
 
 /** Numbers the unobserved places on from the observed one before them, those at the start back from the first. */

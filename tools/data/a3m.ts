@@ -6,7 +6,9 @@
  */
 import { InputError } from "../errors.ts";
 import { type Alignment, makeAlignment } from "./alignment.ts";
-import { parseFastaRecords } from "./fasta.ts";
+import { type FastaRecord, parseFastaRecords } from "./fasta.ts";
+
+const [GAP, A, Z] = Array.from("-AZ", (letter) => letter.charCodeAt(0));
 
 /**
  * Reads an alignment in A3M; FASTA rows of capitals and `-` are A3M too.
@@ -15,37 +17,43 @@ import { parseFastaRecords } from "./fasta.ts";
  * the alphabet; the message names line, row and column.
  */
 export function parseA3m(text: string, source: string): Alignment {
-  const records = parseFastaRecords(text, source, /[A-Za-z.-]/, "a letter, '-' or '.'");
-  const aligned = records.map((record) => record.text.replace(/[.*]/g, ""));
-  const columns = columnCount(aligned[0]);
-  aligned.forEach((row, index) => {
-    const found = columnCount(row);
-    if (found !== columns) {
-      const { line, name } = records[index];
-      throw new InputError(
-        `${source} line ${line}: row ${index + 1} "${name}" has ${found} columns, expected ${columns} as in row 1 ` +
-          `"${records[0].name}"`,
-      );
-    }
-  });
-  return checked(makeAlignment(source, records.map((record) => record.name), aligned));
+  return alignmentOf(recordsOf(text, source), source);
 }
 
 /**
- * Reads an alignment in FASTA: every letter stands in a column, lower case is raised, `.` is a gap.
+ * Reads an alignment in A3M or, where the rows do not fit as such but are all of equal length, in FASTA: every letter
+ * stands in a column then, lower case is raised, `.` is a gap.
  *
  * @throws {InputError} As {@link parseA3m} does.
  */
-export function parseAlignedFasta(text: string, source: string): Alignment {
-  const raised = text.split("\n").map((line) => line.startsWith(">") ? line : line.toUpperCase().replaceAll(".", "-"));
-  return parseA3m(raised.join("\n"), source);
+export function parseA3mOrFasta(text: string, source: string): Alignment {
+  const records = recordsOf(text, source);
+  const isFasta = records.every((record) => record.text.length === records[0].text.length) &&
+    records.some((record) => columnCount(record.text) !== columnCount(records[0].text));
+  const rows = isFasta
+    ? records.map((record) => ({ ...record, text: record.text.toUpperCase().replaceAll(".", "-") }))
+    : records;
+  return alignmentOf(rows, source);
 }
 
-/** Whether the rows are FASTA with lower case letters in columns: all of equal length though A3M would not have them so. */
-export function isAlignedFasta(text: string): boolean {
-  const rows = text.split(/^>.*$/m).slice(1).map((row) => row.replace(/[\s*]/g, ""));
-  return rows.every((row) => row.length === rows[0].length) &&
-    !rows.every((row) => columnCount(row) === columnCount(rows[0]));
+function recordsOf(text: string, source: string): FastaRecord[] {
+  return parseFastaRecords(text, source, /[A-Za-z.-]/, "a letter, '-' or '.'")
+    .map((record) => record.text.endsWith("*") ? { ...record, text: record.text.slice(0, -1) } : record);
+}
+
+function alignmentOf(records: readonly FastaRecord[], source: string): Alignment {
+  const aligned = records.map(({ text }) => text.includes(".") ? text.replaceAll(".", "") : text);
+  const columns = columnCount(aligned[0]);
+  aligned.forEach((row, index) => {
+    const found = columnCount(row);
+    if (found === columns) return;
+    const { line, name } = records[index];
+    throw new InputError(
+      `${source} line ${line}: row ${index + 1} "${name}" has ${found} columns, expected ${columns} as in row 1 ` +
+        `"${records[0].name}"`,
+    );
+  });
+  return checked(makeAlignment(source, records.map((record) => record.name), aligned));
 }
 
 /** Throws if the query has no residue; otherwise returns the alignment. */
@@ -54,8 +62,12 @@ export function checked(alignment: Alignment): Alignment {
   throw new InputError(`${alignment.source}: the first row "${alignment.names[0]}" has only gaps, expected residues`);
 }
 
+/** Capitals and gaps of a row. */
 function columnCount(row: string): number {
   let count = 0;
-  for (const letter of row) if (letter === "-" || (letter >= "A" && letter <= "Z")) count++;
+  for (let i = 0; i < row.length; i++) {
+    const code = row.charCodeAt(i);
+    if (code === GAP || (code >= A && code <= Z)) count++;
+  }
   return count;
 }

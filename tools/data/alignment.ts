@@ -103,63 +103,71 @@ export function sequenceIdentity(a: string, b: string): number {
   return both === 0 ? 0 : equal / both;
 }
 
-/** For each residue of the query: its column, or -1 where it is an insertion. `match` says which columns are kept. */
+/** Which columns of the rows are kept, and where columns come in. */
 interface ColumnPlan {
-  /** Whether each column is kept. */
-  readonly match: readonly boolean[];
-  /** Number of the query's own insertions before each column (and after the last). */
-  readonly inserted: readonly number[];
+  /** 1 for each column that is kept. */
+  readonly match: Uint8Array;
+  /** Number of the query's own insertions before each column, and after the last. */
+  readonly inserted: Int32Array;
+  /** Residues of the query. */
+  readonly length: number;
 }
 
+const GAP = "-".charCodeAt(0);
+
 function columnPlan(query: string): ColumnPlan {
-  const match: boolean[] = [];
-  const inserted = [0];
-  for (const letter of query) {
-    if (isInsertion(letter)) {
-      inserted[match.length]++;
-      continue;
-    }
-    match.push(letter !== "-");
-    inserted.push(0);
+  const match = new Uint8Array(query.length);
+  const inserted = new Int32Array(query.length + 1);
+  let columns = 0;
+  let length = 0;
+  for (let i = 0; i < query.length; i++) {
+    const code = query.charCodeAt(i);
+    if (isInsertion(code)) inserted[columns]++;
+    else match[columns++] = code === GAP ? 0 : 1;
+    if (code !== GAP) length++;
   }
-  return { match, inserted };
+  return { match: match.subarray(0, columns), inserted: inserted.subarray(0, columns + 1), length };
 }
+
+const ASCII = new TextDecoder("latin1");
 
 function viewOf(
   aligned: string,
-  { match, inserted }: ColumnPlan,
+  { match, inserted, length }: ColumnPlan,
   isQuery: boolean,
 ): { row: string; deletions: Int32Array } {
-  let row = "";
+  const letters = new Uint8Array(length).fill(GAP);
+  const deletions = new Int32Array(length);
+  let at = 0; // residue of the query
   let column = 0;
   let pending = 0;
-  const deletions: number[] = [];
-  const push = (letter: string, count: number): void => {
-    row += letter;
-    deletions.push(count);
-  };
-  const pushGaps = (): void => {
-    for (let i = 0; !isQuery && i < inserted[column]; i++) push("-", 0);
-  };
-  pushGaps();
-  for (const letter of aligned) {
-    if (isInsertion(letter)) {
-      if (isQuery) push(letter.toUpperCase(), 0);
+  if (!isQuery) at += inserted[0];
+  for (let i = 0; i < aligned.length; i++) {
+    const code = aligned.charCodeAt(i);
+    if (isInsertion(code)) {
+      if (isQuery) letters[at++] = code - RAISE;
       else pending++;
       continue;
     }
-    if (match[column]) {
-      push(letter, pending);
+    if (match[column] === 1) {
+      letters[at] = code;
+      deletions[at++] = pending;
       pending = 0;
-    } else if (letter !== "-") {
+    } else if (code !== GAP) {
       pending++;
     }
     column++;
-    pushGaps();
+    if (isQuery || inserted[column] === 0) continue;
+    deletions[at] = pending; // left out before the query's insertion
+    pending = 0;
+    at += inserted[column];
   }
-  return { row, deletions: Int32Array.from(deletions) };
+  return { row: ASCII.decode(letters), deletions };
 }
 
-function isInsertion(letter: string): boolean {
-  return letter >= "a" && letter <= "z";
+/** How far small letters lie above capitals. */
+const RAISE = 32;
+
+function isInsertion(code: number): boolean {
+  return code >= 97 && code <= 122;
 }

@@ -1,5 +1,6 @@
 /** Reads and writes FASTA. */
 import { InputError } from "../errors.ts";
+import { splitLines } from "./_lines.ts";
 
 /** One entry of a FASTA file. */
 export interface FastaRecord {
@@ -42,13 +43,24 @@ export function formatFasta(records: readonly { name: string; sequence: string }
  */
 export function parseFastaRecords(text: string, source: string, allowed: RegExp, expected: string): FastaRecord[] {
   const records: { name: string; description: string; parts: string[]; line: number }[] = [];
-  const lines = text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
-  lines.forEach((raw, index) => {
+  const beginning = new RegExp(`^(?:${allowed.source})*`);
+  let stop: number | undefined; // line that ended in *, if it was the last one
+  const check = (letters: string, line: number, isLast: boolean): void => {
+    const plain = isLast && letters.endsWith("*") ? letters.slice(0, -1) : letters;
+    const at = beginning.exec(plain)?.[0].length ?? 0;
+    if (at === plain.length) return;
+    throw new InputError(
+      `${source} line ${line}: sequence ${records.length} "${records.at(-1)?.name}" has ${JSON.stringify(plain[at])} ` +
+        `at column ${at + 1}, expected ${expected}`,
+    );
+  };
+  splitLines(text).forEach((raw, index) => {
     const line = raw.trim();
     if (line === "" || line.startsWith("#") || (line.startsWith(";") && records.length === 0)) return;
     if (line.startsWith(">")) {
       const [, name, description] = /^>\s*(\S*)\s*(.*)$/.exec(line) ?? ["", "", ""];
       records.push({ name, description, parts: [], line: index + 1 });
+      stop = undefined;
       return;
     }
     const record = records.at(-1);
@@ -57,17 +69,10 @@ export function parseFastaRecords(text: string, source: string, allowed: RegExp,
         `${source} line ${index + 1}: expected ">" and a name, found ${JSON.stringify(line.slice(0, 40))}`,
       );
     }
-    const letters = line.replace(/\s+/g, "");
-    const next = lines.slice(index + 1).find((line) => line.trim() !== "");
-    const last = next === undefined || next.trimStart().startsWith(">");
-    for (let at = 0; at < letters.length; at++) {
-      const stop = letters[at] === "*" && at === letters.length - 1 && last;
-      if (allowed.test(letters[at]) || stop) continue;
-      throw new InputError(
-        `${source} line ${index + 1}: sequence ${records.length} "${record.name}" has ${JSON.stringify(letters[at])} ` +
-          `at column ${at + 1}, expected ${expected}`,
-      );
-    }
+    if (stop !== undefined) check(record.parts.at(-1) ?? "", stop, false);
+    const letters = /\s/.test(line) ? line.replace(/\s+/g, "") : line;
+    check(letters, index + 1, true);
+    stop = letters.endsWith("*") ? index + 1 : undefined;
     record.parts.push(letters);
   });
   if (records.length === 0) throw new InputError(`${source} is empty, expected FASTA: ">" and a name, then a sequence`);

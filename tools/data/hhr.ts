@@ -86,7 +86,7 @@ export function parseHhr(text: string, source: string): Hhr {
     );
   }
   const starts = lines.flatMap((line, at) => line.startsWith("No ") ? [at] : []);
-  const length = /^Match_columns\s+(\d+)/m.exec(lines.slice(0, starts[0]).join("\n"))?.[1];
+  const length = /^Match_columns\s+(\d{1,9})\s*$/m.exec(lines.slice(0, starts[0]).join("\n"))?.[1];
   const hits = starts.map((start, k) => parseHit(lines, start, starts[k + 1] ?? lines.length, source));
   return Object.freeze({
     source,
@@ -101,7 +101,7 @@ function parseHit(lines: readonly string[], start: number, end: number, source: 
     const found = at < end ? JSON.stringify(lines[at].slice(0, 60)) : "the end of the alignment";
     throw new InputError(`${source} line ${Math.min(at, end - 1) + 1}: found ${found}, expected ${expected}`);
   };
-  const index = /^No\s+(\d+)\s*$/.exec(lines[start]) ?? fail(start, '"No" and a number');
+  const index = /^No\s+(\d{1,9})\s*$/.exec(lines[start]) ?? fail(start, '"No" and a number');
   const nameLine = start + 1;
   if (nameLine >= end || !lines[nameLine].startsWith(">")) fail(nameLine, '">" and the name of the template');
   const facts = factsOf(lines[start + 2] ?? "");

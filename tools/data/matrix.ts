@@ -2,7 +2,7 @@
 import { parse } from "csv-parse/sync";
 import { type NamedArray, parseSafetensors, toFloat32 } from "../../model/weights/safetensors.ts";
 import { parseNpy } from "../../model/weights/npy.ts";
-import { InputError } from "../errors.ts";
+import { asInputError, InputError } from "../errors.ts";
 import { readFileMaybeGzip } from "../files.ts";
 
 /** A symmetric matrix of distances. */
@@ -28,9 +28,9 @@ export async function readDistanceMatrix(path: string, tensor?: string): Promise
   const bytes = await readFileMaybeGzip(path);
   if (bytes.length === 0) throw new InputError(`${path} is empty, expected a matrix of distances`);
   const name = path.toLowerCase().replace(/\.gz$/, "");
-  if (bytes[0] === 0x93 || name.endsWith(".npy")) return fromArray(asInput(() => parseNpy(bytes, path)), path);
+  if (bytes[0] === 0x93 || name.endsWith(".npy")) return fromArray(asInputError(() => parseNpy(bytes, path)), path);
   if (name.endsWith(".safetensors")) {
-    const { tensors } = asInput(() => parseSafetensors(bytes, path));
+    const { tensors } = asInputError(() => parseSafetensors(bytes, path));
     const key = tensor ?? (tensors.size === 1 ? [...tensors.keys()][0] : "distances");
     const array = tensors.get(key);
     if (array === undefined) {
@@ -61,7 +61,9 @@ export function parseDistanceCsv(text: string, source: string): DistanceMatrix {
     }
     return numbers.map((cell, j) => {
       if (isNumber(cell)) return Number(cell);
-      throw new InputError(`${source} row ${i + 1}, column ${j + 1} is ${JSON.stringify(cell)}, expected a number`);
+      throw new InputError(
+        `${source} row ${i + 1}, column ${j + 1} is ${JSON.stringify(cell.slice(0, 40))}, expected a number`,
+      );
     });
   });
   return checkDistances(values, rows.length, source);
@@ -123,15 +125,6 @@ function fromArray(array: NamedArray, source: string): DistanceMatrix {
   }
   const values = array.data instanceof Float64Array ? array.data : toFloat32(array);
   return checkDistances(values, shape[0], source);
-}
-
-function asInput<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new InputError(error.message);
-    throw error;
-  }
 }
 
 function isNumber(cell: string): boolean {

@@ -1,7 +1,7 @@
 /** Reads an alignment file of any of the known formats. */
 import { InputError } from "../errors.ts";
-import { readFileMaybeGzip } from "../files.ts";
-import { isAlignedFasta, parseA3m, parseAlignedFasta } from "./a3m.ts";
+import { decodeText, readFileMaybeGzip } from "../files.ts";
+import { parseA3mOrFasta } from "./a3m.ts";
 import type { Alignment } from "./alignment.ts";
 import { parseStockholm } from "./stockholm.ts";
 
@@ -11,7 +11,7 @@ import { parseStockholm } from "./stockholm.ts";
  * @throws {InputError} If the file is missing, empty, truncated, or not an alignment; the message names line and row.
  */
 export async function readAlignment(path: string): Promise<Alignment> {
-  return parseAlignment(new TextDecoder().decode(await readFileMaybeGzip(path)), path);
+  return parseAlignment(decodeText(await readFileMaybeGzip(path), path), path);
 }
 
 /**
@@ -25,5 +25,5 @@ export function parseAlignment(text: string, source: string): Alignment {
   const start = text.replace(/^\uFEFF/, "").trimStart();
   if (start === "") throw new InputError(`${source} is empty, expected an alignment in A3M, FASTA or Stockholm format`);
   if (start.startsWith("# STOCKHOLM")) return parseStockholm(start, source);
-  return isAlignedFasta(text) ? parseAlignedFasta(text, source) : parseA3m(text, source);
+  return parseA3mOrFasta(text, source);
 }

@@ -69,6 +69,16 @@ export function isAminoAcid(name: string): boolean {
   return LETTERS.has(name);
 }
 
+/** Whether a residue name is water, as archives and simulation programs write it. */
+export function isWater(name: string): boolean {
+  return /^(?:HOH|WAT|TIP.?|SOL|DOD|H2O)$/.test(name);
+}
+
+/** Whether a residue name is a nucleotide of RNA or DNA. */
+export function isNucleotide(name: string): boolean {
+  return /^(?:[ACGUIN]|D[ACGTUIN])$/.test(name);
+}
+
 /** Three-letter name of a one-letter code; `UNK` if it is not one of the 20. */
 export function residueName(letter: string): string {
   const index = RESIDUE_LETTERS.indexOf(letter);

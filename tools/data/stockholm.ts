@@ -5,7 +5,11 @@
  */
 import { InputError } from "../errors.ts";
 import { checked } from "./a3m.ts";
+import { splitLines } from "./_lines.ts";
 import { type Alignment, makeAlignment } from "./alignment.ts";
+
+/** A name and letters. */
+const ROW = /^(\S+)\s+(\S+)$/;
 
 /**
  * Reads the first alignment of a Stockholm file; every letter stands in a column, `.`, `-`, `_` and `~` are gaps.
@@ -14,18 +18,22 @@ import { type Alignment, makeAlignment } from "./alignment.ts";
  */
 export function parseStockholm(text: string, source: string): Alignment {
   const rows = new Map<string, { parts: string[]; line: number }>();
-  const lines = text.split(/\r\n|\n|\r/);
+  const lines = splitLines(text);
+  const block = new Set<string>(); // names since the last empty line
+  let repeated: { name: string; line: number } | undefined;
   if (!lines.find((line) => line.trim() !== "")?.startsWith("# STOCKHOLM")) {
     throw new InputError(`${source} line 1: expected "# STOCKHOLM 1.0"`);
   }
   for (const [index, raw] of lines.entries()) {
     const line = raw.trim();
+    if (line === "") block.clear();
     if (line === "" || line.startsWith("#")) continue;
     if (line === "//") break;
-    const [name, letters, ...more] = line.split(/\s+/);
-    if (letters === undefined || more.length > 0) {
+    const [, name, letters] = ROW.exec(line) ?? [];
+    if (letters === undefined) {
+      const { length } = line.split(/\s+/);
       throw new InputError(
-        `${source} line ${index + 1}: expected a name and its letters, found ${more.length + 1} words`,
+        `${source} line ${index + 1}: expected a name and its letters, found ${length} word${length > 1 ? "s" : ""}`,
       );
     }
     const at = letters.search(/[^A-Za-z.\-_~]/);
@@ -37,15 +45,22 @@ export function parseStockholm(text: string, source: string): Alignment {
           `expected a letter, '-' or '.'`,
       );
     }
-    const row = rows.get(name) ?? { parts: [], line: index + 1 };
-    rows.set(name, row);
-    row.parts.push(letters.toUpperCase().replace(/[._~]/g, "-"));
+    if (block.has(name)) repeated ??= { name, line: index + 1 };
+    block.add(name);
+    let row = rows.get(name);
+    if (row === undefined) rows.set(name, row = { parts: [], line: index + 1 });
+    row.parts.push(/[^A-Z-]/.test(letters) ? letters.toUpperCase().replace(/[._~]/g, "-") : letters);
   }
   if (rows.size === 0) throw new InputError(`${source} has no rows, expected names and aligned letters`);
   const names = [...rows.keys()];
   const aligned = [...rows.values()].map(({ parts }) => parts.join(""));
   aligned.forEach((row, index) => {
     if (row.length === aligned[0].length) return;
+    if (repeated !== undefined) {
+      throw new InputError(
+        `${source} line ${repeated.line}: row "${repeated.name}" stands twice in a block, expected each name once`,
+      );
+    }
     throw new InputError(
       `${source} line ${rows.get(names[index])?.line}: row ${index + 1} "${names[index]}" has ${row.length} columns, ` +
         `expected ${aligned[0].length} as in row 1 "${names[0]}"`,

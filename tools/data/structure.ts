@@ -22,7 +22,41 @@ export interface Chain {
   readonly bFactors: Float32Array;
 }
 
-/** The protein chains of one file, first model. */
+/** A molecule, or a residue of one, that is no part of a protein chain: a ligand, ion, sugar or cofactor. */
+export interface HeteroGroup {
+  /** Name of the component, such as `HEM` or `ZN`. */
+  readonly name: string;
+  /** Name that the authors gave the chain it is listed with. */
+  readonly chainId: string;
+  /** The authors' number. */
+  readonly residueNumber: number;
+  /** Empty where there is none. */
+  readonly insertionCode: string;
+  /** Names of its atoms, `[N_atom]`. */
+  readonly atomNames: readonly string[];
+  /** Chemical elements of its atoms in capitals, `[N_atom]`. */
+  readonly elements: readonly string[];
+  /** Positions of its atoms in Å, `[N_atom, 3]`. */
+  readonly atomPositions: Float32Array;
+}
+
+/** A biological assembly as the file describes it. */
+export interface Assembly {
+  /** Number or name. */
+  readonly id: string;
+  /** How it was found, or how many chains it has, in the file's words. */
+  readonly details?: string;
+  /** Protein chains and how many copies of them the assembly has. */
+  readonly parts: readonly { readonly chains: readonly string[]; readonly copies: number }[];
+}
+
+/** Choices of the readers of structures. */
+export interface ReadStructureOptions {
+  /** Number of the model, as the file gives it. @default the first model */
+  readonly model?: number;
+}
+
+/** The protein chains of one model of a file. */
 export interface Structure {
   /** Entry name as the file gives it, else the file's name without folder and ending. */
   readonly id: string;
@@ -30,6 +64,12 @@ export interface Structure {
   readonly source: string;
   /** Protein chains with at least one C-alpha atom. */
   readonly chains: readonly Chain[];
+  /** What is no protein chain, in the file's order; water and nucleic acids are left out. @default none */
+  readonly heteroGroups?: readonly HeteroGroup[];
+  /** Assemblies that the file lists. @default none */
+  readonly assemblies?: readonly Assembly[];
+  /** Numbers of the models that the file has. @default only this one */
+  readonly models?: readonly number[];
   /** What the depositors call it. */
   readonly title?: string;
   /** Experimental method, in lower case. */
@@ -83,9 +123,27 @@ export function selectChain(structure: Structure, id?: string): Chain {
   return chain;
 }
 
+/**
+ * The number of the model to read.
+ *
+ * @param wanted `undefined` for the first.
+ * @throws {InputError} If there is no such model; the message lists those that are there.
+ */
+export function selectModel(models: readonly number[], wanted: number | undefined, source: string): number {
+  if (wanted === undefined) return models[0];
+  if (models.includes(wanted)) return wanted;
+  const there = models.length > 8 ? `${models.slice(0, 7).join(", ")}, … ${models.at(-1)}` : models.join(", ");
+  throw new InputError(`${source} has no model ${wanted}: it has ${there}`);
+}
+
 /** C-alpha atoms of a chain. */
 export function alphaCarbons(chain: Chain): AtomsPerResidue {
   return takeAtoms(chain, () => SLOT.CA);
+}
+
+/** Number of residues of which the structure shows the C-alpha atom. */
+export function observedResidues(chain: Chain): number {
+  return alphaCarbons(chain).mask.reduce((sum, there) => sum + there, 0);
 }
 
 /** C-beta atoms of a chain, C-alpha for glycine. Source: Jumper et al. (2021), Suppl. 1.9.8. */

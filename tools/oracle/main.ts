@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { Device } from "../../core/mod.ts";
 import { InputError } from "../errors.ts";
 import { ensureAdapter } from "../platform/driver.ts";
+import { openDevice } from "../platform/open_device.ts";
 import { findCases, formatCounts, formatReport, runCases } from "./runner.ts";
 
 const USAGE = "Usage: deno task oracle DIR [--json]";
@@ -31,7 +31,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const paths = await findCases(rest[0]);
     if (paths.length === 0) throw new InputError(`Cannot find a golden case (*.safetensors) under ${rest[0]}`);
     const { adapter } = await ensureAdapter();
-    const device = await Device.open(adapter);
+    const device = await openDevice(adapter);
     if (!json) console.log(`Adapter: ${device.traits.description}`);
     const counts = await runCases(device, paths, (report, seconds) => {
       console.log(json ? JSON.stringify(report) : formatReport(report, seconds));

@@ -40,7 +40,7 @@ export interface Batch {
 }
 
 /** Where training takes its batches from. */
-export interface BatchSource {
+export interface BatchSource<B = Batch> {
   /** What the data are, in a few words. */
   readonly description: string;
   /** Tells two data sets apart: a hash of all that goes in. */
@@ -52,7 +52,7 @@ export interface BatchSource {
    *
    * @throws {RangeError} If it is not this step's turn.
    */
-  batch(step: number): Batch;
+  batch(step: number): B;
   /** What a checkpoint must keep so that the next batches come out the same; undefined if the step alone is enough. */
   saveOrder(): string | undefined;
   /** Goes on so that `step` is the next, from what {@link saveOrder} gave. */

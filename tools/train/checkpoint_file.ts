@@ -1,15 +1,18 @@
 /** The checkpoint of a training run: one file with all that is needed to go on to the same bits. */
 import { join } from "node:path";
-import config from "../../deno.json" with { type: "json" };
+import manifest from "../../deno.json" with { type: "json" };
 import { type Checkpoint, decodeCheckpoint, type TrainerState } from "../../finetune/mod.ts";
-import { InputError } from "../errors.ts";
+import { asInputError, InputError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
 import { TINY_OPENFOLD } from "../fold/predict.ts";
 import { packHistory, type StepRecord, unpackHistory } from "./history.ts";
-import { modelConfig, type TrainSettings } from "./settings.ts";
+import { type NetworkName, NNX_EVOFORMER, type TrainSettings } from "./settings.ts";
 
 /** Name of the file in a run's folder. */
 export const CHECKPOINT_FILE = "checkpoint.safetensors";
+
+/** Networks whose runs can go on. */
+const NETWORKS: readonly NetworkName[] = [TINY_OPENFOLD, NNX_EVOFORMER];
 
 /** What a checkpoint of a run holds besides parameters and the trainer's memory. */
 export interface RunFacts {
@@ -35,12 +38,12 @@ export interface SavedRun extends RunFacts {
   readonly trainer: TrainerState;
 }
 
-/** A checkpoint's facts as plain JSON. */
-export function factsOf(run: RunFacts): Record<string, unknown> {
+/** A checkpoint's facts as plain JSON; `config` is the network's. */
+export function factsOf(run: RunFacts, config: object): Record<string, unknown> {
   return {
-    model: TINY_OPENFOLD,
-    config: modelConfig(run.settings.model),
-    denofold: config.version,
+    model: run.settings.model.network,
+    config,
+    denofold: manifest.version,
     seed: run.settings.training.seed,
     settings: run.settings,
     data: { description: run.dataDescription, fingerprint: run.dataFingerprint },
@@ -57,12 +60,13 @@ export function factsOf(run: RunFacts): Record<string, unknown> {
  */
 export async function readRun(path: string): Promise<SavedRun> {
   const source = await checkpointPath(path);
-  const checkpoint = decoded(await readFileBytes(source), source);
+  const bytes = await readFileBytes(source);
+  const checkpoint = asInputError(() => decodeCheckpoint(bytes, source));
   const { facts, trainer } = checkpoint;
-  if (facts.model !== TINY_OPENFOLD) {
-    throw new InputError(
-      `Cannot resume from ${source}: its model is ${text(facts.model)}, expected "${TINY_OPENFOLD}"`,
-    );
+  const network = NETWORKS.find((name) => name === facts.model);
+  if (network === undefined) {
+    const expected = NETWORKS.map((name) => `"${name}"`).join(" or ");
+    throw new InputError(`Cannot resume from ${source}: its model is ${text(facts.model)}, expected ${expected}`);
   }
   const { settings, data } = facts as { settings?: TrainSettings; data?: { description: string; fingerprint: string } };
   const history = unpackHistory(facts.history);
@@ -72,7 +76,8 @@ export async function readRun(path: string): Promise<SavedRun> {
     );
   }
   return {
-    ...{ source, checkpoint, trainer, settings, history },
+    ...{ source, checkpoint, trainer, history },
+    settings: { ...settings, model: { ...settings.model, network } },
     dataDescription: data.description,
     dataFingerprint: data.fingerprint,
     order: typeof facts.order === "string" ? facts.order : undefined,
@@ -82,15 +87,6 @@ export async function readRun(path: string): Promise<SavedRun> {
 async function checkpointPath(path: string): Promise<string> {
   const isFolder = await Deno.stat(path).then((info) => info.isDirectory, () => false);
   return isFolder ? join(path, CHECKPOINT_FILE) : path;
-}
-
-function decoded(bytes: Uint8Array, source: string): Checkpoint {
-  try {
-    return decodeCheckpoint(bytes, source);
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new InputError(error.message);
-    throw error;
-  }
 }
 
 function text(value: unknown): string {

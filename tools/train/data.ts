@@ -1,12 +1,14 @@
 /** Reads what a run learns from. */
 import { join } from "node:path";
-import type { Key } from "../../core/mod.ts";
 import { type Family, type FamilyMember, loadFamily } from "../data/family.ts";
 import { InputError } from "../errors.ts";
-import type { BatchSource } from "./batches.ts";
+import type { TinyOpenFoldParams } from "../../model/tiny_openfold/mod.ts";
+import type { Batch, BatchSource } from "./batches.ts";
+import type { Learning } from "./network.ts";
 import type { TrainSettings } from "./settings.ts";
 import { checkLengths, structureBatches } from "./structure_batches.ts";
 import { syntheticBatches } from "./synthetic_batches.ts";
+import { runKeys, tinyOpenFoldNetwork } from "./tiny_openfold.ts";
 
 /** Endings of structure files that are taken from a folder. */
 const STRUCTURE_FILE = /\.(?:cif|mmcif|bcif|pdb|ent)(?:\.gz)?$/i;
@@ -70,21 +72,27 @@ export function findMembers({ members }: Family, ids: readonly string[]): Family
   });
 }
 
-/**
- * The source of a run's batches.
- *
- * @param family For structures: what was read.
- * @param heldOut Members to leave out.
- * @param key Of the order of samples; used up.
- */
-export async function openSource(
+/** What {@link openTiny} is given beside the settings. */
+export interface TinyData {
+  /** For structures: what was read. */
+  readonly family?: Family;
+  /** Members to leave out. */
+  readonly heldOut?: readonly FamilyMember[];
+  /** For noise: called now and then with the part done in [0, 1]. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/** The small Evoformer, and the source of its batches. */
+export async function openTiny(
+  settings: TrainSettings,
+  given: TinyData = {},
+): Promise<Learning<TinyOpenFoldParams, Batch>> {
+  return { network: tinyOpenFoldNetwork(settings.model), source: await openSource(settings, given) };
+}
+
+async function openSource(
   { model, training, data }: TrainSettings,
-  key: Key,
-  { family, heldOut = [], onProgress }: {
-    family?: Family;
-    heldOut?: readonly FamilyMember[];
-    onProgress?: (done: number) => void;
-  },
+  { family, heldOut = [], onProgress }: TinyData,
 ): Promise<BatchSource> {
   const { batchSize, seed, cropEnds } = training;
   if (data.kind === "synthetic" || !family) {
@@ -96,5 +104,12 @@ export async function openSource(
     }
   }
   const members = family.members.filter((member) => !heldOut.includes(member));
-  return await structureBatches({ family, members, batchSize, numSeqs: model.numSeqs, cropEnds, key });
+  return await structureBatches({
+    family,
+    members,
+    batchSize,
+    numSeqs: model.numSeqs,
+    cropEnds,
+    key: runKeys(seed).data,
+  });
 }

@@ -1,13 +1,12 @@
 /** The report of a run that held structures out. */
-import config from "../../deno.json" with { type: "json" };
 import { parameterCount } from "../../model/tiny_openfold/mod.ts";
 import type { Family } from "../data/family.ts";
-import type { LeaveOneOut, LossCurve, RunFact } from "../report/report_data.ts";
+import type { LeaveOneOut, LossCurve } from "../report/report_data.ts";
 import { renderReport } from "../report/report.ts";
 import { type HeldOutResult, heldOutTarget } from "./held_out.ts";
 import type { StepRecord } from "./history.ts";
 import { limitsText } from "./limits_text.ts";
-import { MEGABYTE } from "./performance.ts";
+import { runFacts } from "./run_facts.ts";
 import { modelConfig, type TrainSettings } from "./settings.ts";
 
 /** What {@link familyReport} shows. */
@@ -35,6 +34,7 @@ export async function familyReport(input: FamilyReportInput): Promise<string> {
   const { request: { settings, command, notes = [] }, family, results, loss, leaveOneOut } = input;
   const ids = results.map(({ member }) => member.id);
   const examples = family.members.length - (leaveOneOut ? 1 : ids.length);
+  const parameters = parameterCount(modelConfig(settings.model));
   const perTarget = isList(loss) ? loss : undefined;
   return await renderReport({
     title: leaveOneOut
@@ -49,50 +49,18 @@ export async function familyReport(input: FamilyReportInput): Promise<string> {
     targets: results.map((result, i) => heldOutTarget(result, perTarget?.[i])),
     loss: isList(loss) ? undefined : loss,
     leaveOneOut,
-    limits: limitsText({ examples, parameters: parameterCount(modelConfig(settings.model)), notes }),
-    run: [{ label: "Command", value: command, code: true }, ...facts(input)],
+    limits: limitsText({ examples, parameters, notes }),
+    run: [
+      { label: "Command", value: command, code: true },
+      ...runFacts({
+        ...input,
+        data: `${family.members.length} structures, alignment of ${family.alignment.names.length} sequences`,
+        settings,
+        parameters,
+        adapter: input.context.adapter,
+      }),
+    ],
   });
-}
-
-function facts({ request: { settings }, context, family, history, seconds }: FamilyReportInput): RunFact[] {
-  const { model, training } = settings;
-  const trained = history.reduce((sum, record) => sum + record.totalMs, 0) / 1000;
-  const warmup = training.lrWarmupSteps > 0 ? ` after ${training.lrWarmupSteps} steps of warm-up` : "";
-  return [
-    {
-      label: "Data",
-      value: `${family.members.length} structures, alignment of ${family.alignment.names.length} sequences`,
-    },
-    {
-      label: "Model",
-      value: `${model.numBlocks} Evoformer blocks, ${model.msaDim} MSA and ${model.pairDim} pair channels, ` +
-        `${parameterCount(modelConfig(model)).toLocaleString("en")} parameters`,
-    },
-    {
-      label: "Training",
-      value: `${training.numSteps} steps of ${training.batchSize} samples, AdamW, learning rate ` +
-        `${training.learningRate} (${training.schedule}${warmup})` +
-        (training.maxNorm === null ? "" : `, gradients clipped to norm ${training.maxNorm}`) +
-        (training.ema === null ? "" : `, moving average ${training.ema}`) +
-        (training.cropEnds === null ? "" : `, 0 to ${training.cropEnds} residues cut at either end`),
-    },
-    { label: "Seed", value: `${training.seed}` },
-    { label: "Adapter", value: context.adapter },
-    { label: "Versions", value: `denofold ${config.version}, Deno ${Deno.version.deno}` },
-    { label: "Training time", value: duration(trained) },
-    { label: "Whole time", value: duration(seconds) },
-    {
-      label: "Peak GPU memory",
-      value: `${(Math.max(0, ...history.map((record) => record.peakBytes)) / MEGABYTE).toFixed(0)} MiB`,
-    },
-  ];
-}
-
-/** A time in words. */
-export function duration(seconds: number): string {
-  const whole = Math.round(seconds);
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return [h > 0 ? `${h} h` : "", h > 0 || m > 0 ? `${m} min` : "", `${s} s`].filter((part) => part !== "").join(" ");
 }
 
 function list(ids: readonly string[]): string {

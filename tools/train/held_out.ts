@@ -1,13 +1,17 @@
 /** Predicts structures that were held out from training, and compares them with the truth. */
 import type { Device } from "../../core/mod.ts";
+import type { TinyOpenFoldParams } from "../../model/tiny_openfold/mod.ts";
 import { type Family, type FamilyMember, msaTokens } from "../data/family.ts";
 import { type Baseline, familyBaselines } from "../fold/baselines.ts";
 import { evaluateFold, type FoldEvaluation } from "../fold/evaluate.ts";
 import { type Fold, foldDistances } from "../fold/fold.ts";
+import { predictDistances } from "../fold/predict.ts";
 import { foldFiles } from "../fold/write_fold.ts";
 import { reportTarget } from "../fold/report_target.ts";
 import type { LossCurve, MetricValues, ReportTarget } from "../report/report_data.ts";
+import type { Batch } from "./batches.ts";
 import type { TrainingSession } from "./session.ts";
+import { modelConfig } from "./settings.ts";
 
 /** A structure that was held out, predicted and measured. */
 export interface HeldOutResult {
@@ -26,7 +30,7 @@ export interface HeldOutOptions {
   /** Where it runs. */
   readonly device: Device;
   /** The trained model. */
-  readonly session: TrainingSession;
+  readonly session: TrainingSession<TinyOpenFoldParams, Batch>;
   /** The family; of the target only the sequence goes in. */
   readonly family: Family;
   /** The target. */
@@ -39,9 +43,10 @@ export interface HeldOutOptions {
 export async function predictHeldOut(options: HeldOutOptions): Promise<HeldOutResult> {
   const { device, session, family, target: member, trainedOn } = options;
   const { sequence } = member.chain;
-  const { numSeqs } = session.settings.model;
-  const { tokens } = msaTokens(family.alignment, member.row, numSeqs);
-  const distances = await session.predict(tokens, sequence.length);
+  const config = modelConfig(session.settings.model);
+  const { tokens } = msaTokens(family.alignment, member.row, config.nSeqs);
+  const input = { tokens, nRes: sequence.length };
+  const distances = await session.withParams((params) => predictDistances(device, params, config, input));
   const { seed } = session.settings.training;
   const fold = await foldDistances({ id: member.id, sequence, distances, seed, device });
   return {

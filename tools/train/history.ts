@@ -8,7 +8,7 @@ export interface StepRecord extends Omit<StepReport, "savedBytes"> {
   readonly memoryBytes: number;
   /** The most GPU memory that was allocated up to then, in bytes. */
   readonly peakBytes: number;
-  /** Loss of the structures held out, after the update, in Å²; measured now and then, and used for nothing. */
+  /** Loss of the structures held out, after the update; measured now and then, and used for nothing. */
   readonly heldOutLoss?: number;
 }
 
@@ -54,11 +54,11 @@ export function unpackHistory(packed: unknown): StepRecord[] | undefined {
   return history;
 }
 
-/** The curves of the report. */
-export function lossCurve(history: readonly StepRecord[]): LossCurve {
+/** The curves of the report; `label` says what the loss is, with its unit. */
+export function lossCurve(history: readonly StepRecord[], label: string): LossCurve {
   const measured = history.filter((record) => record.heldOutLoss !== undefined);
   return {
-    label: "Mean squared distance error (Å²)",
+    label,
     train: { step: history.map(({ step }) => step), loss: history.map(({ loss }) => loss) },
     ...(measured.length > 0
       ? { validation: { step: measured.map(({ step }) => step), loss: measured.map((record) => record.heldOutLoss!) } }

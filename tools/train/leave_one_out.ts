@@ -1,13 +1,12 @@
 /** Trains once for every structure of a family, without it, and predicts it. */
 import { join } from "node:path";
-import { Key } from "../../core/mod.ts";
 import type { Family, FamilyMember } from "../data/family.ts";
 import { InputError } from "../errors.ts";
 import { makeFolder, readFileBytes } from "../files.ts";
 import { writeTogether } from "../fold/write_fold.ts";
 import type { LeaveOneOut, LossCurve } from "../report/report_data.ts";
 import { CHECKPOINT_FILE, readRun } from "./checkpoint_file.ts";
-import { openSource } from "./data.ts";
+import { openTiny } from "./data.ts";
 import { familyReport } from "./family_report.ts";
 import { heldOutFiles, type HeldOutResult, methodsOf, metricsJson, predictHeldOut } from "./held_out.ts";
 import { lossCurve, type StepRecord } from "./history.ts";
@@ -15,7 +14,8 @@ import { leaveOneOutCsv, leaveOneOutTable, methodTable } from "./metric_table.ts
 import { TrainingSession } from "./session.ts";
 import type { TrainSettings } from "./settings.ts";
 import { modelText, trainingText } from "./summary_text.ts";
-import { type TrainContext, type TrainRequest, trainSteps } from "./train.ts";
+import { tinyOpenFoldNetwork } from "./tiny_openfold.ts";
+import { type TrainContext, type TrainRequest, trainSteps, watchedBatches } from "./train.ts";
 
 /** Name of the file that says what a leave-one-out run is made of, and its results so far. */
 export const LEAVE_ONE_OUT_FILE = "leave_one_out.json";
@@ -49,7 +49,8 @@ export async function leaveOneOut(
   if (!family || family.members.length < 3) {
     throw new InputError(`Leaving one out needs 3 structures or more, there are ${family?.members.length ?? 0}`);
   }
-  view.say(modelText(settings));
+  const network = tinyOpenFoldNetwork(settings.model);
+  view.say(modelText(settings, network));
   view.say(
     `\n${trainingText(settings, `${family.members.length} structures, each left out in turn`, context.adapter)}`,
   );
@@ -66,7 +67,7 @@ export async function leaveOneOut(
     files.push(`${join(out, member.id)}/`);
     if (!one.result) return { finished: false, table: tableOf(results), files };
     results.push(one.result);
-    curves.push(lossCurve(one.history));
+    curves.push(lossCurve(one.history, network.lossLabel));
     view.say(methodTable(`${member.id}, held out`, methodsOf(one.result)));
     await writeState(out, settings, results);
   }
@@ -98,14 +99,14 @@ async function leaveOut(
   const folder = join(request.out, member.id);
   const there = request.resume && await Deno.stat(join(folder, CHECKPOINT_FILE)).then(() => true, () => false);
   const saved = there ? await readRun(folder) : undefined;
-  const [paramsKey, dataKey] = Key.fromSeed(settings.training.seed).split(2);
-  const source = await openSource(settings, dataKey, { family, heldOut: [member] });
+  const learning = await openTiny(settings, { family, heldOut: [member] });
   const own: TrainSettings = settings.data.kind === "structures"
     ? { ...settings, data: { ...settings.data, holdOut: [member.id] } }
     : settings;
-  using session = new TrainingSession(context.device, own, source, paramsKey, saved);
+  using session = new TrainingSession(context.device, own, learning, saved);
   const steps = { out: folder, checkpointEvery: request.checkpointEvery, saved };
-  const finished = await trainSteps(session, steps, context, family, [member]);
+  const watched = watchedBatches(family, [member], settings.model.numSeqs);
+  const finished = await trainSteps(session, steps, context, watched);
   const { history } = session;
   if (!finished) return { history };
   const trainedOn = family.members.filter((other) => other !== member);

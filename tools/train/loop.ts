@@ -1,12 +1,11 @@
 /** Makes the steps of a run, saves now and then, and stops in good order. */
-import { DeviceLostError } from "../../core/mod.ts";
+import { DeviceLostError, type Tensor, type Tree } from "../../core/mod.ts";
 import { InputError } from "../errors.ts";
-import type { Sample } from "./batches.ts";
 import type { TrainingSession } from "./session.ts";
 import type { StopSignal, TrainView } from "./view.ts";
 
 /** How {@link runSteps} goes on. */
-export interface LoopOptions {
+export interface LoopOptions<B> {
   /** Saves a checkpoint. */
   readonly save: () => Promise<void>;
   /** Folder of the checkpoint, for messages. */
@@ -15,15 +14,15 @@ export interface LoopOptions {
   readonly checkpointEvery: number;
   /** Step of the last checkpoint there is, if the run goes on from one. */
   readonly savedStep?: number;
-  /** Samples whose loss is measured now and then; nothing depends on it. */
-  readonly watched?: readonly Sample[];
+  /** Batches whose loss is measured now and then; nothing depends on it. */
+  readonly watched?: readonly B[];
   /** Shows what happens. */
   readonly view: TrainView;
   /** Says when to stop. */
   readonly stop: StopSignal;
 }
 
-/** How many times in a run the loss of the watched samples is measured. */
+/** How many times in a run the loss of the watched batches is measured. */
 const MEASUREMENTS = 15;
 
 /**
@@ -33,7 +32,10 @@ const MEASUREMENTS = 15;
  * @throws {InputError} If the loss is not finite or nothing can be saved; the last checkpoint stays as it was.
  * @throws {DeviceLostError} If the device was lost; likewise.
  */
-export async function runSteps(session: TrainingSession, options: LoopOptions): Promise<boolean> {
+export async function runSteps<P extends Tree<Tensor>, B>(
+  session: TrainingSession<P, B>,
+  options: LoopOptions<B>,
+): Promise<boolean> {
   const { view, stop, checkpointEvery, watched = [] } = options;
   const { numSteps } = session.settings.training;
   const measureEvery = Math.max(1, Math.ceil(numSteps / MEASUREMENTS));

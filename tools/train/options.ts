@@ -9,12 +9,23 @@ import {
   DEMO_TRAINING,
   modelConfig,
   type ModelSettings,
+  NNX_EVOFORMER,
+  NNX_MODEL,
+  NNX_TRAINING,
   type TrainingSettings,
   type TrainSettings,
 } from "./settings.ts";
 
+/** Networks by the names that `--model` takes. */
+export const NETWORKS: Readonly<Record<"tiny" | "nnx", ModelSettings["network"]>> = {
+  tiny: DEFAULT_MODEL.network,
+  nnx: NNX_EVOFORMER,
+};
+
 /** Flags that say what to do on which data. */
 export interface RunFlags {
+  /** Which network. */
+  model?: keyof typeof NETWORKS;
   /** Files and folders. */
   structures?: string[];
   /** Their alignment. */
@@ -36,11 +47,11 @@ export interface RunFlags {
 /** Flags of the command as they were given; what was not given is undefined. */
 export type TrainFlags =
   & RunFlags
-  & Partial<ModelSettings>
+  & Partial<Omit<ModelSettings, "network">>
   & { -readonly [Name in keyof TrainingSettings]?: NonNullable<TrainingSettings[Name]> };
 
 /** Flags that a run cannot change when it goes on, as they stand in its settings. */
-const FIXED: readonly (keyof ModelSettings | keyof TrainingSettings)[] = [
+const FIXED: readonly (Exclude<keyof ModelSettings, "network"> | keyof TrainingSettings)[] = [
   "msaDim",
   "pairDim",
   "numBlocks",
@@ -50,6 +61,19 @@ const FIXED: readonly (keyof ModelSettings | keyof TrainingSettings)[] = [
   "ema",
   "cropEnds",
   "seed",
+];
+
+/** Flags that say nothing to the notebook's network. */
+const NOT_FOR_NNX: readonly (keyof TrainFlags)[] = [
+  "structures",
+  "msa",
+  "holdOut",
+  "leaveOneOut",
+  "demo",
+  "validateSetup",
+  "numBlocks",
+  "weightDecay",
+  "cropEnds",
 ];
 
 /** The structure that the demo holds out. */
@@ -62,6 +86,7 @@ export const DEMO_HOLD_OUT = "1znf";
  */
 export function checkFlags(flags: TrainFlags): void {
   const { structures, msa, synthetic, demo, holdOut, leaveOneOut, validateSetup, resume } = flags;
+  if (flags.model === "nnx") checkNnxFlags(flags);
   const sources = [structures || msa ? "--structures" : "", synthetic ? "--synthetic" : "", demo ? "--demo" : ""]
     .filter((name) => name !== "");
   const both = (one: string, other: string) => {
@@ -79,12 +104,20 @@ export function checkFlags(flags: TrainFlags): void {
   }
   if (resume && demo) both("--resume", "--demo");
   if (resume && leaveOneOut) both("--resume", "--leave-one-out");
-  if (resume) return;
+  if (resume || flags.model === "nnx") return;
   if (sources.length === 0) {
     throw new UsageError("Nothing to train on: give --structures and --msa, or --synthetic, or --demo");
   }
   const structuresOnly = holdOut ? "--hold-out" : leaveOneOut ? "--leave-one-out" : flags.cropEnds ? "--crop-ends" : "";
   if (synthetic && structuresOnly) both("--synthetic", structuresOnly);
+}
+
+function checkNnxFlags(flags: TrainFlags): void {
+  const name = NOT_FOR_NNX.find((name) => flags[name] !== undefined);
+  if (name === undefined) return;
+  throw new UsageError(
+    `${flagOf(name)} does not apply to --model nnx: the notebook trains one block on noise with Adam`,
+  );
 }
 
 /**
@@ -93,6 +126,7 @@ export function checkFlags(flags: TrainFlags): void {
  * @param examples Folder of the examples, for the demo.
  * @param saved Settings of the run that is gone on from.
  * @throws {InputError} If the run cannot be gone on with under these flags, or values do not fit together.
+ * @throws {UsageError} If a flag says nothing to the network.
  */
 export function resolveSettings(flags: TrainFlags, { examples, saved }: {
   examples?: string;
@@ -101,11 +135,14 @@ export function resolveSettings(flags: TrainFlags, { examples, saved }: {
   const base = saved ??
     (flags.demo
       ? { model: DEMO_MODEL, training: DEMO_TRAINING, data: demoData(examples ?? "examples") }
+      : flags.model === "nnx"
+      ? { model: NNX_MODEL, training: NNX_TRAINING, data: { kind: "synthetic" } as const }
       : { model: DEFAULT_MODEL, training: DEFAULT_TRAINING, data: { kind: "synthetic" } as const });
+  if (base.model.network === NNX_EVOFORMER) checkNnxFlags(flags);
   const model = overlay(base.model, flags);
   const training = overlay(base.training, flags);
   if (saved) checkFixed(flags, saved);
-  modelConfig(model);
+  if (model.network !== NNX_EVOFORMER) modelConfig(model);
   return { model, training, data: dataOf(flags, base.data) };
 }
 
@@ -138,11 +175,20 @@ function overlay<T extends object>(base: T, flags: TrainFlags): T {
 
 function checkFixed(flags: TrainFlags, { model, training }: TrainSettings): void {
   const had: Readonly<Record<string, unknown>> = { ...model, ...training };
+  if (flags.model && NETWORKS[flags.model] !== model.network) {
+    throw new InputError(
+      `Cannot resume from ${flags.resume} with --model ${flags.model}: the run is one of ${model.network}`,
+    );
+  }
   for (const name of FIXED) {
     const given = flags[name];
     if (given === undefined || given === had[name]) continue;
-    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    const flag = flagOf(name);
     const before = had[name] === null ? `without ${flag}` : `with ${flag} ${had[name]}`;
     throw new InputError(`Cannot resume from ${flags.resume} with ${flag} ${given}: the run was started ${before}`);
   }
+}
+
+function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

@@ -1,5 +1,4 @@
 /** Speed and memory of a run, in the reference recipe's words and fields. */
-import type { TinyOpenFoldConfig } from "../../model/tiny_openfold/mod.ts";
 import type { StepRecord } from "./history.ts";
 
 /** A megabyte as the reference recipe counts it. */
@@ -70,8 +69,8 @@ export function performanceText(summary: PerformanceSummary): string {
 
 /** What {@link performanceJson} is made of. */
 export interface PerformanceFile {
-  /** The model's sizes. */
-  readonly config: TinyOpenFoldConfig;
+  /** The model's sizes by name. */
+  readonly sizes: Readonly<Record<string, number>>;
   /** Folder of the file, as the user named it. */
   readonly profileDir: string;
   /** The measures. */
@@ -92,27 +91,12 @@ export interface PerformanceFile {
 
 /** The text of `performance_summary.json`: the reference recipe's fields, versions of denofold and Deno in place of PyTorch's. */
 export function performanceJson(file: PerformanceFile): string {
-  const { config, now } = file;
+  const { now } = file;
   const iso = now.toISOString();
   const data = {
     version: `denofold ${file.version}`,
     timestamp: iso.slice(0, 19).replace(/[-:]/g, "").replace("T", "_"),
-    config: {
-      vocab_size: config.vocabSize,
-      msa_dim: config.msaDim,
-      pair_dim: config.pairDim,
-      n_evoformer_blocks: config.nBlocks,
-      n_heads_msa: config.nHeadsMsa,
-      n_heads_pair: config.nHeadsPair,
-      msa_intermediate_dim: config.msaIntermediateDim,
-      pair_intermediate_dim: config.pairIntermediateDim,
-      outer_product_dim: config.outerProductDim,
-      max_seq_len: config.maxSeqLen,
-      n_seqs: config.nSeqs,
-      pair_input_dim: config.pairInputDim,
-      dropout: 0,
-      norm_eps: config.normEps,
-    },
+    config: file.sizes,
     profiler_config: {
       enable_pytorch_profiler: false,
       enable_memory_profiling: false,

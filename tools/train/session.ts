@@ -1,68 +1,53 @@
 /** One training run in memory: parameters, trainer, data and history. */
-import { type Device, type Key, mapLeaves, type Tensor, type Tree } from "../../core/mod.ts";
+import { type Device, mapLeaves, type Tensor, type Tree } from "../../core/mod.ts";
 import { encodeCheckpoint, findParameter, type Schedule, Trainer } from "../../finetune/mod.ts";
-import {
-  distanceLoss,
-  initTinyOpenFold,
-  loadTinyOpenFold,
-  tinyOpenFold,
-  type TinyOpenFoldConfig,
-  type TinyOpenFoldInputs,
-  type TinyOpenFoldParams,
-} from "../../model/tiny_openfold/mod.ts";
 import { InputError } from "../errors.ts";
-import { predictDistances } from "../fold/predict.ts";
-import { type Batch, type BatchSource, type Sample, stackSamples } from "./batches.ts";
+import type { BatchSource } from "./batches.ts";
 import { factsOf, type SavedRun } from "./checkpoint_file.ts";
 import type { StepRecord } from "./history.ts";
-import { modelConfig, type TrainSettings } from "./settings.ts";
+import type { Learning, Network } from "./network.ts";
+import type { TrainSettings } from "./settings.ts";
 
-/** A batch on the device. */
-export type DeviceBatch = {
-  /** What the model reads. */
-  readonly inputs: TinyOpenFoldInputs;
-  /** True distances, `[B, N_res, N_res, 1]`. */
-  readonly target: Tensor;
-  /** 1 where a distance counts, of the same shape. */
-  readonly lossMask?: Tensor;
-};
-
-/** A training run; dispose of it to free its memory on the device. */
-export class TrainingSession {
+/** A training run of a network; dispose of it to free its memory on the device. */
+export class TrainingSession<P extends Tree<Tensor>, B> {
   /** What decides the numbers. */
   readonly settings: TrainSettings;
-  /** The model's sizes. */
-  readonly config: TinyOpenFoldConfig;
+  /** What is trained. */
+  readonly network: Network<P, B>;
   /** Recorded steps so far. */
   readonly history: StepRecord[] = [];
   readonly #device: Device;
-  readonly #source: BatchSource;
-  readonly #params: TinyOpenFoldParams;
-  readonly #trainer: Trainer<TinyOpenFoldParams, DeviceBatch>;
+  readonly #source: BatchSource<B>;
+  readonly #params: P;
+  readonly #trainer: Trainer<P, (params: P) => Tensor>;
 
   /**
    * Starts a run, or goes on with a saved one.
    *
-   * @param key Of the first parameters; used up.
    * @throws {InputError} If the saved run has parameters of other shapes or learned from other data.
    */
-  constructor(device: Device, settings: TrainSettings, source: BatchSource, key: Key, saved?: SavedRun) {
+  constructor(
+    device: Device,
+    settings: TrainSettings,
+    { network, source }: Learning<P, B>,
+    saved?: SavedRun,
+  ) {
     const { training } = settings;
     this.settings = settings;
-    this.config = modelConfig(settings.model);
+    this.network = network;
     this.#device = device;
     this.#source = source;
     if (saved) checkData(saved, source);
     {
       using _scope = device.scope("init");
-      const made = saved ? loadParams(device, this.config, saved) : initTinyOpenFold(device, this.config, key);
-      this.#params = mapLeaves<Tensor, TinyOpenFoldParams>(made, (tensor) => device.hold(tensor));
+      const made = saved ? loadParams(device, network, saved) : network.init(device, training.seed);
+      this.#params = mapLeaves<Tensor, P>(made, (tensor) => device.hold(tensor));
     }
     this.#trainer = new Trainer(device, {
       params: this.#params,
-      loss: (params, { inputs, target, lossMask }) =>
-        distanceLoss(tinyOpenFold(params, inputs, this.config).distances, target, lossMask),
+      loss: (params, lossOf) => lossOf(params),
       optimizer: {
+        kind: network.optimizer,
         learningRate: training.learningRate,
         weightDecay: training.weightDecay,
         maxNorm: training.maxNorm ?? undefined,
@@ -97,7 +82,7 @@ export class TrainingSession {
     void scope;
     try {
       const { forwardMs, backwardMs, optimizerMs, totalMs, ...report } = await this.#trainer.step(
-        upload(device, batch),
+        this.network.lossOf(device, batch),
       );
       if (!recorded) return undefined;
       const { allocatedBytes, peakAllocatedBytes } = device.memory;
@@ -118,24 +103,23 @@ export class TrainingSession {
     }
   }
 
-  /** Measures the loss of other samples with the present parameters, and notes it with the last step. */
-  async measureHeldOut(samples: readonly Sample[]): Promise<void> {
+  /** Measures the mean loss of other batches with the present parameters, and notes it with the last step. */
+  async measureHeldOut(batches: readonly B[]): Promise<void> {
     const device = this.#device;
     let sum = 0;
-    for (const sample of samples) {
+    for (const batch of batches) {
       using scope = device.scope("heldOut");
-      const { inputs, target, lossMask } = upload(device, stackSamples([sample]));
-      sum += await distanceLoss(tinyOpenFold(this.#params, inputs, this.config).distances, target, lossMask).item();
+      sum += await this.network.lossOf(device, batch)(this.#params).item();
       void scope;
     }
     const last = this.history.length - 1;
-    this.history[last] = { ...this.history[last], heldOutLoss: sum / samples.length };
+    this.history[last] = { ...this.history[last], heldOutLoss: sum / batches.length };
   }
 
-  /** Predicts distances with the moving average of the parameters if one is kept, else with the parameters. */
-  async predict(tokens: Int32Array, nRes: number): Promise<Float32Array> {
+  /** Runs something with the moving average of the parameters if one is kept, else with the parameters. */
+  async withParams<R>(run: (params: P) => Promise<R>): Promise<R> {
     using _average = this.#average();
-    return await predictDistances(this.#device, this.#params, this.config, { tokens, nRes });
+    return await run(this.#params);
   }
 
   /** The checkpoint's bytes. */
@@ -152,11 +136,11 @@ export class TrainingSession {
   /** Frees parameters and the trainer's memory. */
   [Symbol.dispose](): void {
     this.#trainer[Symbol.dispose]();
-    mapLeaves<Tensor, TinyOpenFoldParams>(this.#params, (tensor) => (tensor.dispose(), tensor));
+    mapLeaves<Tensor, P>(this.#params, (tensor) => (tensor.dispose(), tensor));
   }
 
   #average(): Disposable {
-    return this.#trainer.ema?.apply(this.#params as Tree<Tensor>) ?? { [Symbol.dispose]() {} };
+    return this.#trainer.ema?.apply(this.#params) ?? { [Symbol.dispose]() {} };
   }
 
   #facts(): Record<string, unknown> {
@@ -166,7 +150,7 @@ export class TrainingSession {
       dataFingerprint: this.#source.fingerprint,
       order: this.#source.saveOrder(),
       history: this.history,
-    });
+    }, this.network.config);
   }
 
   #restore({ trainer, order, history, source }: SavedRun): void {
@@ -184,7 +168,7 @@ export class TrainingSession {
   }
 }
 
-function checkData({ source, dataDescription, dataFingerprint }: SavedRun, given: BatchSource): void {
+function checkData({ source, dataDescription, dataFingerprint }: SavedRun, given: BatchSource<unknown>): void {
   if (dataFingerprint === given.fingerprint) return;
   throw new InputError(
     `Cannot resume from ${source}: it was trained on other data (${dataDescription}; ${
@@ -194,31 +178,16 @@ function checkData({ source, dataDescription, dataFingerprint }: SavedRun, given
   );
 }
 
-function loadParams(device: Device, config: TinyOpenFoldConfig, { checkpoint, source }: SavedRun): TinyOpenFoldParams {
+function loadParams<P>(device: Device, network: Network<P, unknown>, { checkpoint, source }: SavedRun): P {
   try {
-    return loadTinyOpenFold(device, config, (path, shape) => findParameter(checkpoint, path, shape, source));
+    return network.load(device, (path, shape) => findParameter(checkpoint, path, shape, source));
   } catch (error) {
     if (error instanceof TypeError) throw new InputError(`Cannot resume: ${error.message}`);
     throw error;
   }
 }
 
-function scheduleOf({ training }: TrainSettings, source: BatchSource): Schedule {
+function scheduleOf({ training }: TrainSettings, source: BatchSource<unknown>): Schedule {
   const total = source.warmupSteps + training.numSteps;
   return { kind: training.schedule, warmup: training.lrWarmupSteps, total };
-}
-
-/** Puts a batch on the device; its tensors belong to the current scope. */
-export function upload(device: Device, batch: Batch): DeviceBatch {
-  const { size: b, numSeqs: s, numRes: l, pairChannels, msaMask, pairMask, lossMask } = batch;
-  return {
-    inputs: {
-      msaTokens: device.tensor(batch.msaTokens, [b, s, l], "i32"),
-      pairFeatures: device.tensor(batch.pairFeatures, [b, l, l, pairChannels]),
-      msaMask: msaMask && device.tensor(msaMask, [b, s, l]),
-      pairMask: pairMask && device.tensor(pairMask, [b, l, l]),
-    },
-    target: device.tensor(batch.distances, [b, l, l, 1]),
-    lossMask: lossMask && device.tensor(lossMask, [b, l, l, 1]),
-  };
 }

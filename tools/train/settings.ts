@@ -2,9 +2,18 @@
 import type { ScheduleKind } from "../../finetune/mod.ts";
 import { type TinyOpenFoldConfig, tinyOpenFoldConfig } from "../../model/tiny_openfold/mod.ts";
 import { InputError } from "../errors.ts";
+import { TINY_OPENFOLD } from "../fold/predict.ts";
+
+/** The name in checkpoints of the Flax notebook's Evoformer block. */
+export const NNX_EVOFORMER = "nnx-evoformer";
+
+/** Networks that can be trained. */
+export type NetworkName = typeof TINY_OPENFOLD | typeof NNX_EVOFORMER;
 
 /** Sizes of the model, under the names of the command line's flags. */
 export interface ModelSettings {
+  /** Which network. */
+  readonly network: NetworkName;
   /** Channels of the MSA representation. */
   readonly msaDim: number;
   /** Channels of the pair representation. */
@@ -23,7 +32,7 @@ export interface TrainingSettings {
   readonly numSteps: number;
   /** Samples a step. */
   readonly batchSize: number;
-  /** Base learning rate of AdamW. */
+  /** Base learning rate of Adam or AdamW. */
   readonly learningRate: number;
   /** Decoupled weight decay of AdamW. */
   readonly weightDecay: number;
@@ -43,7 +52,7 @@ export interface TrainingSettings {
 
 /** What the model learns from. */
 export type DataSettings = {
-  /** Noise, as the reference recipe draws it. */
+  /** Noise, as the reference recipe or the notebook draws it. */
   readonly kind: "synthetic";
 } | {
   /** Structures of a family and their alignment. */
@@ -67,7 +76,14 @@ export interface TrainSettings {
 }
 
 /** Sizes of the reference recipe. */
-export const DEFAULT_MODEL: ModelSettings = { msaDim: 64, pairDim: 128, numBlocks: 4, numSeqs: 16, seqLen: 64 };
+export const DEFAULT_MODEL: ModelSettings = {
+  network: TINY_OPENFOLD,
+  msaDim: 64,
+  pairDim: 128,
+  numBlocks: 4,
+  numSeqs: 16,
+  seqLen: 64,
+};
 
 /** Training of the reference recipe. */
 export const DEFAULT_TRAINING: TrainingSettings = {
@@ -81,6 +97,26 @@ export const DEFAULT_TRAINING: TrainingSettings = {
   ema: null,
   cropEnds: null,
   seed: 42,
+};
+
+/** Sizes of the Flax notebook. */
+export const NNX_MODEL: ModelSettings = {
+  network: NNX_EVOFORMER,
+  msaDim: 32,
+  pairDim: 30,
+  numBlocks: 1,
+  numSeqs: 50,
+  seqLen: 100,
+};
+
+/** Training of the Flax notebook, with Adam. */
+export const NNX_TRAINING: TrainingSettings = {
+  ...DEFAULT_TRAINING,
+  numSteps: 3,
+  batchSize: 2,
+  learningRate: 1e-3,
+  weightDecay: 0,
+  seed: 0,
 };
 
 /** Sizes of the model of the demo. */
@@ -99,7 +135,7 @@ export const DEMO_TRAINING: TrainingSettings = {
 };
 
 /**
- * The model's configuration.
+ * The small Evoformer's configuration.
  *
  * @throws {InputError} If sizes do not fit together.
  */

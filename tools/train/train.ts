@@ -1,23 +1,35 @@
 /** A whole training run: data, steps, files, predictions of what was held out, report. */
 import { join } from "node:path";
-import config from "../../deno.json" with { type: "json" };
-import { type Device, Key } from "../../core/mod.ts";
+import manifest from "../../deno.json" with { type: "json" };
+import type { Device, Tensor, Tree } from "../../core/mod.ts";
 import type { Family, FamilyMember } from "../data/family.ts";
 import { InputError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../files.ts";
 import { writeTogether } from "../fold/write_fold.ts";
 import { CHECKPOINT_FILE, type SavedRun } from "./checkpoint_file.ts";
-import { findMembers, openSource } from "./data.ts";
+import { type Batch, stackSamples } from "./batches.ts";
+import { findMembers, openTiny } from "./data.ts";
 import { familyReport } from "./family_report.ts";
-import { heldOutFiles, type HeldOutResult, methodsOf, metricsJson, predictHeldOut } from "./held_out.ts";
+import {
+  heldOutFiles,
+  type HeldOutOptions,
+  type HeldOutResult,
+  methodsOf,
+  metricsJson,
+  predictHeldOut,
+} from "./held_out.ts";
 import { historyCsv, lossCurve } from "./history.ts";
 import { runSteps } from "./loop.ts";
+import { lossReport } from "./loss_report.ts";
 import { methodTable } from "./metric_table.ts";
+import type { Learning, Network } from "./network.ts";
+import { openNnx } from "./nnx_evoformer.ts";
 import { performanceJson, type PerformanceSummary, performanceText, summarize } from "./performance.ts";
 import { TrainingSession } from "./session.ts";
-import type { TrainSettings } from "./settings.ts";
+import { NNX_EVOFORMER, type TrainSettings } from "./settings.ts";
 import { firstRows, wholeSample } from "./structure_batches.ts";
 import { modelText, trainingText } from "./summary_text.ts";
+import { tinyOpenFoldNetwork } from "./tiny_openfold.ts";
 import type { StopSignal, TrainView } from "./view.ts";
 
 /** What to run, and where its files go. */
@@ -66,63 +78,102 @@ export interface TrainOutcome {
   readonly files: readonly string[];
 }
 
-/** Trains a model, then predicts what was held out and writes everything. */
+/** Trains a model, writes everything, and predicts what was held out. */
 export async function train(request: TrainRequest, context: TrainContext): Promise<TrainOutcome> {
-  const { settings, saved, out, profileDir, family } = request;
+  if (request.settings.model.network === NNX_EVOFORMER) return await trainNnx(request, context);
+  const { settings, out, family } = request;
   const { view, device } = context;
   const started = performance.now();
   const heldOut = family && settings.data.kind === "structures" ? findMembers(family, settings.data.holdOut) : [];
-  view.say(modelText(settings));
-  const [paramsKey, dataKey] = Key.fromSeed(settings.training.seed).split(2);
+  view.say(modelText(settings, tinyOpenFoldNetwork(settings.model)));
   if (!family) view.begin("noise", 100, 0);
   const onProgress = (done: number) => view.step(Math.round(100 * done));
-  const source = await openSource(settings, dataKey, { family, heldOut, onProgress });
+  const learning = await openTiny(settings, { family, heldOut, onProgress });
   if (!family) view.end();
   const without = heldOut.length > 0 ? `; held out: ${heldOut.map(({ id }) => id).join(", ")}` : "";
-  view.say(`\n${trainingText(settings, source.description + without, context.adapter)}\n`);
-  using session = new TrainingSession(device, settings, source, paramsKey, saved);
+  view.say(`\n${trainingText(settings, learning.source.description + without, context.adapter)}\n`);
+  using session = new TrainingSession(device, settings, learning, request.saved);
+  const watched = family ? watchedBatches(family, heldOut, settings.model.numSeqs) : [];
+  const outcome = await runAndWrite(session, learning, request, context, { started, watched });
+  if (!outcome.finished || !family || heldOut.length === 0) return outcome;
+  const results = await predictAll(session, family, heldOut, device);
+  const seconds = (performance.now() - started) / 1000;
+  const { history } = session;
+  const loss = lossCurve(history, learning.network.lossLabel);
+  const html = await familyReport({ request, context, family, results, loss, history, seconds });
+  const made = new Map(results.flatMap((result) => [...heldOutFiles(result)]));
+  made.set("metrics.json", metricsJson(results));
+  made.set("report.html", html);
+  const files = [...outcome.files, ...await writeTogether(out, made)];
+  for (const result of results) view.say(`\n${methodTable(`${result.member.id}, held out`, methodsOf(result))}`);
+  return { ...outcome, results, files };
+}
+
+/** The notebook's loop: a new batch of noise each step. */
+async function trainNnx(request: TrainRequest, context: TrainContext): Promise<TrainOutcome> {
+  const { settings, saved } = request;
+  const { view, device } = context;
+  const started = performance.now();
+  const learning = openNnx(settings);
+  view.say(modelText(settings, learning.network));
+  view.say(`\n${trainingText(settings, learning.source.description, context.adapter)}\n`);
+  using session = new TrainingSession(device, settings, learning, saved);
+  return await runAndWrite(session, learning, request, context, { started });
+}
+
+/** Makes the steps; writes checkpoint, loss, speed, the averaged model, and a report where nothing was held out. */
+async function runAndWrite<P extends Tree<Tensor>, B>(
+  session: TrainingSession<P, B>,
+  { network, source }: Learning<P, B>,
+  request: TrainRequest,
+  context: TrainContext,
+  { started, watched = [] }: { readonly started: number; readonly watched?: readonly B[] },
+): Promise<TrainOutcome> {
+  const { settings, out, profileDir } = request;
+  const { training, data } = settings;
+  const { history } = session;
   await makeFolder(out);
   await makeFolder(profileDir);
-  const finished = await trainSteps(session, request, context, family, heldOut);
-  const summary = session.history.length > 0 ? summarize(session.history, settings.training.batchSize) : undefined;
+  const finished = await trainSteps(session, request, context, watched);
+  const summary = history.length > 0 ? summarize(history, training.batchSize) : undefined;
   const files = [join(out, CHECKPOINT_FILE), join(out, "loss_history.csv")];
   if (summary) {
-    files.push(await writePerformance(session, summary, request, context));
-    view.say(`\n${performanceText(summary)}`);
+    files.push(await writePerformance(network.sizes, summary, request, context));
+    context.view.say(`\n${performanceText(summary)}`);
   }
-  if (!finished) return { finished, steps: session.step, performance: summary, results: [], files };
-  if (settings.training.ema !== null) {
+  if (finished && training.ema !== null) {
     files.push(join(out, "model.safetensors"));
     await writeFileAtomic(files[files.length - 1], await session.encodeModel());
   }
-  const results = await predictAll(session, family, heldOut, device);
-  if (family && results.length > 0) {
-    const seconds = (performance.now() - started) / 1000;
-    const loss = lossCurve(session.history);
-    const html = await familyReport({ request, context, family, results, loss, history: session.history, seconds });
-    const made = new Map(results.flatMap((result) => [...heldOutFiles(result)]));
-    made.set("metrics.json", metricsJson(results));
-    made.set("report.html", html);
-    files.push(...await writeTogether(out, made));
-    for (const result of results) view.say(`\n${methodTable(`${result.member.id}, held out`, methodsOf(result))}`);
+  if (finished && (data.kind === "synthetic" || data.holdOut.length === 0)) {
+    const html = await lossReport({
+      ...{ settings, history, command: request.command, adapter: context.adapter },
+      ...{ parameters: network.parameters, lossLabel: network.lossLabel, data: source.description },
+      seconds: (performance.now() - started) / 1000,
+    });
+    files.push(...await writeTogether(out, new Map([["report.html", html]])));
   }
-  return { finished, steps: session.step, performance: summary, results, files };
+  return { finished, steps: session.step, performance: summary, results: [], files };
+}
+
+/** The structures held out as batches of one, with the rows that a prediction takes. */
+export function watchedBatches(family: Family, heldOut: readonly FamilyMember[], numSeqs: number): Batch[] {
+  return heldOut.map((member) => stackSamples([firstRows(wholeSample(family, member), numSeqs)]));
 }
 
 /** Makes the steps and saves, under the view's progress. */
-export async function trainSteps(
-  session: TrainingSession,
+export async function trainSteps<P extends Tree<Tensor>, B>(
+  session: TrainingSession<P, B>,
   { out, checkpointEvery, saved }: Pick<TrainRequest, "out" | "checkpointEvery" | "saved">,
   { view, stop }: TrainContext,
-  family: Family | undefined,
-  heldOut: readonly FamilyMember[],
+  watched: readonly B[],
 ): Promise<boolean> {
   if (saved) view.say(`Going on from step ${session.step} of ${saved.source}.\n`);
   if (session.warmingUp) view.say("Warming up: 5 steps that are not recorded.");
   view.begin("step", session.settings.training.numSteps, session.step);
   try {
     return await runSteps(session, {
-      ...{ out, checkpointEvery, view, stop },
+      ...{ out, checkpointEvery, view, stop, watched },
       save: async () => {
         const files = new Map<string, Uint8Array | string>([
           [CHECKPOINT_FILE, await session.encode()],
@@ -131,7 +182,6 @@ export async function trainSteps(
         await writeTogether(out, files);
       },
       savedStep: saved && session.step,
-      watched: family ? heldOut.map((member) => firstRows(wholeSample(family, member), session.config.nSeqs)) : [],
     });
   } finally {
     view.end();
@@ -139,20 +189,19 @@ export async function trainSteps(
 }
 
 async function predictAll(
-  session: TrainingSession,
-  family: Family | undefined,
+  session: HeldOutOptions["session"],
+  family: Family,
   heldOut: readonly FamilyMember[],
   device: Device,
 ): Promise<HeldOutResult[]> {
   const results: HeldOutResult[] = [];
-  if (!family) return results;
   const trainedOn = family.members.filter((member) => !heldOut.includes(member));
   for (const target of heldOut) results.push(await predictHeldOut({ device, session, family, target, trainedOn }));
   return results;
 }
 
 async function writePerformance(
-  session: TrainingSession,
+  sizes: Network<unknown, unknown>["sizes"],
   summary: PerformanceSummary,
   { profileDir, settings: { training } }: TrainRequest,
   { adapter }: TrainContext,
@@ -160,8 +209,8 @@ async function writePerformance(
   const path = join(profileDir, "performance_summary.json");
   const { numSteps, batchSize, learningRate } = training;
   const text = performanceJson({
-    ...{ config: session.config, profileDir, summary, numSteps, batchSize, learningRate, adapter },
-    version: config.version,
+    ...{ sizes, profileDir, summary, numSteps, batchSize, learningRate, adapter },
+    version: manifest.version,
     now: new Date(),
   });
   await writeFileAtomic(path, text);
@@ -173,11 +222,10 @@ export async function validateSetup(settings: TrainSettings, context: TrainConte
   const training = { ...settings.training, numSteps: 3, batchSize: 2 };
   const checked: TrainSettings = { ...settings, training, data: { kind: "synthetic" } };
   const { view, device, stop } = context;
-  view.say(modelText(checked));
-  const [paramsKey, dataKey] = Key.fromSeed(training.seed).split(2);
-  const source = await openSource(checked, dataKey, {});
-  view.say(`\n${trainingText(checked, source.description, context.adapter)}\n`);
-  using session = new TrainingSession(device, checked, source, paramsKey);
+  const learning = await openTiny(checked);
+  view.say(modelText(checked, learning.network));
+  view.say(`\n${trainingText(checked, learning.source.description, context.adapter)}\n`);
+  using session = new TrainingSession(device, checked, learning);
   const saved = { save: () => Promise.resolve(), out: "", checkpointEvery: Infinity };
   view.begin("step", training.numSteps, 0);
   try {

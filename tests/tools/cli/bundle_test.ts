@@ -20,11 +20,18 @@ Deno.test({
       const findings = JSON.parse(doctor.stdout);
       assert.equal(findings.selfTest.ok, true);
       assert.equal(findings.versions.denofold, config.version);
-      for (const command of ["train", "predict-distances", "mds"]) {
+      for (const command of ["train", "predict-distances", "mds", "prep", "inspect", "check-data"]) {
         const help = await runDeno([...offline, command, "--help"], { cwd: folder, env });
         assert.equal(help.code, 0, help.stderr);
         assert.match(help.stdout, new RegExp(`^Usage: denofold ${command} `));
       }
+      await Deno.writeTextFile(join(folder, "two.fasta"), ">a\nACDEF\n>b\nGHIKL\n");
+      const prep = await runDeno([...offline, "prep", "two.fasta", "--jobs", "2", "--out", "features", "--json"], {
+        cwd: folder,
+        env,
+      });
+      assert.equal(prep.code, 0, prep.stderr);
+      assert.equal(JSON.parse(prep.stdout).prepared, 2, "workers start from the bundle");
       const demo = await runDeno([...offline, "train", "--demo", "--num-steps", "2", "--out", "out"], {
         cwd: folder,
         env,

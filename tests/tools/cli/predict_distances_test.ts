@@ -1,34 +1,22 @@
 import assert from "node:assert/strict";
-import { Key, type Tensor, type Tree } from "../../../core/mod.ts";
-import { encodeCheckpoint } from "../../../finetune/checkpoint.ts";
-import { initTinyOpenFold, type TinyOpenFoldConfig, tinyOpenFoldConfig } from "../../../model/tiny_openfold/mod.ts";
+import { tinyOpenFoldConfig } from "../../../model/tiny_openfold/mod.ts";
 import { parseNpy } from "../../../model/weights/npy.ts";
 import { msaTokens } from "../../../tools/data/family.ts";
 import { readStructure } from "../../../tools/data/read_structure.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { predictDistances, readTrainedModel } from "../../../tools/fold/predict.ts";
-import { gpuTest, testDevice } from "../../_gpu.ts";
+import { gpuTest } from "../../_gpu.ts";
 import { FINGERS, fingers, FINGERS_MSA, member } from "../fold/_fingers.ts";
 import { denofoldInProcess } from "../fold/_in_process.ts";
+import { checkpointBytes } from "../fold/_untrained.ts";
 import { denofold } from "./_run.ts";
 
 const CONFIG = tinyOpenFoldConfig({ msaDim: 8, pairDim: 8, nBlocks: 1, outerProductDim: 4, nSeqs: 5, maxSeqLen: 32 });
 
-/** Bytes of a checkpoint of an untrained model. */
-async function checkpointBytes(
-  config: TinyOpenFoldConfig = CONFIG,
-  facts: Record<string, unknown> = { model: "tiny-openfold", config, data: { description: "nothing" } },
-): Promise<Uint8Array> {
-  const device = await testDevice();
-  using scope = device.scope("checkpoint");
-  void scope;
-  return await encodeCheckpoint(initTinyOpenFold(device, config, Key.fromSeed(1)) as Tree<Tensor>, facts);
-}
-
 gpuTest("predictDistances() reads back what a checkpoint holds", async (device) => {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/c.safetensors`;
-  await Deno.writeFile(path, await checkpointBytes());
+  await Deno.writeFile(path, await checkpointBytes(CONFIG));
   const model = await readTrainedModel(path);
   assert.deepEqual(model.config, CONFIG);
   const family = await fingers();
@@ -50,7 +38,7 @@ gpuTest("predictDistances() reads back what a checkpoint holds", async (device) 
 
 gpuTest("denofold predict-distances writes distances, structures, report and measures", async () => {
   const folder = await Deno.makeTempDir();
-  await Deno.writeFile(`${folder}/c.safetensors`, await checkpointBytes());
+  await Deno.writeFile(`${folder}/c.safetensors`, await checkpointBytes(CONFIG));
   const flags = ["--checkpoint", `${folder}/c.safetensors`, "--msa", FINGERS_MSA, "--query", "1ZNF", "--json"];
   const truth = ["--truth", `${FINGERS}1znf.cif:A`];
   const { code, stdout, stderr } = await denofold("predict-distances", ...flags, ...truth, "--out", `${folder}/out`);
@@ -68,8 +56,16 @@ gpuTest("denofold predict-distances writes distances, structures, report and mea
   assert.match(html, /1znf, predicted from an alignment/);
   assert.match(html, /Trained on/);
 
-  const plain = await denofold("predict-distances", ...flags.slice(0, -1), "--out", `${folder}/plain`);
+  const inHalf = ["--storage", "f16", "--out", `${folder}/plain`];
+  const plain = await denofold("predict-distances", ...flags.slice(0, -1), ...inHalf);
   assert.equal(plain.code, 0, plain.stderr);
+  const distances = async (name: string) =>
+    parseNpy(await Deno.readFile(`${folder}/${name}/1znf_distances.npy`), name).data as Float32Array;
+  const [whole, half] = [await distances("out"), await distances("plain")];
+  assert.notDeepEqual(half, whole);
+  for (const [i, x] of whole.entries()) {
+    assert.ok(Math.abs(half[i] - x) < 2e-3 * Math.abs(x) + 1e-3, `${half[i]}, ${x}`);
+  }
   assert.match(plain.stdout, /1znf: 25 residues, stress-1/);
   assert(![...Deno.readDirSync(`${folder}/plain`)].some(({ name }) => name === "metrics.json"));
   await Deno.remove(folder, { recursive: true });
@@ -77,7 +73,7 @@ gpuTest("denofold predict-distances writes distances, structures, report and mea
 
 gpuTest("denofold predict-distances refuses bad input in one line and writes nothing", async () => {
   const folder = await Deno.makeTempDir();
-  const good = await checkpointBytes();
+  const good = await checkpointBytes(CONFIG);
   const damaged = good.slice();
   damaged[damaged.length - 9] ^= 1;
   const other = tinyOpenFoldConfig({ ...CONFIG, pairDim: 16, pairIntermediateDim: 64 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DeviceLostError } from "../../../core/device.ts";
+import { DeviceLostError } from "../../../core/_failures.ts";
 import { reportError } from "../../../tools/cli/_report.ts";
 import { InputError, UsageError } from "../../../tools/errors.ts";
 

@@ -1,17 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { parseSafetensors } from "../../../model/weights/safetensors.ts";
-import { FINGERS, FINGERS_MSA, TOY_FLAGS } from "../train/_toy.ts";
+import { FINGERS, FINGERS_MSA, inFolder, TOY_FLAGS } from "../train/_toy.ts";
 import { denofold, ROOT } from "./_run.ts";
-
-async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await run(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** Steps and losses of a run's loss_history.csv, as text. */
 async function losses(folder: string): Promise<string[]> {
@@ -158,6 +149,26 @@ Deno.test("--leave-one-out predicts every structure, and goes on where it was", 
     assert.deepEqual((await Deno.readTextFile(join(out, "leave_one_out.csv"))).trimEnd().split("\n"), table);
   }));
 
+Deno.test("--model nnx trains the notebook's block, under the profiler too", () =>
+  inFolder(async (folder) => {
+    const out = join(folder, "run");
+    const sizes = ["--msa-dim", "6", "--pair-dim", "5", "--num-seqs", "3", "--seq-len", "4"];
+    const flags = ["--num-steps", "5", "--profile", "--warmup-steps", "2", "--profile-steps", "2", "--json"];
+    const { code, stdout, stderr } = await denofold("train", "--model", "nnx", ...sizes, ...flags, "--out", out);
+    assert.equal(code, 0, stderr);
+    const result = JSON.parse(stdout);
+    assert.deepEqual([result.finished, result.steps, result.targets], [true, 5, []]);
+    assert.deepEqual(names(out), [
+      ...["checkpoint.safetensors", "loss_history.csv", "performance_summary.json", "profile.html", "profile.json"],
+      ...["profile.trace.json", "report.html"],
+    ]);
+    const profile = JSON.parse(await Deno.readTextFile(join(out, "profile.json")));
+    assert.equal(profile.settings.network, "nnx-evoformer");
+    const resumed = await denofold("train", "--resume", out, "--num-steps", "6");
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assert.match(resumed.stdout, /\nStep +5\/6 /);
+  }));
+
 Deno.test("--validate-setup prints one of the two sentences", async () => {
   const small = ["--msa-dim", "8", "--pair-dim", "8", "--num-blocks", "1", "--seq-len", "4", "--num-seqs", "2"];
   const right = await denofold("train", "--validate-setup", ...small);
@@ -251,12 +262,14 @@ Deno.test("unknown flags and wrong values end with code 2", async () => {
     denofold("train", "--demo", "--schedule", "steps"),
     denofold("train", "--demo", "--num-steps", "0"),
     denofold("train"),
+    denofold("train", "--model", "nnx", "--hold-out", "1znf"),
   ]);
   const messages = [
     /^denofold: unknown option '--msa-dims' \(Did you mean --msa-dim\?\)\n$/,
     /^denofold: option '--schedule <kind>' argument 'steps' is invalid\. Allowed choices are constant, linear, cosine\.\n$/,
     /^denofold: option '--num-steps <n>' argument '0' is invalid\. Expected a whole number above zero\.\n$/,
     /^denofold: Nothing to train on: /,
+    /^denofold: --hold-out does not apply to --model nnx: the notebook trains one block on noise with Adam\n$/,
   ];
   for (const [i, { code, stdout, stderr }] of outcomes.entries()) {
     assert.equal(code, 2);
@@ -265,10 +278,13 @@ Deno.test("unknown flags and wrong values end with code 2", async () => {
   }
 });
 
-/** A folder that holds 512 KiB, where the system lets one be made; else why not. */
+/** Bytes that the small disk holds. */
+const DISK = 8 << 20;
+
+/** A folder that holds so many bytes, where the system lets one be made; else why not. */
 async function smallDisk(folder: string): Promise<string | undefined> {
   try {
-    const args = ["-t", "tmpfs", "-o", "size=512k", "tmpfs", folder];
+    const args = ["-t", "tmpfs", "-o", `size=${DISK}`, "tmpfs", folder];
     const { code, stderr } = await new Deno.Command("mount", { args, stderr: "piped" }).output();
     return code === 0 ? undefined : new TextDecoder().decode(stderr).trim();
   } catch (error) {
@@ -291,8 +307,9 @@ Deno.test("a full disk ends the run with one line; the last checkpoint stays", (
       const made = await denofold("train", ...flags, "--num-steps", "2");
       assert.equal(made.code, 0, made.stderr);
       const before = await Deno.readFile(join(out, "checkpoint.safetensors"));
-      const { size } = await Deno.stat(join(out, "checkpoint.safetensors"));
-      await Deno.writeFile(join(disk, "ballast"), new Uint8Array((512 << 10) - size - (64 << 10)));
+      const sizes = names(out).map((name) => Deno.statSync(join(out, name)).size);
+      const used = sizes.reduce((sum, size) => sum + size, 0);
+      await Deno.writeFile(join(disk, "ballast"), new Uint8Array(DISK - used - (64 << 10)));
       const { code, stderr } = await denofold("train", "--resume", out, "--num-steps", "6");
       assert.equal(code, 1, stderr);
       const line = stderr.trimEnd().split("\n").at(-1)!;

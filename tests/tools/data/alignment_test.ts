@@ -85,6 +85,11 @@ const bad: [string, string, RegExp][] = [
   ["nothing", "", /x\.a3m is empty, expected an alignment/],
   ["spaces", " \n\t\n", /x\.a3m is empty/],
   ["prose", "hello\n", /x\.a3m line 1: expected ">" and a name, found "hello"/],
+  [
+    "a name twice in a block",
+    "# STOCKHOLM 1.0\n\nq MKV\nq MKV\nh MKV\n//\n",
+    /line 4: row "q" stands twice in a block, expected each name once$/,
+  ],
   ["a short row", ">q\nMKV\n>h\nMKV\n>short\nM-\n", /line 5: row 3 "short" has 2 columns, expected 3 as in row 1 "q"/],
   ["a digit", ">q\nMKV\n\n>h\nMK\n1\n", /line 6: sequence 2 "h" has "1" at column 1, expected a letter, '-' or '\.'/],
   ["a letter of another script", ">q\nMKÄ\n", /line 2: sequence 1 "q" has "Ä" at column 3/],
@@ -92,7 +97,7 @@ const bad: [string, string, RegExp][] = [
   ["a query of gaps", ">q\n---\n>h\nMKV\n", /the first row "q" has only gaps/],
   ["a short Stockholm row", "# STOCKHOLM 1.0\nq MKV\nh MK\n//", /line 3: row 2 "h" has 2 columns, expected 3/],
   ["a digit in Stockholm", "# STOCKHOLM 1.0\nq MK3\n//", /line 2: row "q" has "3" at column 3/],
-  ["a lone word in Stockholm", "# STOCKHOLM 1.0\nMKV\n//", /line 2: expected a name and its letters, found 1 words/],
+  ["a lone word in Stockholm", "# STOCKHOLM 1.0\nMKV\n//", /line 2: expected a name and its letters, found 1 word$/],
   ["Stockholm without rows", "# STOCKHOLM 1.0\n//", /has no rows/],
 ];
 for (const [what, text, message] of bad) {

@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { CIF } from "molstar/lib/mol-io/reader/cif.js";
-import { CifWriter } from "molstar/lib/mol-io/writer/cif.js";
 import { parseSafetensors } from "../../../model/weights/safetensors.ts";
 import { parseMmcif } from "../../../tools/data/mmcif.ts";
 import { parsePdb } from "../../../tools/data/pdb.ts";
@@ -17,6 +15,7 @@ import {
 import { alphaCarbons, type Chain, pseudoBeta, selectChain, traceStructure } from "../../../tools/data/structure.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { readFileMaybeGzip } from "../../../tools/files.ts";
+import { toBinaryCif } from "./_binary_cif.ts";
 import { CIF_TEXT, makeTestChain, PDB_TEXT } from "./_structures.ts";
 
 /** Position and B-factor of an atom, or `undefined` where there is none. */
@@ -35,7 +34,8 @@ Deno.test("the residue and atom tables have AlphaFold's sizes and parents", () =
 
 Deno.test("parseMmcif() keeps the first model, the likeliest locations, insertions and residues without atoms", async () => {
   const structure = await parseMmcif(CIF_TEXT, "test.cif");
-  const { chains, ...facts } = structure;
+  const { chains, heteroGroups, ...facts } = structure;
+  assert.deepEqual(heteroGroups?.map(({ name }) => name), ["CA"]);
   assert.deepEqual(facts, {
     id: "TEST",
     source: "test.cif",
@@ -43,6 +43,8 @@ Deno.test("parseMmcif() keeps the first model, the likeliest locations, insertio
     method: "x-ray diffraction",
     resolutionAngstrom: 1.75,
     releaseDate: "2012-03-04",
+    assemblies: [],
+    models: [1, 2],
   });
   assert.equal(chains.length, 1);
   const [chain] = chains;
@@ -88,7 +90,7 @@ Deno.test("parseMmcif() takes the sequence from entity_poly_seq, or else from th
 // NH1 and NH2 of three arginines, which the files have the wrong way round.
 
 Deno.test("parsePdb() reads columns, alternative locations, insertions and MSE, and fits SEQRES", () => {
-  const { chains, ...facts } = parsePdb(PDB_TEXT, "test.pdb");
+  const { chains, heteroGroups, ...facts } = parsePdb(PDB_TEXT, "test.pdb");
   assert.deepEqual(facts, {
     id: "1TST",
     source: "test.pdb",
@@ -96,7 +98,10 @@ Deno.test("parsePdb() reads columns, alternative locations, insertions and MSE, 
     method: "x-ray diffraction",
     resolutionAngstrom: 1.75,
     releaseDate: "2012-03-04",
+    assemblies: [],
+    models: [1, 2],
   });
+  assert.deepEqual(heteroGroups?.map(({ name, residueNumber }) => [name, residueNumber]), [["CA", 20], ["MSE", 21]]);
   const [x, y] = chains;
   assert.equal(chains.length, 2);
   assert.equal(x.sequence, "GMSWSA");
@@ -109,6 +114,83 @@ Deno.test("parsePdb() reads columns, alternative locations, insertions and MSE, 
   assert.equal(x.atomMask.reduce((sum, there) => sum + there, 0), 7);
   assert.deepEqual([y.sequence, y.residueNumbers[0]], ["V", -999]);
   assert.deepEqual(atom(y, 0, "CA"), [-999.999, 9999.999, -0.001, 999.99].map(Math.fround));
+});
+
+Deno.test("parseMmcif() and parsePdb() keep hetero groups apart, list assemblies and read the model that is named", async () => {
+  const assemblies = `loop_
+_pdbx_struct_assembly.id
+_pdbx_struct_assembly.details
+_pdbx_struct_assembly.oligomeric_details
+1 author_defined_assembly dimeric
+2 software_defined_assembly ?
+loop_
+_pdbx_struct_assembly_gen.assembly_id
+_pdbx_struct_assembly_gen.oper_expression
+_pdbx_struct_assembly_gen.asym_id_list
+1 1,P A,D,E
+2 (1-60)(61,62) A
+2 1 C
+`;
+  const calcium = (chainId: string) => ({
+    name: "CA",
+    chainId,
+    residueNumber: 20,
+    insertionCode: "",
+    atomNames: ["CA"],
+    elements: ["CA"],
+    atomPositions: Float32Array.of(0, 9, 0),
+  });
+  const cif = CIF_TEXT.replace("loop_\n_atom_site.", `${assemblies}loop_\n_atom_site.`);
+  for (const data of [cif, await toBinaryCif(cif)]) {
+    const read = await parseMmcif(data, "x");
+    assert.deepEqual(read.heteroGroups, [calcium("X")]);
+    assert.deepEqual(read.assemblies, [
+      { id: "1", details: "dimeric", parts: [{ chains: ["X"], copies: 2 }] },
+      { id: "2", details: "software_defined_assembly", parts: [{ chains: ["X"], copies: 120 }] },
+    ]);
+    assert.deepEqual(read.models, [1, 2]);
+    const second = await parseMmcif(data, "x", { model: 2 });
+    assert.deepEqual(atom(second.chains[0], 0, "CA"), [99, 2, 3, 11.5]);
+    assert.deepEqual(second.heteroGroups, []);
+    await assert.rejects(parseMmcif(data, "x", { model: 3 }), /^InputError: x has no model 3: it has 1, 2$/);
+  }
+
+  const biomt = (number: number) => `REMARK 350   BIOMT1   ${number}  1.000000  0.000000  0.000000        0.00000`;
+  const remarks = [
+    "REMARK 350 BIOMOLECULE: 1",
+    "REMARK 350 AUTHOR DETERMINED BIOLOGICAL UNIT: TRIMERIC",
+    "REMARK 350 APPLY THE FOLLOWING TO CHAINS: X,",
+    "REMARK 350                    AND CHAINS: Q",
+    biomt(1),
+    biomt(2),
+    "REMARK 350 APPLY THE FOLLOWING TO CHAINS: Y",
+    biomt(1),
+  ];
+  const pdb = PDB_TEXT.replace("MODEL        1", `${remarks.join("\n")}\nMODEL        1`);
+  const { heteroGroups, assemblies: listed } = parsePdb(pdb, "x");
+  assert.deepEqual(heteroGroups?.[0], calcium("X"));
+  assert.deepEqual(listed, [{
+    id: "1",
+    details: "trimeric",
+    parts: [{ chains: ["X"], copies: 2 }, { chains: ["Y"], copies: 1 }],
+  }]);
+  assert.deepEqual(atom(parsePdb(pdb, "x", { model: 2 }).chains[0], 0, "CA"), [99, 2, 3, 11.5]);
+  assert.throws(() => parsePdb(pdb, "x", { model: 7 }), /^InputError: x has no model 7: it has 1, 2$/);
+});
+
+Deno.test("parsePdb() takes an unknown residue into the chain where SEQRES names it, else keeps it apart", () => {
+  const line = (kind: string, name: string, number: number) =>
+    `${kind.padEnd(6)}    1  CA  ${name} A${
+      String(number).padStart(4)
+    }       1.000   2.000   3.000  1.00 10.50           C`;
+  const atoms = [line("ATOM", "ALA", 1), line("HETATM", "QQQ", 2), line("HETATM", "LIG", 3), line("ATOM", "GLY", 4)];
+  const plain = parsePdb(atoms.join("\n"), "x");
+  assert.equal(plain.chains[0].sequence, "AG");
+  assert.deepEqual(plain.heteroGroups?.map(({ name, elements }) => [name, ...elements]), [["QQQ", "C"], ["LIG", "C"]]);
+  const named = parsePdb(["SEQRES   1 A    3  ALA QQQ GLY", ...atoms].join("\n"), "x");
+  assert.equal(named.chains[0].sequence, "AXG");
+  assert.deepEqual(atom(named.chains[0], 1, "CA"), [1, 2, 3, 10.5]);
+  assert.deepEqual(named.heteroGroups?.map(({ name }) => name), ["LIG"]);
 });
 
 Deno.test("parsePdb() places observed residues by their numbers and leaves aside SEQRES records that do not fit", () => {
@@ -309,32 +391,6 @@ for (const entry of ["3u8v", "4zey"]) {
       });
     },
   });
-}
-
-/** Writes text CIF as BinaryCIF, coordinates and such as numbers. */
-async function toBinaryCif(text: string): Promise<Uint8Array> {
-  const parsed = await CIF.parse(text).run();
-  assert.ok(!parsed.isError);
-  const encoder = CifWriter.createEncoder({ binary: true });
-  encoder.startDataBlock(parsed.result.blocks[0].header);
-  for (const category of Object.values(parsed.result.blocks[0].categories)) {
-    const fields = CifWriter.fields<number, undefined>();
-    for (const name of category.fieldNames) {
-      const field = category.getField(name);
-      assert.ok(field !== undefined);
-      const valueKind = (row: number) => field.valueKind(row);
-      if (/^Cartn|occupancy|B_iso|high$/.test(name)) fields.float(name, (row) => field.float(row), { valueKind });
-      else if (/seq|num$|^id$/.test(name) && category.name === "atom_site") {
-        fields.int(name, (row) => field.int(row), { valueKind });
-      } else fields.str(name, (row) => field.str(row), { valueKind });
-    }
-    const source = [{ rowCount: category.rowCount }];
-    encoder.writeCategory({ name: category.name, instance: () => ({ fields: fields.getFields(), source }) });
-  }
-  encoder.encode();
-  const data = encoder.getData();
-  assert.ok(data instanceof Uint8Array);
-  return data;
 }
 
 /** Two gzip members, as block-packed files have them. */

@@ -29,7 +29,10 @@ for (const structure of [makeTestStructure(), trace]) {
     const { source: __, ...written } = structure;
     assert.deepEqual(
       { ...read, chains: read.chains.map((chain) => ({ ...chain })) },
-      { method: undefined, resolutionAngstrom: undefined, releaseDate: undefined, ...written },
+      {
+        ...{ method: undefined, resolutionAngstrom: undefined, releaseDate: undefined },
+        ...{ heteroGroups: [], assemblies: [], models: [1], ...written },
+      },
     );
   });
 

@@ -49,6 +49,8 @@ Deno.test("inspectFile() tells what a structure holds, with its contact map", ()
       ["id", "title", "resolutionAngstrom", "releaseDate", "models", "proteinChains"].map((key) => fact(found, key)),
       ["TEST", 'A test; with "quotes"', 1.75, "2012-03-04", 2, 1],
     );
+    const keys = [...found.facts, ...found.tables, ...found.maps].map(({ key }) => key);
+    assert.equal(new Set(keys).size, keys.length, "each has a place of its own in the JSON");
     assert.deepEqual(rows(found, "heteroGroups"), [["CA", 1, 1, "X 20"]]);
     const second = await inspectFile(join(folder, "x.cif"), { model: 2 });
     assert.deepEqual(rows(second, "chains").map((row) => row.slice(0, 6)), [["X", "A", 5, 1, 1, 1]]);

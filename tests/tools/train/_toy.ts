@@ -48,3 +48,13 @@ export function quietView(): TrainView & { lines: string[]; steps: number[] } {
 
 /** Never stops. */
 export const GO_ON = { poll: () => Promise.resolve(false) };
+
+/** Runs with a folder that is removed at the end. */
+export async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await run(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

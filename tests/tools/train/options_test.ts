@@ -6,6 +6,8 @@ import {
   DEFAULT_TRAINING,
   DEMO_MODEL,
   DEMO_TRAINING,
+  NNX_MODEL,
+  NNX_TRAINING,
   type TrainSettings,
 } from "../../../tools/train/settings.ts";
 import { toySettings } from "./_toy.ts";
@@ -33,6 +35,19 @@ Deno.test("flags go over the run that is gone on from, that over the demo, that 
   assert.deepEqual(resolveSettings({ resume: "run" }, { saved }), saved);
   const more = resolveSettings({ resume: "run", numSteps: 99, learningRate: 1e-5, msaDim: 8 }, { saved });
   assert.deepEqual(more, { ...saved, training: { ...saved.training, numSteps: 99, learningRate: 1e-5 } });
+});
+
+Deno.test("the notebook's network has settings of its own", () => {
+  const settings = resolveSettings({ model: "nnx", numSteps: 8, ema: 0.9 }, {});
+  const training = { ...NNX_TRAINING, numSteps: 8, ema: 0.9 };
+  assert.deepEqual(settings, { model: NNX_MODEL, training, data: { kind: "synthetic" } });
+  assert.deepEqual(resolveSettings({ resume: "run", model: "nnx" }, { saved: settings }), settings);
+  assert.throws(() => resolveSettings({ resume: "run", weightDecay: 0.1 }, { saved: settings }), UsageError);
+  assert.throws(() => resolveSettings({ resume: "run", model: "tiny" }, { saved: settings }), (error) => {
+    assert.ok(error instanceof InputError);
+    assert.equal(error.message, "Cannot resume from run with --model tiny: the run is one of nnx-evoformer");
+    return true;
+  });
 });
 
 Deno.test("what a run was started with cannot be changed when it goes on", () => {
@@ -67,6 +82,15 @@ const WRONG: [TrainFlags, RegExp][] = [
   [{ synthetic: true, cropEnds: 3 }, /^--synthetic and --crop-ends exclude each other$/],
   [{ resume: "a", demo: true }, /^--resume and --demo exclude each other$/],
   [{ resume: "a", leaveOneOut: true }, /^--resume and --leave-one-out exclude each other$/],
+  [
+    { model: "nnx", holdOut: ["a"] },
+    /^--hold-out does not apply to --model nnx: the notebook trains one block on noise/,
+  ],
+  [{ model: "nnx", structures: ["a"], msa: "b" }, /^--structures does not apply to --model nnx/],
+  [{ model: "nnx", demo: true }, /^--demo does not apply to --model nnx/],
+  [{ model: "nnx", validateSetup: true }, /^--validate-setup does not apply to --model nnx/],
+  [{ model: "nnx", numBlocks: 2 }, /^--num-blocks does not apply to --model nnx/],
+  [{ model: "nnx", weightDecay: 0 }, /^--weight-decay does not apply to --model nnx/],
   [{ validateSetup: true, demo: true }, /^--validate-setup and --demo exclude each other$/],
 ];
 for (const [flags, message] of WRONG) {
@@ -87,6 +111,9 @@ Deno.test("flags that fit together are accepted", () => {
     { resume: "a" },
     { resume: "a", structures: ["a"], msa: "b" },
     { validateSetup: true },
+    { model: "nnx" },
+    { model: "nnx", synthetic: true, seed: 3 },
+    { model: "tiny", synthetic: true },
     { validateSetup: true, synthetic: true },
   ];
   for (const flags of right) checkFlags(flags);

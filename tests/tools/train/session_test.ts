@@ -1,35 +1,35 @@
 import assert from "node:assert/strict";
-import { Device, DeviceLostError, Key, type Tensor } from "../../../core/mod.ts";
-import { distanceLoss, initTinyOpenFold, tinyOpenFold, tinyOpenFoldConfig } from "../../../model/tiny_openfold/mod.ts";
+import { Device, DeviceLostError, Key, type Tensor, type Tree } from "../../../core/mod.ts";
+import {
+  distanceLoss,
+  initTinyOpenFold,
+  tinyOpenFold,
+  tinyOpenFoldConfig,
+  type TinyOpenFoldParams,
+} from "../../../model/tiny_openfold/mod.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { type Batch, stackSamples } from "../../../tools/train/batches.ts";
 import { CHECKPOINT_FILE, readRun } from "../../../tools/train/checkpoint_file.ts";
-import { openSource } from "../../../tools/train/data.ts";
+import { openTiny } from "../../../tools/train/data.ts";
 import { runSteps } from "../../../tools/train/loop.ts";
-import { TrainingSession, upload } from "../../../tools/train/session.ts";
-import type { TrainSettings } from "../../../tools/train/settings.ts";
+import { predictDistances } from "../../../tools/fold/predict.ts";
+import { TrainingSession } from "../../../tools/train/session.ts";
+import { modelConfig, type TrainSettings } from "../../../tools/train/settings.ts";
 import { wholeSample } from "../../../tools/train/structure_batches.ts";
+import { upload } from "../../../tools/train/tiny_openfold.ts";
 import { ensureAdapter } from "../../../tools/platform/driver.ts";
 import { assertClose, gpuTest } from "../../_gpu.ts";
-import { GO_ON, quietView, toyFamily, toySettings } from "./_toy.ts";
+import { GO_ON, inFolder, quietView, toyFamily, toySettings } from "./_toy.ts";
 
-async function open(device: Device, settings: TrainSettings, folder?: string): Promise<TrainingSession> {
+type TinySession = TrainingSession<TinyOpenFoldParams, Batch>;
+
+async function open(device: Device, settings: TrainSettings, folder?: string): Promise<TinySession> {
   const family = settings.data.kind === "structures" ? await toyFamily() : undefined;
-  const [paramsKey, dataKey] = Key.fromSeed(settings.training.seed).split(2);
-  const source = await openSource(settings, dataKey, { family });
-  return new TrainingSession(device, settings, source, paramsKey, folder ? await readRun(folder) : undefined);
+  const learning = await openTiny(settings, { family });
+  return new TrainingSession(device, settings, learning, folder ? await readRun(folder) : undefined);
 }
 
-async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await run(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-const numbersOf = (session: TrainingSession) =>
+const numbersOf = <P extends Tree<Tensor>, B>(session: TrainingSession<P, B>) =>
   session.history.map(({ step, loss, gradNorm }) => [step, loss, gradNorm]);
 
 const SYNTHETIC: TrainSettings = {
@@ -59,8 +59,10 @@ for (
         while (second.step < settings.training.numSteps) await second.advance();
         assert.equal(whole.history.length, settings.training.numSteps);
         assert.deepEqual(numbersOf(second), numbersOf(whole));
-        const tokens = new Int32Array(6).fill(3);
-        assert.deepEqual(await second.predict(tokens, 3), await whole.predict(tokens, 3));
+        const input = { tokens: new Int32Array(6).fill(3), nRes: 3 };
+        const predicted = (session: TinySession) =>
+          session.withParams((params) => predictDistances(device, params, modelConfig(settings.model), input));
+        assert.deepEqual(await predicted(second), await predicted(whole));
       }),
   );
 }

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { tinyOpenFoldConfig } from "../../../model/tiny_openfold/mod.ts";
 import { historyCsv, lossCurve, packHistory, type StepRecord, unpackHistory } from "../../../tools/train/history.ts";
 import { leaveOneOutCsv, leaveOneOutTable, methodTable, spread } from "../../../tools/train/metric_table.ts";
 import { performanceJson, performanceText, stepLine, summarize } from "../../../tools/train/performance.ts";
 import { modelText } from "../../../tools/train/summary_text.ts";
-import { duration } from "../../../tools/train/family_report.ts";
+import { duration } from "../../../tools/train/run_facts.ts";
+import { nnxNetwork } from "../../../tools/train/nnx_evoformer.ts";
+import { tinyOpenFoldNetwork } from "../../../tools/train/tiny_openfold.ts";
 import { toySettings } from "./_toy.ts";
-import { DEFAULT_MODEL } from "../../../tools/train/settings.ts";
+import { DEFAULT_MODEL, NNX_MODEL } from "../../../tools/train/settings.ts";
 
 const MB = 1024 * 1024;
 
@@ -47,9 +48,9 @@ Deno.test("performanceText() is the reference recipe's block", () => {
 });
 
 Deno.test("performanceJson() has the reference recipe's fields", () => {
-  const config = tinyOpenFoldConfig();
+  const { sizes } = tinyOpenFoldNetwork(DEFAULT_MODEL);
   const data = JSON.parse(performanceJson({
-    ...{ config, profileDir: "runs", summary: summarize([record(0)], 4), numSteps: 30, batchSize: 4 },
+    ...{ sizes, profileDir: "runs", summary: summarize([record(0)], 4), numSteps: 30, batchSize: 4 },
     ...{ learningRate: 3e-4, adapter: "llvmpipe", version: "0.1.0", now: new Date("2026-01-31T12:34:56.789Z") },
   }));
   assert.deepEqual(Object.keys(data), [
@@ -72,10 +73,12 @@ Deno.test("performanceJson() has the reference recipe's fields", () => {
 });
 
 Deno.test("modelText() shows both counts of parameters", () => {
-  const text = modelText({ ...toySettings(), model: DEFAULT_MODEL });
+  const text = modelText({ ...toySettings(), model: DEFAULT_MODEL }, tinyOpenFoldNetwork(DEFAULT_MODEL));
   assert.match(text, /Total parameters: 2,653,760\n/);
   assert.match(text, /By the documented formula: 2,641,728 \(it leaves out/);
   assert.match(text, /Model size: 10\.6 MB \(FP32\)/);
+  const notebook = modelText({ ...toySettings(), model: NNX_MODEL }, nnxNetwork(NNX_MODEL));
+  assert.match(notebook, /Total parameters: 251,744\n {3}Model size: 1\.0 MB \(FP32\)$/);
 });
 
 Deno.test("a history goes through a checkpoint's JSON to the bit, and into CSV", () => {
@@ -89,10 +92,11 @@ Deno.test("a history goes through a checkpoint's JSON to the bit, and into CSV",
   assert.equal(lines[1].split(",").length, lines[0].split(",").length);
   assert.equal(Number(lines[1].split(",")[1]), history[0].loss);
   assert.ok(lines[1].endsWith(",") && lines[2].endsWith(",0.1"));
-  const curve = lossCurve(history);
+  const curve = lossCurve(history, "Loss");
+  assert.equal(curve.label, "Loss");
   assert.deepEqual(curve.train.step, [0, 1]);
   assert.deepEqual(curve.validation, { step: [1], loss: [0.1] });
-  assert.equal(lossCurve([record(0)]).validation, undefined);
+  assert.equal(lossCurve([record(0)], "Loss").validation, undefined);
 });
 
 Deno.test("tables show a missing measure as a dash, and the spread of the others", () => {

@@ -1,7 +1,7 @@
 /** Groups the rows of an alignment that do not fit into the network around those that do. */
 import { checkSize, checkTokens, rowCount } from "./_check.ts";
+import { countBits, type PackedRows, packRows, PLANES } from "./_packed_rows.ts";
 import { MASKED_CLASSES } from "./masked_msa.ts";
-import { GAP_TOKEN } from "./msa.ts";
 
 /** Rows of an alignment. */
 export interface MsaRows {
@@ -20,9 +20,6 @@ export interface ClusterSummary {
   /** Average number of residues left out, `[N_clust, N_res]`. */
   readonly cluster_deletion_mean: Float32Array;
 }
-
-/** Bits that tell the 23 tokens apart. */
-const PLANES = 5;
 
 /**
  * The cluster centre with which each extra row shares most residues; of equals the one with the lowest index.
@@ -45,8 +42,9 @@ export function nearestNeighborClusters(
   columns: number,
   gapAgreementWeight = 0,
 ): Int32Array {
-  const a = packRows(centers, columns, "centers");
-  const b = packRows(extra, columns, "extra");
+  const owner = "nearestNeighborClusters";
+  const a = packRows(owner, "centers.msa", centers.msa, columns, centers.mask);
+  const b = packRows(owner, "extra.msa", extra.msa, columns, extra.mask);
   if (a.rows === 0) {
     throw new TypeError("Cannot run nearestNeighborClusters as there is no centre: expected at least one");
   }
@@ -116,43 +114,6 @@ export function summarizeClusters(
   };
 }
 
-/** Rows as bits, 32 residues a word: one plane for each bit of the tokens, and which places count. */
-interface PackedRows {
-  readonly rows: number;
-  /** Words a row. */
-  readonly words: number;
-  /** `[N_rows, words, 5]` */
-  readonly planes: Int32Array;
-  /** Amino acids and `X`, `[N_rows, words]`. */
-  readonly isResidue: Int32Array;
-  /** `[N_rows, words]` */
-  readonly isGap: Int32Array;
-}
-
-function packRows({ msa, mask }: Pick<MsaRows, "msa" | "mask">, columns: number, name: string): PackedRows {
-  const owner = "nearestNeighborClusters";
-  const rows = rowCount(owner, `${name}.msa`, msa, columns);
-  checkTokens(owner, `${name}.msa`, msa, MASKED_CLASSES);
-  if (mask) checkSize(owner, `${name}.mask`, mask, msa.length);
-  const words = Math.ceil(columns / 32);
-  const planes = new Int32Array(rows * words * PLANES);
-  const isResidue = new Int32Array(rows * words);
-  const isGap = new Int32Array(rows * words);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const from = row * columns + column;
-      if (mask && mask[from] === 0) continue;
-      const to = row * words + (column >> 5);
-      const bit = 1 << (column & 31);
-      const token = msa[from];
-      for (let plane = 0; plane < PLANES; plane++) if ((token >> plane) & 1) planes[to * PLANES + plane] |= bit;
-      if (token < GAP_TOKEN) isResidue[to] |= bit;
-      else if (token === GAP_TOKEN) isGap[to] |= bit;
-    }
-  }
-  return { rows, words, planes, isResidue, isGap };
-}
-
 /** Number of places where two rows have the same token and both count. */
 function agreement(
   a: PackedRows,
@@ -171,11 +132,7 @@ function agreement(
     const j = (atB + w) * PLANES;
     const differ = (p[i] ^ q[j]) | (p[i + 1] ^ q[j + 1]) | (p[i + 2] ^ q[j + 2]) | (p[i + 3] ^ q[j + 3]) |
       (p[i + 4] ^ q[j + 4]);
-    let bits = ~differ & countA[atA + w] & countB[atB + w];
-    bits -= (bits >>> 1) & 0x55555555;
-    bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
-    bits = (bits + (bits >>> 4)) & 0x0f0f0f0f;
-    sum += Math.imul(bits, 0x01010101) >>> 24;
+    sum += countBits(~differ & countA[atA + w] & countB[atB + w]);
   }
   return sum;
 }

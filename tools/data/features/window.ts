@@ -2,7 +2,7 @@
 import type { Key } from "../../../core/mod.ts";
 
 /** Axes of features whose sizes differ from target to target. */
-export type FeatureAxis = "residues" | "clusters" | "extra" | "templates";
+export type FeatureAxis = "residues" | "sequences" | "clusters" | "extra" | "templates";
 
 /** Features by AlphaFold's names. */
 export type FeatureRecord = Readonly<Record<string, Float32Array | Int32Array>>;
@@ -16,6 +16,7 @@ export interface AxisWindow {
 }
 
 const RESIDUES = ["residues"] as const;
+const SEQUENCES = ["sequences", "residues"] as const;
 const CLUSTERS = ["clusters", "residues"] as const;
 const EXTRA = ["extra", "residues"] as const;
 const TEMPLATES = ["templates", "residues"] as const;
@@ -24,11 +25,16 @@ const TEMPLATES = ["templates", "residues"] as const;
 export const FEATURE_AXES: Readonly<Record<string, readonly (FeatureAxis | number)[]>> = {
   aatype: RESIDUES,
   residue_index: RESIDUES,
+  seq_length: RESIDUES,
   between_segment_residues: RESIDUES,
   seq_mask: RESIDUES,
   target_feat: [...RESIDUES, 22],
   hhblits_profile: [...RESIDUES, 22],
   resolution: [1],
+
+  msa: SEQUENCES,
+  deletion_matrix_int: SEQUENCES,
+  num_alignments: RESIDUES,
 
   all_atom_positions: [...RESIDUES, 37, 3],
   all_atom_mask: [...RESIDUES, 37],
