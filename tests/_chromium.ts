@@ -1,4 +1,6 @@
-import { type Browser, chromium, type Page } from "playwright-core";
+/// <reference lib="dom" />
+import assert from "node:assert/strict";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 
 /** Where Chromium is: the environment's `CHROMIUM`, else where Debian puts it. */
 const EXECUTABLE = Deno.env.get("CHROMIUM") ?? "/usr/bin/chromium";
@@ -39,4 +41,33 @@ export function watchPage(page: Page): { requests: string[]; complaints: string[
   });
   page.on("pageerror", (error) => complaints.push(error.message));
   return { requests, complaints };
+}
+
+/**
+ * Opens one of our pages from a file, waits until it is drawn, lets `look` see it, and checks that it asked for nothing
+ * else and reported no error.
+ */
+export async function lookAtPage(
+  browser: Browser,
+  html: string | Promise<string>,
+  options: BrowserContextOptions,
+  look: (page: Page) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const context = await browser.newContext(options);
+  try {
+    const url = `file://${folder}/page.html`;
+    await Deno.writeTextFile(`${folder}/page.html`, await html);
+    const page = await context.newPage();
+    const { requests, complaints } = watchPage(page);
+    await page.route(/^(?!file:|data:|blob:)/, (route) => route.abort());
+    await page.goto(url);
+    await page.waitForFunction(() => document.documentElement.dataset.ready === "true", undefined, { timeout: 60_000 });
+    await look(page);
+    assert.deepEqual(requests.filter((request) => !/^(data|blob):/.test(request)), [url]);
+    assert.deepEqual(complaints, []);
+  } finally {
+    await context.close();
+    await Deno.remove(folder, { recursive: true });
+  }
 }

@@ -1,13 +1,12 @@
 /// <reference lib="dom" />
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import type { Browser, Page } from "playwright-core";
-import type { AttentionData } from "../../../tools/attention/attention_data.ts";
+import type { Page } from "playwright-core";
 import { renderAttention } from "../../../tools/attention/html.ts";
 import { packMaps } from "../../../tools/attention/pack_maps.ts";
 import { dendrogramLines } from "../../../tools/attention/page/dendrogram.ts";
 import { Maps } from "../../../tools/attention/page/maps.ts";
-import { findChromium, startChromium, watchPage } from "../../_chromium.ts";
+import { findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
 import { assertClose } from "../../_gpu.ts";
 import { MEAN, N_RES, N_SEQ, ROWS, sampleAttention, weightAt } from "./sample_attention.ts";
 
@@ -44,32 +43,6 @@ function drawn(page: Page, id: string): Promise<Drawn> {
   }, id);
 }
 
-/** Opens the page from a file, lets `look` see it, and checks that it asked for nothing else and reported no error. */
-async function openPage(
-  browser: Browser,
-  data: AttentionData,
-  options: { width: number; colorScheme: "light" | "dark" },
-  look: (page: Page) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  const { width, colorScheme } = options;
-  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
-  try {
-    const url = `file://${folder}/attention.html`;
-    await Deno.writeTextFile(`${folder}/attention.html`, await renderAttention(data));
-    const page = await context.newPage();
-    const { requests, complaints } = watchPage(page);
-    await page.goto(url);
-    await page.waitForFunction(() => document.documentElement.dataset.ready === "true", undefined, { timeout: 60_000 });
-    await look(page);
-    assert.deepEqual(requests.filter((request) => !/^(data|blob):/.test(request)), [url]);
-    assert.deepEqual(complaints, []);
-  } finally {
-    await context.close();
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 const range = (n: number) => [...Array(n).keys()];
 const square = (n: number, value: (i: number, j: number) => number) =>
   range(n).map((i) => range(n).map((j) => value(i, j)));
@@ -84,92 +57,125 @@ Deno.test({
     const browser = await startChromium(found.path, {});
     const data = sampleAttention();
     try {
-      await openPage(browser, data, { width: 1280, colorScheme: "light" }, async (page) => {
-        assert.equal(await page.locator("h1").textContent(), "Attention on target <b>");
-        const triangle = page.locator("#triangle"), column = page.locator("#column");
-        const first = await drawn(page, "triangle-mean");
-        near(first.z, square(N_RES, (i, j) => weightAt(2, 0, MEAN, 0, i, j)), "starting node, mean, layer 1, head 0");
-        assert.equal(first.text[0][5], "query j A1 (structure: 11)<br>key k G6 (structure: 16)<br>weight 0.130");
-        assert.deepEqual(first.ticks, ["A1", "C2", "D3", "E4", "F5", "G6"]);
-        const lowest = Math.min(...first.z.flat().map(Number)), highest = Math.max(...first.z.flat().map(Number));
-        assert.deepEqual([first.zmin, first.zmax], [lowest, highest]);
-        near(
-          (await drawn(page, "triangle-slice")).z,
-          square(N_RES, (i, j) => weightAt(2, 0, ROWS[1], 0, i, j)),
-          "the middle residue that is kept",
-        );
-        const distances = await drawn(page, "triangle-distances");
-        assert.deepEqual(distances.z, data.structure!.distances);
-        assert.equal(distances.text[0][1], "A1 (structure: 11) – C2 (structure: 12)<br>3.80 Å");
+      await lookAtPage(
+        browser,
+        renderAttention(data),
+        { viewport: { width: 1280, height: 900 }, colorScheme: "light" },
+        async (page) => {
+          assert.equal(await page.locator("h1").textContent(), "Attention on target <b>");
+          const triangle = page.locator("#triangle"), column = page.locator("#column");
+          const first = await drawn(page, "triangle-mean");
+          near(first.z, square(N_RES, (i, j) => weightAt(2, 0, MEAN, 0, i, j)), "starting node, mean, layer 1, head 0");
+          assert.equal(first.text[0][5], "query j A1 (structure: 11)<br>key k G6 (structure: 16)<br>weight 0.130");
+          assert.deepEqual(first.ticks, ["A1", "C2", "D3", "E4", "F5", "G6"]);
+          const lowest = Math.min(...first.z.flat().map(Number)), highest = Math.max(...first.z.flat().map(Number));
+          assert.deepEqual([first.zmin, first.zmax], [lowest, highest]);
+          near(
+            (await drawn(page, "triangle-slice")).z,
+            square(N_RES, (i, j) => weightAt(2, 0, ROWS[1], 0, i, j)),
+            "the middle residue that is kept",
+          );
+          const distances = await drawn(page, "triangle-distances");
+          assert.deepEqual(distances.z, data.structure!.distances);
+          assert.equal(distances.text[0][1], "A1 (structure: 11) – C2 (structure: 12)<br>3.80 Å");
 
-        await triangle.getByRole("button", { name: "Around the ending node" }).click();
-        await triangle.getByRole("combobox", { name: "Layer" }).selectOption({ label: "3" });
-        await triangle.getByRole("combobox", { name: "Head" }).selectOption({ label: "mean" });
-        await triangle.getByRole("slider").fill("2");
-        assert.match(await triangle.textContent() ?? "", /Residue i = G6: pairs that end there/);
-        near(
-          (await drawn(page, "triangle-slice")).z,
-          square(N_RES, (i, j) => (weightAt(3, 1, ROWS[2], 0, i, j) + weightAt(3, 1, ROWS[2], 1, i, j)) / 2),
-          "ending node, residue 6, layer 3, mean of heads",
-        );
+          await triangle.getByRole("button", { name: "Around the ending node" }).click();
+          await triangle.getByRole("combobox", { name: "Layer" }).selectOption({ label: "3" });
+          await triangle.getByRole("combobox", { name: "Head" }).selectOption({ label: "mean" });
+          await triangle.getByRole("slider").fill("2");
+          assert.match(await triangle.textContent() ?? "", /Residue i = G6: pairs that end there/);
+          near(
+            (await drawn(page, "triangle-slice")).z,
+            square(N_RES, (i, j) => (weightAt(3, 1, ROWS[2], 0, i, j) + weightAt(3, 1, ROWS[2], 1, i, j)) / 2),
+            "ending node, residue 6, layer 3, mean of heads",
+          );
 
-        const { order } = data.tree!;
-        await column.getByRole("button", { name: "layer 3, head 2" }).click();
-        assert.equal(
-          await column.getByRole("button", { name: "layer 3, head 2" }).getAttribute("aria-pressed"),
-          "true",
-        );
-        assert.equal(await column.getByRole("combobox", { name: "Head" }).inputValue(), "1");
-        const columns = await drawn(page, "column-slice");
-        near(
-          columns.z,
-          square(N_SEQ, (i, j) => weightAt(1, 1, ROWS[1], 1, order[i], order[j])),
-          "column attention of residue 3, sequences in the tree's order",
-        );
-        assert.deepEqual(columns.ticks, ["target <b>", "second", "a sequence wi…", "third"]);
-        assert.match(columns.text[0][2], /^query target <b><br>key a sequence with a very long name<br>weight /);
-        assert.deepEqual(columns.tree!.x, [0, 0.17, 0.17, 0, null, 0, 0.33, 0.33, 0, null, 0.17, 0.8, 0.8, 0.33, null]);
-        assert.deepEqual(columns.tree!.y, [0, 0, 1, 1, null, 3, 3, 2, 2, null, 0.5, 0.5, 2.5, 2.5, null]);
-        const hamming = await drawn(page, "column-hamming");
-        assert.deepEqual(hamming.z, order.map((i) => order.map((j) => data.hamming[i][j])));
-        assert.equal(hamming.text[0][1], "target <b> – second<br>differ in 17.0 % of 6 columns");
+          const { order } = data.tree!;
+          await column.getByRole("button", { name: "layer 3, head 2" }).click();
+          assert.equal(
+            await column.getByRole("button", { name: "layer 3, head 2" }).getAttribute("aria-pressed"),
+            "true",
+          );
+          assert.equal(await column.getByRole("combobox", { name: "Head" }).inputValue(), "1");
+          const columns = await drawn(page, "column-slice");
+          near(
+            columns.z,
+            square(N_SEQ, (i, j) => weightAt(1, 1, ROWS[1], 1, order[i], order[j])),
+            "column attention of residue 3, sequences in the tree's order",
+          );
+          assert.deepEqual(columns.ticks, ["target <b>", "second", "a sequence wi…", "third"]);
+          assert.match(columns.text[0][2], /^query target <b><br>key a sequence with a very long name<br>weight /);
+          assert.deepEqual(columns.tree!.x, [
+            0,
+            0.17,
+            0.17,
+            0,
+            null,
+            0,
+            0.33,
+            0.33,
+            0,
+            null,
+            0.17,
+            0.8,
+            0.8,
+            0.33,
+            null,
+          ]);
+          assert.deepEqual(columns.tree!.y, [0, 0, 1, 1, null, 3, 3, 2, 2, null, 0.5, 0.5, 2.5, 2.5, null]);
+          const hamming = await drawn(page, "column-hamming");
+          assert.deepEqual(hamming.z, order.map((i) => order.map((j) => data.hamming[i][j])));
+          assert.equal(hamming.text[0][1], "target <b> – second<br>differ in 17.0 % of 6 columns");
 
-        near(
-          (await drawn(page, "row-slice")).z,
-          square(N_RES, (i, j) => weightAt(0, 0, 0, 0, i, j)),
-          "row attention of the target",
-        );
-        assert.equal(await page.locator("#row").getByRole("slider").count(), 0);
-        await page.getByRole("button", { name: "0", exact: true }).click();
-        assert.deepEqual((await drawn(page, "triangle-mean")).zmin, 0);
-        await Deno.mkdir(ARTIFACTS, { recursive: true });
-        await page.screenshot({ path: `${ARTIFACTS}/attention_laptop_light.png`, fullPage: true });
-      });
-      await openPage(browser, data, { width: 390, colorScheme: "dark" }, async (page) => {
-        const [inside, width] = await page.evaluate(() => [
-          document.documentElement.scrollWidth,
-          globalThis.innerWidth,
-        ]);
-        assert.equal(inside, width, "the page scrolls sideways");
-        await page.emulateMedia({ colorScheme: "light" });
-        await page.waitForFunction(() => {
-          const plot = document.getElementById("triangle-mean") as HTMLElement & { layout: { paper_bgcolor: string } };
-          return plot.layout.paper_bgcolor === "#ffffff";
-        });
-        await page.emulateMedia({ colorScheme: "dark" });
-        await page.screenshot({ path: `${ARTIFACTS}/attention_phone_dark.png`, fullPage: true });
-      });
+          near(
+            (await drawn(page, "row-slice")).z,
+            square(N_RES, (i, j) => weightAt(0, 0, 0, 0, i, j)),
+            "row attention of the target",
+          );
+          assert.equal(await page.locator("#row").getByRole("slider").count(), 0);
+          await page.getByRole("button", { name: "0", exact: true }).click();
+          assert.deepEqual((await drawn(page, "triangle-mean")).zmin, 0);
+          await Deno.mkdir(ARTIFACTS, { recursive: true });
+          await page.screenshot({ path: `${ARTIFACTS}/attention_laptop_light.png`, fullPage: true });
+        },
+      );
+      await lookAtPage(
+        browser,
+        renderAttention(data),
+        { viewport: { width: 390, height: 900 }, colorScheme: "dark" },
+        async (page) => {
+          const [inside, width] = await page.evaluate(() => [
+            document.documentElement.scrollWidth,
+            globalThis.innerWidth,
+          ]);
+          assert.equal(inside, width, "the page scrolls sideways");
+          await page.emulateMedia({ colorScheme: "light" });
+          await page.waitForFunction(() => {
+            const plot = document.getElementById("triangle-mean") as HTMLElement & {
+              layout: { paper_bgcolor: string };
+            };
+            return plot.layout.paper_bgcolor === "#ffffff";
+          });
+          await page.emulateMedia({ colorScheme: "dark" });
+          await page.screenshot({ path: `${ARTIFACTS}/attention_phone_dark.png`, fullPage: true });
+        },
+      );
       const bare = {
         ...{ ...data, structure: undefined, tree: undefined },
         kinds: data.kinds.filter(({ kind }) => kind === "msaColumnAttention"),
       };
-      await openPage(browser, bare, { width: 1280, colorScheme: "light" }, async (page) => {
-        assert.equal(await page.locator("#triangle, #row").count(), 0);
-        const columns = await drawn(page, "column-mean");
-        near(columns.z, square(N_SEQ, (i, j) => weightAt(1, 0, MEAN, 0, i, j)), "in the order of the alignment");
-        assert.equal(columns.tree, null);
-        assert.match(await page.locator("#column").textContent() ?? "", /in the order of the alignment/);
-      });
+      await lookAtPage(
+        browser,
+        renderAttention(bare),
+        { viewport: { width: 1280, height: 900 }, colorScheme: "light" },
+        async (page) => {
+          assert.equal(await page.locator("#triangle, #row").count(), 0);
+          const columns = await drawn(page, "column-mean");
+          near(columns.z, square(N_SEQ, (i, j) => weightAt(1, 0, MEAN, 0, i, j)), "in the order of the alignment");
+          assert.equal(columns.tree, null);
+          assert.match(await page.locator("#column").textContent() ?? "", /in the order of the alignment/);
+        },
+      );
     } finally {
       await browser.close();
     }

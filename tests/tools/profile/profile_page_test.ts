@@ -1,11 +1,10 @@
 /// <reference lib="dom" />
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { renderProfile } from "../../../tools/profile/html.ts";
-import type { ProfileData } from "../../../tools/profile/profile_data.ts";
 import { summarize } from "../../../tools/profile/summarize.ts";
-import { findChromium, startChromium, watchPage } from "../../_chromium.ts";
+import { findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
 import { SAMPLE_FACTS, sampleProfile } from "./sample_profile.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
@@ -17,32 +16,6 @@ const found = await findChromium();
 if ("missing" in found) {
   if (Deno.env.get("CI")) throw new Error(found.missing);
   console.log(`The tests of the profile's page are skipped. ${found.missing}`);
-}
-
-/** Opens the page from a file, lets `look` see it, and checks that it asked for nothing else and reported no error. */
-async function openProfile(
-  browser: Browser,
-  data: ProfileData,
-  options: { width: number; colorScheme: "light" | "dark" },
-  look: (page: Page) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  const { width, colorScheme } = options;
-  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
-  try {
-    const url = `file://${folder}/profile.html`;
-    await Deno.writeTextFile(`${folder}/profile.html`, await renderProfile(data));
-    const page = await context.newPage();
-    const { requests, complaints } = watchPage(page);
-    await page.goto(url);
-    await page.waitForFunction(() => document.documentElement.dataset.ready === "true", undefined, { timeout: 60_000 });
-    await look(page);
-    assert.deepEqual(requests.filter((request) => !/^(data|blob):/.test(request)), [url]);
-    assert.deepEqual(complaints, []);
-  } finally {
-    await context.close();
-    await Deno.remove(folder, { recursive: true });
-  }
 }
 
 function plotData(page: Page, id: string): Promise<PlotElement["data"]> {
@@ -66,54 +39,67 @@ Deno.test({
     const browser = await startChromium(found.path, {});
     const data = summarize(sampleProfile(), SAMPLE_FACTS);
     try {
-      await openProfile(browser, data, { width: 1280, colorScheme: "light" }, async (page) => {
-        assert.equal(await page.locator("h1").textContent(), "sample <b>");
-        const kernels = await rowsOf(page, "Kernels");
-        assert.deepEqual(kernels.slice(1).map(([name, count, total]) => [name, count, total]), [
-          ["matmul", "10", "14.250"],
-          ["adamw", "2", "1.000"],
-        ]);
-        await page.getByRole("button", { name: "Count" }).click();
-        await page.getByRole("button", { name: "By module" }).click();
-        const modules = await rowsOf(page, "Kernels");
-        assert.deepEqual(modules.slice(1, 2).map((row) => row.slice(0, 2)), [
-          ["forward evoformer/*/pairTransition/linear: matmul", "4"],
-        ]);
-        assert.deepEqual(await rowsOf(page, "Tensors at the peak"), [
-          ["Place", "MiB", "Tensors"],
-          ["evoformer/1/pairTransition/linear", "0.01", "1"],
-          ["evoformer/0/pairTransition/linear", "0.00", "1"],
-          ["before the profile began", "0.00", "–"],
-        ]);
-        const timeline = await plotData(page, "timeline-plot");
-        assert.deepEqual(timeline.map(({ name, x }) => [name, x]), [
-          ["forward", [1.25, 1]],
-          ["recompute", [1]],
-          ["backward", [2, 2]],
-          ["outside", [0.5]],
-        ]);
-        const [roof, ...points] = await plotData(page, "roofline-plot");
-        assert.deepEqual(roof.y!.slice(1), [16, 16]);
-        assert.deepEqual(points.map(({ name, x, y }) => [name, x, y]), [
-          ["forward", [2], [32 / 4.25]],
-          ["recompute", [2], [8]],
-          ["backward", [6, 6], [12, 12]],
-        ]);
-        const [live] = await plotData(page, "memory-plot");
-        assert.equal(Math.max(...live.y as number[]), 13312 / 2 ** 20);
-        await Deno.mkdir(ARTIFACTS, { recursive: true });
-        await page.screenshot({ path: `${ARTIFACTS}/profile_laptop_light.png`, fullPage: true });
-      });
-      await openProfile(browser, data, { width: 390, colorScheme: "dark" }, async (page) => {
-        const [inside, width] = await page.evaluate(() => [
-          document.documentElement.scrollWidth,
-          globalThis.innerWidth,
-        ]);
-        assert.equal(inside, width, "the page scrolls sideways");
-        await page.screenshot({ path: `${ARTIFACTS}/profile_phone_dark.png`, fullPage: true });
-      });
+      await lookAtPage(
+        browser,
+        renderProfile(data),
+        { viewport: { width: 1280, height: 900 }, colorScheme: "light" },
+        async (page) => {
+          assert.equal(await page.locator("h1").textContent(), "sample <b>");
+          const kernels = await rowsOf(page, "Kernels");
+          assert.deepEqual(kernels.slice(1).map(([name, count, total]) => [name, count, total]), [
+            ["matmul", "10", "14.250"],
+            ["adamw", "2", "1.000"],
+          ]);
+          await page.getByRole("button", { name: "Count" }).click();
+          await page.getByRole("button", { name: "By module" }).click();
+          const modules = await rowsOf(page, "Kernels");
+          assert.deepEqual(modules.slice(1, 2).map((row) => row.slice(0, 2)), [
+            ["forward evoformer/*/pairTransition/linear: matmul", "4"],
+          ]);
+          assert.deepEqual(await rowsOf(page, "Tensors at the peak"), [
+            ["Place", "MiB", "Tensors"],
+            ["evoformer/1/pairTransition/linear", "0.01", "1"],
+            ["evoformer/0/pairTransition/linear", "0.00", "1"],
+            ["before the profile began", "0.00", "–"],
+          ]);
+          const timeline = await plotData(page, "timeline-plot");
+          assert.deepEqual(timeline.map(({ name, x }) => [name, x]), [
+            ["forward", [1.25, 1]],
+            ["recompute", [1]],
+            ["backward", [2, 2]],
+            ["outside", [0.5]],
+          ]);
+          const [roof, ...points] = await plotData(page, "roofline-plot");
+          assert.deepEqual(roof.y!.slice(1), [16, 16]);
+          assert.deepEqual(points.map(({ name, x, y }) => [name, x, y]), [
+            ["forward", [2], [32 / 4.25]],
+            ["recompute", [2], [8]],
+            ["backward", [6, 6], [12, 12]],
+          ]);
+          const [live] = await plotData(page, "memory-plot");
+          assert.equal(Math.max(...live.y as number[]), 13312 / 2 ** 20);
+          await Deno.mkdir(ARTIFACTS, { recursive: true });
+          await page.screenshot({ path: `${ARTIFACTS}/profile_laptop_light.png`, fullPage: true });
+        },
+      );
+      await lookAtPage(
+        browser,
+        renderProfile(data),
+        { viewport: { width: 390, height: 900 }, colorScheme: "dark" },
+        async (page) => {
+          const [inside, width] = await page.evaluate(() => [
+            document.documentElement.scrollWidth,
+            globalThis.innerWidth,
+          ]);
+          assert.equal(inside, width, "the page scrolls sideways");
+          await page.screenshot({ path: `${ARTIFACTS}/profile_phone_dark.png`, fullPage: true });
+        },
+      );
       const untimed = summarize({ ...sampleProfile(), clock: "none", memory: [], kernels: [] }, SAMPLE_FACTS);
-      await openProfile(browser, untimed, { width: 1280, colorScheme: "light" }, async (page) => {
+      await lookAtPage(browser, renderProfile(untimed), {
+        viewport: { width: 1280, height: 900 },
+        colorScheme: "light",
+      }, async (page) => {
         assert.match(
           await page.locator("header").textContent() ?? "",
           /has no timestamps: times of kernels are missing/,
@@ -122,11 +108,16 @@ Deno.test({
       });
       const facts = { ...SAMPLE_FACTS, parts: { kernels: false, memory: true }, roofs: null };
       const memoryOnly = summarize({ ...sampleProfile(), clock: "none" }, facts);
-      await openProfile(browser, memoryOnly, { width: 1280, colorScheme: "light" }, async (page) => {
-        assert.doesNotMatch(await page.locator("header").textContent() ?? "", /timestamps/);
-        assert.equal(await page.locator("#kernels, #timeline, #roofline, #compilations").count(), 0);
-        assert.equal(await page.locator("#memory, #peak").count(), 2);
-      });
+      await lookAtPage(
+        browser,
+        await renderProfile(memoryOnly),
+        { viewport: { width: 1280, height: 900 }, colorScheme: "light" },
+        async (page) => {
+          assert.doesNotMatch(await page.locator("header").textContent() ?? "", /timestamps/);
+          assert.equal(await page.locator("#kernels, #timeline, #roofline, #compilations").count(), 0);
+          assert.equal(await page.locator("#memory, #peak").count(), 2);
+        },
+      );
     } finally {
       await browser.close();
     }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { renderReport, type ReportData } from "../../../tools/report/report.ts";
-import { findChromium, startChromium, watchPage } from "../../_chromium.ts";
+import { findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
 import { sampleReport } from "./sample_report.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
@@ -42,32 +42,6 @@ function pageTest(
       }
     },
   });
-}
-
-/** Opens a report from a file, lets `look` see it, and checks that it asked for nothing else and reported no error. */
-async function openReport(
-  browser: Browser,
-  data: ReportData,
-  options: BrowserContextOptions,
-  look: (page: Page) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  const context = await browser.newContext(options);
-  try {
-    const url = `file://${folder}/report.html`;
-    await Deno.writeTextFile(`${folder}/report.html`, await renderReport(data));
-    const page = await context.newPage();
-    const { requests, complaints } = watchPage(page);
-    await page.route(/^(?!file:|data:|blob:)/, (route) => route.abort());
-    await page.goto(url);
-    await page.waitForFunction(() => document.documentElement.dataset.ready === "true", undefined, { timeout: 60_000 });
-    await look(page);
-    assert.deepEqual(requests.filter((request) => !/^(data|blob):/.test(request)), [url]);
-    assert.deepEqual(complaints, []);
-  } finally {
-    await context.close();
-    await Deno.remove(folder, { recursive: true });
-  }
 }
 
 /** Share of the canvas's pixels nearest in hue to each trace's colour, read back from WebGL. */
@@ -148,7 +122,7 @@ async function changeTheme(page: Page, colorScheme: "light" | "dark"): Promise<v
 pageTest("a report without targets shows the loss and the run", { webgl: false }, async (browser) => {
   const { targets: [{ loss }], ...rest } = sampleReport();
   const data: ReportData = { ...rest, targets: [], loss, leaveOneOut: undefined };
-  await openReport(browser, data, DESKTOP, async (page) => {
+  await lookAtPage(browser, renderReport(data), DESKTOP, async (page) => {
     const box = await page.locator("#loss-plot .plot-container").boundingBox();
     assert.ok(box && box.width > 200 && box.height > 200, JSON.stringify(box));
     assert.equal(await page.locator("#structure").count(), 0);
@@ -244,7 +218,7 @@ pageTest(
   "the report on a laptop",
   { webgl: true },
   (browser, step) =>
-    openReport(browser, sampleReport(), { ...DESKTOP, colorScheme: "light" }, async (page) => {
+    lookAtPage(browser, renderReport(sampleReport()), { ...DESKTOP, colorScheme: "light" }, async (page) => {
       await step("is drawn", async () => {
         await checkDrawn(page);
         await screenshot(page, "report_laptop_light");
@@ -291,7 +265,7 @@ pageTest(
   "the report on a phone",
   { webgl: true },
   (browser, step) =>
-    openReport(browser, sampleReport(), { ...PHONE, colorScheme: "dark" }, async (page) => {
+    lookAtPage(browser, renderReport(sampleReport()), { ...PHONE, colorScheme: "dark" }, async (page) => {
       await step("is drawn", async () => {
         await checkDrawn(page);
         await screenshot(page, "report_phone_dark");
@@ -309,7 +283,7 @@ pageTest(
   "without WebGL the traces are drawn flat and a sentence says so",
   { webgl: false },
   (browser) =>
-    openReport(browser, sampleReport(), PHONE, async (page) => {
+    lookAtPage(browser, renderReport(sampleReport()), PHONE, async (page) => {
       assert.match((await page.locator(".message").textContent())!, /no WebGL, so the traces are drawn flat/);
       const [first] = sampleReport().targets;
       for (const kind of ["predicted", "true"]) {
@@ -330,7 +304,7 @@ pageTest("a report of a prediction alone, and of a structure that cannot be read
   const alone = { id: "alone", sequence, residueNumbers, predictedCif, predictedDistances, methods: [] };
   const damaged = { ...second, id: "damaged", trueCif: "data_empty\n#\n" };
   const short: ReportData = { ...data, targets: [alone, damaged], leaveOneOut: undefined, limits: [], run: [] };
-  return openReport(browser, short, DESKTOP, async (page) => {
+  return lookAtPage(browser, renderReport(short), DESKTOP, async (page) => {
     const sections = await page.locator("section").evaluateAll((all) => all.map((element) => element.id));
     assert.deepEqual(sections, ["structure", "distances"]);
     assert.equal(await page.locator(".map").count(), 1);
