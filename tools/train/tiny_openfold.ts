@@ -1,0 +1,90 @@
+/** The small Evoformer as a training run sees it. */
+import { type Device, Key, type Tensor } from "../../core/mod.ts";
+import {
+  distanceLoss,
+  initTinyOpenFold,
+  loadTinyOpenFold,
+  parameterCount,
+  tinyOpenFold,
+  type TinyOpenFoldConfig,
+  type TinyOpenFoldInputs,
+  type TinyOpenFoldParams,
+} from "../../model/tiny_openfold/mod.ts";
+import { TINY_OPENFOLD } from "../fold/predict.ts";
+import type { Batch } from "./batches.ts";
+import type { Network } from "./network.ts";
+import { modelConfig, type ModelSettings } from "./settings.ts";
+
+/** A batch on the device. */
+export type DeviceBatch = {
+  /** What the model reads. */
+  readonly inputs: TinyOpenFoldInputs;
+  /** True distances, `[B, N_res, N_res, 1]`. */
+  readonly target: Tensor;
+  /** 1 where a distance counts, of the same shape. */
+  readonly lossMask?: Tensor;
+};
+
+/** Keys of a run: of its first parameters, and of its data. */
+export function runKeys(seed: number): { readonly params: Key; readonly data: Key } {
+  const [params, data] = Key.fromSeed(seed).split(2);
+  return { params, data };
+}
+
+/**
+ * The small Evoformer of given sizes.
+ *
+ * @throws {InputError} If sizes do not fit together.
+ */
+export function tinyOpenFoldNetwork(model: ModelSettings): Network<TinyOpenFoldParams, Batch> {
+  const config = modelConfig(model);
+  return {
+    name: TINY_OPENFOLD,
+    config,
+    sizes: referenceSizes(config),
+    parameters: parameterCount(config),
+    lossLabel: "Mean squared distance error (Å²)",
+    optimizer: "adamw",
+    init: (device, seed) => initTinyOpenFold(device, config, runKeys(seed).params),
+    load: (device, find) => loadTinyOpenFold(device, config, find),
+    lossOf(device, batch) {
+      const { inputs, target, lossMask } = upload(device, batch);
+      return (params) => distanceLoss(tinyOpenFold(params, inputs, config).distances, target, lossMask);
+    },
+  };
+}
+
+/** Puts a batch on the device; its tensors belong to the current scope. */
+export function upload(device: Device, batch: Batch): DeviceBatch {
+  const { size: b, numSeqs: s, numRes: l, pairChannels, msaMask, pairMask, lossMask } = batch;
+  return {
+    inputs: {
+      msaTokens: device.tensor(batch.msaTokens, [b, s, l], "i32"),
+      pairFeatures: device.tensor(batch.pairFeatures, [b, l, l, pairChannels]),
+      msaMask: msaMask && device.tensor(msaMask, [b, s, l]),
+      pairMask: pairMask && device.tensor(pairMask, [b, l, l]),
+    },
+    target: device.tensor(batch.distances, [b, l, l, 1]),
+    lossMask: lossMask && device.tensor(lossMask, [b, l, l, 1]),
+  };
+}
+
+/** The sizes under the names of the reference recipe's summary. */
+function referenceSizes(config: TinyOpenFoldConfig): Record<string, number> {
+  return {
+    vocab_size: config.vocabSize,
+    msa_dim: config.msaDim,
+    pair_dim: config.pairDim,
+    n_evoformer_blocks: config.nBlocks,
+    n_heads_msa: config.nHeadsMsa,
+    n_heads_pair: config.nHeadsPair,
+    msa_intermediate_dim: config.msaIntermediateDim,
+    pair_intermediate_dim: config.pairIntermediateDim,
+    outer_product_dim: config.outerProductDim,
+    max_seq_len: config.maxSeqLen,
+    n_seqs: config.nSeqs,
+    pair_input_dim: config.pairInputDim,
+    dropout: 0,
+    norm_eps: config.normEps,
+  };
+}
