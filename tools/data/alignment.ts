@@ -14,6 +14,11 @@ export interface Alignment {
   readonly deletions: readonly Int32Array[];
   /** Rows over all columns; lower case letters are insertions that stand in no column, as in A3M. */
   readonly aligned: readonly string[];
+  /**
+   * The line `#=GC RF` of a Stockholm file, a character a column: those of the profile or consensus have a letter or `x`,
+   * insertions `.` or `-`. It says nothing that rows and deletions need. @default none
+   */
+  readonly reference?: string;
 }
 
 /** Tokens of B, Z (acid or amide), U (selenocysteine), as AlphaFold reads them. */
@@ -27,9 +32,15 @@ const TOKENS: ReadonlyMap<string, number> = new Map(
 );
 
 /** Makes an alignment of rows that were checked to have equally many columns (capitals and `-`). */
-export function makeAlignment(source: string, names: readonly string[], aligned: readonly string[]): Alignment {
+export function makeAlignment(
+  source: string,
+  names: readonly string[],
+  aligned: readonly string[],
+  reference?: string,
+): Alignment {
   const view = queryView(aligned, 0);
-  return Object.freeze({ source, names: Object.freeze(names), aligned: Object.freeze(aligned), ...view });
+  const marks = reference === undefined ? {} : { reference };
+  return Object.freeze({ source, names: Object.freeze(names), aligned: Object.freeze(aligned), ...view, ...marks });
 }
 
 /**

@@ -229,7 +229,7 @@ function readAtoms(
 function coordinates(need: (name: string) => CifField, source: string, text: string | undefined) {
   const axes = ["Cartn_x", "Cartn_y", "Cartn_z"].map((name) => ({ name, field: need(name) }));
   const fail = (name: string, row: number, found: string): never => {
-    const line = text === undefined ? undefined : lineOfValue(text, `atom_site.${name}`, row);
+    const line = text === undefined ? undefined : lineOfValue(text, `atom_site.${name}`, row) ?? faultOf(text)?.line;
     throw new InputError(
       `${source}${line === undefined ? "" : ` line ${line}`}: ${name} of atom ${row + 1} is ${found}, expected ` +
         COORDINATE,

@@ -12,14 +12,17 @@ import { type Alignment, makeAlignment } from "./alignment.ts";
 const ROW = /^(\S+)\s+(\S+)$/;
 
 /**
- * Reads the first alignment of a Stockholm file; every letter stands in a column, `.`, `-`, `_` and `~` are gaps.
+ * Reads the first alignment of a Stockholm file; every letter stands in a column, `.`, `-`, `_` and `~` are gaps. The line
+ * `#=GC RF` is kept.
  *
- * @throws {InputError} If there is no row, a row has another length than the first, or a character outside the alphabet.
+ * @throws {InputError} If there is no row, a row has another length than the first, or a character outside the alphabet, or the
+ * line `#=GC RF` has another length.
  */
 export function parseStockholm(text: string, source: string): Alignment {
   const rows = new Map<string, { parts: string[]; line: number }>();
   const lines = splitLines(text);
   const block = new Set<string>(); // names since the last empty line
+  const reference: { text: string; line: number } = { text: "", line: 0 };
   let repeated: { name: string; line: number } | undefined;
   if (!lines.find((line) => line.trim() !== "")?.startsWith("# STOCKHOLM")) {
     throw new InputError(`${source} line 1: expected "# STOCKHOLM 1.0"`);
@@ -27,6 +30,8 @@ export function parseStockholm(text: string, source: string): Alignment {
   for (const [index, raw] of lines.entries()) {
     const line = raw.trim();
     if (line === "") block.clear();
+    const [, marks] = /^#=GC\s+RF\s+(\S+)$/.exec(line) ?? [];
+    if (marks !== undefined) [reference.text, reference.line] = [reference.text + marks, index + 1];
     if (line === "" || line.startsWith("#")) continue;
     if (line === "//") break;
     const [, name, letters] = ROW.exec(line) ?? [];
@@ -66,5 +71,11 @@ export function parseStockholm(text: string, source: string): Alignment {
         `expected ${aligned[0].length} as in row 1 "${names[0]}"`,
     );
   });
-  return checked(makeAlignment(source, names, aligned));
+  const { text: marks, line } = reference;
+  if (marks !== "" && marks.length !== aligned[0].length) {
+    throw new InputError(
+      `${source} line ${line}: #=GC RF has ${marks.length} columns, expected ${aligned[0].length} as in row 1`,
+    );
+  }
+  return checked(makeAlignment(source, names, aligned, marks === "" ? undefined : marks));
 }

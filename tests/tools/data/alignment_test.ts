@@ -29,9 +29,13 @@ Deno.test("parseAlignment() shows FASTA and Stockholm over the query's residues"
   assert.deepEqual(deletions(fasta), [[0, 0, 0], [1, 0, 1]]);
   assert.deepEqual(fasta.aligned, ["-MK-V", "AM-TV"]);
   const stockholm = parseAlignment(
-    "# STOCKHOLM 1.0\n#=GF ID x\n#=GS q DE words\nq .Mk\nh AM-\n\nq -V\nh TV\n#=GC RF xxxxx\n//\nrest\n",
+    "# STOCKHOLM 1.0\n#=GF ID x\n#=GS q DE words\nq .Mk\nh AM-\n\nq -V\nh TV\n#=GC RF .x\n//\nrest\n".replace(
+      "h AM-\n",
+      "h AM-\n#=GC RF .xx\n",
+    ),
     "x.sto",
   );
+  assert.deepEqual([stockholm.reference, fasta.reference], [".xx.x", undefined]);
   assert.deepEqual([stockholm.names, stockholm.rows], [["q", "h"], ["MKV", "M-V"]]);
   assert.deepEqual(deletions(stockholm), deletions(fasta));
   const lowerCase = parseAlignment(">q\nmk.v\n>h\nMKTv\n", "x.fasta");
@@ -85,6 +89,11 @@ const bad: [string, string, RegExp][] = [
   ["nothing", "", /x\.a3m is empty, expected an alignment/],
   ["spaces", " \n\t\n", /x\.a3m is empty/],
   ["prose", "hello\n", /x\.a3m line 1: expected ">" and a name, found "hello"/],
+  [
+    "a short line RF",
+    "# STOCKHOLM 1.0\nq MKV\n#=GC RF xx\n//",
+    /line 3: #=GC RF has 2 columns, expected 3 as in row 1$/,
+  ],
   [
     "a name twice in a block",
     "# STOCKHOLM 1.0\n\nq MKV\nq MKV\nh MKV\n//\n",

@@ -28,6 +28,8 @@ export interface NetworkInputs extends SequenceFeatures {
   readonly msa_feat: Float32Array;
   /** 1 everywhere, `[N_clust, N_res]`. */
   readonly msa_mask: Float32Array;
+  /** 1 for every row, `[N_clust]`. */
+  readonly msa_row_mask: Float32Array;
   /** Tokens before residues were hidden, `[N_clust, N_res]`. */
   readonly true_msa: Int32Array;
   /** 1 where a residue was hidden, `[N_clust, N_res]`. */
@@ -36,6 +38,8 @@ export interface NetworkInputs extends SequenceFeatures {
   readonly extra_msa: Int32Array;
   /** 1 everywhere, `[N_extra, N_res]`. */
   readonly extra_msa_mask: Float32Array;
+  /** 1 for every row, `[N_extra]`. */
+  readonly extra_msa_row_mask: Float32Array;
   /** `[N_extra, N_res]` */
   readonly extra_has_deletion: Float32Array;
   /** `[N_extra, N_res]` */
@@ -108,10 +112,12 @@ export function makeNetworkInputs(
     seq_mask: new Float32Array(columns).fill(1),
     msa_feat: makeMsaFeat(masked.msa, centers.deletions, summary),
     msa_mask: new Float32Array(masked.msa.length).fill(1),
+    msa_row_mask: new Float32Array(selected.length).fill(1),
     true_msa: masked.true_msa,
     bert_mask: masked.bert_mask,
     extra_msa: takeRows(extra.msa, columns, kept),
     extra_msa_mask: new Float32Array(kept.length * columns).fill(1),
+    extra_msa_row_mask: new Float32Array(kept.length).fill(1),
     extra_has_deletion: deletions.has_deletion,
     extra_deletion_value: deletions.deletion_value,
   };

@@ -64,10 +64,12 @@ export const FEATURE_AXES: Readonly<Record<string, readonly (FeatureAxis | numbe
 
   msa_feat: [...CLUSTERS, 49],
   msa_mask: CLUSTERS,
+  msa_row_mask: ["clusters"],
   true_msa: CLUSTERS,
   bert_mask: CLUSTERS,
   extra_msa: EXTRA,
   extra_msa_mask: EXTRA,
+  extra_msa_row_mask: ["extra"],
   extra_has_deletion: EXTRA,
   extra_deletion_value: EXTRA,
 

@@ -13,6 +13,7 @@ import {
 } from "../../../../tools/data/features/msa.ts";
 import { makeDeletionFeatures, makeMsaFeat, makeTargetFeat } from "../../../../tools/data/features/msa_feat.ts";
 import { makeNetworkInputs, sampleMsaRows } from "../../../../tools/data/features/network_inputs.ts";
+import { windowFeatures } from "../../../../tools/data/features/window.ts";
 import { parseStockholm } from "../../../../tools/data/stockholm.ts";
 
 /** Tokens below a number, different for each seed. */
@@ -170,6 +171,11 @@ Deno.test("makeNetworkInputs() gives the same features for the same key, and eve
   assert.notDeepEqual(inputs.true_msa, make(2).true_msa);
   assert.equal(inputs.msa_feat.length, 8 * columns * 49);
   assert.equal(inputs.extra_msa.length, 20 * columns);
+  assert.deepEqual([inputs.msa_row_mask, inputs.extra_msa_row_mask], [8, 20].map((n) => new Float32Array(n).fill(1)));
+  const filled = windowFeatures({ ...inputs }, { residues: columns, clusters: 8, extra: 20 }, {
+    clusters: { start: 0, size: 10 },
+  });
+  assert.deepEqual(filled.msa_row_mask, Float32Array.of(1, 1, 1, 1, 1, 1, 1, 1, 0, 0), "filled rows are masked");
   assert.deepEqual(inputs.true_msa.slice(0, columns), correctMsaRestypes(msa.msa.slice(0, columns)));
   const all = makeNetworkInputs(sequence, msa, Key.fromSeed(3), { maxMsaClusters: 100, maskedMsa: false });
   assert.equal(all.true_msa.length, 60 * columns);

@@ -1,0 +1,146 @@
+/**
+ * Reads INDEX files of PDBbind: structures of complexes and how strongly their ligands bind.
+ *
+ * Source: PDBbind v.2019, `INDEX_general_PL_data`, `INDEX_general_PL`, `INDEX_general_PL_name`.
+ */
+import { InputError } from "../errors.ts";
+import { readPiecesMaybeGzip } from "../files.ts";
+import { linesOf } from "./_lines.ts";
+
+/** One complex of an INDEX file. */
+export interface PdbbindEntry {
+  /** PDB code in lower case. */
+  readonly id: string;
+  /** Line of the file, from 1. */
+  readonly line: number;
+  /** Resolution; missing for structures by NMR. */
+  readonly resolutionAngstrom?: number;
+  /** Year of release. */
+  readonly year: number;
+  /** -log10 of the constant in mol/l: the file's, or computed where the file has none. */
+  readonly value: number;
+  /** What was measured. */
+  readonly kind: "Kd" | "Ki" | "IC50";
+  /** How the measured value stands to the one written: `=`, `<`, `>`, `~`, `<=` or `>=`. */
+  readonly relation: string;
+  /** The constant as written, in mol/l. */
+  readonly concentrationMolar: number;
+  /** Names of the ligand, as written in brackets. */
+  readonly ligand: string;
+  /** What stands behind the ligand, such as `covalent complex`. */
+  readonly comment: string;
+}
+
+/** Name and protein of one complex. */
+export interface PdbbindName {
+  /** PDB code in lower case. */
+  readonly id: string;
+  /** Line of the file, from 1. */
+  readonly line: number;
+  /** Year of release. */
+  readonly year: number;
+  /** Accession in UniProt; missing where the file has dashes. */
+  readonly uniprot?: string;
+  /** Name of the protein. */
+  readonly protein: string;
+}
+
+const UNITS: Readonly<Record<string, number>> = { M: 0, mM: -3, uM: -6, nM: -9, pM: -12, fM: -15 };
+
+/** Beginning of a line with data: code, resolution, year, perhaps -logKd/Ki, and the measured constant. */
+export const PDBBIND_LINE =
+  /^\s*([0-9][A-Za-z0-9]{3})\s+(\d*\.?\d+|NMR)\s+(\d{4})\s+(?:(-?\d*\.?\d+)\s+)?(Kd|Ki|IC50)([=<>~]{1,2})(\d*\.?\d+(?:[eE][+-]?\d+)?)([munpfµ]?M)(?![A-Za-z])/;
+
+const NAME_LINE = /^\s*([0-9][A-Za-z0-9]{3})\s+(\d{4})\s+(\S+)\s+(.*\S)\s*$/;
+
+/** `// 1abc.pdf (LIG) remark`; names of ligands may have brackets themselves. */
+const REFERENCE = /^\s*\/\/\s*\S+\s*(?:\((.*)\))?\s*([^()]*)$/;
+
+/**
+ * Reads INDEX files with data, with the column -logKd/Ki or without.
+ *
+ * @throws {InputError} If the file cannot be read, has no entry, or a line is of another form; names the line.
+ */
+export async function readPdbbindIndex(path: string): Promise<PdbbindEntry[]> {
+  const entries: PdbbindEntry[] = [];
+  for await (const entry of pdbbindEntries(readPiecesMaybeGzip(path), path)) entries.push(entry);
+  return entries;
+}
+
+/**
+ * Reads an INDEX file with data, line by line; see {@linkcode readPdbbindIndex}.
+ *
+ * @param source Name of the file, for messages.
+ * @throws {InputError} As {@linkcode readPdbbindIndex} does.
+ */
+export async function* pdbbindEntries(
+  pieces: AsyncIterable<Uint8Array>,
+  source: string,
+): AsyncGenerator<PdbbindEntry> {
+  for await (const { text, number } of dataLines(pieces, source)) {
+    const match = PDBBIND_LINE.exec(text);
+    if (match === null) {
+      throw unexpected(source, number, text, 'a line such as "2tpi  2.10  1982  Kd=49uM  // 2tpi.pdf (2-mer)"');
+    }
+    const [start, id, resolution, year, given, kind, relation, amount, unit] = match;
+    const concentrationMolar = Number(`${amount}e${UNITS[unit.replace("µ", "u")]}`);
+    const value = given === undefined ? -Math.log10(concentrationMolar) : Number(given);
+    if (!(concentrationMolar > 0 && Number.isFinite(concentrationMolar) && Number.isFinite(value))) {
+      throw unexpected(source, number, text, "a constant above 0 and its logarithm, both finite");
+    }
+    const [, ligand = "", comment = ""] = REFERENCE.exec(text.slice(start.length)) ?? [];
+    yield {
+      id: id.toLowerCase(),
+      line: number,
+      resolutionAngstrom: resolution === "NMR" ? undefined : Number(resolution),
+      year: Number(year),
+      value,
+      kind: kind as PdbbindEntry["kind"],
+      relation,
+      concentrationMolar,
+      ligand: ligand.trim(),
+      comment: comment.trim(),
+    };
+  }
+}
+
+/**
+ * Reads INDEX files with names of proteins.
+ *
+ * @throws {InputError} As {@linkcode readPdbbindIndex} does.
+ */
+export async function readPdbbindNames(path: string): Promise<PdbbindName[]> {
+  const names: PdbbindName[] = [];
+  for await (const { text, number } of dataLines(readPiecesMaybeGzip(path), path)) {
+    const match = NAME_LINE.exec(text);
+    if (match === null) {
+      throw unexpected(path, number, text, 'a line such as "1n4k  2002  P11881  NAME OF THE PROTEIN"');
+    }
+    const [, id, year, uniprot, protein] = match;
+    names.push({
+      id: id.toLowerCase(),
+      line: number,
+      year: Number(year),
+      uniprot: /^-+$/.test(uniprot) ? undefined : uniprot,
+      protein,
+    });
+  }
+  return names;
+}
+
+/** Lines that are neither empty nor remarks. */
+async function* dataLines(pieces: AsyncIterable<Uint8Array>, source: string) {
+  let isEmpty = true;
+  for await (const line of linesOf(pieces, source)) {
+    if (line.text.trim() === "" || line.text.startsWith("#")) continue;
+    isEmpty = false;
+    yield line;
+  }
+  if (isEmpty) throw new InputError(`${source} has no entry, expected lines of an INDEX file of PDBbind`);
+}
+
+function unexpected(source: string, line: number, text: string, expected: string): InputError {
+  return new InputError(
+    `${source} line ${line}: found ${JSON.stringify(text.trim().slice(0, 60))}, expected ${expected}`,
+  );
+}

@@ -1,0 +1,342 @@
+/**
+ * Reads tables: CSV and TSV with a line of names, among them tables of labels and ColabFold's lists of jobs.
+ *
+ * Files are read row by row, plain or packed with gzip.
+ */
+import { CsvError, type Info, parse } from "csv-parse";
+import { pipeline, Readable } from "node:stream";
+import { InputError } from "../errors.ts";
+import { readPiecesMaybeGzip } from "../files.ts";
+import { PDBBIND_LINE, pdbbindEntries } from "./pdbbind.ts";
+
+/** One row of a table. */
+export interface TableRow {
+  /** File it comes from, for messages. */
+  readonly source: string;
+  /** Line on which it begins, from 1. */
+  readonly line: number;
+  /** Cells without white space around them, by the names of their columns in lower case, in the file's order. */
+  readonly cells: ReadonlyMap<string, string>;
+}
+
+/** A target as a table describes it. */
+export interface TableTarget extends TableRow {
+  /** Name; from columns that hold PDB codes in lower case. */
+  readonly id: string;
+  /** Sequences of the chains, capitals; empty if the table has none. */
+  readonly sequences: readonly string[];
+  /** What a model shall learn to predict, in the table's unit. */
+  readonly label?: number;
+  /** Resolution of the structure. */
+  readonly resolutionAngstrom?: number;
+  /** Year in which the structure was released. */
+  readonly year?: number;
+  /** Name of its family. */
+  readonly family?: string;
+  /** Name of the chain to take from the structure. */
+  readonly chain?: string;
+  /** Path of its alignment, as written. */
+  readonly alignment?: string;
+}
+
+/** Choices of {@linkcode readTargetTable}. */
+export interface TargetTableOptions {
+  /** Name of the column with the labels. @default the first of `affinity`, `label`, `value`, `y`, `pkd` that is there */
+  readonly label?: string;
+  /** Refuse a table, or row, without a label. @default false, true if `label` is given */
+  readonly needLabel?: boolean;
+  /** Is told of rows that cannot be used, which are then left out. @default they are thrown */
+  readonly onBadRow?: (row: TableRow, error: InputError) => void;
+}
+
+/** Names that the columns may have, in lower case; of several in a table the first counts. */
+const COLUMNS = {
+  id: ["id", "pdb_id", "pdbid", "pdb", "pdb_code", "name", "target"],
+  sequence: ["sequence", "seq"],
+  label: ["affinity", "label", "value", "y", "pkd", "pki", "-logkd/ki"],
+  resolution: ["resolution", "resolution_angstrom"],
+  year: ["year", "release_year"],
+  family: ["family"],
+  chain: ["chain", "chain_id"],
+  alignment: ["a3mpath", "msa", "alignment"],
+} as const;
+
+/** Columns whose ids are PDB codes, for which capitals mean nothing. */
+const PDB_COLUMNS: readonly string[] = ["pdb_id", "pdbid", "pdb", "pdb_code"];
+
+/** Longest record: an opening quote that is never closed takes the rest of the file for one cell. */
+const MAX_RECORD = 1 << 20;
+
+/** What csv-parse's codes say, without the bytes that it found. */
+const FAULTS: Readonly<Record<string, string>> = {
+  CSV_QUOTE_NOT_CLOSED: "the file ends inside a cell whose quote is not closed",
+  INVALID_OPENING_QUOTE: "a quote stands inside a cell that does not begin with one",
+  CSV_INVALID_CLOSING_QUOTE: "something stands between a closing quote and the end of its cell",
+  CSV_NON_TRIMABLE_CHAR_AFTER_CLOSING_QUOTE: "something stands between a closing quote and the end of its cell",
+  CSV_MAX_RECORD_SIZE: `a row has more than ${MAX_RECORD} bytes; is a quote opened that is never closed?`,
+};
+
+/** Enough characters of a file to see what kind of table it is. */
+const PEEK = 1 << 16;
+
+/** A column that must be there, or a list of names of which one must. */
+export type NeededColumn = string | readonly string[];
+
+/**
+ * Reads the rows of a CSV or TSV file; the first line has the names of the columns and tells commas, tabs and
+ * semicolons apart.
+ *
+ * A byte order mark and lines that end in CRLF are accepted, empty lines are left out.
+ *
+ * @param needed Columns that must be there.
+ * @throws {InputError} If the file cannot be read, is empty, lacks a column or has it twice, a row has another number of
+ * cells, or a quote is not closed; the message names the line, and the columns found and needed.
+ */
+export async function* readTableRows(path: string, needed: readonly NeededColumn[] = []): AsyncGenerator<TableRow> {
+  yield* parseTableRows(readPiecesMaybeGzip(path), path, needed);
+}
+
+/**
+ * Reads the rows of a table that comes in pieces; see {@linkcode readTableRows}.
+ *
+ * @param pieces Bytes of the file.
+ * @param source Name of the file, for messages.
+ * @throws {InputError} As {@linkcode readTableRows} does.
+ */
+export async function* parseTableRows(
+  pieces: AsyncIterable<Uint8Array>,
+  source: string,
+  needed: readonly NeededColumn[] = [],
+): AsyncGenerator<TableRow> {
+  const [first, all] = await peek(pieces, source);
+  const parser = parse({
+    bom: true,
+    delimiter: delimiterOf(first),
+    info: true,
+    maxRecordSize: MAX_RECORD,
+    recordDelimiter: ["\r\n", "\n", "\r"],
+    relaxColumnCount: true,
+    skipEmptyLines: true,
+    trim: true,
+  });
+  pipeline(Readable.from(all), parser, () => {}); // errors arrive by the loop
+  let columns: readonly string[] | undefined;
+  let rows = 0;
+  let countedTwice = 0;
+  try {
+    for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: Info }>) {
+      const inside = record.join("").match(/\r\n|\n|\r/g) ?? [];
+      countedTwice += inside.filter((end) => end === "\r\n").length; // csv-parse takes both for ends of lines
+      const line = info.lines - countedTwice - inside.length;
+      if (columns === undefined) {
+        columns = checkHeader(record, needed, `${source} line ${line}`);
+        continue;
+      }
+      if (record.every((cell) => cell === "")) continue;
+      if (record.length !== columns.length) {
+        throw new InputError(
+          `${source} line ${line} has ${record.length} cells, expected ${columns.length}: ${listOf(columns)}`,
+        );
+      }
+      rows++;
+      yield { source, line, cells: new Map(columns.map((column, k) => [column, record[k]])) };
+    }
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    const found = FAULTS[error.code] ?? `this is no CSV (${error.code})`;
+    throw new InputError(`${source} line ${error.lines}: ${found}`);
+  }
+  if (columns === undefined) {
+    const names = needed.length > 0 ? `: ${wanted(needed)}` : "";
+    throw new InputError(`${source} is empty, expected a table whose first line names its columns${names}`);
+  }
+  if (rows === 0) throw new InputError(`${source} has no row below the names of its columns`);
+}
+
+/**
+ * Reads targets from a table of labels (`pdb_id,affinity[,resolution,year,sequence,…]`), a list of jobs of ColabFold
+ * (`id,sequence` with `:` between chains) or an INDEX file of PDBbind.
+ *
+ * @throws {InputError} As {@linkcode readTableRows} does, or if an id is missing, a label, year or resolution is not a
+ * number, or a sequence has a character other than a letter; the message names the line.
+ */
+export async function* readTargetTable(
+  path: string,
+  options: TargetTableOptions = {},
+): AsyncGenerator<TableTarget> {
+  const [first, pieces] = await peek(readPiecesMaybeGzip(path), path);
+  if (looksLikePdbbind(first)) {
+    for await (const entry of pdbbindEntries(pieces, path)) {
+      if (options.label !== undefined) {
+        throw new InputError(`${path} is an INDEX file of PDBbind, which has no column "${options.label}"`);
+      }
+      yield { ...entry, source: path, label: entry.value, sequences: [], cells: new Map() };
+    }
+    return;
+  }
+  const labels = options.label === undefined ? COLUMNS.label : [options.label.toLowerCase()];
+  const needLabel = options.needLabel ?? options.label !== undefined;
+  for await (const row of parseTableRows(pieces, path, needLabel ? [COLUMNS.id, labels] : [COLUMNS.id])) {
+    let target: TableTarget;
+    try {
+      target = targetOf(row, labels, needLabel);
+    } catch (error) {
+      if (!options.onBadRow || !(error instanceof InputError)) throw error;
+      options.onBadRow(row, error);
+      continue;
+    }
+    yield target;
+  }
+}
+
+/**
+ * A cell as a number, in decimal or with an exponent; `undefined` if it is empty or there is no such column.
+ *
+ * @throws {InputError} If it is anything else: words, `nan`, `inf`, a decimal comma; names line and column.
+ */
+export function numberCell(row: TableRow, column: string): number | undefined {
+  const cell = row.cells.get(column.toLowerCase()) ?? "";
+  if (cell === "") return undefined;
+  const value = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(cell) ? Number(cell) : NaN;
+  if (Number.isFinite(value)) return value;
+  throw new InputError(
+    `${row.source} line ${row.line}: column "${column}" has ${JSON.stringify(shortened(cell))}, expected a number`,
+  );
+}
+
+/**
+ * Sequences of the chains in a text with `:` between them, as capitals; white space and a `*` at the end of each go.
+ *
+ * @param place Words for messages: file and line.
+ * @throws {InputError} If a chain is empty or has a character other than a letter.
+ */
+export function chainsOf(text: string, place: string): string[] {
+  return text.split(":").map((part, index) => {
+    const chain = part.replace(/\s+/g, "").replace(/\*$/, "").toUpperCase();
+    if (chain === "") throw new InputError(`${place}: chain ${index + 1} of the sequence is empty, expected letters`);
+    const at = chain.search(/[^A-Z]/);
+    if (at < 0) return chain;
+    throw new InputError(
+      `${place}: the sequence has ${JSON.stringify(chain[at])} at residue ${at + 1} of chain ${
+        index + 1
+      }, expected letters, and ":" between chains`,
+    );
+  });
+}
+
+function targetOf(row: TableRow, labels: readonly string[], needLabel: boolean): TableTarget {
+  const place = `${row.source} line ${row.line}`;
+  const find = (names: readonly string[]): string | undefined => names.find((name) => row.cells.has(name));
+  const text = (names: readonly string[]): string | undefined => row.cells.get(find(names) ?? "") || undefined;
+  const number = (names: readonly string[]): number | undefined => numberCell(row, find(names) ?? "");
+  const idColumn = find(COLUMNS.id) ?? "";
+  const id = row.cells.get(idColumn) ?? "";
+  if (id === "") throw new InputError(`${place}: column "${idColumn}" is empty, expected a name`);
+  const label = number(labels);
+  if (needLabel && label === undefined) {
+    throw new InputError(`${place}: column "${find(labels)}" of "${id}" is empty, expected a number`);
+  }
+  const year = number(COLUMNS.year);
+  if (year !== undefined && !(Number.isInteger(year) && year >= 1900 && year <= 2200)) {
+    throw new InputError(`${place}: column "${find(COLUMNS.year)}" has ${year}, expected a year`);
+  }
+  const resolution = isNmr(text(COLUMNS.resolution)) ? undefined : number(COLUMNS.resolution);
+  if (resolution !== undefined && !(resolution > 0)) {
+    throw new InputError(
+      `${place}: column "${find(COLUMNS.resolution)}" has ${resolution}, expected Å above 0, or NMR`,
+    );
+  }
+  const sequence = text(COLUMNS.sequence);
+  return {
+    ...row,
+    id: PDB_COLUMNS.includes(idColumn) ? id.toLowerCase() : id,
+    sequences: sequence === undefined ? [] : chainsOf(sequence, place),
+    label,
+    resolutionAngstrom: resolution,
+    year,
+    family: text(COLUMNS.family),
+    chain: text(COLUMNS.chain),
+    alignment: text(COLUMNS.alignment),
+  };
+}
+
+/** Names of the columns in lower case, each once, with those needed among them. */
+function checkHeader(record: readonly string[], needed: readonly NeededColumn[], place: string): string[] {
+  const columns = record.map((name) => name.toLowerCase());
+  const twice = columns.find((name, k) => columns.indexOf(name) !== k);
+  if (twice !== undefined) throw new InputError(`${place} names the column "${twice}" twice: ${listOf(columns)}`);
+  const missing = needed.filter((names) => ![names].flat().some((name) => columns.includes(name.toLowerCase())));
+  if (missing.length === 0) return columns;
+  throw new InputError(
+    `${place} has the columns ${listOf(columns.map((name) => shortened(name)))}; needed: ${wanted(needed)}`,
+  );
+}
+
+/** The separator that the first line has most often. */
+function delimiterOf(start: string): string {
+  const line = start.replace(/^\uFEFF/, "").trimStart().split(/\r|\n/, 1)[0];
+  const counts = [",", "\t", ";"].map((mark) => ({ mark, count: line.split(mark).length }));
+  return counts.reduce((best, next) => next.count > best.count ? next : best).mark;
+}
+
+/**
+ * Whether a file is an INDEX file of PDBbind and no table with separators.
+ *
+ * @throws {InputError} If it cannot be read.
+ */
+export async function isPdbbindIndex(path: string): Promise<boolean> {
+  for await (const piece of readPiecesMaybeGzip(path)) return looksLikePdbbind(new TextDecoder().decode(piece));
+  return false;
+}
+
+function looksLikePdbbind(start: string): boolean {
+  const lines = start.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/).slice(0, 100);
+  const line = lines.find((line) => line.trim() !== "" && !line.startsWith("#"));
+  return line === undefined ? lines[0].startsWith("#") : PDBBIND_LINE.test(line);
+}
+
+function isNmr(text: string | undefined): boolean {
+  return text?.toUpperCase() === "NMR";
+}
+
+/** The beginning of a file as text, at least a line of it if there is one, and all of it. */
+async function peek(
+  pieces: AsyncIterable<Uint8Array>,
+  source: string,
+): Promise<[string, AsyncIterable<Uint8Array>]> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  const start: Uint8Array[] = [];
+  const decoder = new TextDecoder();
+  let text = "";
+  while (text.length < PEEK && !/[\r\n]/.test(text.trimStart())) {
+    const { done, value } = await iterator.next();
+    if (done) break;
+    if (start.length === 0 && /^(?:255,254|254,255)$/.test(`${value.subarray(0, 2)}`)) {
+      throw new InputError(`${source} line 1: the text is in UTF-16, expected UTF-8 (in Excel: "CSV UTF-8")`);
+    }
+    start.push(value);
+    text += decoder.decode(value, { stream: true });
+  }
+  const all = async function* () {
+    try {
+      yield* start;
+      yield* { [Symbol.asyncIterator]: () => iterator };
+    } finally {
+      await iterator.return?.();
+    }
+  };
+  return [text, all()];
+}
+
+function listOf(columns: readonly string[]): string {
+  const shown = columns.slice(0, 20).map((name) => /^$|[\r\n]/.test(name) ? JSON.stringify(name) : name).join(", ");
+  return columns.length > 20 ? `${shown} and ${columns.length - 20} more` : shown;
+}
+
+function wanted(needed: readonly NeededColumn[]): string {
+  return needed.map((names) => [names].flat().join(" or ")).join("; and ");
+}
+
+function shortened(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
