@@ -22,7 +22,7 @@ export interface AlignmentTokens {
 
 /** Tells what an alignment holds. */
 export function inspectAlignment(alignment: Alignment, maps: boolean): Inspection {
-  const { source, names, rows, deletions } = alignment;
+  const { source, names, rows, deletions, reference } = alignment;
   const features = makeMsaFeatures([alignment]);
   const tokens = { sequence: rows[0], types: correctMsaRestypes(features.msa) };
   const inserted = deletions.reduce((sum, row) => sum + row.reduce((a, b) => a + b, 0), 0);
@@ -35,6 +35,7 @@ export function inspectAlignment(alignment: Alignment, maps: boolean): Inspectio
       { key: "querySequence", label: "Sequence", value: rows[0] },
       { key: "rows", label: "Rows", value: rows.length },
       ...facts,
+      { key: "profileColumns", label: "Columns of the profile (RF)", value: reference?.replace(/[.\-_~]/g, "").length },
       { key: "insertedResidues", label: "Inserted residues", value: inserted },
     ],
     ...rest,

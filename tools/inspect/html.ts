@@ -39,6 +39,7 @@ svg image { image-rendering: pixelated; }
 .grid { stroke: var(--line); } .frame { fill: none; stroke: var(--line); }
 .coverage { fill: var(--coverage); } .depth { fill: none; stroke: var(--depth); stroke-width: 2; }
 .conservation circle { fill: var(--conservation); } .identity { fill: var(--coverage); }
+@media (max-width: 700px) { section { overflow-x: auto; } svg { min-width: 620px; } }
 .key { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin: 0 5px 0 12px; }
 footer { margin-top: 22px; color: var(--muted); font-size: 0.85rem; }
 `;

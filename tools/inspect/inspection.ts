@@ -68,7 +68,7 @@ export interface Inspection {
 }
 
 /** Most rows of a table that the terminal gets; JSON and HTML have all. */
-const SHOWN_ROWS = 40;
+const SHOWN_ROWS = 60;
 
 /** Longest cell in the terminal, and longest one at the end of its line. */
 const SHOWN_LETTERS = 60, SHOWN_LAST = 300;
