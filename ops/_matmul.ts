@@ -6,8 +6,6 @@ import { padded, readRegion } from "./_region.ts";
 import { type Epilogue, matmulKernel, tileOf } from "./matmul.wgsl.ts";
 import { matmulClass, type MatmulTile, tuningOf } from "./matmul_tiles.ts";
 
-const NO_EPILOGUE: Epilogue = { bias: false, activation: "none", gate: false, residual: false, keepPre: false };
-
 /** Operands and sizes of a batch of products C[m, n] = sum over k of A[m, k] B[k, n]. */
 export interface Product {
   readonly a: Tensor;
@@ -30,7 +28,7 @@ export interface Product {
     readonly bShared?: "inner" | "all";
   };
   readonly bias?: Tensor;
-  readonly activation?: Epilogue["activation"];
+  readonly activation?: "relu" | "gelu" | "sigmoid";
   readonly gate?: Tensor;
   readonly residual?: Tensor;
   /** Element of `a` and of `b` at which the first matrix starts; multiples of four. @default 0 */
@@ -86,38 +84,29 @@ function runAligned(
   const { out, offset } = product.into ??
     { out: device.empty([batch, m, n], splits > 1 ? "f32" : product.dtype), offset: 0 };
   const pre = keepPre ? device.empty([batch, m, n]) : undefined;
-  const epilogue = {
-    bias: !!bias,
-    activation: product.activation ?? "none",
-    gate: !!gate,
-    residual: !!residual,
-    keepPre,
-  };
   const ragged = k % 4 !== 0 && (aTransposed || !bTransposed);
-  const kernel = matmulKernel({
-    tile,
-    subgroupSize,
-    aTransposed,
-    bTransposed,
-    ragged,
-    epilogue: plain ? NO_EPILOGUE : epilogue,
-  });
+  const epilogue = epilogueOf(product);
   const strides = (size: number, shared: "inner" | "all" | undefined): [number, number] =>
     splits > 1 ? [0, size] : shared === "all" ? [0, 0] : shared === "inner" ? [size, 0] : [size * inner, size];
   const [aOuter, aInner] = strides(aSize, aShared);
   const [bOuter, bInner] = strides(bSize, bShared);
-  const uniforms = { N4: n / 4, K: kPart, tilesN, aLd: aLd / 4, aOuter, aInner, bLd: bLd / 4, bOuter, bInner };
+  const uniforms = {
+    ...{ N4: n / 4, K: kPart, tilesN, aLd: aLd / 4, aOuter, aInner, bLd: bLd / 4, bOuter, bInner },
+    ...{ hasBias: Number(!!bias), isRelu: Number(product.activation === "relu") },
+  };
   const aOffset = product.aOffset ?? 0, bOffset = product.bOffset ?? 0;
   const run = (
-    bindings: Readonly<Record<string, Tensor>>,
+    bindings: Readonly<Record<string, Tensor>> & { readonly b: Tensor },
     offsets: { readonly a: number; readonly b: number; readonly c: number },
     { rows, count, more }: { readonly rows: number; readonly count: number; readonly more: Record<string, number> },
   ) => {
     const tilesM = Math.ceil(rows / tileM);
     const tiles = tilesM * tilesN * count;
     const share = rows * count / (m * batch);
+    const oddRows = aTransposed && rows % 4 !== 0;
+    const kernel = matmulKernel({ tile, subgroupSize, aTransposed, bTransposed, ragged, oddRows, epilogue });
     device.run(kernel, {
-      bindings: { ...bindings, ...(bias && { bias }) },
+      bindings: { ...bindings, ...(epilogue.bias && { bias: bias ?? bindings.b }) },
       uniforms: {
         ...uniforms,
         ...{ M: rows, tilesM, tiles, aOffset: offsets.a / 4, bOffset: offsets.b / 4, cOffset: offsets.c / 4 },
@@ -161,6 +150,26 @@ function runAligned(
     }
   }
   return splits > 1 ? { out: reduceMiddle("sum", out, [1, splits, m * n]) } : { out, pre };
+}
+
+/**
+ * What a kernel does besides the product. Those of linear layers can add a bias, whether or not this one has one; where
+ * it has none they get B in its place, and do not use it.
+ */
+function epilogueOf(
+  { aTransposed, bTransposed, b, bias, activation, gate, residual, keepPre = false }: Product,
+): Epilogue {
+  return {
+    bias: !!bias || (!aTransposed && !!bTransposed && b.dtype === "f32"),
+    activation: activation && activation !== "relu"
+      ? activation
+      : activation || !(gate || residual || keepPre)
+      ? "switched"
+      : "none",
+    gate: !!gate,
+    residual: !!residual,
+    keepPre,
+  };
 }
 
 /** The tile that the device uses for products like this one. */

@@ -30,7 +30,8 @@ export function matmulWindows(device: Device, { outer, inner, m, n, a, b, aRow }
     size > most ? 0 : step === 0 ? inner : Math.floor((most - size) / step) + 1;
   const elements = Math.min(inner, fitting(a), fitting(b), fitting({ size: m * n, step: m * n }));
   const together = Math.max(1, elements);
-  const rows = elements > 0 ? m : Math.min(m, Math.max(1, Math.floor(most / Math.max(n, aRow))));
+  const fittingRows = Math.floor(most / Math.max(n, aRow));
+  const rows = elements > 0 ? m : Math.min(m, 4 * Math.floor(fittingRows / 4) || 1); // starting at whole vec4s of A
   const windows: MatmulWindow[] = [];
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < inner; i += together) {

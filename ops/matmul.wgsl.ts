@@ -5,8 +5,10 @@ import type { MatmulTile } from "./matmul_tiles.ts";
 
 /** What is done to a finished element before it is stored. */
 export interface Epilogue {
+  /** Add a bias; whether there is one is told by a uniform, so that layers with and without share a text. */
   readonly bias: boolean;
-  readonly activation: "none" | "relu" | "gelu" | "sigmoid";
+  /** `switched` is relu or nothing, told by a uniform for the same reason. */
+  readonly activation: "none" | "switched" | "gelu" | "sigmoid";
   /** Multiply by sigmoid(gate). */
   readonly gate: boolean;
   readonly residual: boolean;
@@ -24,6 +26,8 @@ export interface MatmulStructure {
   readonly bTransposed: boolean;
   /** K is not a multiple of four: the last step must not see what lies beyond. */
   readonly ragged: boolean;
+  /** M is not a multiple of four, and A is stored [K, M]: its last vec4s hold rows that C does not have. */
+  readonly oddRows: boolean;
   readonly epilogue: Epilogue;
 }
 
@@ -92,6 +96,8 @@ export const matmulKernel = kernelFamily<MatmulStructure>((structure) => {
       aOffset: "u32",
       bOffset: "u32",
       cOffset: "u32",
+      hasBias: "u32",
+      isRelu: "u32",
     },
     workgroupSize: tile.workgroupSize,
     subgroups: tile.subgroups,
@@ -102,7 +108,7 @@ ${each(tile, (s) => `var ${s} = vec4f();`)}
 for (var k = 0u; k < ${family === "workgroup" ? "u.K" : "depth"}; k += ${tile.step}u) {
 ${tile.body}
 }
-${store(tile, epilogue)}`,
+${store(tile, structure)}`,
   };
 });
 
@@ -152,30 +158,39 @@ function multiply({ rows, vectors }: Pick<Tile, "rows" | "vectors">, a: (i: numb
 const STORE_ROWS = 8;
 
 /**
- * Finishes and stores the accumulators that lie in the matrix. Only eight rows are written out; a loop moves the next
- * ones into their place, which halves the driver's compile time and costs nothing.
+ * Finishes and stores the accumulators. Only eight rows are written out; a loop moves the next ones into their place,
+ * which halves the driver's compile time and costs nothing. On lavapipe conditions around the stores would cost a third
+ * of their time: what lies outside the matrix is a copy of its last rows and columns, and is stored there once more.
  */
-function store(tile: Tile, epilogue: Epilogue): string {
+function store(tile: Tile, { tile: { family }, oddRows, aTransposed, epilogue }: MatmulStructure): string {
   const { rows, vectors } = tile;
   const now = Math.min(rows, STORE_ROWS);
+  const conditional = family !== "subgroup" || oddRows;
+  const within = conditional ? "if (r < u.M && n4 < u.N4) " : "";
+  const place = (i: number, j: number) => {
+    const r = `${tile.row(i)} + shift`, n4 = tile.column(j);
+    if (conditional) return `let r = ${r}; let n4 = ${n4};`;
+    // Beyond the last row, A stored [K, M] gives the last four again.
+    return `let r = min(${r}, u.M - ${aTransposed ? 4 - i % 4 : 1}u); let n4 = min(${n4}, u.N4 - 1u);`;
+  };
+  const biases = epilogue.bias
+    ? unroll(vectors, (j) => `let bias${j} = select(vec4f(), bias[min(${tile.column(j)}, u.N4 - 1u)], u.hasBias > 0u);`)
+    : "";
   const puts = each(
     { rows: now, vectors },
-    (s, i, j) =>
-      `{ let r = ${tile.row(i)} + shift; let n4 = ${tile.column(j)}; if (r < u.M && n4 < u.N4) { var v = ${s}; ${
-        finish(epilogue)
-      } } }`,
+    (s, i, j) => `{ ${place(i, j)} ${within}{ var v = ${s}; ${finish(epilogue, j)} } }`,
   );
-  if (now === rows) return `let shift = 0u;\n${puts}`;
+  if (now === rows) return `${biases}\nlet shift = 0u;\n${puts}`;
   const move = each({ rows: rows - now, vectors }, (s, i, j) => `${s} = s${i + now}_${j};`);
-  return `for (var shift = 0u; shift < ${rows}u; shift += ${now}u) {\n${puts}\n${move}\n}`;
+  return `${biases}\nfor (var shift = 0u; shift < ${rows}u; shift += ${now}u) {\n${puts}\n${move}\n}`;
 }
 
 /** Statements that turn the finished sum `v` of row `r`, column `n4` (in vec4s) into what is stored. */
-function finish({ bias, activation, gate, residual, keepPre }: Epilogue): string {
+function finish({ bias, activation, gate, residual, keepPre }: Epilogue, j: number): string {
   const lines = ["let at = u.cOffset + (batch * u.M + r) * u.N4 + n4;"];
-  if (bias) lines.push("v += bias[n4];");
+  if (bias) lines.push(`v += bias${j};`);
   if (keepPre) lines.push("pre[at] = v;");
-  if (activation === "relu") lines.push("v = max(v, vec4f());");
+  if (activation === "switched") lines.push("v = select(v, max(v, vec4f()), u.isRelu > 0u);");
   if (activation === "sigmoid") lines.push("v = sigmoid4(v);");
   if (activation === "gelu") lines.push("v *= normalCdf(v);");
   if (gate) lines.push("v *= sigmoid4(gate_at(at));");
@@ -187,7 +202,7 @@ function finish({ bias, activation, gate, residual, keepPre }: Epilogue): string
 /** One vec4 of A: four k of a row, or four rows at one k; zero from `depth` on where that can happen. */
 function loadA({ aTransposed, ragged }: MatmulStructure, row: string, k: string): string {
   if (!aTransposed) return `a_at(aBase + min(${row}, u.M - 1u) * u.aLd + (${k}) / 4u)`;
-  const quad = `min((${row}) / 4u, u.aLd - 1u)`;
+  const quad = `min(${row}, u.M - 1u) / 4u`;
   return ragged
     ? `select(vec4f(), a_at(aBase + min(${k}, depth - 1u) * u.aLd + ${quad}), ${k} < depth)`
     : `a_at(aBase + (${k}) * u.aLd + ${quad})`;
@@ -203,7 +218,7 @@ function loadB({ bTransposed, ragged }: MatmulStructure, vectors: number, column
       const k = (q: number) => (ragged ? `min(k + ${q}u, depth - 1u)` : `(k + ${q}u)`);
       return unroll(4, (q) => `let b${q}_${j} = b_at(bBase + ${k(q)} * u.bLd + min(${column(j)}, u.N4 - 1u));`);
     }
-    const n = (c: number) => `min(${column(j)} * 4u + ${c}u, u.N4 * 4u - 1u)`;
+    const n = (c: number) => `(min(${column(j)}, u.N4 - 1u) * 4u + ${c}u)`;
     return unroll(4, (c) => `let t${j}_${c} = b_at(bBase + ${n(c)} * u.bLd + k / 4u);`) + "\n" +
       unroll(4, (q) => `let b${q}_${j} = vec4f(${[0, 1, 2, 3].map((c) => `t${j}_${c}.${XYZW[q]}`).join(", ")});`);
   });

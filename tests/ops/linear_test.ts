@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Tensor } from "../../core/mod.ts";
 import { linear } from "../../ops/mod.ts";
-import { checkOp, gpuTest, type Reference, reference } from "../_gpu.ts";
+import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
 
 const erf = (x: number) => { // series, good to 1e-15 for the small arguments of these tests
   let sum = x, term = x;
@@ -51,6 +51,34 @@ for (const [rows, k, n] of [[13, 8, 12], [6, 7, 5], [1, 1, 1], [150, 16, 1]]) {
       atol: 3e-6,
     }));
 }
+
+gpuTest("linear() with and without bias or relu runs one kernel, whose compile time is paid once", async (device) => {
+  const arrays = { x: randomArray(5 * 8, 1), weight: randomArray(12 * 8, 2), bias: randomArray(12, 3) };
+  const x = device.tensor(arrays.x, [5, 8]), weight = device.tensor(arrays.weight, [12, 8]);
+  const bias = device.tensor(arrays.bias, [12]);
+  const given = {
+    x: reference([5, 8], arrays.x),
+    weight: reference([12, 8], arrays.weight),
+    bias: reference([12], arrays.bias),
+  };
+  const kernels = new Set<string>();
+  const run = device.run;
+  device.run = (kernel, dispatch) => {
+    kernels.add(kernel.source.body);
+    run.call(device, kernel, dispatch);
+  };
+  try {
+    for (const activation of ["none", "relu"] as const) {
+      const plain = await linear(x, { weight }, { activation }).read();
+      assertClose(plain, reference64({ ...given, bias: undefined }, activation).data, { atol: 3e-6 }, activation);
+      const biased = await linear(x, { weight, bias }, { activation }).read();
+      assertClose(biased, reference64(given, activation).data, { atol: 3e-6 }, `bias, ${activation}`);
+    }
+    assert.equal(kernels.size, 1);
+  } finally {
+    device.run = run;
+  }
+});
 
 gpuTest("linear() refuses shapes that do not fit, naming them", (device) => {
   const x: Tensor = device.zeros([2, 3]), weight = device.zeros([5, 4]);

@@ -120,6 +120,34 @@ gpuTest(
   },
 );
 
+gpuTest("a product into part of a tensor leaves the rest alone, whatever is left of the last tiles", async (device) => {
+  for (const [m, n, k] of [[1, 4, 4], [36, 68, 4], [30, 132, 8]]) {
+    for (const aTransposed of m % 4 === 0 ? [false, true] : [false]) {
+      using _ = device.scope("case");
+      const a = randomArray(2 * m * k, 1), b = randomArray(n * k, 2);
+      const size = 2 * m * n, around = 160 * n; // more than a tile before and behind
+      const out = device.tensor(new Float32Array(size + 2 * around).fill(7), [size + 2 * around]);
+      runMatmul(device, {
+        ...{ a: device.tensor(a, [a.length]), b: device.tensor(b, [b.length]), m, n, k, aTransposed },
+        batch: { outer: 2, inner: 1, bShared: "all" },
+        into: { out, offset: around },
+      });
+      const expected = product(
+        reference([2, ...(aTransposed ? [k, m] : [m, k])], a),
+        reference([k, n], b),
+        aTransposed,
+      );
+      const edge = new Float64Array(around).fill(7);
+      assertClose(
+        await out.read(),
+        Float64Array.from([...edge, ...expected.data, ...edge]),
+        { atol: 1e-5 },
+        `${[m, n]}`,
+      );
+    }
+  }
+});
+
 gpuTest("matmul() refuses shapes that do not fit, naming them", (device) => {
   const a = device.zeros([2, 3]), b = device.zeros([4, 5]);
   assert.throws(() => matmul(a, b), /\[2,3\].*\[4,5\].*inner sizes are 3 and 4/);
