@@ -17,7 +17,7 @@ import { decodeText, readFileBytes, readFileMaybeGzip } from "../../tools/files.
 import { readWeights } from "../../tools/fold/read_weights.ts";
 import { toBinaryCif } from "../tools/data/_binary_cif.ts";
 import { HHR_TEXT } from "../tools/data/_hits.ts";
-import { CIF_TEXT, PDB_TEXT } from "../tools/data/_structures.ts";
+import { CIF_ASSEMBLIES, CIF_TEXT, PDB_ASSEMBLIES, PDB_TEXT } from "../tools/data/_structures.ts";
 
 /** A file that a reader reads. */
 export interface Sample {
@@ -130,8 +130,12 @@ function tarOf(name: string, content: string): Uint8Array {
   return archive;
 }
 
-function checkChains({ chains, releaseDate }: Awaited<ReturnType<typeof readStructure>>): void {
+function checkChains({ chains, releaseDate, heteroGroups = [] }: Awaited<ReturnType<typeof readStructure>>): void {
   if (!/^\d{4}-\d\d-\d\d$/.test(releaseDate ?? "2000-01-01")) throw new Error(`released on ${releaseDate}`);
+  for (const { name, atomNames: { length }, elements, atomPositions } of heteroGroups) {
+    const fits = length > 0 && elements.length === length && atomPositions.length === 3 * length;
+    if (!fits) throw new Error(`the group ${name} of ${length} atoms does not fit together`);
+  }
   for (const chain of chains) {
     const n = chain.sequence.length;
     const sizes = [
@@ -172,6 +176,7 @@ export const READERS: Readonly<Record<string, Reader>> = {
     ...structure,
     samples: async () => [
       text("cif", CIF_TEXT),
+      text("cif", CIF_TEXT + CIF_ASSEMBLIES),
       text("cif", await Deno.readTextFile(new URL("../../examples/zinc_fingers/3znf.cif", import.meta.url))),
     ],
     whole: STRUCTURE,
@@ -181,7 +186,11 @@ export const READERS: Readonly<Record<string, Reader>> = {
     samples: async () => [{ ending: "bcif", bytes: await toBinaryCif(CIF_TEXT) }],
     whole: /BinaryCIF|empty|neither mmCIF|no atom_site|lacks the item|no C-alpha atom|of atom \d+ is|no data_ block/,
   },
-  pdb: { ...structure, samples: () => [text("pdb", PDB_TEXT)], whole: STRUCTURE },
+  pdb: {
+    ...structure,
+    samples: () => [text("pdb", PDB_TEXT), text("pdb", PDB_ASSEMBLIES + PDB_TEXT)],
+    whole: STRUCTURE,
+  },
   gzip: {
     ...structure,
     samples: () => [

@@ -1,5 +1,6 @@
 /** The report of a check, for the terminal. */
 import type { DataReport, Finding } from "./check_data.ts";
+import { counted } from "../words.ts";
 import type { Distribution } from "./distribution.ts";
 
 /** Most lines of a list. */
@@ -15,7 +16,8 @@ export function reportText(report: DataReport): string {
   const several = chains.filter(({ chains }) => chains.length > 1);
   const partial = chains.filter(({ observed, residues }) => observed < residues);
   const lines = [
-    `${usable} of ${targets} targets can be trained on: ${errors.length} errors, ${warnings.length} warnings`,
+    `${usable} of ${counted(targets, "target")} can be trained on: ${counted(errors.length, "error")}, ` +
+    counted(warnings.length, "warning"),
     ...list("Errors", errors.map(findingLine)),
     ...list("Warnings", warnings.map(findingLine)),
     ...distributionLines("Labels", labels),
@@ -31,7 +33,7 @@ export function reportText(report: DataReport): string {
     ),
     "",
     `Clusters of sequences with at least ${Math.round(100 * identity)} % identity: ${clusters.length}, ` +
-    `with ${clusters.reduce((sum, { length }) => sum + length, 0)} targets`,
+    `with ${counted(clusters.reduce((sum, { length }) => sum + length, 0), "target")}`,
     ...list("", clusters.map((ids) => `${ids.length}: ${firstOf(ids, SHOWN_NAMES).join(", ")}`)),
     ...list("Notes", notes),
   ];

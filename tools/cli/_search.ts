@@ -1,11 +1,15 @@
 /** What the commands that search share. */
 import { availableParallelism } from "node:os";
 import { InputError, UsageError } from "../errors.ts";
+import { UnreachableError } from "../search/msa_server.ts";
 import { type Question, ResultFile } from "../search/results.ts";
 import { EXIT, type Interrupt, onInterrupt, startProgress } from "./_shared.ts";
 
 /** Cores where the user names none. */
 export const CORES: number = availableParallelism();
+
+/** Most targets that are named where a search of several failed for the same reason. */
+const SHOWN_NAMES = 3;
 
 /** One file to make. */
 export interface SearchJob {
@@ -19,6 +23,12 @@ export interface SearchJob {
   run(signal: AbortSignal, log: (line: string) => void): Promise<{ text: string; found: number; facts: object }>;
 }
 
+/** What earlier jobs have found out. */
+interface ServerState {
+  /** Why the server cannot be reached. */
+  unreachable?: string;
+}
+
 /** What became of a job; printed by `--json`. */
 interface JobResult {
   readonly target: string;
@@ -29,8 +39,8 @@ interface JobResult {
 }
 
 /**
- * Does the jobs one after the other; files that are there already stay. A job that fails does not stop the others, and
- * makes the exit code 1.
+ * Does the jobs one after the other; files that are there already stay. A job that fails does not stop the others, but
+ * for a server that cannot be reached, and makes the exit code 1.
  */
 export async function runSearches(
   jobs: readonly SearchJob[],
@@ -39,9 +49,10 @@ export async function runSearches(
   using interrupt: Interrupt = onInterrupt("Stopping. Files that are done stay.");
   const progress = startProgress({ label, total: jobs.length, every: 1 });
   const results: JobResult[] = [];
+  const server: ServerState = {};
   for (const job of jobs) {
     if (interrupt.requested) break;
-    const result = await runOne(job, out, interrupt.signal, progress.log);
+    const result = await runOne(job, out, server, interrupt.signal, progress.log);
     if (interrupt.requested && result.status === "failed") break;
     results.push(result);
     progress.update(results.length, `${result.target}: ${result.found ?? result.status}`);
@@ -50,7 +61,11 @@ export async function runSearches(
   const failed = results.filter(({ status }) => status === "failed");
   if (json) console.log(JSON.stringify(results, undefined, 2));
   else for (const { file, status, found } of results) console.log(lineOf(file, status, found, noun));
-  for (const { target, reason } of failed) console.error(`denofold: ${target}: ${reason}`);
+  for (const [reason, same] of Map.groupBy(failed, ({ reason }) => reason)) {
+    const names = [...new Set(same.map(({ target }) => target))];
+    const more = names.length > SHOWN_NAMES ? ` and ${names.length - SHOWN_NAMES} more` : "";
+    console.error(`denofold: ${names.slice(0, SHOWN_NAMES).join(", ")}${more}: ${reason}`);
+  }
   if (failed.length > 0) Deno.exitCode = EXIT.failure;
 }
 
@@ -63,18 +78,21 @@ export function neededDatabases(tool: string, databases: readonly string[] | und
 async function runOne(
   job: SearchJob,
   out: string,
+  server: ServerState,
   signal: AbortSignal,
   log: (line: string) => void,
 ): Promise<JobResult> {
   const { target, question } = job;
   const file = await ResultFile.of(out, target, job.file);
   if (await file.answers(question)) return { target, file: file.path, status: "unchanged" };
+  if (server.unreachable) return { target, file: file.path, status: "failed", reason: server.unreachable };
   try {
     const { text, found, facts } = await job.run(signal, log);
     await file.write(text, question, facts);
     return { target, file: file.path, status: "made", found };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
+    if (error instanceof UnreachableError) server.unreachable = error.message;
     return { target, file: file.path, status: "failed", reason: error.message };
   }
 }

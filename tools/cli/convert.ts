@@ -8,6 +8,7 @@ import { readStructure } from "../data/read_structure.ts";
 import type { ModelSoftware } from "../data/write_modelcif.ts";
 import { UsageError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
+import { counted } from "../words.ts";
 import { nonNegativeInteger } from "./_shared.ts";
 
 const HELP = `
@@ -67,13 +68,19 @@ async function structure(
   }
   const read = await readStructure(input, { model });
   const residues = read.chains.reduce((sum, { sequence }) => sum + sequence.length, 0);
-  return { text: structureText(read, format, software), facts: `${read.chains.length} chains, ${residues} residues` };
+  return {
+    text: structureText(read, format, software),
+    facts: `${counted(read.chains.length, "chain")}, ${counted(residues, "residue")}`,
+  };
 }
 
 async function alignment(input: string, format: Exclude<WrittenFormat, "pdb" | "mmcif">) {
   if (fileKind(input) === "structure") throw new UsageError(`${input} is a structure: it cannot become an alignment`);
   const read = await readAlignment(input);
-  return { text: alignmentText(read, format), facts: `${read.rows.length} rows, ${read.rows[0].length} residues` };
+  return {
+    text: alignmentText(read, format),
+    facts: `${counted(read.rows.length, "row")}, ${counted(read.rows[0].length, "residue")}`,
+  };
 }
 
 function softwareOf(text: string): ModelSoftware {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { resolve } from "node:path";
 import config from "../../deno.json" with { type: "json" };
+import { fileKind } from "../data/file_kind.ts";
 import { UsageError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import { inspectionPage } from "../inspect/html.ts";
@@ -43,6 +44,9 @@ interface Flags {
 async function run(file: string, { chain, model, maps = false, html, json }: Flags): Promise<void> {
   if (html !== undefined && resolve(html) === resolve(file)) {
     throw new UsageError(`--html ${html} would overwrite the file that is inspected`);
+  }
+  if ((chain ?? model) !== undefined && fileKind(file) !== "structure") {
+    throw new UsageError(`${chain === undefined ? "--model" : "--chain"} is for structures, which ${file} is not`);
   }
   const inspection = await inspectFile(file, { chain, model, maps: maps || html !== undefined });
   if (html !== undefined) await writeFileAtomic(html, inspectionPage(inspection, config.version));

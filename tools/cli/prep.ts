@@ -3,6 +3,7 @@ import { collectTargets } from "../prep/collect_targets.ts";
 import { MANIFEST } from "../prep/manifest.ts";
 import { prep, type PrepResult } from "../prep/prep.ts";
 import { UsageError } from "../errors.ts";
+import { counted } from "../words.ts";
 import { EXIT, nonNegativeInteger, onInterrupt, positiveInteger, startProgress } from "./_shared.ts";
 import { join } from "node:path";
 
@@ -96,9 +97,10 @@ function summary(
     `${unchanged} unchanged`,
     `${failed.length} failed`,
     ...(left > 0 ? [`${left} not begun`] : []),
-    `${warnings} ${warnings === 1 ? "warning" : "warnings"}`,
+    counted(warnings, "warning"),
   ];
-  return `${parts.join(", ")}\n${manifest}`;
+  const lead = warnings > 0 ? `The warnings: denofold inspect ${manifest}\n` : "";
+  return `${parts.join(", ")}\n${lead}${manifest}`;
 }
 
 function isoDay(value: string): string {

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { formatFasta } from "../data/fasta.ts";
 import { formatCsv } from "../data/matrix.ts";
 import { UsageError } from "../errors.ts";
+import { counted } from "../words.ts";
 import { writeTogether } from "../fold/write_fold.ts";
 import { isInstalled } from "../search/program.ts";
 import { clusterRecords, type ClusterTool, type RecordClusters } from "../split/cluster_records.ts";
@@ -39,7 +40,10 @@ export function register(program: Command): void {
       new Option("--by <what>", "what stays together").choices(["random", "identity", "family", "time"])
         .makeOptionMandatory(),
     )
-    .option("--fractions <list>", "part of the rows for each set", fractions, [0.8, 0.1, 0.1])
+    .addOption(
+      new Option("--fractions <list>", "part of the rows for each set").argParser(fractions)
+        .default([0.8, 0.1, 0.1], "0.8,0.1,0.1"),
+    )
     .option("--names <list>", "names of the sets (default: train,val,test, or train,test)", setNames)
     .option("--seed <n>", "seed of what is drawn", nonNegativeInteger, 0)
     .option("--column <name>", "column with families or dates")
@@ -182,8 +186,4 @@ function reportText({ by, column, rows, groups, sets, clusters, leakage, warning
   } else lines.push("There are no sequences: the sets were not compared");
   for (const warning of warnings) lines.push(`Warning: ${warning}`);
   return [...lines, "Files:", ...paths.map((path) => `   ${path}`)].join("\n");
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

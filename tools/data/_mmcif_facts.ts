@@ -49,10 +49,10 @@ function countOperations(expression: string): number {
   const factors = expression.includes("(") ? expression.match(/\([^()]*\)/g) ?? [] : [expression];
   return factors.reduce((product, factor) => {
     const count = factor.replace(/[()]/g, "").split(",").reduce((sum, item) => {
-      const [, from, to] = /^\s*(\d+)-(\d+)\s*$/.exec(item) ?? [];
+      const [, from, to] = /^\s*(\d{1,6})-(\d{1,6})\s*$/.exec(item) ?? [];
       return sum + (from === undefined ? 1 : Math.max(0, Number(to) - Number(from) + 1));
     }, 0);
-    return product * count;
+    return Math.min(product * count, Number.MAX_SAFE_INTEGER);
   }, 1);
 }
 

@@ -27,6 +27,15 @@ export function parseFasta(text: string, source: string): { name: string; descri
   }));
 }
 
+/**
+ * Splits FASTA into its entries, whose chains (of complexes) have `:` between them.
+ *
+ * @throws {InputError} As {@linkcode parseFasta} does.
+ */
+export function parseChainRecords(text: string, source: string): FastaRecord[] {
+  return parseFastaRecords(text, source, /[A-Za-z:]/, 'a letter, or ":" between chains');
+}
+
 /** Writes sequences, or rows of an alignment, on lines of 80 letters (0: on one line each). */
 export function formatFasta(records: readonly { name: string; sequence: string }[], width = 80): string {
   return records.map(({ name, sequence }) => {

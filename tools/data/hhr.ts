@@ -4,6 +4,7 @@
  * Source: HH-suite user guide, "HHsearch/HHblits output: hit list and pairwise alignments".
  */
 import { InputError } from "../errors.ts";
+import { splitLines } from "./_lines.ts";
 
 /** One alignment of the query with a structure's sequence. */
 export interface HhrHit {
@@ -77,7 +78,7 @@ interface Aligned {
  * names the line.
  */
 export function parseHhr(text: string, source: string): Hhr {
-  const lines = text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
+  const lines = splitLines(text);
   if (text.trim() === "") throw new InputError(`${source} is empty, expected HHR`);
   const first = lines.findIndex((line) => line.trim() !== "");
   if (!lines[first].startsWith("Query")) {

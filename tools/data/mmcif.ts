@@ -148,7 +148,8 @@ function readModels(block: CifBlock): Map<number, number> {
   if (field === undefined || site.rowCount === 0) return models.set(1, 0);
   for (let row = 0; row < site.rowCount; row++) {
     if (row > 0 && field.areValuesEqual(row - 1, row)) continue;
-    const number = field.valueKind(row) === 0 ? field.int(row) : 1;
+    const written = field.valueKind(row) === 0 ? field.int(row) : 1;
+    const number = Number.isSafeInteger(written) ? written : 1;
     if (!models.has(number)) models.set(number, row);
   }
   return models;

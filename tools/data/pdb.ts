@@ -5,6 +5,7 @@
  */
 import { InputError } from "../errors.ts";
 import { alignToSequence } from "./_seqres.ts";
+import { splitLines } from "./_lines.ts";
 import { readPdbFacts } from "./_pdb_facts.ts";
 import {
   COORDINATE,
@@ -53,7 +54,7 @@ export function parsePdb(text: string, source: string, options: ReadStructureOpt
   let { model: wanted } = options;
   let model = 1;
   let line = 0;
-  for (const record of text.split(/\r?\n/)) {
+  for (const record of splitLines(text)) {
     line++;
     const kind = record.slice(0, 6).trimEnd();
     if (kind === "ATOM" || kind === "HETATM") {
@@ -68,7 +69,7 @@ export function parsePdb(text: string, source: string, options: ReadStructureOpt
       chainOf(chains, record[11]?.trim() || "A").sequence.push(...names);
     } else if (kind === "MODEL") {
       const number = Number.parseInt(record.slice(6), 10);
-      model = Number.isNaN(number) || models.has(number) ? Math.max(0, ...models) + 1 : number;
+      model = !Number.isSafeInteger(number) || models.has(number) ? Math.max(0, ...models) + 1 : number;
     } else if (kind === "ENDMDL") {
       model++;
     } else if (kind === "END") {

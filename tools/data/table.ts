@@ -7,6 +7,7 @@ import { CsvError, type Info, parse } from "csv-parse";
 import { pipeline, Readable } from "node:stream";
 import { InputError } from "../errors.ts";
 import { readPiecesMaybeGzip } from "../files.ts";
+import { splitLines } from "./_lines.ts";
 import { PDBBIND_LINE, pdbbindEntries } from "./pdbbind.ts";
 
 /** One row of a table. */
@@ -290,7 +291,7 @@ export async function isPdbbindIndex(path: string): Promise<boolean> {
 }
 
 function looksLikePdbbind(start: string): boolean {
-  const lines = start.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/).slice(0, 100);
+  const lines = splitLines(start).slice(0, 100);
   const line = lines.find((line) => line.trim() !== "" && !line.startsWith("#"));
   return line === undefined ? lines[0].startsWith("#") : PDBBIND_LINE.test(line);
 }

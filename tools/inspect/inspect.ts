@@ -1,6 +1,7 @@
 /** Tells what a file holds. */
 import { parseNpy } from "../../model/weights/npy.ts";
 import { parseSafetensors } from "../../model/weights/safetensors.ts";
+import { splitLines } from "../data/_lines.ts";
 import { fileKind, hasGaps } from "../data/file_kind.ts";
 import { parseHhr } from "../data/hhr.ts";
 import { parseAlignment } from "../data/read_alignment.ts";
@@ -49,7 +50,7 @@ export async function inspectFile(path: string, options: InspectOptions = {}): P
   if (kind === "hits") return inspectHits(parseHhr(text, path));
   if (kind === "alignment") return inspectAlignment(parseAlignment(text, path), maps);
   if (kind === "fasta") {
-    return text.split("\n").some(hasGaps)
+    return splitLines(text).some(hasGaps)
       ? inspectAlignment(parseAlignment(text, path), maps)
       : inspectFasta(path, text);
   }

@@ -1,8 +1,10 @@
 /** What tables, sequences, hits and manifests hold. */
 import type { Hhr } from "../data/hhr.ts";
 import { readPdbbindIndex } from "../data/pdbbind.ts";
-import { isPdbbindIndex, readTableRows } from "../data/table.ts";
-import { parseFasta } from "../data/fasta.ts";
+import { chainsOf, isPdbbindIndex, readTableRows } from "../data/table.ts";
+import { parseChainRecords } from "../data/fasta.ts";
+import { InputError } from "../errors.ts";
+import { readFileBytes } from "../files.ts";
 import { readManifest } from "../prep/manifest.ts";
 import type { FactTable, Inspection } from "./inspection.ts";
 import { dirname } from "node:path";
@@ -83,8 +85,11 @@ async function inspectPdbbind(path: string): Promise<Inspection> {
 
 /** Tells what sequences there are. */
 export function inspectFasta(path: string, text: string): Inspection {
-  const records = parseFasta(text, path);
-  const lengths = records.map(({ sequence }) => sequence.length);
+  const records = parseChainRecords(text, path).map(({ name, text, line }) => {
+    const chains = chainsOf(text, `${path} line ${line}`);
+    return { name, chains, residues: chains.reduce((sum, { length }) => sum + length, 0) };
+  });
+  const lengths = records.map(({ residues }) => residues);
   return {
     ...EMPTY,
     kind: "sequences",
@@ -98,8 +103,8 @@ export function inspectFasta(path: string, text: string): Inspection {
     tables: [{
       key: "sequences",
       title: "Sequences",
-      columns: ["name", "residues", "sequence"],
-      rows: records.map(({ name, sequence }) => [name, sequence.length, sequence]),
+      columns: ["name", "chains", "residues", "sequence"],
+      rows: records.map(({ name, chains, residues }) => [name, chains.length, residues, chains.join(":")]),
     }],
   };
 }
@@ -134,7 +139,9 @@ export function inspectHits({ source, query, queryLength, hits }: Hhr): Inspecti
 
 /** Tells what was prepared. */
 export async function inspectManifest(path: string): Promise<Inspection> {
+  await readFileBytes(path); // throws if it is missing, which to prep is no fault
   const entries = [...(await readManifest(dirname(path))).values()];
+  if (entries.length === 0) throw new InputError(`${path} has no entry, expected a line of JSON for each target`);
   const ok = entries.filter(({ status }) => status === "ok");
   const failed = entries.filter(({ status }) => status === "failed");
   return {
@@ -157,6 +164,12 @@ export async function inspectManifest(path: string): Promise<Inspection> {
         ]),
       },
       { key: "failures", title: "Failed", columns: ["id", "reason"], rows: failed.map(({ id, error }) => [id, error]) },
+      {
+        key: "targetWarnings",
+        title: "Warnings",
+        columns: ["id", "warning"],
+        rows: ok.flatMap(({ id, warnings = [] }) => warnings.map((warning) => [id, warning])),
+      },
     ],
   };
 }

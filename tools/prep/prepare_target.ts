@@ -15,6 +15,7 @@ import { type HhrHit, parseHhr } from "../data/hhr.ts";
 import { observedResidues, type Structure } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
 import { decodeText, unpackMaybeGzip } from "../files.ts";
+import { counted } from "../words.ts";
 import { type ReadingLog, readSourceStructure, readTarget, type TargetInput } from "./read_target.ts";
 import { type SourceFile, SourceReader } from "./sources.ts";
 
@@ -111,8 +112,11 @@ export async function prepareTarget(
   const types = correctMsaRestypes(msa.msa);
   const depth = depthSummary(alignmentDepth(types, sequence.length));
   if (depth.sequences < FEW_ROWS) {
-    const rows = depth.sequences === 1 ? "1 row" : `${depth.sequences} rows`;
-    log.warn(`The alignment has ${rows}: with fewer than ${FEW_ROWS} predictions are much less accurate`);
+    log.warn(
+      `The alignment has ${
+        counted(depth.sequences, "row")
+      }: with fewer than ${FEW_ROWS} predictions are much less accurate`,
+    );
   }
   const templates = await readTemplates(target.hits, sequence, options, reader, log);
   const residues = makeSequenceFeatures(sequence);

@@ -41,6 +41,9 @@ export const SERVER_MODES: readonly ServerMode[] = [
 /** What is sent as `User-Agent` where nothing else is chosen. */
 export const USER_AGENT: string = `denofold/${config.version}`;
 
+/** A server did not answer at all, however often it was asked; to ask for something else would be in vain. */
+export class UnreachableError extends InputError {}
+
 /** Choices of {@linkcode requestMsas}. */
 export interface MsaServerOptions {
   /** Address of the server. */
@@ -197,10 +200,12 @@ class Server {
     const { url, userAgent = USER_AGENT, signal } = this.options;
     for (let failures = 0;;) {
       let problem: string;
+      let Failure: typeof InputError = UnreachableError;
       try {
         const headers = { "User-Agent": userAgent };
         const limit = AbortSignal.any([...signal ? [signal] : [], AbortSignal.timeout(this.#timeLeft())]);
         const response = await fetch(`${url.replace(/\/+$/, "")}/${path}`, { ...init, headers, signal: limit });
+        Failure = InputError; // of this request: others may be answered
         if (response.ok) return await read(response);
         await response.body?.cancel();
         problem = `it answered ${response.status} ${response.statusText}`.trim();
@@ -215,7 +220,7 @@ class Server {
         if (signal?.aborted) throw new InputError("Interrupted while waiting for the server");
         problem = error instanceof Error ? error.message : String(error);
       }
-      if (++failures >= MOST_FAILURES) throw new InputError(`Cannot reach ${url}: ${problem}`);
+      if (++failures >= MOST_FAILURES) throw new Failure(`Cannot reach ${url}: ${problem}`);
       await this.#pause();
     }
   }

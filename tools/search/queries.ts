@@ -1,5 +1,5 @@
 /** Sequences to search with, from FASTA files. */
-import { parseFastaRecords } from "../data/fasta.ts";
+import { parseChainRecords } from "../data/fasta.ts";
 import { chainsOf } from "../data/table.ts";
 import { chainLetters } from "../data/_mmcif_block.ts";
 import { InputError } from "../errors.ts";
@@ -25,7 +25,7 @@ export async function readQueries(paths: readonly string[]): Promise<QueryEntry[
   const seen = new Map<string, string>();
   for (const path of paths) {
     const text = decodeText(await readFileMaybeGzip(path), path);
-    for (const record of parseFastaRecords(text, path, /[A-Za-z:]/, 'a letter, or ":" between chains')) {
+    for (const record of parseChainRecords(text, path)) {
       const place = `${path} line ${record.line}`;
       const sequences = chainsOf(record.text, place);
       const chains = sequences.map((sequence, k) => {

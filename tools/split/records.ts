@@ -1,7 +1,7 @@
 /** What a split is made of: rows of a table or entries of a FASTA file. */
 import { parse } from "csv-parse/sync";
 import { chainsOf, readTargetTable, type TableTarget } from "../data/table.ts";
-import { parseFastaRecords } from "../data/fasta.ts";
+import { parseChainRecords } from "../data/fasta.ts";
 import { InputError } from "../errors.ts";
 import { readFileMaybeGzip } from "../files.ts";
 
@@ -65,7 +65,7 @@ export function columnIndex({ columns }: SplitRecords, name: string): number | u
 
 /** Entries of FASTA with the sequences of their chains. */
 function readEntries(text: string, path: string) {
-  return parseFastaRecords(text, path, /[A-Za-z:]/, 'a letter, or ":" between chains').map((record) => {
+  return parseChainRecords(text, path).map((record) => {
     const place = `${path} line ${record.line}`;
     if (record.name === "") throw new InputError(`${place}: the sequence has no name, expected one after ">"`);
     return { ...record, place, sequences: chainsOf(record.text, place) };

@@ -68,6 +68,22 @@ ATOM   14 C  CA . GLY A 1 1 ? 99.00 2.000 3.000 1.00 11.5 10 X 2
 #
 `;
 
+/** Assemblies of that file: a dimer, and one of 120 copies with a nucleic acid. */
+export const CIF_ASSEMBLIES = `loop_
+_pdbx_struct_assembly.id
+_pdbx_struct_assembly.details
+_pdbx_struct_assembly.oligomeric_details
+1 author_defined_assembly dimeric
+2 software_defined_assembly ?
+loop_
+_pdbx_struct_assembly_gen.assembly_id
+_pdbx_struct_assembly_gen.oper_expression
+_pdbx_struct_assembly_gen.asym_id_list
+1 1,P A,D,E
+2 (1-60)(61,62) A
+2 1 C
+`;
+
 /** A PDB file of the same chain, with a second chain whose records use every column. */
 export const PDB_TEXT = `HEADER    TEST PROTEIN                            01-JAN-12   1TST
 TITLE     A TITLE THAT GOES ON
@@ -95,6 +111,17 @@ MODEL        2
 ATOM      1  CA  GLY X  10      99.000   2.000   3.000  1.00 11.50           C
 ENDMDL
 END
+`;
+
+/** Assemblies for that file, one of which has a chain that is not there. */
+export const PDB_ASSEMBLIES = `REMARK 350 BIOMOLECULE: 1
+REMARK 350 AUTHOR DETERMINED BIOLOGICAL UNIT: TRIMERIC
+REMARK 350 APPLY THE FOLLOWING TO CHAINS: X,
+REMARK 350                    AND CHAINS: Q
+REMARK 350   BIOMT1   1  1.000000  0.000000  0.000000        0.00000
+REMARK 350   BIOMT1   2  1.000000  0.000000  0.000000        0.00000
+REMARK 350 APPLY THE FOLLOWING TO CHAINS: Y
+REMARK 350   BIOMT1   1  1.000000  0.000000  0.000000        0.00000
 `;
 
 /** A chain with atoms in some slots, coordinates at three decimals. */

@@ -16,7 +16,7 @@ import { alphaCarbons, type Chain, pseudoBeta, selectChain, traceStructure } fro
 import { InputError } from "../../../tools/errors.ts";
 import { readFileMaybeGzip } from "../../../tools/files.ts";
 import { toBinaryCif } from "./_binary_cif.ts";
-import { CIF_TEXT, makeTestChain, PDB_TEXT } from "./_structures.ts";
+import { CIF_ASSEMBLIES, CIF_TEXT, makeTestChain, PDB_ASSEMBLIES, PDB_TEXT } from "./_structures.ts";
 
 /** Position and B-factor of an atom, or `undefined` where there is none. */
 function atom(chain: Chain, residue: number, name: string): number[] | undefined {
@@ -88,6 +88,8 @@ Deno.test("parseMmcif() takes the sequence from entity_poly_seq, or else from th
 
 // PDB entries 1UBI, 1EJG, 3HSY and 3O21 were read with the same residues and atoms as by Biopython 1.80, but for the names
 // NH1 and NH2 of three arginines, which the files have the wrong way round.
+// The hetero groups of 3HSY, 3O21, 3MHT, 6ZU5 (188), 6YFY, 3U8V, 4ZEY and 1LDM have the same names, places, atoms and
+// elements as with Biopython 1.80, which takes modified residues for such groups too.
 
 Deno.test("parsePdb() reads columns, alternative locations, insertions and MSE, and fits SEQRES", () => {
   const { chains, heteroGroups, ...facts } = parsePdb(PDB_TEXT, "test.pdb");
@@ -117,20 +119,6 @@ Deno.test("parsePdb() reads columns, alternative locations, insertions and MSE, 
 });
 
 Deno.test("parseMmcif() and parsePdb() keep hetero groups apart, list assemblies and read the model that is named", async () => {
-  const assemblies = `loop_
-_pdbx_struct_assembly.id
-_pdbx_struct_assembly.details
-_pdbx_struct_assembly.oligomeric_details
-1 author_defined_assembly dimeric
-2 software_defined_assembly ?
-loop_
-_pdbx_struct_assembly_gen.assembly_id
-_pdbx_struct_assembly_gen.oper_expression
-_pdbx_struct_assembly_gen.asym_id_list
-1 1,P A,D,E
-2 (1-60)(61,62) A
-2 1 C
-`;
   const calcium = (chainId: string) => ({
     name: "CA",
     chainId,
@@ -140,7 +128,7 @@ _pdbx_struct_assembly_gen.asym_id_list
     elements: ["CA"],
     atomPositions: Float32Array.of(0, 9, 0),
   });
-  const cif = CIF_TEXT.replace("loop_\n_atom_site.", `${assemblies}loop_\n_atom_site.`);
+  const cif = CIF_TEXT.replace("loop_\n_atom_site.", `${CIF_ASSEMBLIES}loop_\n_atom_site.`);
   for (const data of [cif, await toBinaryCif(cif)]) {
     const read = await parseMmcif(data, "x");
     assert.deepEqual(read.heteroGroups, [calcium("X")]);
@@ -155,18 +143,7 @@ _pdbx_struct_assembly_gen.asym_id_list
     await assert.rejects(parseMmcif(data, "x", { model: 3 }), /^InputError: x has no model 3: it has 1, 2$/);
   }
 
-  const biomt = (number: number) => `REMARK 350   BIOMT1   ${number}  1.000000  0.000000  0.000000        0.00000`;
-  const remarks = [
-    "REMARK 350 BIOMOLECULE: 1",
-    "REMARK 350 AUTHOR DETERMINED BIOLOGICAL UNIT: TRIMERIC",
-    "REMARK 350 APPLY THE FOLLOWING TO CHAINS: X,",
-    "REMARK 350                    AND CHAINS: Q",
-    biomt(1),
-    biomt(2),
-    "REMARK 350 APPLY THE FOLLOWING TO CHAINS: Y",
-    biomt(1),
-  ];
-  const pdb = PDB_TEXT.replace("MODEL        1", `${remarks.join("\n")}\nMODEL        1`);
+  const pdb = PDB_TEXT.replace("MODEL        1", `${PDB_ASSEMBLIES}MODEL        1`);
   const { heteroGroups, assemblies: listed } = parsePdb(pdb, "x");
   assert.deepEqual(heteroGroups?.[0], calcium("X"));
   assert.deepEqual(listed, [{
@@ -177,6 +154,18 @@ _pdbx_struct_assembly_gen.asym_id_list
   assert.deepEqual(atom(parsePdb(pdb, "x", { model: 2 }).chains[0], 0, "CA"), [99, 2, 3, 11.5]);
   assert.throws(() => parsePdb(pdb, "x", { model: 7 }), /^InputError: x has no model 7: it has 1, 2$/);
 });
+
+Deno.test("readStructure() takes any ends of lines, and a byte order mark", () =>
+  withFolder(async (folder) => {
+    for (const [name, text] of [["a.pdb", PDB_TEXT], ["a.cif", CIF_TEXT]]) {
+      await Deno.writeTextFile(`${folder}/${name}`, text);
+      const plain = await readStructure(`${folder}/${name}`);
+      for (const end of ["\r\n", "\r"]) {
+        await Deno.writeTextFile(`${folder}/${name}`, `\uFEFF${text.replaceAll("\n", end)}`);
+        assert.deepEqual(await readStructure(`${folder}/${name}`), plain, `${name} ${JSON.stringify(end)}`);
+      }
+    }
+  }));
 
 Deno.test("parsePdb() takes an unknown residue into the chain where SEQRES names it, else keeps it apart", () => {
   const line = (kind: string, name: string, number: number) =>

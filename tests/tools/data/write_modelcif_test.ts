@@ -155,6 +155,11 @@ Deno.test("denofold convert turns structures and alignments into other formats",
     const { chains } = await readStructure(at("m.cif.gz"));
     assert.deepEqual(chains.map(({ sequence }) => sequence), predicted().chains.map(({ sequence }) => sequence));
 
+    await Deno.writeTextFile(at("one.a3m"), ">q\nA\n");
+    assert.equal(
+      (await denofold("convert", at("one.a3m"), at("one.sto"))).stdout,
+      `${at("one.sto")}  1 row, 1 residue\n`,
+    );
     await Deno.writeTextFile(at("a.sto"), "# STOCKHOLM 1.0\nq AC-D\nx -CWD\nx2 AC-E\n//\n");
     assert.equal((await denofold("convert", at("a.sto"), at("a.a3m"))).stdout, `${at("a.a3m")}  3 rows, 3 residues\n`);
     assert.equal(await Deno.readTextFile(at("a.a3m")), ">q\nACD\n>x\n-CwD\n>x2\nACE\n");

@@ -89,7 +89,7 @@ Deno.test("inspectFile() tells what tables, sequences, hits, arrays and manifest
   withFiles({
     "t.csv": "id,affinity\na,1.5\nb,\nc,x\n",
     "INDEX_refined": "2tpi  2.10  1982  Kd=49uM  // 2tpi.pdf (2-mer)\n4cts  2.90  1984  Kd<10uM  // 4cts.pdf (OAA)\n",
-    "s.fasta": ">a\nACD\n>b\nAC\n",
+    "s.fasta": ">a\nACD\n>b\nmk:V*\n",
     "g.fasta": ">a\nACD\n>b\nA-D\n",
     "h.hhr": HIT,
     "n.npy": encodeNpy({ dtype: "F32", shape: [2, 2], data: Float32Array.of(1, 2, NaN, 5) }),
@@ -97,7 +97,9 @@ Deno.test("inspectFile() tells what tables, sequences, hits, arrays and manifest
       new Map([["w", { dtype: "I32", shape: [2], data: Int32Array.of(-3, 7) }]]),
       { maker: "x" },
     ),
-    "manifest.jsonl": '{"id":"a","status":"ok","bytes":5}\n{"id":"b","status":"failed","error":"no"}\n',
+    "none/manifest.jsonl": '{"id":',
+    "manifest.jsonl":
+      '{"id":"a","status":"ok","bytes":5,"warnings":["few rows"]}\n{"id":"b","status":"failed","error":"no"}\n',
     "x.what": "?",
     "broken.safetensors": new Uint8Array(9),
   }, async (folder) => {
@@ -109,7 +111,9 @@ Deno.test("inspectFile() tells what tables, sequences, hits, arrays and manifest
     ]);
     const index = await inspect("INDEX_refined");
     assert.deepEqual([fact(index, "rows"), fact(index, "exact"), fact(index, "lastYear")], [2, 1, "1984"]);
-    assert.deepEqual(fact(await inspect("s.fasta"), "residues"), 5);
+    const sequences = await inspect("s.fasta");
+    assert.deepEqual(fact(sequences, "residues"), 6);
+    assert.deepEqual(rows(sequences, "sequences"), [["a", 1, 3, "ACD"], ["b", 2, 3, "MK:V"]]);
     assert.deepEqual((await inspect("g.fasta")).kind, "alignment");
     assert.deepEqual(rows(await inspect("h.hhr"), "hits")[0].slice(0, 3), ["1ABC_A some protein", 99.1, 1e-5]);
     const npy = await inspect("n.npy");
@@ -120,6 +124,9 @@ Deno.test("inspectFile() tells what tables, sequences, hits, arrays and manifest
     const manifest = await inspect("manifest.jsonl");
     assert.deepEqual([fact(manifest, "ok"), fact(manifest, "failed")], [1, 1]);
     assert.deepEqual(rows(manifest, "failures"), [["b", "no"]]);
+    assert.deepEqual(rows(manifest, "targetWarnings"), [["a", "few rows"]]);
+    await assert.rejects(() => inspect("none/manifest.jsonl"), /manifest\.jsonl has no entry, expected a line of JSON/);
+    await assert.rejects(() => inspect("nowhere/manifest.jsonl"), /there is no such file or folder/);
     await assert.rejects(() => inspect("x.what"), /x\.what is of no known kind: expected \.cif/);
     await assert.rejects(() => inspect("broken.safetensors"), SyntaxError);
     await assert.rejects(() => inspect("none.a3m"), InputError);
@@ -167,6 +174,11 @@ Deno.test("denofold inspect prints text or JSON and writes a page, and says what
     assert.deepEqual([missing.code, missing.stdout], [1, ""]);
     assert.match(missing.stderr, /^denofold: Cannot read .*none\.cif: there is no such file or folder\n$/);
     assert.equal((await denofold("inspect", file, "--html", file)).code, 2);
+    const model = await denofold("inspect", file, "--model", "2");
+    assert.deepEqual([model.code, model.stderr.replace(file, "q.a3m")], [
+      2,
+      "denofold: --model is for structures, which q.a3m is not\n",
+    ]);
   }));
 
 const chromium = await findChromium();

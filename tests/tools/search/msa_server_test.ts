@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readTar } from "../../../tools/data/tar.ts";
 import { InputError } from "../../../tools/errors.ts";
-import { type MsaServerOptions, requestMsas, USER_AGENT } from "../../../tools/search/msa_server.ts";
+import { type MsaServerOptions, requestMsas, UnreachableError, USER_AGENT } from "../../../tools/search/msa_server.ts";
 import { runDeno } from "../cli/_run.ts";
 import { type Answer, archive, serve, tar, tarGz, ticket } from "./_msa_server.ts";
 
@@ -133,7 +133,10 @@ for (const [name, answers, message, options] of REFUSED) {
 }
 
 Deno.test("requestMsas() says that there is no server, and stops when it shall", async () => {
-  await assert.rejects(ask("http://127.0.0.1:1"), /^InputError: Cannot reach http:\/\/127\.0\.0\.1:1: /);
+  await assert.rejects(ask("http://127.0.0.1:1"), (error: Error) => {
+    assert.match(`${error}`, /^InputError: Cannot reach http:\/\/127\.0\.0\.1:1: /);
+    return error instanceof UnreachableError;
+  });
   await using server = serve([ticket("PENDING")]);
   const controller = new AbortController();
   setTimeout(() => controller.abort(), 30);

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { runSearches, type SearchJob } from "../../../tools/cli/_search.ts";
 import { makeTemplates } from "../../../tools/data/features/templates.ts";
 import { parseHhr } from "../../../tools/data/hhr.ts";
 import { readAlignment } from "../../../tools/data/read_alignment.ts";
 import { readStructure } from "../../../tools/data/read_structure.ts";
 import { InputError } from "../../../tools/errors.ts";
+import { UnreachableError } from "../../../tools/search/msa_server.ts";
 import { runProgram } from "../../../tools/search/program.ts";
 import { searchMsa } from "../../../tools/search/search_msa.ts";
 import { searchTemplates } from "../../../tools/search/search_templates.ts";
@@ -173,6 +175,12 @@ Deno.test("denofold msa and templates write what prep reads, and do nothing twic
     assert.equal((await readAlignment(path)).rows[0], QUERY.sequence);
     const record = JSON.parse(await Deno.readTextFile(join(out, "yeast_A", "small_hits.a3m.json")));
     assert.match(record.programs[0].arguments, /^-o \/dev\/null -A hits\.sto --noali --F1 0\.0005 .* query\.fasta \//);
+    const many = Object.fromEntries(Array.from("abcde", (name) => [name, QUERY.sequence]));
+    const nowhere = ["--tool", "jackhmmer", "--db", "nowhere", "--out", join(folder, "many")];
+    const failed = await denofold("msa", await writeFasta(join(folder, "many.fasta"), many), ...nowhere);
+    assert.deepEqual([failed.code, failed.stderr.match(/^denofold: .*$/gm)?.map((line) => line.slice(0, 62))], [1, [
+      "denofold: a, b, c and 2 more: There is no database nowhere: ex",
+    ]]);
     const again = await denofold(...msa);
     assert.deepEqual([again.code, again.stdout.split("\n")[0]], [0, `${path}  unchanged`]);
 
@@ -184,6 +192,30 @@ Deno.test("denofold msa and templates write what prep reads, and do nothing twic
     assert.deepEqual((await Array.fromAsync(Deno.readDir(join(out, "yeast_A")))).map(({ name }) => name).sort(), [
       ...["small_hits.a3m", "small_hits.a3m.json", "small_hits.hhr", "small_hits.hhr.json"],
     ]);
+  });
+});
+
+Deno.test("runSearches() asks a server that cannot be reached for nothing more", async () => {
+  await inFolder(async (folder) => {
+    let runs = 0;
+    const job = (target: string, error?: Error): SearchJob => ({
+      target,
+      file: "x.a3m",
+      question: { target },
+      run: () => (runs++, error ? Promise.reject(error) : Promise.resolve({ text: "x", found: 1, facts: {} })),
+    });
+    const [log, complain] = [console.log, console.error];
+    const said: string[] = [];
+    console.log = () => {};
+    console.error = (line: string) => said.push(line);
+    try {
+      const jobs = [job("a", new InputError("odd")), job("b"), job("c", new UnreachableError("gone")), job("d")];
+      await runSearches(jobs, { out: folder, json: false, label: "x", noun: "rows" });
+    } finally {
+      [console.log, console.error] = [log, complain];
+      Deno.exitCode = 0;
+    }
+    assert.deepEqual([runs, said], [3, ["denofold: a: odd", "denofold: c, d: gone"]]);
   });
 });
 
