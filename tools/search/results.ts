@@ -27,7 +27,11 @@ export class ResultFile {
     return new ResultFile(folder, target, name, join(folder, target, name));
   }
 
-  /** Whether the file is there, unchanged, and answers this question. */
+  /**
+   * Whether the file is there, unchanged, and answers this question.
+   *
+   * @throws {InputError} If another program made it: it would be lost.
+   */
   async answers(question: Question): Promise<boolean> {
     let record: unknown;
     try {
@@ -36,7 +40,11 @@ export class ResultFile {
       if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return false;
       throw new InputError(`Cannot read ${this.#record}: ${error instanceof Error ? error.message : error}`);
     }
-    if (typeof record !== "object" || record === null || !("question" in record) || !("sha256" in record)) return false;
+    if (!isRecord(record) || !isRecord(record.question) || !("sha256" in record)) return false;
+    const { tool } = record.question;
+    if (tool !== question.tool) {
+      throw new InputError(`${this.path} was made by ${tool}, not by ${question.tool}: give another folder with --out`);
+    }
     if (JSON.stringify(record.question) !== JSON.stringify(question)) return false;
     const bytes = await Deno.readFile(this.path).catch(() => undefined);
     return bytes !== undefined && record.sha256 === await sha256(bytes);
@@ -48,4 +56,8 @@ export class ResultFile {
     const record = { question, ...facts, sha256: await sha256(text) };
     await writeFileAtomic(this.#record, `${JSON.stringify(record, undefined, 2)}\n`);
   }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }

@@ -71,7 +71,7 @@ Deno.test("checkData() names every row that would make training fail, and what i
       "good: 1 of 7 residues are none of the 20 amino acids; they are kept as X",
     ]);
     const text = reportText(report);
-    assert.match(text, /^1 of 12 targets can be trained on: 11 errors, 1 warnings/);
+    assert.match(text, /^1 of 12 targets can be trained on: 11 errors, 1 warning$/m);
   }));
 
 Deno.test("checkData() refuses a table with a wrong header, and tables without labels where they are needed", () =>

@@ -239,6 +239,24 @@ Deno.test("bad input ends with one line and nothing written", () =>
     assert.ok(!names(folder).includes("out"));
   }));
 
+Deno.test("noise that no adapter holds is refused before it is drawn", () =>
+  inFolder(async (folder) => {
+    const { code, stderr } = await denofold("train", "--synthetic", "--seq-len", "200000", "--out", `${folder}/run`);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /denofold: A tensor of shape \[4,200000,200000,128\] takes .* \(denofold plan tells what fits\)\n$/,
+    );
+    const nnx = await denofold("train", "--model", "nnx", "--seq-len", "200000", "--out", `${folder}/run`);
+    assert.equal(nnx.code, 1);
+    assert.match(nnx.stderr, /denofold: A tensor of shape \[2,200000,200000,30\] takes .* what fits\)\n$/);
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+    const step = await denofold("profile", "nnx-train-step", "--n-res", "200000", "--out", `${folder}/run`);
+    assert.equal(step.code, 1);
+    assert.match(step.stderr, /denofold: A tensor of shape \[2,200000,200000,30\] takes .* what fits\)\n$/);
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  }));
+
 Deno.test("a damaged checkpoint is refused", () =>
   inFolder(async (folder) => {
     const out = join(folder, "run");

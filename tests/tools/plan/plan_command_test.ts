@@ -35,6 +35,7 @@ Deno.test("denofold plan says in one line what is wrong", async () => {
     [["--model", "gpt"], 2, /evoformer, tiny, nnx/],
     [["--model", "nnx", "--blocks", "2"], 2, /--blocks does not go with --model nnx/],
     [["--model", "tiny", "--storage", "f16", "--train"], 2, /--storage does not go with --model tiny --train/],
+    [["--model", "evoformer", "--storage", "f16", "--train"], 2, /--storage f16 is for inference alone/],
     [["--model", "tiny", "--c-m", "30"], 1, /msaDim 30/],
     [["--model", "tiny", "--like", "nowhere.json"], 1, /nowhere\.json: there is no such file/],
   ];

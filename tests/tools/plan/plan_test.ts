@@ -122,6 +122,22 @@ Deno.test("a plan names the limit that a size passes, and what it would take wit
   await assert.rejects(planModel(request("tiny", { cM: 30 }, false)), { name: "InputError", message: /msaDim 30/ });
 });
 
+Deno.test("a step with very many kernels is not planned, which takes no more than one line to say", async () => {
+  const sizes = { blocks: 1, nSeq: 4, nRes: 8, cM: 32, cZ: 16 };
+  const { step, kernels } = await planModel(request("evoformer", sizes, false));
+  assert.equal(kernels.reduce((sum, { count }) => sum + count, 0), step.kernels);
+  const plan = await planModel(request("evoformer", sizes, false, { mostKernels: step.kernels }));
+  assert.equal(plan.step.kernels, step.kernels);
+  await assert.rejects(planModel(request("evoformer", sizes, false, { mostKernels: step.kernels - 1 })), {
+    name: "InputError",
+    message: /^Cannot plan evoformer: a step of these sizes has more than [\d,]+ kernels; choose fewer blocks, [^\n]+$/,
+  });
+  const slow = { ...plan, time: { roofMs: 3.5 * 86.4e6, likelyMs: null }, roofs: { gflops: 1, gbs: 1 } };
+  const text = planText(slow, { top: 1, ways: [{ name: "training", plan: null }] });
+  assert.match(text, /\nTime: no less than 3\.5 days a step/);
+  assert.match(text, /\ntraining \(too many kernels to plan\) +– +– +– +–$/);
+});
+
 Deno.test("products that are taken apart make the operations that PyTorch counts for the small Evoformer", async () => {
   // torch.utils.flop_counter on the reference recipe's model, default sizes, one sample
   const torch = { forward: 22_198_353_920, backward: 44_328_550_400 };

@@ -45,7 +45,10 @@ Deno.test("compare() says what else differs", () => {
   assert.deepEqual(compare(before, other).warnings, [
     "They differ in adapter: a made-up adapter, another.",
     "They differ in n-res: 32, 64.",
-    "They differ in backward: true, none.",
+    "They differ in backward: true, not given.",
+  ]);
+  assert.deepEqual(compare(before, { ...other, adapter: before.adapter, workload: "another" }).warnings, [
+    `They differ in workload: ${before.workload}, another.`,
   ]);
 });
 

@@ -52,6 +52,17 @@ Deno.test("denofold profile says in one line what is wrong", async () => {
   const sizes = await denofold("profile", "train-step", "--msa-dim", "30", "--no-files");
   assert.equal(sizes.code, 1);
   assert.match(sizes.stderr, /denofold: .*msaDim 30/);
+  const unheeded = await denofold("profile", "evoformer", "--ablation", "--fusion", "qkv");
+  assert.equal(unheeded.code, 2);
+  assert.match(unheeded.stderr, /^denofold: option '--ablation' cannot be used with option '--fusion <list>'\n$/);
+});
+
+Deno.test("the help of each thing to profile, and of comparing, ends with an example", async () => {
+  for (const name of ["train-step", "nnx-train-step", "evoformer", "tiny", "nnx", "compare"]) {
+    const { code, stdout } = await denofold("profile", name, "--help");
+    assert.equal(code, 0);
+    assert.match(stdout, new RegExp(`\\nExample:\\n {2}denofold profile ${name} `));
+  }
 });
 
 Deno.test("denofold train --profile profiles some steps, and the flags of its parts print their part", async () => {
@@ -113,7 +124,7 @@ Deno.test("denofold mds --profile profiles the command as one step", async () =>
       ...["mds", `${folder}/helix.csv`, "--out", `${folder}/folded`, "--profile", "--top", "2"],
     );
     assert.equal(code, 0, stderr);
-    assert.match(stdout, /^\nmds on .+\npoints 12, starts 8, iterations 500\n1 steps after 0 to warm up: /);
+    assert.match(stdout, /^\nmds on .+\npoints 12, starts 8, iterations 500\n1 step after 0 to warm up: /);
     const { workload, rows: seen, parts } = JSON.parse(await Deno.readTextFile(`${folder}/folded/profile.json`));
     assert.deepEqual([workload, parts], ["mds", { kernels: true, memory: true }]);
     assert.ok(seen.kernel.some(({ kernel }: { kernel: string }) => kernel === "mdsPull"));

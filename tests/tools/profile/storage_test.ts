@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { storageErrors } from "../../../tools/profile/storage_error.ts";
 import { linear } from "../../../ops/mod.ts";
 import { gpuTest } from "../../_gpu.ts";
@@ -45,15 +46,22 @@ Deno.test("denofold profile --storage f16 prints its error beside the time, and 
 });
 
 Deno.test("16 bits are refused for gradients", async () => {
+  using parent = {
+    path: await Deno.makeTempDir(),
+    [Symbol.dispose]: () => Deno.removeSync(parent.path, { recursive: true }),
+  };
+  const folder = join(parent.path, "profile");
   const { code, stderr } = await denofold(
     "profile",
     "evoformer",
     ...SMALL,
-    "--no-files",
+    "--out",
+    folder,
     "--storage",
     "f16",
     "--backward",
   );
-  assert.equal(code, 1);
+  assert.equal(code, 2);
+  await assert.rejects(Deno.stat(folder), Deno.errors.NotFound, "nothing is left behind");
   assert.match(stderr, /denofold: --storage f16 is for inference alone: gradients need f32\n$/);
 });

@@ -1,10 +1,10 @@
 /** From the features of a target to what the network reads, with random choices from a key. */
 import type { Key } from "../../../core/mod.ts";
+import { checkSize, checkTokens, rowCount } from "./_check.ts";
 import { takeRows } from "./_rows.ts";
-import { checkSize, rowCount } from "./_check.ts";
 import type { SequenceFeatures } from "./chain.ts";
 import { nearestNeighborClusters, summarizeClusters } from "./clusters.ts";
-import { makeMaskedMsa, type MaskedMsaOptions } from "./masked_msa.ts";
+import { makeMaskedMsa, type MaskedMsaOptions, type MaskingChoice } from "./masked_msa.ts";
 import { correctMsaRestypes, makeHhblitsProfile, type MsaFeatures } from "./msa.ts";
 import { makeDeletionFeatures, makeMsaFeat, makeTargetFeat } from "./msa_feat.ts";
 
@@ -16,6 +16,18 @@ export interface NetworkInputOptions {
   readonly maxExtraMsa?: number;
   /** How residues are hidden; `false` hides none. @default as in AlphaFold's training */
   readonly maskedMsa?: MaskedMsaOptions | false;
+  /** Random choices that are given instead of drawn. @default all are drawn */
+  readonly choices?: InputChoices;
+}
+
+/** What {@linkcode makeNetworkInputs} chooses at random. */
+export interface InputChoices {
+  /** Rows of the main stack, and the others. */
+  readonly rows?: SampledRows;
+  /** Which residues of the main stack are hidden, and by what. */
+  readonly masking?: MaskingChoice;
+  /** Rows of the extra stack, counted among the others. */
+  readonly extra?: ArrayLike<number>;
 }
 
 /** What the network reads of sequence and alignment. */
@@ -72,7 +84,7 @@ export function sampleMsaRows(rows: number, maxRows: number, key: Key): SampledR
 /**
  * What the network reads of a target: rows drawn, residues hidden, the other rows in clusters.
  *
- * The same key gives the same features on every machine. For the samples of recycling call it with `key.at(iteration)`.
+ * The same key gives the same features on every machine. See {@linkcode makeRecyclingInputs} for the samples of recycling.
  *
  * Source: Jumper et al. (2021), Suppl. 1.2.6 to 1.2.9.
  *
@@ -88,23 +100,27 @@ export function makeNetworkInputs(
   key: Key,
   options: NetworkInputOptions = {},
 ): NetworkInputs {
-  const { maxMsaClusters = 512, maxExtraMsa = 1024, maskedMsa = {} } = options;
+  const { maxMsaClusters = 512, maxExtraMsa = 1024, maskedMsa = {}, choices = {} } = options;
   const columns = sequence.aatype.length;
   const rows = rowCount("makeNetworkInputs", "msa", msa.msa, columns);
   checkSize("makeNetworkInputs", "deletion_matrix_int", msa.deletion_matrix_int, msa.msa.length);
   const [rowKey, maskKey, extraKey] = key.split(3);
-  const { selected, others } = sampleMsaRows(rows, maxMsaClusters, rowKey);
+  const { selected, others } = choices.rows ?? sampleMsaRows(rows, maxMsaClusters, rowKey);
+  checkTokens("makeNetworkInputs", "choices.rows.selected", selected, rows);
+  checkTokens("makeNetworkInputs", "choices.rows.others", others, rows);
   const types = correctMsaRestypes(msa.msa);
   const profile = makeHhblitsProfile(types, columns);
   const chosen = takeRows(types, columns, selected);
-  const masked = makeMaskedMsa(chosen, profile, maskKey, maskedMsa === false ? { replaceFraction: 0 } : maskedMsa);
+  const masking = maskedMsa === false ? { replaceFraction: 0 } : maskedMsa;
+  const masked = makeMaskedMsa(chosen, profile, choices.masking ?? maskKey, masking);
   const centers = { msa: masked.msa, deletions: takeRows(msa.deletion_matrix_int, columns, selected) };
   const extra = {
     msa: takeRows(types, columns, others),
     deletions: takeRows(msa.deletion_matrix_int, columns, others),
   };
   const summary = summarizeClusters(centers, extra, nearestNeighborClusters(centers, extra, columns), columns);
-  const kept = extraKey.permutation(others.length).slice(0, maxExtraMsa);
+  const kept = choices.extra ?? extraKey.permutation(others.length).slice(0, maxExtraMsa);
+  checkTokens("makeNetworkInputs", "choices.extra", kept, others.length);
   const deletions = makeDeletionFeatures(takeRows(extra.deletions, columns, kept));
   return {
     ...sequence,
@@ -121,4 +137,25 @@ export function makeNetworkInputs(
     extra_has_deletion: deletions.has_deletion,
     extra_deletion_value: deletions.deletion_value,
   };
+}
+
+/**
+ * What the network reads in each iteration of recycling: rows drawn and residues hidden anew.
+ *
+ * Source: Jumper et al. (2021), Suppl. 1.2.7 and Alg. 30.
+ *
+ * @param key For all random choices.
+ * @param count Iterations, one more than there are recyclings.
+ * @throws {TypeError} As {@linkcode makeNetworkInputs} does.
+ * @throws {RangeError} As {@linkcode makeNetworkInputs} does.
+ */
+export function makeRecyclingInputs(
+  sequence: SequenceFeatures,
+  msa: Pick<MsaFeatures, "msa" | "deletion_matrix_int">,
+  key: Key,
+  count: number,
+  options: Omit<NetworkInputOptions, "choices"> = {},
+): NetworkInputs[] {
+  const base = key.split(1)[0];
+  return Array.from({ length: count }, (_, i) => makeNetworkInputs(sequence, msa, base.at(i), options));
 }

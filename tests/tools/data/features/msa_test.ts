@@ -12,7 +12,11 @@ import {
   speciesIdentifier,
 } from "../../../../tools/data/features/msa.ts";
 import { makeDeletionFeatures, makeMsaFeat, makeTargetFeat } from "../../../../tools/data/features/msa_feat.ts";
-import { makeNetworkInputs, sampleMsaRows } from "../../../../tools/data/features/network_inputs.ts";
+import {
+  makeNetworkInputs,
+  makeRecyclingInputs,
+  sampleMsaRows,
+} from "../../../../tools/data/features/network_inputs.ts";
 import { windowFeatures } from "../../../../tools/data/features/window.ts";
 import { parseStockholm } from "../../../../tools/data/stockholm.ts";
 
@@ -185,4 +189,32 @@ Deno.test("makeNetworkInputs() gives the same features for the same key, and eve
   assert.equal(selected[0], 0);
   assert.deepEqual([...selected, ...others].sort(), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
   assert.throws(() => sampleMsaRows(0, 4, Key.fromSeed(1)), RangeError);
+});
+
+Deno.test("makeNetworkInputs() takes choices as given; makeRecyclingInputs() draws anew for each iteration", () => {
+  const columns = 11, rows = 9;
+  const msa = { msa: randomTokens(rows * columns, 22, 3), deletion_matrix_int: randomTokens(rows * columns, 3, 4) };
+  const sequence = makeSequenceFeatures("A".repeat(columns));
+  const types = correctMsaRestypes(msa.msa);
+  const row = (r: number) => types.slice(r * columns, (r + 1) * columns);
+  const hidden = { mask: new Float32Array(3 * columns), tokens: new Int32Array(3 * columns).fill(22) };
+  hidden.mask[columns + 2] = 1;
+  const choices = {
+    rows: { selected: Int32Array.of(0, 7, 2), others: Int32Array.of(8, 1, 3) },
+    masking: hidden,
+    extra: [2, 0],
+  };
+  const given = makeNetworkInputs(sequence, msa, Key.fromSeed(1), { choices });
+  assert.deepEqual(given, makeNetworkInputs(sequence, msa, Key.fromSeed(2), { choices }), "nothing is left to the key");
+  assert.deepEqual(given.true_msa, Int32Array.from([0, 7, 2].flatMap((r) => [...row(r)])));
+  assert.deepEqual(given.bert_mask, hidden.mask);
+  assert.equal(given.msa_feat[(columns + 2) * 49 + 22], 1, "hidden by the mask's token");
+  assert.deepEqual(given.extra_msa, Int32Array.from([3, 8].flatMap((r) => [...row(r)])));
+  assert.throws(
+    () => makeNetworkInputs(sequence, msa, Key.fromSeed(1), { choices: { extra: [99] } }),
+    /choices\.extra\[0\] is 99: expected 0 to/,
+  );
+  const samples = (seed: number) => makeRecyclingInputs(sequence, msa, Key.fromSeed(seed), 3, { maxMsaClusters: 4 });
+  assert.deepEqual(samples(5), samples(5));
+  assert.equal(new Set(samples(5).map(({ true_msa }) => true_msa.join())).size, 3);
 });
