@@ -125,7 +125,7 @@ function readAtom(record: string, hetero: boolean, chains: Map<string, SeenChain
   const coordinate = (axis: number): number => {
     const written = record.slice(30 + 8 * axis, 38 + 8 * axis).trim();
     const value = Number(written);
-    if (written !== "" && isCoordinate(value)) return value;
+    if (/^[-+.\de]+$/i.test(written) && isCoordinate(value)) return value;
     const columns = `columns ${31 + 8 * axis}-${38 + 8 * axis}`;
     throw new InputError(
       `${place}: the ${"xyz"[axis]} coordinate is ${JSON.stringify(written)} (${columns}), expected ${COORDINATE}`,

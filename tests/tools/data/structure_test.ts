@@ -272,6 +272,12 @@ const badStructures: [string, string, string, RegExp][] = [
     /line 10: the y coordinate is "x\.000" \(columns 39-46\), expected a number/,
   ],
   [
+    "a coordinate in hexadecimal",
+    "a.pdb",
+    PDB_TEXT.replace("2.000   3.000", " 0x10   3.000"),
+    /line 10: the y coordinate is "0x10" \(columns 39-46\), expected a number/,
+  ],
+  [
     "a PDB line cut short",
     "a.pdb",
     PDB_TEXT.replace(/(ATOM {6}2.{20}).*/, "$1"),
