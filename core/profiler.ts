@@ -63,6 +63,11 @@ export interface ProfilerOptions {
   readonly kernels?: boolean;
   /** Memory of tensors. @default true */
   readonly memory?: boolean;
+  /**
+   * Receives each kernel when it is recorded, for counts over millions of them: the profile then keeps none, and they
+   * are not timed. What it throws goes to whoever runs the kernel. @default kernels are kept
+   */
+  readonly onKernel?: (run: KernelRun) => void;
 }
 
 /** What {@linkcode Profiler.stop} returns. */
@@ -134,6 +139,7 @@ export class Profiler {
   readonly clock: ProfileClock;
   readonly #device: Device;
   readonly #withMemory: boolean;
+  readonly #onKernel: ((run: KernelRun) => void) | undefined;
   readonly #start = performance.now();
   readonly #startBytes: number;
   readonly #kernels: KernelRun[] = [];
@@ -152,11 +158,13 @@ export class Profiler {
   #entered = 0;
   #nestedMs = 0;
 
-  private constructor(device: Device, { kernels = true, memory = true }: ProfilerOptions) {
+  private constructor(device: Device, { kernels = true, memory = true, onKernel }: ProfilerOptions) {
     this.#device = device;
     this.#withMemory = memory;
+    this.#onKernel = onKernel;
     this.#startBytes = device.memory.liveBytes;
-    this.clock = device.dry || !kernels ? "none" : device.traits.timestamps ? "timestamps" : IN_DENO ? "wall" : "none";
+    const untimed = device.dry || !kernels || onKernel;
+    this.clock = untimed ? "none" : device.traits.timestamps ? "timestamps" : IN_DENO ? "wall" : "none";
     const timed = this.clock === "timestamps";
     const { gpu } = device;
     this.#querySet = timed ? gpu.createQuerySet({ label: "profiler", type: "timestamp", count: QUERIES }) : null;
@@ -247,7 +255,8 @@ export class Profiler {
     bytesRead = bytes.bytesRead ?? bytesRead;
     bytesWritten = bytes.bytesWritten ?? bytesWritten;
     const run = { kernel: name, path, startMs: 0, ms: 0, flops: flops ?? null, bytesRead, bytesWritten, grid };
-    this.#kernels.push(run);
+    if (this.#onKernel) this.#onKernel(run);
+    else this.#kernels.push(run);
     this.#encodeMs += performance.now() - this.#entered - this.#nestedMs;
     if (this.clock === "wall") {
       run.startMs = this.#now();

@@ -210,6 +210,30 @@ gpuTest("without timestamps every kernel is timed by the clock on the wall", asy
   x.dispose();
 });
 
+gpuTest("kernels can be handed over as they are recorded, and are not kept", async (device) => {
+  const seen: string[] = [];
+  const profiler = Profiler.start(device, {
+    onKernel: ({ kernel, path, flops }) => seen.push(`${path} ${kernel} ${flops}`),
+  });
+  {
+    using _ = device.scope("work");
+    const x = device.zeros([8, 8]);
+    matmul(x, x);
+  }
+  const { kernels, clock, memory } = await profiler.stop();
+  assert.deepEqual(seen, ["test/work/matmul matmul 1024"]);
+  assert.deepEqual([kernels, clock], [[], "none"]);
+  assert.ok(memory.length > 0);
+  const refusing = Profiler.start(device, {
+    onKernel() {
+      throw new RangeError("enough");
+    },
+  });
+  const x = device.zeros([8]);
+  assert.throws(() => spin(device, x, 1), { name: "RangeError", message: "enough" });
+  refusing.cancel();
+});
+
 gpuTest("without times kernels share a pass, and without memory none is followed", async (device) => {
   const dry = Device.dry(device.traits);
   const encoder = dry.gpu.createCommandEncoder();

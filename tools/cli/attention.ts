@@ -22,6 +22,7 @@ import { checkTruth } from "../fold/read_truth.ts";
 import { writeTogether } from "../fold/write_fold.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
+import { counted } from "../words.ts";
 import { commandLine } from "./_fold_text.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 import { deviceOption, positiveInteger } from "./_shared.ts";
@@ -162,7 +163,7 @@ function print(
     return console.log(JSON.stringify(all, undefined, 2));
   }
   const lines = shown.map(({ kind, heads, rows }) => {
-    const single = `${rows.length} single ${kind === "row" ? "sequence" : "residue"}${rows.length === 1 ? "" : "s"}`;
+    const single = counted(rows.length, `single ${kind === "row" ? "sequence" : "residue"}`);
     return `   ${kind.padEnd(18)} ${heads.length ? `heads ${heads.join(", ")}` : "mean of heads"}: mean, and ${single}`;
   });
   console.log([

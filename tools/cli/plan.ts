@@ -4,7 +4,7 @@ import { tuningOf } from "../../ops/mod.ts";
 import { InputError } from "../errors.ts";
 import { mostResidues } from "../plan/fit.ts";
 import { flagOf, MODEL_NAMES, type PlannedWorkload, plannedWorkload, type PlanSizes } from "../plan/models.ts";
-import { planModel, type PlanRequest } from "../plan/plan.ts";
+import { planIfPossible, planModel, type PlanRequest } from "../plan/plan.ts";
 import { planText, type PlanTextOptions } from "../plan/text.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
@@ -12,6 +12,7 @@ import { readProfile } from "../profile/compare.ts";
 import type { ProfileData } from "../profile/profile_data.ts";
 import { cachedRoofs } from "../profile/roofs.ts";
 import { deviceOption, positiveInteger, positiveNumber, startProgress } from "./_shared.ts";
+import { type StorageFlag, storageOption } from "./_storage.ts";
 
 const HELP = `
 The model's own code runs on a device that allocates and computes nothing, so memory is counted as it will be: tensors by
@@ -44,10 +45,7 @@ export function register(program: Command): void {
       new Option("--recompute <what>", "what training's way back computes again instead of keeping it")
         .choices(["nothing", "block", "module"]),
     )
-    .addOption(
-      new Option("--storage <type>", "how modules keep what they need on the way (f16: inference alone)")
-        .choices(["f32", "f16"]),
-    )
+    .addOption(storageOption())
     .optionsGroup("Adapter:")
     .addOption(deviceOption())
     .option("--memory <gib>", "memory for it, in GiB (default: the machine's, where the CPU computes)", positiveNumber)
@@ -59,7 +57,8 @@ export function register(program: Command): void {
     .action(run);
 }
 
-type Flags = PlanSizes & {
+type Flags = Omit<PlanSizes, "storage"> & {
+  storage: StorageFlag;
   model: string;
   train?: boolean;
   memory?: number;
@@ -69,7 +68,9 @@ type Flags = PlanSizes & {
   json?: boolean;
 };
 
-async function run({ model, train = false, memory, like, top, device: wish, json, ...sizes }: Flags): Promise<void> {
+async function run(flags: Flags): Promise<void> {
+  const { model, train = false, memory, like, top, device: wish, json, storage, ...given } = flags;
+  const sizes: PlanSizes = { ...given, storage: storage === "f32" ? undefined : storage }; // not all models have it
   const planned = plannedWorkload(model, sizes, train);
   const profile = like === undefined ? undefined : await readProfile(like);
   const { adapter, notes } = await ensureAdapter({ device: wish });
@@ -90,7 +91,7 @@ async function run({ model, train = false, memory, like, top, device: wish, json
     progress?.update(1);
     const others: PlannedWay[] = [];
     for (const { name, planned } of ways) {
-      others.push({ name, plan: await planModel({ ...request, planned }) });
+      others.push({ name, plan: await planIfPossible({ ...request, planned }) });
       progress?.update(1 + others.length, name);
     }
     progress?.stop();
@@ -99,9 +100,9 @@ async function run({ model, train = false, memory, like, top, device: wish, json
       if (!json) console.error(`Trying ${tried} residues`);
     });
     if (json) {
-      const summaries = others.map(({ name, plan: { memory, step, fits } }) => ({
-        ...{ name, fits, peakBytes: memory.peakBytes, peakAllocatedBytes: memory.peakAllocatedBytes },
-        flops: step.flops,
+      const summaries = others.map(({ name, plan }) => ({
+        ...{ name, fits: plan?.fits ?? null, peakBytes: plan?.memory.peakBytes ?? null },
+        ...{ peakAllocatedBytes: plan?.memory.peakAllocatedBytes ?? null, flops: plan?.step.flops ?? null },
       }));
       console.log(JSON.stringify({ ...plan, mostResidues: most, ways: summaries }, undefined, 2));
     } else console.log(planText(plan, { top, ways: others, mostResidues: most }));

@@ -53,15 +53,17 @@ export function register(program: Command): void {
       .option("--measure-roofs", "measure the adapter's roofs again")
       .addOption(numericsOption())
       .addOption(fusionOption())
-      .option("--ablation", "instead of a profile: all fused, without each fusion, each alone, and nothing fused")
+      .addOption(ablationOption())
       .addOption(deviceOption())
       .option("--json", "print the profile as one JSON object instead of text")
+      .addHelpText("after", `\nExample:\n  denofold profile ${name} --steps 5 --by module --top 30 --out ${name}`)
       .action((flagsGiven: Flags) => run(name, flags, flagsGiven));
   }
   profile.command("compare <before> <after>")
     .description("print what got faster and slower between two profile.json")
     .option("--top <n>", "rows of each table", positiveInteger, 20)
     .option("--json", "print one JSON object instead of text")
+    .addHelpText("after", "\nExample:\n  denofold profile compare before/profile.json after/profile.json")
     .action(compareFiles);
 }
 
@@ -126,6 +128,17 @@ function valuesOf(flags: readonly WorkloadFlag[], given: Record<string, unknown>
 async function compareFiles(before: string, after: string, { top, json }: { top: number; json?: boolean }) {
   const comparison = compare(await readProfile(before), await readProfile(after));
   console.log(json ? JSON.stringify(comparison, undefined, 2) : comparisonText(comparison, top));
+}
+
+/** Excludes the flags of a profile that it would not heed. */
+function ablationOption(): Option {
+  return new Option(
+    "--ablation",
+    "instead of a profile: all fused, without each fusion, each alone, and nothing fused",
+  ).conflicts([
+    ...["fusion", "enableProfiler", "enableMemoryProfiling", "enableAllProfiling", "out", "sortBy", "by", "top"],
+    "measureRoofs",
+  ]);
 }
 
 function sizeOption({ name, description, value, choices }: WorkloadFlag): Option {

@@ -1,7 +1,7 @@
 /** Runs a trained small model on an alignment. */
 import type { Device } from "../../core/mod.ts";
 import type { CaptureOptions } from "../../model/layers/attention_capture.ts";
-import { type Checkpoint, decodeCheckpoint, findParameter } from "../../finetune/checkpoint.ts";
+import { decodeCheckpoint, findParameter } from "../../finetune/checkpoint.ts";
 import {
   loadTinyOpenFold,
   tinyOpenFold,
@@ -25,7 +25,7 @@ export interface TrainedModel {
   /** Its sizes. */
   readonly config: TinyOpenFoldConfig;
   /** All facts of the checkpoint. */
-  readonly facts: Checkpoint["facts"];
+  readonly facts: Readonly<Record<string, unknown>>;
   /** Puts the parameters on a device; they belong to the current scope. */
   load(device: Device): TinyOpenFoldParams;
 }

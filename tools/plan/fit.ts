@@ -1,12 +1,12 @@
 /** What fits an adapter, where what was asked for does not. */
 import type { PlanRequest } from "./plan.ts";
-import { planModel } from "./plan.ts";
+import { planIfPossible } from "./plan.ts";
 
 /** Sizes are tried in steps of this many residues. */
 const STEP = 8;
 
 /**
- * The most residues that fit, all else as it is.
+ * The most residues that fit and can be planned, all else as it is.
  *
  * @param flag Name of the size of residues among the workload's values.
  * @param most Residues that are known not to fit.
@@ -23,7 +23,7 @@ export async function mostResidues(
   const fits = async (nRes: number) => {
     tried(nRes);
     const values = { ...planned.values, [flag]: nRes };
-    return (await planModel({ ...request, planned: { ...planned, values } })).fits;
+    return (await planIfPossible({ ...request, planned: { ...planned, values } }))?.fits ?? false;
   };
   let low = 0, high = Math.ceil(most / STEP);
   while (high - low > 1) {

@@ -1,9 +1,9 @@
 /** Predicts what a model needs on an adapter, without running it. */
-import { type AdapterTraits, Device, type KernelRun, type Profile, Profiler } from "../../core/mod.ts";
+import { type AdapterTraits, Device, type KernelRun, Profiler } from "../../core/mod.ts";
 import { setTuning, type Tuning } from "../../ops/mod.ts";
 import { InputError } from "../errors.ts";
 import type { KernelRow, LiveRow, ProfileData, Roofs } from "../profile/profile_data.ts";
-import { memoryOf, moduleOf, roofMs, STEP_MARK } from "../profile/summarize.ts";
+import { memoryOf, moduleOf, roofMs } from "../profile/summarize.ts";
 import type { PlannedWorkload } from "./models.ts";
 
 /** What a plan is made for. */
@@ -18,6 +18,8 @@ export interface PlanRequest {
   readonly roofs: Roofs | null;
   /** Memory there is for it, in bytes. @default not known */
   readonly memoryBytes?: number;
+  /** Kernels of a step above which it is not planned. @default 1,000,000 */
+  readonly mostKernels?: number;
   /** A profile on this adapter, whose kernels' shares of the roofs are expected again. @default none */
   readonly like?: ProfileData;
   /** Version of denofold. */
@@ -65,13 +67,13 @@ export type Plan = {
   /** The measured roofs. */
   roofs: Roofs | null;
   /** Kernels of one step, most time (or operations) first. */
-  kernels: PlannedKernel[];
+  kernels: readonly PlannedKernel[];
 };
 
 /**
  * Sends a model's steps through a device that does nothing, and counts.
  *
- * @throws {InputError} If the model cannot have such sizes, on any adapter.
+ * @throws {InputError} If the model cannot have such sizes, on any adapter, or a step has too many kernels to go through.
  */
 export async function planModel(request: PlanRequest): Promise<Plan> {
   const { traits, roofs, memoryBytes, like, version } = request;
@@ -81,7 +83,7 @@ export async function planModel(request: PlanRequest): Promise<Plan> {
   try {
     seen = await goThrough(request, traits);
   } catch (error) {
-    if (!(error instanceof RangeError || error instanceof InputError)) throw error;
+    if (error instanceof TooManyKernels || !(error instanceof RangeError || error instanceof InputError)) throw error;
     seen = await goThrough(request, { ...traits, maxBindingBytes: Infinity, maxBufferBytes: Infinity });
     problems.push(error.message.replace(/ \(denofold plan .*\)$/, "")); // a limit, as it goes without
   }
@@ -89,11 +91,9 @@ export async function planModel(request: PlanRequest): Promise<Plan> {
   if (memoryBytes !== undefined && peakAllocatedBytes > memoryBytes) {
     problems.push(`It needs ${gibibytes(peakAllocatedBytes)} of GPU memory, there are ${gibibytes(memoryBytes)}`);
   }
-  const memory = memoryOf(seen.profile);
-  const last = seen.profile.kernels.slice(seen.profile.marks.at(-1)!.kernels);
-  const kernels = kernelsOf(last, roofs);
+  const { memory, kernels } = seen;
   const sum = (of: (kernel: PlannedKernel) => number) => kernels.reduce((total, kernel) => total + of(kernel), 0);
-  const copiedBytes = Math.round(seen.profile.copies.bytes / seen.steps);
+  const { copiedBytes } = seen;
   const copyMs = roofs && roofMs({ flops: 0, bytes: 2 * copiedBytes }, roofs);
   return {
     format: "denofold plan 1",
@@ -111,11 +111,11 @@ export async function planModel(request: PlanRequest): Promise<Plan> {
       atPeak: byModule(memory.atPeak),
     },
     step: {
-      kernels: last.length,
+      kernels: sum(({ count }) => count),
       flops: sum(({ flops }) => flops ?? 0),
       bytes: sum(({ bytes }) => bytes),
       copiedBytes,
-      pipelines: seen.profile.host.filter(({ kind }) => kind === "compile").length,
+      pipelines: seen.pipelines,
     },
     time: {
       roofMs: copyMs === null ? null : sum(({ roofMs }) => roofMs ?? 0) + copyMs,
@@ -127,50 +127,85 @@ export async function planModel(request: PlanRequest): Promise<Plan> {
 }
 
 /**
+ * A plan; null where a step has too many kernels to go through.
+ *
+ * @throws {InputError} If the model cannot have such sizes, on any adapter.
+ */
+export async function planIfPossible(request: PlanRequest): Promise<Plan | null> {
+  try {
+    return await planModel(request);
+  } catch (error) {
+    if (error instanceof TooManyKernels) return null;
+    throw error;
+  }
+}
+
+/**
  * A second step is gone through if the first has fewer kernels: pooled buffers are then as in any later one. It makes up
  * to 4 % of a small model's peak, and nothing of a large one's.
  */
 const MANY_KERNELS = 20_000;
 
+/** A step with more kernels is not gone through: it would take minutes, and much of the CPU's own memory. */
+const MOST_KERNELS = 1_000_000;
+
+/** A step has too many kernels to go through one by one. */
+class TooManyKernels extends InputError {}
+
 interface Seen {
-  readonly profile: Profile;
-  readonly steps: number;
+  readonly memory: ProfileData["memory"];
+  readonly kernels: readonly PlannedKernel[];
+  readonly copiedBytes: number;
+  readonly pipelines: number;
   readonly peakAllocatedBytes: number;
   readonly largestTensorBytes: number;
 }
 
 async function goThrough(
-  { planned: { workload, values }, tuning }: PlanRequest,
+  { planned: { name, workload, values }, tuning, roofs, mostKernels = MOST_KERNELS }: PlanRequest,
   traits: AdapterTraits,
 ): Promise<Seen> {
   const device = Device.dry(traits);
   if (tuning) setTuning(device, tuning);
-  const profiler = Profiler.start(device);
+  let kernels = new Map<string, PlannedKernel>(), count = 0;
+  const profiler = Profiler.start(device, {
+    onKernel(run) {
+      if (++count > mostKernels) {
+        throw new TooManyKernels(
+          `Cannot plan ${name}: a step of these sizes has more than ${mostKernels.toLocaleString("en")} kernels; ` +
+            "choose fewer blocks, residues or sequences",
+        );
+      }
+      countKernel(kernels, run, roofs);
+    },
+  });
   using opened = workload.open(device, values);
   let steps = 0;
   do {
-    profiler.mark(STEP_MARK);
+    [kernels, count] = [new Map(), 0];
     await opened.step();
     steps++;
   } while (steps < 2 && device.dispatches < MANY_KERNELS);
   const profile = await profiler.stop();
-  const { peakAllocatedBytes } = device.memory;
-  const largestTensorBytes = profile.memory.reduce((most, { bytes }) => Math.max(most, bytes), 0);
-  return { profile, steps, peakAllocatedBytes, largestTensorBytes };
+  return {
+    memory: memoryOf(profile),
+    kernels: [...kernels.values()].sort((a, b) => (b.roofMs ?? b.flops ?? 0) - (a.roofMs ?? a.flops ?? 0)),
+    copiedBytes: Math.round(profile.copies.bytes / steps),
+    pipelines: profile.host.filter(({ kind }) => kind === "compile").length,
+    peakAllocatedBytes: device.memory.peakAllocatedBytes,
+    largestTensorBytes: profile.memory.reduce((most, { bytes }) => Math.max(most, bytes), 0),
+  };
 }
 
-function kernelsOf(runs: readonly KernelRun[], roofs: Roofs | null): PlannedKernel[] {
-  const found = new Map<string, PlannedKernel>();
-  for (const { kernel, flops, bytesRead, bytesWritten } of runs) {
-    const row = found.get(kernel) ?? { kernel, count: 0, flops: null, bytes: 0, roofMs: roofs && 0 };
-    found.set(kernel, row);
-    const bytes = bytesRead + bytesWritten;
-    row.count++;
-    row.bytes += bytes;
-    if (flops !== null) row.flops = (row.flops ?? 0) + flops;
-    if (row.roofMs !== null && roofs) row.roofMs += roofMs({ flops: flops ?? 0, bytes }, roofs);
-  }
-  return [...found.values()].sort((a, b) => (b.roofMs ?? b.flops ?? 0) - (a.roofMs ?? a.flops ?? 0));
+function countKernel(kernels: Map<string, PlannedKernel>, run: KernelRun, roofs: Roofs | null): void {
+  const { kernel, flops, bytesRead, bytesWritten } = run;
+  let row = kernels.get(kernel);
+  if (!row) kernels.set(kernel, row = { kernel, count: 0, flops: null, bytes: 0, roofMs: roofs && 0 });
+  const bytes = bytesRead + bytesWritten;
+  row.count++;
+  row.bytes += bytes;
+  if (flops !== null) row.flops = (row.flops ?? 0) + flops;
+  if (row.roofMs !== null && roofs) row.roofMs += roofMs({ flops: flops ?? 0, bytes }, roofs);
 }
 
 /** Each kernel at the share of the roofs that it had in the profile; others at that of the whole profile. */

@@ -6,8 +6,8 @@ import { gibibytes, type Plan } from "./plan.ts";
 export interface PlanTextOptions {
   /** Rows of each table. */
   readonly top: number;
-  /** The same model run otherwise, by a few words for it. */
-  readonly ways: readonly { readonly name: string; readonly plan: Plan }[];
+  /** The same model run otherwise, by a few words for it; null: it has too many kernels to be planned. */
+  readonly ways: readonly { readonly name: string; readonly plan: Plan | null }[];
   /** The most residues that fit where the plan does not; null: none do. */
   readonly mostResidues?: number | null;
 }
@@ -83,10 +83,14 @@ function kernelLines({ kernels }: Plan, top: number): string[] {
 function wayLines(ways: PlanTextOptions["ways"]): string[] {
   return align([
     ["the same otherwise", "peak", "tensors", "FLOP", "fits"],
-    ...ways.map(({ name, plan: { memory, step, fits } }) => [
-      ...[name, size(memory.peakAllocatedBytes), size(memory.peakBytes), count(step.flops).trim()],
-      fits ? "yes" : "no",
-    ]),
+    ...ways.map(({ name, plan }) => {
+      if (!plan) return [`${name} (too many kernels to plan)`, "–", "–", "–", "–"];
+      const { memory, step, fits } = plan;
+      return [
+        ...[name, size(memory.peakAllocatedBytes), size(memory.peakBytes), count(step.flops).trim()],
+        fits ? "yes" : "no",
+      ];
+    }),
   ]);
 }
 
@@ -108,5 +112,7 @@ function count(value: number): string {
 
 function duration(ms: number): string {
   if (ms < 1000) return `${ms.toPrecision(3)} ms`;
-  return ms < 120_000 ? `${(ms / 1000).toPrecision(3)} s` : `${(ms / 60_000).toFixed(1)} min`;
+  if (ms < 120_000) return `${(ms / 1000).toPrecision(3)} s`;
+  if (ms < 7.2e6) return `${(ms / 60_000).toFixed(1)} min`;
+  return ms < 172.8e6 ? `${(ms / 3.6e6).toFixed(1)} h` : `${(ms / 86.4e6).toFixed(1)} days`;
 }

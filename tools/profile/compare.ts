@@ -63,9 +63,11 @@ export function compare(before: ProfileData, after: ProfileData): Comparison {
   for (const key of ["workload", "adapter", "clock"] as const) {
     if (before[key] !== after[key]) warnings.push(`They differ in ${key}: ${before[key]}, ${after[key]}.`);
   }
-  for (const key of new Set([...Object.keys(before.settings), ...Object.keys(after.settings)])) {
+  // Other workloads have other settings.
+  const settings = before.workload === after.workload ? { ...before.settings, ...after.settings } : {};
+  for (const key of Object.keys(settings)) {
     const [a, b] = [before.settings[key], after.settings[key]];
-    if (a !== b) warnings.push(`They differ in ${key}: ${a ?? "none"}, ${b ?? "none"}.`);
+    if (a !== b) warnings.push(`They differ in ${key}: ${a ?? "not given"}, ${b ?? "not given"}.`);
   }
   const [was, is] = [timesOf(before), timesOf(after)];
   const changes = [...new Set([...was.keys(), ...is.keys()])].map((name): Change => {

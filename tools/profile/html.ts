@@ -1,5 +1,6 @@
 import { htmlPage } from "../report/html_page.ts";
 import { builtAssets, type PageAssets } from "../report/page_assets.ts";
+import { counted } from "../words.ts";
 import type { ProfileData } from "./profile_data.ts";
 import { mebibytes, median, milliseconds } from "./table.ts";
 
@@ -14,7 +15,8 @@ export async function renderProfile(data: ProfileData): Promise<string> {
   return await htmlPage(assets, {
     id: "profile",
     title: `Profile of ${data.workload}`,
-    description: `${data.stepMs.length} steps of ${milliseconds(median(data.stepMs))} (median) on ${data.adapter}` +
+    description:
+      `${counted(data.stepMs.length, "step")} of ${milliseconds(median(data.stepMs))} (median) on ${data.adapter}` +
       `${data.parts.memory ? `, ${mebibytes(data.memory.peakBytes)} in tensors at the peak` : ""}.`,
     withoutScript: "This page draws its tables and plots with JavaScript, which is switched off in this browser.",
     data: JSON.stringify(data),

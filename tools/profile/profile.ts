@@ -45,11 +45,11 @@ export interface ProfileOutcome {
  */
 export async function profileWorkload(device: Device, request: ProfileRequest): Promise<ProfileOutcome> {
   const { workload: name, values, steps, warmup, out, parts = ALL_PARTS } = request;
-  if (out !== undefined) await makeFolder(out);
   const roofs = parts.kernels ? await cachedRoofs(device, { again: request.measureRoofs }) : null;
   using workload = WORKLOADS[name].open(device, values);
   for (let i = 0; i < warmup; i++) await workload.step();
   await device.finish();
+  if (out !== undefined) await makeFolder(out); // not before sizes are known to do
   const profile = await record(device, parts, steps, () => workload.step());
   const version = config.version;
   const settings = { ...values, ...request.settings };

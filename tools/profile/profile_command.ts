@@ -30,7 +30,6 @@ export async function profileCommand<T>(
   { name, settings, folder, parts }: ProfiledCommand,
   run: () => Promise<T>,
 ): Promise<{ result: T; data: ProfileData; files: readonly string[] }> {
-  await makeFolder(folder);
   const roofs = parts.kernels ? await cachedRoofs(device) : null;
   const profiler = Profiler.start(device, parts);
   profiler.mark(STEP_MARK);
@@ -46,5 +45,6 @@ export async function profileCommand<T>(
   const data = summarize(profile, {
     ...{ workload: name, settings, parts, warmup: 0, roofs, version: config.version, now: new Date() },
   });
+  await makeFolder(folder); // none is left where the command fails
   return { result, data, files: await writeProfile(folder, profile, data) };
 }

@@ -1,5 +1,6 @@
 /** A profile as text for the terminal. */
 import { InputError } from "../errors.ts";
+import { counted } from "../words.ts";
 import type { Grouping, KernelRow, ProfileData } from "./profile_data.ts";
 
 /** By what rows can be sorted, largest first. */
@@ -68,7 +69,9 @@ function summaryLines(data: ProfileData): string[] {
   const lines = [
     `${data.workload} on ${data.adapter}`,
     settings,
-    `${stepMs.length} steps after ${data.warmup} to warm up: ${milliseconds(median(stepMs))} a step (median), ` +
+    `${counted(stepMs.length, "step")} after ${data.warmup} to warm up: ${
+      milliseconds(median(stepMs))
+    } a step (median), ` +
     `${clock === "none" ? "" : `kernels ${milliseconds(data.gpuMs / steps)}, `}encoding ${
       milliseconds(host.encodeMs / steps)
     }, ` +
@@ -143,7 +146,7 @@ function memoryLines({ memory }: ProfileData): string[] {
     ...align([
       ["where made", "MiB", "tensors"],
       ...shown.map(({ place, bytes, count }) => [
-        place || "before the profile",
+        place || "before the profile began",
         (bytes / 2 ** 20).toFixed(2),
         count ? `${count}` : "",
       ]),

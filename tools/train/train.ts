@@ -8,6 +8,7 @@ import { makeFolder, writeFileAtomic } from "../files.ts";
 import { writeTogether } from "../fold/write_fold.ts";
 import { CHECKPOINT_FILE, type SavedRun } from "./checkpoint_file.ts";
 import { type Batch, stackSamples } from "./batches.ts";
+import { checkNoiseFits } from "./check_fits.ts";
 import { findMembers, openTiny } from "./data.ts";
 import { familyReport } from "./family_report.ts";
 import {
@@ -86,7 +87,10 @@ export async function train(request: TrainRequest, context: TrainContext): Promi
   const started = performance.now();
   const heldOut = family && settings.data.kind === "structures" ? findMembers(family, settings.data.holdOut) : [];
   view.say(modelText(settings, tinyOpenFoldNetwork(settings.model)));
-  if (!family) view.begin("noise", 100, 0);
+  if (!family) {
+    checkNoiseFits(device, settings);
+    view.begin("noise", 100, 0);
+  }
   const onProgress = (done: number) => view.step(Math.round(100 * done));
   const learning = await openTiny(settings, { family, heldOut, onProgress });
   if (!family) view.end();
@@ -115,6 +119,7 @@ async function trainNnx(request: TrainRequest, context: TrainContext): Promise<T
   const { view, device } = context;
   const started = performance.now();
   const learning = openNnx(settings);
+  checkNoiseFits(device, settings);
   view.say(modelText(settings, learning.network));
   view.say(`\n${trainingText(settings, learning.source.description, context.adapter)}\n`);
   using session = new TrainingSession(device, settings, learning, saved);
@@ -222,6 +227,7 @@ export async function validateSetup(settings: TrainSettings, context: TrainConte
   const training = { ...settings.training, numSteps: 3, batchSize: 2 };
   const checked: TrainSettings = { ...settings, training, data: { kind: "synthetic" } };
   const { view, device, stop } = context;
+  checkNoiseFits(device, checked);
   const learning = await openTiny(checked);
   view.say(modelText(checked, learning.network));
   view.say(`\n${trainingText(checked, learning.source.description, context.adapter)}\n`);

@@ -1,7 +1,7 @@
 /** Workloads that run a network forward, forward and back, or make a whole step of training with AdamW. */
 import { type Device, Key, leaves, mapTree, pullback, type Shape, type Tensor, type Tree } from "../../../core/mod.ts";
 import { Optimizer } from "../../../finetune/mod.ts";
-import { InputError } from "../../errors.ts";
+import { InputError, UsageError } from "../../errors.ts";
 import { fillZeros, storageErrors } from "../storage_error.ts";
 import type { Workload, WorkloadFlag, WorkloadValues } from "./mod.ts";
 
@@ -53,7 +53,7 @@ export function modelWorkload({ description, flags, make }: ModelSource): Worklo
     open(device, values) {
       const half = values.storage === "f16";
       if (half && (values.backward || values.train)) {
-        throw new InputError("--storage f16 is for inference alone: gradients need f32");
+        throw new UsageError("--storage f16 is for inference alone: gradients need f32");
       }
       const scope = device.scope("model");
       const named = <T extends Tree<Tensor>>(name: string, made: () => T): T => {

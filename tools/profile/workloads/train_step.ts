@@ -2,6 +2,7 @@ import config from "../../../deno.json" with { type: "json" };
 import { type Device, Key, type Shape, sizeOf, type Tensor, type Tree } from "../../../core/mod.ts";
 import { RELATIVE_POSITION_CLASSES } from "../../fold/features.ts";
 import type { Batch, BatchSource } from "../../train/batches.ts";
+import { checkFits } from "../../train/check_fits.ts";
 import type { Learning } from "../../train/network.ts";
 import { type NnxBatch, nnxNetwork } from "../../train/nnx_evoformer.ts";
 import { performanceJson, summarize } from "../../train/performance.ts";
@@ -85,6 +86,7 @@ function constantBatch<B>(batch: B): BatchSource<B> {
 function tinyBatch(device: Device, { numSeqs, seqLen }: ModelSettings, size: number): Batch {
   const pairChannels = RELATIVE_POSITION_CLASSES;
   const pairs = [size, seqLen, seqLen];
+  if (!device.dry) checkFits(device, [...pairs, pairChannels]);
   const [tokensKey, featuresKey, distancesKey] = Key.fromSeed(DEFAULT_TRAINING.seed).split(3);
   const tokens = (n: number) => Int32Array.from(tokensKey.uniform(n), (x) => Math.floor(TOKENS * x));
   return {
@@ -97,6 +99,7 @@ function tinyBatch(device: Device, { numSeqs, seqLen }: ModelSettings, size: num
 
 function nnxBatch(device: Device, { msaDim, pairDim, numSeqs, seqLen }: ModelSettings, size: number): NnxBatch {
   const msaShape = [size, numSeqs, seqLen, msaDim], pairsShape = [size, seqLen, seqLen, pairDim];
+  if (!device.dry) checkFits(device, pairsShape, msaShape);
   const [msaKey, pairsKey] = Key.fromSeed(NNX_TRAINING.seed).split(2);
   return {
     msa: numbers(device, msaShape, (n) => msaKey.normal(n)),
