@@ -1,7 +1,7 @@
 import type { Tensor } from "../../core/mod.ts";
 
 /**
- * Refuses a tensor of another shape, or of whole numbers.
+ * Refuses a tensor of another shape, without elements, or of whole numbers.
  *
  * @param of What it is given to.
  * @param name What it is called there.
@@ -16,10 +16,13 @@ export function checkShape(of: string, name: string, tensor: Tensor, expected: r
     if (!sizes.has(size)) sizes.set(size, shape[axis]);
     return sizes.get(size) !== shape[axis];
   });
+  const empty = shape.findIndex((size) => size === 0);
   const problem = shape.length !== expected.length
     ? `it has ${shape.length} axes instead of ${expected.length}`
     : wrong >= 0
     ? `axis ${wrong} is ${shape[wrong]} instead of ${sizes.get(`${expected[wrong]}`) ?? expected[wrong]}`
+    : empty >= 0
+    ? `axis ${empty} is 0, expected at least 1`
     : dtype !== "f32" && dtype !== "f16"
     ? `its numbers are ${dtype} instead of f32`
     : undefined;

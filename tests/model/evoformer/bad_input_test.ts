@@ -48,6 +48,11 @@ function callsOf(device: Device): [string, () => unknown, RegExp][] {
   const row = nnx.rowWiseGatedSelfAttentionWithPairBias.gatedMha;
   return [
     [
+      "no sequences",
+      () => evoformerBlock(block, { m: t(2, 0, 5, 8), z }, CONFIG),
+      /m must be .* axis 1 is 0, expected/,
+    ],
+    [
       "m of other channels",
       () => evoformerBlock(block, { m: t(2, 3, 5, 9), z }, CONFIG),
       /m must be .* axis 3 is 9 instead of 8/,
