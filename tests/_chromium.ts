@@ -71,3 +71,14 @@ export async function lookAtPage(
     await Deno.remove(folder, { recursive: true });
   }
 }
+
+/**
+ * Fails if a page is wider than its window.
+ *
+ * @returns The window's width.
+ */
+export async function assertNoSidewaysScroll(page: Page): Promise<number> {
+  const [inside, width] = await page.evaluate(() => [document.documentElement.scrollWidth, globalThis.innerWidth]);
+  assert.equal(inside, width, "the page scrolls sideways");
+  return width;
+}

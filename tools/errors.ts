@@ -21,7 +21,7 @@ export class InputError extends Error {
 const LONGEST = 1600;
 
 /** Control characters but for ends of lines, and marks that turn the direction of text. */
-// deno-lint-ignore no-control-regex
+// deno-lint-ignore no-control-regex -- they are what is looked for
 const CONTROL = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;
 
 /** The command line itself is wrong (an unknown flag, a missing argument); exit code 2. */

@@ -105,7 +105,7 @@ async function judge(reader: Reader, path: string): Promise<Outcome> {
     }
     const { message } = error;
     if (!message.includes(path)) return wrong(`refused without the file's name: ${message}`);
-    // deno-lint-ignore no-control-regex
+    // deno-lint-ignore no-control-regex -- what must not be in a message
     if (/[\x00-\x1f\x7f]/.test(message)) return wrong(`refused with control characters: ${JSON.stringify(message)}`);
     if (message.length > 2000) return wrong(`refused in ${message.length} characters: ${message.slice(0, 300)}…`);
     const said = message.replaceAll(path, "");

@@ -5,13 +5,11 @@
  */
 import { basename } from "node:path";
 import { encodeSafetensors, type NamedArray, parseSafetensors, toFloat32 } from "../../model/weights/safetensors.ts";
-import type { DepthSummary } from "../data/depth.ts";
 import type { ChainFeatures } from "../data/features/chain.ts";
 import { FEATURE_AXES, featureShape } from "../data/features/window.ts";
-import { InputError } from "../errors.ts";
+import { asInputError, InputError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
 import type { PreparedTarget, TargetFeatures } from "./prepare_target.ts";
-import type { SourceFile } from "./sources.ts";
 
 /** Version of the features and of the way they are stored; another one makes all files be made anew. */
 export const FEATURE_VERSION = "1";
@@ -93,7 +91,7 @@ export function isFeatureHeader(metadata: Readonly<Record<string, string>>): boo
  * @throws {InputError} As {@linkcode readFeatureFile} does.
  */
 export function parseFeatureFile(bytes: Uint8Array, source: string): FeatureFile {
-  const { tensors, metadata } = asInput(() => parseSafetensors(bytes, source));
+  const { tensors, metadata } = asInputError(() => parseSafetensors(bytes, source));
   if (!isFeatureHeader(metadata) || metadata.version !== FEATURE_VERSION) {
     const found = isFeatureHeader(metadata) ? `features of version ${metadata.version}` : "other tensors";
     throw new InputError(`${source} holds ${found}, expected features of version ${FEATURE_VERSION}`);
@@ -125,24 +123,11 @@ export function parseFeatureFile(bytes: Uint8Array, source: string): FeatureFile
   };
 }
 
-function asInput<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw error instanceof SyntaxError ? new InputError(error.message) : error;
-  }
-}
-
 /** What the header says beside the features. */
-interface Report {
-  readonly label?: number;
-  readonly chain?: string;
-  readonly releaseDate?: string;
-  readonly observedResidues: number;
-  readonly depth: DepthSummary;
-  readonly warnings: readonly string[];
-  readonly sources: readonly SourceFile[];
-}
+type Report = Pick<
+  PreparedTarget,
+  "label" | "chain" | "releaseDate" | "observedResidues" | "depth" | "warnings" | "sources"
+>;
 
 /** An array in the narrowest type that holds its numbers exactly. */
 function narrowed(data: Int32Array | Float32Array, shape: readonly number[]): NamedArray {

@@ -53,7 +53,7 @@ export async function fastaTargets(paths: readonly string[]): Promise<CollectedT
   const targets: CollectedTarget[] = [];
   for (const path of paths) {
     const text = decodeText(await readFileMaybeGzip(path), path);
-    // Any character for now: one that is no letter spoils its own sequence alone.
+    // Any character is read here: one that is no letter is refused below, and spoils its own sequence alone.
     for (const { name, text: letters, line } of parseFastaRecords(text, path, /\S/, "letters")) {
       const place = `${path} line ${line}`;
       const id = name || stem(path);

@@ -13,7 +13,7 @@ const MAX_LENGTH = 200;
 export function checkTargetId(id: string): void {
   const wrong = id === "" ? "is empty" : id.length > MAX_LENGTH
     ? `has ${id.length} characters, more than ${MAX_LENGTH}`
-    // deno-lint-ignore no-control-regex
+    // deno-lint-ignore no-control-regex -- they are what is refused
     : /[/\\:\x00-\x1f\x7f]/.test(id)
     ? "has a slash, a backslash, a colon or a control character"
     : /^[.-]/.test(id)

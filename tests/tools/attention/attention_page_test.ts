@@ -6,7 +6,7 @@ import { renderAttention } from "../../../tools/attention/html.ts";
 import { packMaps } from "../../../tools/attention/pack_maps.ts";
 import { dendrogramLines } from "../../../tools/attention/page/dendrogram.ts";
 import { Maps } from "../../../tools/attention/page/maps.ts";
-import { findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
+import { assertNoSidewaysScroll, findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
 import { assertClose } from "../../_gpu.ts";
 import { MEAN, N_RES, N_SEQ, ROWS, sampleAttention, weightAt } from "./sample_attention.ts";
 
@@ -144,11 +144,7 @@ Deno.test({
         renderAttention(data),
         { viewport: { width: 390, height: 900 }, colorScheme: "dark" },
         async (page) => {
-          const [inside, width] = await page.evaluate(() => [
-            document.documentElement.scrollWidth,
-            globalThis.innerWidth,
-          ]);
-          assert.equal(inside, width, "the page scrolls sideways");
+          await assertNoSidewaysScroll(page);
           await page.emulateMedia({ colorScheme: "light" });
           await page.waitForFunction(() => {
             const plot = document.getElementById("triangle-mean") as HTMLElement & {

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { renderProfile } from "../../../tools/profile/html.ts";
 import { summarize } from "../../../tools/profile/summarize.ts";
-import { findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
+import { assertNoSidewaysScroll, findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
 import { SAMPLE_FACTS, sampleProfile } from "./sample_profile.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
@@ -87,11 +87,7 @@ Deno.test({
         renderProfile(data),
         { viewport: { width: 390, height: 900 }, colorScheme: "dark" },
         async (page) => {
-          const [inside, width] = await page.evaluate(() => [
-            document.documentElement.scrollWidth,
-            globalThis.innerWidth,
-          ]);
-          assert.equal(inside, width, "the page scrolls sideways");
+          await assertNoSidewaysScroll(page);
           await page.screenshot({ path: `${ARTIFACTS}/profile_phone_dark.png`, fullPage: true });
         },
       );

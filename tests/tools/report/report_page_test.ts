@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { renderReport, type ReportData } from "../../../tools/report/report.ts";
-import { findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
+import { assertNoSidewaysScroll, findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
 import { sampleReport } from "./sample_report.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
@@ -93,8 +93,7 @@ async function screenshot(page: Page, name: string): Promise<void> {
 async function checkDrawn(page: Page): Promise<void> {
   const { orange, blue, colors } = await tracePixels(page);
   assert.ok(orange > 0.003 && blue > 0.003 && colors > 50, `${orange} orange, ${blue} blue, ${colors} colours`);
-  const [scrollWidth, width] = await page.evaluate(() => [document.documentElement.scrollWidth, globalThis.innerWidth]);
-  assert.equal(scrollWidth, width, "the page scrolls sideways");
+  const width = await assertNoSidewaysScroll(page);
   for (const id of ["map-predicted", "map-true", "map-difference", "loss-plot", "leave-one-out-plot"]) {
     const box = await page.locator(`#${id} .plot-container`).boundingBox();
     assert.ok(box && box.width > 200 && box.height > 200, `${id}: ${JSON.stringify(box)}`);
