@@ -3,7 +3,7 @@
  *
  * @module
  */
-export * from "./cross_trunk/mod.ts";
+export * from "./distance_geometry/mod.ts";
 export * from "./evoformer/mod.ts";
 export * from "./layers/attention.ts";
 export * from "./layers/attention_capture.ts";
@@ -16,6 +16,7 @@ export * from "./layers/step.ts";
 export * from "./layers/transition.ts";
 export * from "./layers/triangle_multiplication.ts";
 export * from "./nnx_evoformer/mod.ts";
+export * from "./protein/mod.ts";
 export {
   distanceHead,
   distanceLoss,

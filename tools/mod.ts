@@ -26,8 +26,6 @@ export * from "./data/pdbbind.ts";
 export * from "./data/place_chain.ts";
 export * from "./data/read_alignment.ts";
 export * from "./data/read_structure.ts";
-export * from "./data/residue_constants.ts";
-export * from "./data/residues.ts";
 export * from "./data/structure.ts";
 export * from "./data/synthetic.ts";
 export * from "./data/table.ts";

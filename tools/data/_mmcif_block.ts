@@ -1,6 +1,6 @@
 /** Atoms, sequences and facts of structures as mmCIF; what the writers of mmCIF and ModelCIF share. */
 import { type CifValue, decimal, items, loop } from "./_cif_text.ts";
-import { ATOM_NAMES, ATOM_SLOTS, residueName } from "./residues.ts";
+import { ATOM_NAMES, ATOM_SLOTS, residueName } from "../../model/protein/residues.ts";
 import type { Chain, Structure } from "./structure.ts";
 
 /** What mmCIF files have besides atoms. */

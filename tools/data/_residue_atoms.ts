@@ -1,5 +1,5 @@
 /** Collects the atoms of residues while a file is read, and makes chains of them. */
-import { ATOM_SLOTS, atomSlot, residueLetter, SLOT } from "./residues.ts";
+import { ATOM_SLOTS, atomSlot, residueLetter, SLOT } from "../../model/protein/residues.ts";
 import type { Chain, HeteroGroup } from "./structure.ts";
 
 /** No structure is as large as this, in Å. */

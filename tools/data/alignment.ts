@@ -1,6 +1,6 @@
 /** Multiple sequence alignments as plain records, and what is most often asked of them. */
 import { InputError } from "../errors.ts";
-import { RESIDUE_LETTERS, UNKNOWN_RESIDUE } from "./residues.ts";
+import { RESIDUE_LETTERS, UNKNOWN_RESIDUE } from "../../model/protein/residues.ts";
 
 /** A multiple sequence alignment, seen from its first row, the query. */
 export interface Alignment {

@@ -17,7 +17,7 @@ import {
   type Place,
   ResidueAtoms,
 } from "./_residue_atoms.ts";
-import { isAminoAcid, isNucleotide, isWater } from "./residues.ts";
+import { isAminoAcid, isNucleotide, isWater } from "../../model/protein/residues.ts";
 import { type Chain, type HeteroGroup, type ReadStructureOptions, selectModel, type Structure } from "./structure.ts";
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?:\(\d+\))?$/;

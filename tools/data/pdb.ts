@@ -16,7 +16,7 @@ import {
   type Place,
   ResidueAtoms,
 } from "./_residue_atoms.ts";
-import { isAminoAcid, isNucleotide, isWater } from "./residues.ts";
+import { isAminoAcid, isNucleotide, isWater } from "../../model/protein/residues.ts";
 import { type Chain, type ReadStructureOptions, selectModel, type Structure } from "./structure.ts";
 
 const HEADER_RECORDS: readonly string[] = ["HEADER", "TITLE", "EXPDTA", "REMARK", "REVDAT"];

@@ -1,6 +1,6 @@
 /** Lays the chain of a structure along a sequence of which it may show only a part. */
 import { placesInSequence } from "./_seqres.ts";
-import { ATOM_SLOTS } from "./residues.ts";
+import { ATOM_SLOTS } from "../../model/protein/residues.ts";
 import type { Chain } from "./structure.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** Structures as plain records, and what is most often asked of them. */
 import { InputError } from "../errors.ts";
-import { ATOM_SLOTS, SLOT } from "./residues.ts";
+import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
 
 /** One protein chain; residues run over the whole sequence, those not seen in the experiment have no atoms. */
 export interface Chain {

@@ -5,7 +5,7 @@
  * dictionary `mmcif_ma.dic` 1.4.
  */
 import { decimal, items, loop } from "./_cif_text.ts";
-import { ATOM_SLOTS, residueName, SLOT } from "./residues.ts";
+import { ATOM_SLOTS, residueName, SLOT } from "../../model/protein/residues.ts";
 import type { Chain, Structure } from "./structure.ts";
 import { formatBlock, type MmcifNames } from "./_mmcif_block.ts";
 

@@ -3,7 +3,7 @@
  *
  * Source: wwPDB, "Protein Data Bank Contents Guide", format version 3.30.
  */
-import { ATOM_NAMES, ATOM_SLOTS, residueName } from "./residues.ts";
+import { ATOM_NAMES, ATOM_SLOTS, residueName } from "../../model/protein/residues.ts";
 import type { Chain, Structure } from "./structure.ts";
 
 /** What PDB files have besides atoms. */

@@ -1,5 +1,5 @@
 /** How far a fold is from the true structure. */
-import { applyMotion, gdtHa, gdtTs, kabsch, lddt, tmScore } from "../../model/cross_trunk/mod.ts";
+import { applyMotion, gdtHa, gdtTs, kabsch, lddt, tmScore } from "../../model/protein/metrics/mod.ts";
 import { distanceTarget } from "../data/family.ts";
 import { alphaCarbons, type AtomsPerResidue, type Chain, pseudoBeta } from "../data/structure.ts";
 import { InputError } from "../errors.ts";

@@ -1,6 +1,6 @@
 /** From predicted distances to coordinates. */
 import { type Device, Key } from "../../core/mod.ts";
-import { alphaFromBeta, mirrorImage, traceHandedness } from "../../model/cross_trunk/mod.ts";
+import { alphaFromBeta, mirrorImage, traceHandedness } from "../../model/distance_geometry/mod.ts";
 import { distanceWeights, scaleDistances } from "./scale.ts";
 
 /** Distances of one chain, and how to fold it. */

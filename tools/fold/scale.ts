@@ -1,6 +1,7 @@
 /** Coordinates from distances that are known up to a cap only. */
 import type { Device } from "../../core/mod.ts";
-import { mds, mdsOnGpu, type MdsOptions, type MdsResult, pairwiseDistances } from "../../model/cross_trunk/mod.ts";
+import { mds, mdsOnGpu, type MdsOptions, type MdsResult } from "../../model/distance_geometry/mod.ts";
+import { pairwiseDistances } from "../../model/protein/metrics/mod.ts";
 
 /** From this share of the cap on, a distance is only a lower bound. */
 const BOUND_SHARE = 0.8;

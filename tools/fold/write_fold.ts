@@ -1,7 +1,7 @@
 /** Writes the files of a fold. */
 import { basename, join } from "node:path";
 import { encodeNpy } from "../../model/weights/npy.ts";
-import { ATOM_SLOTS, SLOT } from "../data/residues.ts";
+import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
 import type { Chain, Structure } from "../data/structure.ts";
 import { formatMmcif } from "../data/write_mmcif.ts";
 import { formatPdb } from "../data/write_pdb.ts";

@@ -2,7 +2,7 @@
 import { type NamedArray, type SafetensorsFile, toFloat32 } from "../../model/weights/safetensors.ts";
 import { decodeCheckpoint } from "../../finetune/mod.ts";
 import { correctMsaRestypes } from "../data/features/msa.ts";
-import { ATOM_SLOTS } from "../data/residues.ts";
+import { ATOM_SLOTS } from "../../model/protein/residues.ts";
 import type { Chain } from "../data/structure.ts";
 import { parseFeatureFile } from "../prep/feature_file.ts";
 import { depthParts } from "./alignments.ts";

@@ -4,7 +4,7 @@
  * Source: Henikoff and Henikoff (1992), "Amino acid substitution matrices from protein blocks"; the table as NCBI
  * publishes it.
  */
-import { RESIDUE_LETTERS } from "../data/residues.ts";
+import { RESIDUE_LETTERS } from "../../model/protein/residues.ts";
 
 /** Rows and columns in AlphaFold's order `ARNDCQEGHILKMFPSTWYV`; the lower triangle says everything. */
 const LOWER_TRIANGLE = `

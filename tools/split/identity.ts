@@ -5,7 +5,7 @@
  * (1982); Hyyrö (2004), "Bit-parallel LCS-length computation revisited", for the bound.
  */
 import { encodeTokens } from "../data/alignment.ts";
-import { UNKNOWN_RESIDUE } from "../data/residues.ts";
+import { UNKNOWN_RESIDUE } from "../../model/protein/residues.ts";
 import { BLOSUM62, LETTER_COUNT } from "./blosum62.ts";
 
 /** What an identity is here, for reports. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { pairwiseDistances } from "../../../model/cross_trunk/mod.ts";
+import { pairwiseDistances } from "../../../model/protein/metrics/mod.ts";
 import { encodeNpy, parseNpy } from "../../../model/weights/npy.ts";
 import { encodeSafetensors } from "../../../model/weights/safetensors.ts";
 import { readStructure } from "../../../tools/data/read_structure.ts";

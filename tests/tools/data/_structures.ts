@@ -1,5 +1,5 @@
 /** Small structures that several tests share. */
-import { ATOM_SLOTS } from "../../../tools/data/residues.ts";
+import { ATOM_SLOTS } from "../../../model/protein/residues.ts";
 import type { Chain, Structure } from "../../../tools/data/structure.ts";
 
 /** A mmCIF file with what real ones have: two models, alternative locations, an insertion, a gap, MSE, ligand and water. */

@@ -4,7 +4,7 @@ import { encodeTokens } from "../../../tools/data/alignment.ts";
 import { distanceTarget, loadFamily, msaTokens, pairFamily } from "../../../tools/data/family.ts";
 import { parseAlignment, readAlignment } from "../../../tools/data/read_alignment.ts";
 import { readStructure } from "../../../tools/data/read_structure.ts";
-import { ATOM_SLOTS } from "../../../tools/data/residues.ts";
+import { ATOM_SLOTS } from "../../../model/protein/residues.ts";
 import { alphaCarbons, pseudoBeta, selectChain, type Structure } from "../../../tools/data/structure.ts";
 import { makeTestChain } from "./_structures.ts";
 

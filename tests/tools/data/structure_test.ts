@@ -11,7 +11,7 @@ import {
   RESIDUE_LETTERS,
   RESIDUE_NAMES,
   residueLetter,
-} from "../../../tools/data/residues.ts";
+} from "../../../model/protein/residues.ts";
 import { alphaCarbons, type Chain, pseudoBeta, selectChain, traceStructure } from "../../../tools/data/structure.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { readFileMaybeGzip } from "../../../tools/files.ts";

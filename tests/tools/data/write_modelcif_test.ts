@@ -9,7 +9,7 @@ import { AssetManager } from "molstar/lib/mol-util/assets.js";
 import { parseMmcif } from "../../../tools/data/mmcif.ts";
 import { readAlignment } from "../../../tools/data/read_alignment.ts";
 import { readStructure } from "../../../tools/data/read_structure.ts";
-import { ATOM_SLOTS } from "../../../tools/data/residues.ts";
+import { ATOM_SLOTS } from "../../../model/protein/residues.ts";
 import type { Structure } from "../../../tools/data/structure.ts";
 import { formatModelCif, type ModelCifOptions } from "../../../tools/data/write_modelcif.ts";
 import { formatPdb } from "../../../tools/data/write_pdb.ts";

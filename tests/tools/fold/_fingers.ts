@@ -1,5 +1,5 @@
 /** The example family, and noise for its distances. */
-import { Random } from "../../model/cross_trunk/_support.ts";
+import { Random } from "../../model/protein/_support.ts";
 import { type Family, type FamilyMember, loadFamily } from "../../../tools/data/family.ts";
 import { fileURLToPath } from "node:url";
 

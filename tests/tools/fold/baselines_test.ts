@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { distanceTarget, pairFamily } from "../../../tools/data/family.ts";
 import { makeAlignment } from "../../../tools/data/alignment.ts";
 import { InputError } from "../../../tools/errors.ts";
-import { ATOM_SLOTS } from "../../../tools/data/residues.ts";
+import { ATOM_SLOTS } from "../../../model/protein/residues.ts";
 import type { Chain } from "../../../tools/data/structure.ts";
 import { familyBaselines, meanDistanceMap, nearestRelative } from "../../../tools/fold/baselines.ts";
 import { fingers, member } from "./_fingers.ts";

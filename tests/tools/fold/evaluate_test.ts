@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mirrorImage, pairwiseDistances } from "../../../model/cross_trunk/mod.ts";
+import { mirrorImage } from "../../../model/distance_geometry/mod.ts";
+import { pairwiseDistances } from "../../../model/protein/metrics/mod.ts";
 import { distanceTarget } from "../../../tools/data/family.ts";
 import { alphaCarbons, pseudoBeta } from "../../../tools/data/structure.ts";
 import { InputError } from "../../../tools/errors.ts";

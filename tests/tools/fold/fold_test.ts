@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { kabsch, lddt, mirrorImage, pairwiseDistances } from "../../../model/cross_trunk/mod.ts";
+import { mirrorImage } from "../../../model/distance_geometry/mod.ts";
+import { kabsch, lddt, pairwiseDistances } from "../../../model/protein/metrics/mod.ts";
 import { distanceTarget } from "../../../tools/data/family.ts";
 import { alphaCarbons, pseudoBeta } from "../../../tools/data/structure.ts";
 import { evaluateFold } from "../../../tools/fold/evaluate.ts";

@@ -1,4 +1,5 @@
-import { mds as mdsOnCpu, mdsOnGpu, pairwiseDistances } from "../../../model/cross_trunk/mod.ts";
+import { mds as mdsOnCpu, mdsOnGpu } from "../../../model/distance_geometry/mod.ts";
+import { pairwiseDistances } from "../../../model/protein/metrics/mod.ts";
 import { agree, hashed } from "../hashed.ts";
 import { Stopwatch } from "../measure.ts";
 import { type Measurement, round, timeFields } from "../record.ts";

@@ -1,6 +1,6 @@
 /** Checks that the features share. */
-import { RESIDUE_TYPES } from "../residue_constants.ts";
-import { ATOM_SLOTS } from "../residues.ts";
+import { RESIDUE_TYPES } from "../../../model/protein/residue_constants.ts";
+import { ATOM_SLOTS } from "../../../model/protein/residues.ts";
 
 /** Residues and their atoms. */
 export interface AtomInputs {

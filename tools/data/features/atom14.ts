@@ -6,8 +6,8 @@ import {
   ATOM14_TO_ATOM37,
   ATOM37_EXISTS,
   ATOM37_TO_ATOM14,
-} from "../residue_constants.ts";
-import { ATOM_SLOTS } from "../residues.ts";
+} from "../../../model/protein/residue_constants.ts";
+import { ATOM_SLOTS } from "../../../model/protein/residues.ts";
 import { type AtomInputs, checkAtoms, checkTypes } from "./_check.ts";
 
 /** Which atoms residues have, and where each way of keeping them has the other's. */

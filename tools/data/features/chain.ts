@@ -1,5 +1,5 @@
 /** What the losses and the templates need to know of a chain whose structure is known. */
-import { RESIDUE_LETTERS, UNKNOWN_RESIDUE } from "../residues.ts";
+import { RESIDUE_LETTERS, UNKNOWN_RESIDUE } from "../../../model/protein/residues.ts";
 import type { Chain } from "../structure.ts";
 import type { AtomInputs } from "./_check.ts";
 import { type Atom14Masks, type Atom14Positions, makeAtom14Masks, makeAtom14Positions } from "./atom14.ts";

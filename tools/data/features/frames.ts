@@ -1,8 +1,13 @@
 /** Frames of the rigid groups of residues, from the experiment's atoms. */
-import { CHI_IS_PERIODIC, RIGID_GROUP_ATOMS, RIGID_GROUP_EXISTS, RIGID_GROUPS } from "../residue_constants.ts";
-import { ATOM_SLOTS } from "../residues.ts";
+import {
+  CHI_IS_PERIODIC,
+  RIGID_GROUP_ATOMS,
+  RIGID_GROUP_EXISTS,
+  RIGID_GROUPS,
+} from "../../../model/protein/residue_constants.ts";
+import { ATOM_SLOTS } from "../../../model/protein/residues.ts";
 import { type AtomInputs, checkAtoms } from "./_check.ts";
-import { frameFrom3Points, type Point, withSigns, writeMatrix } from "./_frames.ts";
+import { frameFrom3Points, type Point, withSigns, writeMatrix } from "../../../model/protein/frames.ts";
 
 /** Frames of the eight rigid groups (backbone, pre-omega, phi, psi, chi 1 to 4). */
 export interface RigidGroupFrames {

@@ -13,7 +13,6 @@ export * from "./msa.ts";
 export * from "./msa_feat.ts";
 export * from "./network_inputs.ts";
 export * from "./pseudo_beta.ts";
-export * from "./residue_geometry.ts";
 export * from "./template_feats.ts";
 export * from "./templates.ts";
 export * from "./torsions.ts";

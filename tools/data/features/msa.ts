@@ -1,7 +1,7 @@
 /** Features of alignments: rows without repeats, as numbers. */
 import { InputError } from "../../errors.ts";
 import type { Alignment } from "../alignment.ts";
-import { RESIDUE_LETTERS } from "../residues.ts";
+import { RESIDUE_LETTERS } from "../../../model/protein/residues.ts";
 import { checkTokens, rowCount } from "./_check.ts";
 
 /** Letters in the order of HHblits' profiles, which raw alignments are numbered by; `X` is 20, the gap 21. */

@@ -1,5 +1,5 @@
 /** What the network's embedders read of sequence and alignment. */
-import { RESIDUE_TYPES } from "../residue_constants.ts";
+import { RESIDUE_TYPES } from "../../../model/protein/residue_constants.ts";
 import { checkSize, checkTokens, checkTypes } from "./_check.ts";
 import type { ClusterSummary } from "./clusters.ts";
 import { MASKED_CLASSES } from "./masked_msa.ts";

@@ -1,5 +1,5 @@
 /** The atom that stands for a residue: C-beta, C-alpha for glycine. */
-import { ATOM_SLOTS, RESIDUE_LETTERS, SLOT } from "../residues.ts";
+import { ATOM_SLOTS, RESIDUE_LETTERS, SLOT } from "../../../model/protein/residues.ts";
 import { type AtomInputs, checkAtoms } from "./_check.ts";
 
 /** One atom a residue. */

@@ -1,7 +1,7 @@
 /** What the network's template embedders read, and the features on the way there. */
-import { ATOM_SLOTS, SLOT } from "../residues.ts";
+import { ATOM_SLOTS, SLOT } from "../../../model/protein/residues.ts";
 import { type AtomInputs, checkAtoms, checkSize, checkTokens, rowCount } from "./_check.ts";
-import { frameFromReference, type Point, toLocal } from "./_frames.ts";
+import { frameFromReference, type Point, toLocal } from "../../../model/protein/frames.ts";
 import { correctMsaRestypes, MSA_CLASSES } from "./msa.ts";
 import { typesOfOneHot } from "./msa_feat.ts";
 import { makePseudoBeta } from "./pseudo_beta.ts";

@@ -1,7 +1,7 @@
 /** Templates: structures that HHsearch found, laid along the query. */
 import { InputError } from "../../errors.ts";
 import type { HhrHit } from "../hhr.ts";
-import { ATOM_SLOTS, SLOT } from "../residues.ts";
+import { ATOM_SLOTS, SLOT } from "../../../model/protein/residues.ts";
 import type { Chain, Structure } from "../structure.ts";
 import { residueToken } from "./msa.ts";
 import type { TemplateAtoms } from "./template_feats.ts";

@@ -1,8 +1,8 @@
 /** Torsion angles of residues, from the experiment's atoms. */
-import { CHI_ANGLES, CHI_ATOMS, CHI_EXISTS, CHI_IS_PERIODIC } from "../residue_constants.ts";
-import { ATOM_SLOTS, SLOT } from "../residues.ts";
+import { CHI_ANGLES, CHI_ATOMS, CHI_EXISTS, CHI_IS_PERIODIC } from "../../../model/protein/residue_constants.ts";
+import { ATOM_SLOTS, SLOT } from "../../../model/protein/residues.ts";
 import { type AtomInputs, checkAtoms } from "./_check.ts";
-import { frameFrom3Points, type Point, toLocal } from "./_frames.ts";
+import { frameFrom3Points, type Point, toLocal } from "../../../model/protein/frames.ts";
 
 /** Torsions of a residue: pre-omega, phi, psi, chi 1 to 4. */
 export const TORSIONS = 7;

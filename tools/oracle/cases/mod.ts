@@ -1,6 +1,6 @@
 import type { Family } from "../family.ts";
-import { CROSS_TRUNK } from "./cross_trunk.ts";
-import { CROSS_TRUNK_MDS } from "./cross_trunk_mds.ts";
+import { CROSS_TRUNK } from "./distance_geometry.ts";
+import { CROSS_TRUNK_MDS } from "./distance_geometry_mds.ts";
 import { EVOFORMER } from "./evoformer.ts";
 import { EVOFORMER_PRIMITIVES } from "./evoformer_primitives.ts";
 import { NNX_EVOFORMER } from "./nnx_evoformer.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { dihedral } from "../../../../model/cross_trunk/dihedral.ts";
+import { dihedral } from "../../../../model/protein/metrics/dihedral.ts";
 import { makeAtom14Masks, makeAtom14Positions } from "../../../../tools/data/features/atom14.ts";
 import { makeChainFeatures, makeSequenceFeatures } from "../../../../tools/data/features/chain.ts";
 import { atom37ToFrames } from "../../../../tools/data/features/frames.ts";
@@ -12,8 +12,8 @@ import {
   CHI_IS_PERIODIC,
   RIGID_GROUP_ATOMS,
   RIGID_GROUP_EXISTS,
-} from "../../../../tools/data/residue_constants.ts";
-import { ATOM_INDEX, ATOM_NAMES, RESIDUE_LETTERS } from "../../../../tools/data/residues.ts";
+} from "../../../../model/protein/residue_constants.ts";
+import { ATOM_INDEX, ATOM_NAMES, RESIDUE_LETTERS } from "../../../../model/protein/residues.ts";
 import type { Chain } from "../../../../tools/data/structure.ts";
 
 const SEQUENCE = "XARNDCQEGHILKMFPSTWYVG";

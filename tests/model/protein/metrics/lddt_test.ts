@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { applyMotion } from "../../../model/cross_trunk/kabsch.ts";
-import { lddt } from "../../../model/cross_trunk/lddt.ts";
-import { mirrorImage } from "../../../model/cross_trunk/mirror.ts";
-import { assertClose, Golden, Random } from "./_support.ts";
+import { applyMotion } from "../../../../model/protein/metrics/kabsch.ts";
+import { lddt } from "../../../../model/protein/metrics/lddt.ts";
+import { mirrorImage } from "../../../../model/distance_geometry/mirror.ts";
+import { assertClose, Golden, Random } from "../_support.ts";
 
 for (const name of ["lddt_loss", "lddt_loss_b"]) {
   Deno.test(`lddt() matches the golden lDDT-CA of ${name}`, () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { alphaFromBeta } from "../../../model/cross_trunk/alpha_from_beta.ts";
-import { applyMotion } from "../../../model/cross_trunk/kabsch.ts";
-import { mirrorImage, traceHandedness } from "../../../model/cross_trunk/mirror.ts";
-import { rmsd } from "../../../model/cross_trunk/rmsd.ts";
+import { alphaFromBeta } from "../../../model/distance_geometry/alpha_from_beta.ts";
+import { applyMotion } from "../../../model/protein/metrics/kabsch.ts";
+import { mirrorImage, traceHandedness } from "../../../model/distance_geometry/mirror.ts";
+import { rmsd } from "../../../model/protein/metrics/rmsd.ts";
 import { alphaCarbons, pseudoBeta, type Structure } from "../../../tools/data/structure.ts";
 import { readStructure } from "../../../tools/data/read_structure.ts";
 

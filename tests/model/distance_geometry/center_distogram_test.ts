@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { centerDistogram, centerDistogramVjp } from "../../../model/cross_trunk/center_distogram.ts";
-import { assertClose, Golden, Random } from "./_support.ts";
+import { centerDistogram, centerDistogramVjp } from "../../../model/distance_geometry/center_distogram.ts";
+import { assertClose, Golden, Random } from "../protein/_support.ts";
 
 const MODES = [
   ["prob", "mean", "std"],

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { applyMotion, kabsch } from "../../../model/cross_trunk/kabsch.ts";
-import { mirrorImage } from "../../../model/cross_trunk/mirror.ts";
-import { rmsd, rmsdPerCoordinate } from "../../../model/cross_trunk/rmsd.ts";
-import { assertClose, determinant, Golden, Random, rows } from "./_support.ts";
+import { applyMotion, kabsch } from "../../../../model/protein/metrics/kabsch.ts";
+import { mirrorImage } from "../../../../model/distance_geometry/mirror.ts";
+import { rmsd, rmsdPerCoordinate } from "../../../../model/protein/metrics/rmsd.ts";
+import { assertClose, determinant, Golden, Random, rows } from "../_support.ts";
 
 /** Moves points so that their mean is 0. */
 function centred(points: Float64Array): Float64Array {

@@ -1,7 +1,7 @@
 import { type Device, elementGrid, type Tensor } from "../../core/mod.ts";
 import { bestMdsRun, type MdsOptions, type MdsResult, mdsStarts } from "./mds.ts";
 import { pullKernel, spreadKernel } from "./mds_gpu.wgsl.ts";
-import type { Points } from "./points.ts";
+import type { Points } from "../protein/metrics/points.ts";
 import { prepareSmacof, type SmacofLimits, type SmacofProblem, type SmacofRun, stepStress } from "./smacof.ts";
 
 /** Steps between two looks at the stress. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { gdtHa, gdtTs } from "../../../model/cross_trunk/gdt.ts";
-import { applyMotion, kabsch } from "../../../model/cross_trunk/kabsch.ts";
-import { mirrorImage } from "../../../model/cross_trunk/mirror.ts";
-import { tmD0, tmD0Unbounded, tmScore, tmScoreAsPlaced } from "../../../model/cross_trunk/tm_score.ts";
-import { alignedPair, assertClose, Golden, Random, readTmFixture, rows, type TmCase } from "./_support.ts";
+import { gdtHa, gdtTs } from "../../../../model/protein/metrics/gdt.ts";
+import { applyMotion, kabsch } from "../../../../model/protein/metrics/kabsch.ts";
+import { mirrorImage } from "../../../../model/distance_geometry/mirror.ts";
+import { tmD0, tmD0Unbounded, tmScore, tmScoreAsPlaced } from "../../../../model/protein/metrics/tm_score.ts";
+import { alignedPair, assertClose, Golden, Random, readTmFixture, rows, type TmCase } from "../_support.ts";
 
 const { structures, cases } = readTmFixture();
 

@@ -1,4 +1,4 @@
-import { assertFinitePoints, countPoints, type Points } from "./points.ts";
+import { assertFinitePoints, countPoints, type Points } from "../protein/metrics/points.ts";
 
 /** Options of `alphaFromBeta`. */
 export interface AlphaFromBetaOptions {

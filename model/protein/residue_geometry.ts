@@ -14,8 +14,8 @@ import {
   CHI_EXISTS,
   RESIDUE_TYPES,
   RIGID_GROUPS,
-} from "../residue_constants.ts";
-import { ATOM_SLOTS, RESIDUE_LETTERS } from "../residues.ts";
+} from "./residue_constants.ts";
+import { ATOM_SLOTS, RESIDUE_LETTERS } from "./residues.ts";
 
 /** Atoms with their coordinates in Å in the frame of their rigid group; coordinates not given, and C-alpha, are 0. */
 const POSITIONS: Readonly<Record<string, string>> = {

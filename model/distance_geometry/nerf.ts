@@ -1,4 +1,4 @@
-import { countPairs, type Points } from "./points.ts";
+import { countPairs, type Points } from "../protein/metrics/points.ts";
 
 /**
  * Places points from internal coordinates (natural extension of the reference frame): d so that |d - c| is the length,

@@ -9,11 +9,11 @@ import {
   residueAngles,
   residueBonds,
   RIGID_GROUP_DEFAULT_FRAMES,
-} from "../../../../tools/data/features/residue_geometry.ts";
-import { ATOM14_EXISTS, ATOM14_NAMES, RIGID_GROUP_EXISTS } from "../../../../tools/data/residue_constants.ts";
-import { RESIDUE_LETTERS } from "../../../../tools/data/residues.ts";
-import { compare } from "../../../../tools/oracle/compare.ts";
-import { GOLDEN, hasGolden, readGolden } from "./_golden.ts";
+} from "../../../model/protein/residue_geometry.ts";
+import { ATOM14_EXISTS, ATOM14_NAMES, RIGID_GROUP_EXISTS } from "../../../model/protein/residue_constants.ts";
+import { RESIDUE_LETTERS } from "../../../model/protein/residues.ts";
+import { compare } from "../../../tools/oracle/compare.ts";
+import { GOLDEN, hasGolden, readGolden } from "../../tools/data/features/_golden.ts";
 
 /** Product of two homogeneous matrices. */
 function multiply(a: ArrayLike<number>, b: ArrayLike<number>): number[] {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { classicalMds } from "../../../model/cross_trunk/classical_mds.ts";
-import { applyMotion, kabsch } from "../../../model/cross_trunk/kabsch.ts";
-import { mds } from "../../../model/cross_trunk/mds.ts";
-import { mirrorImage } from "../../../model/cross_trunk/mirror.ts";
-import { pairwiseDistances } from "../../../model/cross_trunk/points.ts";
-import { guttmanProduct, prepareSmacof, rawStress, smacofStep } from "../../../model/cross_trunk/smacof.ts";
-import { laplacianPseudoInverse, weightGraph } from "../../../model/cross_trunk/weight_graph.ts";
-import { assertClose, Golden, Random, rows } from "./_support.ts";
+import { classicalMds } from "../../../model/distance_geometry/classical_mds.ts";
+import { applyMotion, kabsch } from "../../../model/protein/metrics/kabsch.ts";
+import { mds } from "../../../model/distance_geometry/mds.ts";
+import { mirrorImage } from "../../../model/distance_geometry/mirror.ts";
+import { pairwiseDistances } from "../../../model/protein/metrics/points.ts";
+import { guttmanProduct, prepareSmacof, rawStress, smacofStep } from "../../../model/distance_geometry/smacof.ts";
+import { laplacianPseudoInverse, weightGraph } from "../../../model/distance_geometry/weight_graph.ts";
+import { assertClose, Golden, Random, rows } from "../protein/_support.ts";
 
 const golden = Golden.fixture("luc_mds");
 const n = golden.get("in/distances").shape[1];

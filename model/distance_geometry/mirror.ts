@@ -1,5 +1,5 @@
-import { dihedralAt } from "./dihedral.ts";
-import { countPoints, type Points } from "./points.ts";
+import { dihedralAt } from "../protein/metrics/dihedral.ts";
+import { countPoints, type Points } from "../protein/metrics/points.ts";
 
 /** Options of `chooseMirror`. */
 export interface MirrorOptions {

@@ -1,11 +1,12 @@
 import type { Device } from "../../../core/mod.ts";
-import { backbonePhi, mdsOnGpu, mostNegativePhi, pairwiseDistances } from "../../../model/cross_trunk/mod.ts";
-import { guttmanProduct, iterateSmacof, prepareSmacof } from "../../../model/cross_trunk/smacof.ts";
+import { backbonePhi, mdsOnGpu, mostNegativePhi } from "../../../model/distance_geometry/mod.ts";
+import { pairwiseDistances } from "../../../model/protein/metrics/mod.ts";
+import { guttmanProduct, iterateSmacof, prepareSmacof } from "../../../model/distance_geometry/smacof.ts";
 import { compare, type Comparison, worse } from "../compare.ts";
 import type { Family, Results } from "../family.ts";
 import { type Golden, recordOf } from "../golden.ts";
 import { EXACT, type Tolerance } from "../tolerance.ts";
-import { columnsOf, entry, isCrossTrunk, joined, rowsOf, turnedTo } from "./_cross_trunk.ts";
+import { columnsOf, entry, isTrunk2021, joined, rowsOf, turnedTo } from "./_distance_geometry.ts";
 
 /** The program's default; its longest run had 0 instead. */
 const STOP_TOLERANCE = 1e-5;
@@ -34,7 +35,7 @@ function weightedRun(golden: Golden, n: number, start: Float64Array, iterations:
 
 const mdsCase: Family = {
   prefix: "luc_mds",
-  matches: isCrossTrunk,
+  matches: isTrunk2021,
   async run(device: Device, golden) {
     const n = golden.shape("in/distances")[1];
     const distances = entry(golden, "in/distances", 0);
@@ -100,7 +101,7 @@ const mdsCase: Family = {
 
 const mirror: Family = {
   prefix: "luc_mds_fix_mirror",
-  matches: isCrossTrunk,
+  matches: isTrunk2021,
   async run(device, golden) {
     const n = golden.shape("in/distances")[1];
     for (const [name, place] of [["in/N_mask", 0], ["in/CA_mask", 1]] as const) {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Device } from "../../../core/mod.ts";
-import { mds, type MdsOptions } from "../../../model/cross_trunk/mds.ts";
-import { mdsOnGpu } from "../../../model/cross_trunk/mds_gpu.ts";
-import { pairwiseDistances } from "../../../model/cross_trunk/points.ts";
+import { mds, type MdsOptions } from "../../../model/distance_geometry/mds.ts";
+import { mdsOnGpu } from "../../../model/distance_geometry/mds_gpu.ts";
+import { pairwiseDistances } from "../../../model/protein/metrics/points.ts";
 import { gpuTest, testDevice } from "../../_gpu.ts";
-import { assertClose, Golden, Random, rows } from "./_support.ts";
+import { assertClose, Golden, Random, rows } from "../protein/_support.ts";
 
 const golden = Golden.fixture("luc_mds");
 const n = golden.get("in/distances").shape[1];

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { dihedral } from "../../../model/cross_trunk/dihedral.ts";
-import { applyMotion } from "../../../model/cross_trunk/kabsch.ts";
-import { mirrorImage } from "../../../model/cross_trunk/mirror.ts";
-import { nerf } from "../../../model/cross_trunk/nerf.ts";
-import { assertClose, Golden, Random } from "./_support.ts";
+import { dihedral } from "../../../model/protein/metrics/dihedral.ts";
+import { applyMotion } from "../../../model/protein/metrics/kabsch.ts";
+import { mirrorImage } from "../../../model/distance_geometry/mirror.ts";
+import { nerf } from "../../../model/distance_geometry/nerf.ts";
+import { assertClose, Golden, Random } from "../protein/_support.ts";
 
 const golden = Golden.fixture("luc_dihedral_nerf");
 const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => golden.data(`in/${name}`));

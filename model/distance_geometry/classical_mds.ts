@@ -1,4 +1,4 @@
-import { largestEigen } from "./symmetric_eigen.ts";
+import { largestEigen } from "../protein/metrics/symmetric_eigen.ts";
 
 /**
  * Classical scaling: the three leading axes of the doubly centred matrix of squared distances.

@@ -1,7 +1,7 @@
 import type { Golden } from "../golden.ts";
 
 /** Whether a case is from the 2021 program. */
-export function isCrossTrunk({ source }: Golden): boolean {
+export function isTrunk2021({ source }: Golden): boolean {
   return /lucidrains/.test(source);
 }
 

@@ -2,25 +2,27 @@ import {
   centerDistogram,
   type CenterDistogramOptions,
   centerDistogramVjp,
+  nerf,
+} from "../../../model/distance_geometry/mod.ts";
+import {
   dihedral,
   gdt,
   GDT_HA_CUTOFFS,
   GDT_TS_CUTOFFS,
   kabsch,
-  nerf,
   rmsdPerCoordinate,
   tmD0Unbounded,
   tmScoreAsPlaced,
-} from "../../../model/cross_trunk/mod.ts";
+} from "../../../model/protein/metrics/mod.ts";
 import type { Family, Results } from "../family.ts";
-import { columnsOf, entry, isCrossTrunk, joined, rowsOf, turnedTo } from "./_cross_trunk.ts";
+import { columnsOf, entry, isTrunk2021, joined, rowsOf, turnedTo } from "./_distance_geometry.ts";
 
 /** The factors of GDT's cutoffs in `gdt_ts_weighted`; the descriptions do not say them. */
 const CUTOFF_WEIGHTS = [0.5, 1, 1.5, 2];
 
 const kabschCase: Family = {
   prefix: "luc_kabsch",
-  matches: isCrossTrunk,
+  matches: isTrunk2021,
   run(_device, golden) {
     const mobile = rowsOf(golden.data64("in/X"));
     const results: Results = new Map();
@@ -38,7 +40,7 @@ const kabschCase: Family = {
 
 const metrics: Family = {
   prefix: "luc_metrics",
-  matches: isCrossTrunk,
+  matches: isTrunk2021,
   run(_device, golden) {
     const results: Results = new Map();
     const batch = golden.shape("in/A")[0];
@@ -67,7 +69,7 @@ const metrics: Family = {
 
 const dihedralNerf: Family = {
   prefix: "luc_dihedral_nerf",
-  matches: isCrossTrunk,
+  matches: isTrunk2021,
   run(_device, golden) {
     const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => golden.data64(`in/${name}`));
     const [length, theta, chi] = ["length", "theta", "chi"].map((name) => golden.data64(`in/${name}`));
@@ -86,7 +88,7 @@ const dihedralNerf: Family = {
 
 const centerDistogramCase: Family = {
   prefix: "luc_center_distogram",
-  matches: isCrossTrunk,
+  matches: isTrunk2021,
   run(_device, golden) {
     const bins = golden.data64("in/bins");
     const results: Results = new Map();

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
-import { applyMotion } from "../../../model/cross_trunk/kabsch.ts";
-import { mds } from "../../../model/cross_trunk/mds.ts";
+import { applyMotion } from "../../../model/protein/metrics/kabsch.ts";
+import { mds } from "../../../model/distance_geometry/mds.ts";
 import {
   backbonePhi,
   chooseMirror,
   mirrorImage,
   mostNegativePhi,
   traceHandedness,
-} from "../../../model/cross_trunk/mirror.ts";
-import { pairwiseDistances } from "../../../model/cross_trunk/points.ts";
-import { assertClose, Golden, Random, readTmFixture, rows } from "./_support.ts";
+} from "../../../model/distance_geometry/mirror.ts";
+import { pairwiseDistances } from "../../../model/protein/metrics/points.ts";
+import { assertClose, Golden, Random, readTmFixture, rows } from "../protein/_support.ts";
 
 Deno.test("mostNegativePhi() picks the golden run among those of mds()", () => {
   const golden = Golden.fixture("luc_mds_fix_mirror");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { gdt, GDT_HA_CUTOFFS, GDT_TS_CUTOFFS, gdtHa, gdtTs } from "../../../model/cross_trunk/gdt.ts";
-import { applyMotion } from "../../../model/cross_trunk/kabsch.ts";
-import { assertClose, Golden, Random, rows } from "./_support.ts";
+import { gdt, GDT_HA_CUTOFFS, GDT_TS_CUTOFFS, gdtHa, gdtTs } from "../../../../model/protein/metrics/gdt.ts";
+import { applyMotion } from "../../../../model/protein/metrics/kabsch.ts";
+import { assertClose, Golden, Random, rows } from "../_support.ts";
 
 Deno.test("gdt() without superposition matches the golden values, weights of cutoffs included", () => {
   const golden = Golden.fixture("luc_metrics");

@@ -1,5 +1,5 @@
 import { classicalMds, completeDistances } from "./classical_mds.ts";
-import { countPoints, type Points } from "./points.ts";
+import { countPoints, type Points } from "../protein/metrics/points.ts";
 import {
   iterateSmacof,
   normalizedStress,

@@ -1,4 +1,4 @@
-import { countPoints, pairwiseDistances, type Points } from "./points.ts";
+import { countPoints, pairwiseDistances, type Points } from "../protein/metrics/points.ts";
 import { laplacianPseudoInverse, type WeightGraph, weightGraph } from "./weight_graph.ts";
 
 /** Distances to be met, made ready for `smacofStep`. */
