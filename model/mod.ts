@@ -40,6 +40,16 @@ export {
   type TriangleAttentionParams as TinyTriangleAttentionParams,
   type TriangleMultiplicationParams as TinyTriangleMultiplicationParams,
 } from "./tiny_openfold/mod.ts";
+export * from "./weights/alphafold_names.ts";
+export * from "./weights/archive.ts";
+export * from "./weights/byte_source.ts";
+export * from "./weights/load_weights.ts";
 export * from "./weights/names.ts";
+export { openNpz } from "./weights/npz.ts";
+export * from "./weights/openfold_names.ts";
+export { type OpenfoldWeights, openfoldWeights, type WeightNaming } from "./weights/openfold_weights.ts";
+export { alphafoldEntries, type AlphafoldHeads } from "./weights/to_alphafold.ts";
+export { encodeStateDict, openTorch } from "./weights/torch.ts";
+export * from "./weights/weight_file.ts";
 export * from "./weights/npy.ts";
 export * from "./weights/safetensors.ts";

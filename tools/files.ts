@@ -107,12 +107,39 @@ export async function* readPiecesMaybeGzip(
  * @throws {InputError} If the folder cannot be written or the disk is full; the old file stays as it was.
  */
 export async function writeFileAtomic(path: string, data: Uint8Array | string): Promise<void> {
+  await writeAtomic(path, async (file) => {
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at, at + (1 << 24)));
+  });
+}
+
+/**
+ * {@linkcode writeFileAtomic} for what is made piece by piece.
+ *
+ * @param write Writes all of it and closes the stream.
+ * @throws {InputError} If the folder cannot be written or the disk is full. What `write` itself throws comes through; the
+ * old file stays as it was either way.
+ */
+export async function writeStreamAtomic(
+  path: string,
+  write: (stream: WritableStream<Uint8Array>) => Promise<void>,
+): Promise<void> {
+  await writeAtomic(path, async (file) => {
+    const stream = new WritableStream<Uint8Array>({
+      async write(bytes) {
+        for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at, at + (1 << 24)));
+      },
+    });
+    await write(stream);
+  });
+}
+
+async function writeAtomic(path: string, write: (file: Deno.FsFile) => Promise<void>): Promise<void> {
   const temporary = `${path}.${Deno.pid}.tmp`;
   try {
     const file = await Deno.open(temporary, { write: true, create: true, truncate: true });
     try {
-      const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at, at + (1 << 24)));
+      await write(file);
       await file.sync();
     } finally {
       file.close();
@@ -120,6 +147,7 @@ export async function writeFileAtomic(path: string, data: Uint8Array | string): 
     await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
+    if (error instanceof InputError || error instanceof TypeError || error instanceof SyntaxError) throw error;
     throw new InputError(`Cannot write ${path}: ${reason(error)}. Nothing was changed.`);
   }
 }

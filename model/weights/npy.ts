@@ -4,6 +4,7 @@
  * Source: "The .npy format", NumPy Enhancement Proposal 1, versions 1.0 and 2.0.
  */
 import { bytesPerNumber, makeArray, type NamedArray, type NamedDtype } from "./safetensors.ts";
+import { countOf } from "./weight_file.ts";
 
 const MAGIC = "\x93NUMPY";
 
@@ -21,16 +22,29 @@ const DESCRIPTIONS: Record<string, NamedDtype> = {
   "|b1": "BOOL",
 };
 
+/** What the head of a `.npy` file says. */
+export interface NpyHeader {
+  /** Number type. */
+  readonly dtype: NamedDtype;
+  /** Sizes of the axes. */
+  readonly shape: readonly number[];
+  /** Whether the numbers stand in Fortran order. */
+  readonly fortranOrder: boolean;
+  /** Where the numbers begin. */
+  readonly begin: number;
+}
+
+/** The most bytes that the head of a file of version 1.0 can take. */
+export const NPY_HEADER_BYTES = 10 + 2 ** 16;
+
 /**
- * Reads one array from the bytes of a `.npy` file; Fortran order is turned into C order.
+ * Reads the head of a `.npy` file.
  *
- * @param bytes The whole file.
+ * @param bytes The whole file, or its begin.
  * @param source Name of the file, for messages.
- * @returns A new array, independent of `bytes`.
- * @throws {SyntaxError} If the bytes are not such a file, are cut short, or hold a type other than little-endian
- * float16/32/64, signed or unsigned integers up to 32 bits, int64 or bool.
+ * @throws {SyntaxError} As {@linkcode parseNpy} does.
  */
-export function parseNpy(bytes: Uint8Array, source: string): NamedArray {
+export function parseNpyHeader(bytes: Uint8Array, source: string): NpyHeader {
   const fail = (found: string): never => {
     throw new SyntaxError(`Cannot read ${source} as .npy: ${found}`);
   };
@@ -58,36 +72,58 @@ export function parseNpy(bytes: Uint8Array, source: string): NamedArray {
     return fail(`its type is ${description}, expected one of ${Object.keys(DESCRIPTIONS).join(" ")}`);
   }
   const shape = shapeText.split(",").map((part) => part.trim()).filter((part) => part !== "").map(Number);
-  const count = shape.reduce((product, size) => product * size, 1);
-  const body = bytes.subarray(start + headerLength);
-  const expected = count * bytesPerNumber(dtype);
+  return { dtype, shape, fortranOrder: order === "True", begin: start + headerLength };
+}
+
+/**
+ * Reads one array from the bytes of a `.npy` file; Fortran order is turned into C order.
+ *
+ * @param bytes The whole file.
+ * @param source Name of the file, for messages.
+ * @returns A new array, independent of `bytes`.
+ * @throws {SyntaxError} If the bytes are not such a file, are cut short, or hold a type other than little-endian
+ * float16/32/64, signed or unsigned integers up to 32 bits, int64 or bool.
+ */
+export function parseNpy(bytes: Uint8Array, source: string): NamedArray {
+  const { dtype, shape, fortranOrder, begin } = parseNpyHeader(bytes, source);
+  const body = bytes.subarray(begin);
+  const expected = countOf(shape) * bytesPerNumber(dtype);
   if (body.length !== expected) {
-    fail(
-      `[${shape}] of ${dtype} takes ${expected} bytes, found ${body.length}${
-        body.length < expected ? ": cut short" : ""
-      }`,
+    const short = body.length < expected ? ": cut short" : "";
+    throw new SyntaxError(
+      `Cannot read ${source} as .npy: [${shape}] of ${dtype} takes ${expected} bytes, found ${body.length}${short}`,
     );
   }
   const array = makeArray(dtype, shape, body);
-  return order === "True" && shape.length > 1 ? { ...array, data: toRowMajor(array) } : array;
+  return fortranOrder && shape.length > 1 ? { ...array, data: toRowMajor(array) } : array;
 }
 
-/** Writes one array as a version 1.0 `.npy` file in C order. */
-export function encodeNpy(array: NamedArray): Uint8Array<ArrayBuffer> {
-  const description = Object.entries(DESCRIPTIONS).find(([, dtype]) => dtype === array.dtype)?.[0];
-  if (description === undefined) {
-    throw new TypeError(`Cannot write ${array.dtype} as .npy: the format has no such type`);
-  }
-  const shape = array.shape.length === 1 ? `${array.shape[0]},` : array.shape.join(", ");
-  const text = `{'descr': '${description}', 'fortran_order': False, 'shape': (${shape}), }`;
+/**
+ * The head of a version 1.0 `.npy` file; the numbers follow it in C order.
+ *
+ * @throws {TypeError} If the format has no such number type.
+ */
+export function encodeNpyHeader({ dtype, shape }: Pick<NamedArray, "dtype" | "shape">): Uint8Array<ArrayBuffer> {
+  const description = Object.entries(DESCRIPTIONS).find(([, known]) => known === dtype)?.[0];
+  if (description === undefined) throw new TypeError(`Cannot write ${dtype} as .npy: the format has no such type`);
+  const sizes = shape.length === 1 ? `${shape[0]},` : shape.join(", ");
+  const text = `{'descr': '${description}', 'fortran_order': False, 'shape': (${sizes}), }`;
   const headerLength = Math.ceil((10 + text.length + 1) / 64) * 64 - 10;
-  const body = new Uint8Array(array.data.buffer, array.data.byteOffset, array.data.byteLength);
-  const out = new Uint8Array(10 + headerLength + body.length);
+  const out = new Uint8Array(10 + headerLength);
   out.set(Array.from(MAGIC, (character) => character.charCodeAt(0)));
   out[6] = 1;
   new DataView(out.buffer).setUint16(8, headerLength, true);
   out.set(new TextEncoder().encode(text.padEnd(headerLength - 1) + "\n"), 10);
-  out.set(body, 10 + headerLength);
+  return out;
+}
+
+/** Writes one array as a version 1.0 `.npy` file in C order. */
+export function encodeNpy(array: NamedArray): Uint8Array<ArrayBuffer> {
+  const head = encodeNpyHeader(array);
+  const body = new Uint8Array(array.data.buffer, array.data.byteOffset, array.data.byteLength);
+  const out = new Uint8Array(head.length + body.length);
+  out.set(head);
+  out.set(body, head.length);
   return out;
 }
 

@@ -8,6 +8,8 @@
  */
 
 import { crc32 } from "./_crc32.ts";
+import { type ByteSource, readExactly } from "./byte_source.ts";
+import { countOf, type WeightEntry, type WeightFile } from "./weight_file.ts";
 
 /** The numbers of an array; F16 and BF16 are kept as their 16-bit patterns, BOOL as bytes 0 and 1. */
 export type NamedData =
@@ -71,47 +73,66 @@ const MAX_HEADER_BYTES = 100_000_000;
  * the file and the tensor.
  */
 export function parseSafetensors(bytes: Uint8Array, source: string): SafetensorsFile {
-  const fail = (found: string): never => {
-    throw new SyntaxError(`Cannot read ${source} as safetensors: ${found}`);
-  };
-  if (bytes.length < 8) return fail(`it has ${bytes.length} bytes, expected at least 8 for the length of its header`);
-  const headerLength = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
-  if (headerLength > BigInt(MAX_HEADER_BYTES) || headerLength + 8n > BigInt(bytes.length)) {
-    return fail(`it announces a header of ${headerLength} bytes but has ${bytes.length} in all: damaged or cut short`);
-  }
-  const dataStart = 8 + Number(headerLength);
+  const fail = failing(source);
+  const headerBytes = headerLength(bytes, bytes.length, fail);
+  const dataStart = 8 + headerBytes;
   const header = parseHeader(bytes.subarray(8, dataStart), fail);
-  const dataLength = bytes.length - dataStart;
-
-  const metadata = new Map<string, string>();
-  const entries: { name: string; dtype: NamedDtype; shape: number[]; begin: number; end: number }[] = [];
   checkSum(header, bytes.subarray(dataStart), fail);
-  for (const [name, value] of Object.entries(header)) {
-    if (name === "__metadata__") {
-      if (!isRecord(value)) return fail("__metadata__ is not an object of texts");
-      for (const [key, text] of Object.entries(value)) {
-        if (typeof text !== "string") return fail(`__metadata__ "${key}" is not a text`);
-        metadata.set(key, text);
-      }
-      continue;
-    }
-    entries.push({ name, ...readEntry(name, value, dataLength, fail) });
-  }
-
-  let end = 0;
-  for (const entry of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (entry.begin !== end) {
-      const what = entry.begin < end ? "overlaps the tensor before it" : "leaves a gap after the tensor before it";
-      return fail(`tensor "${entry.name}" begins at byte ${entry.begin} and ${what}, which ends at ${end}`);
-    }
-    end = entry.end;
-  }
-  if (end !== dataLength) return fail(`its tensors take ${end} bytes, found ${dataLength}`);
+  const { entries, metadata } = readHeader(header, bytes.length - dataStart, fail);
   const tensors = new Map<string, NamedArray>();
   for (const { name, dtype, shape, begin, end } of entries) {
     tensors.set(name, makeArray(dtype, shape, bytes.subarray(dataStart + begin, dataStart + end)));
   }
-  return { tensors, metadata: Object.fromEntries(metadata) };
+  return { tensors, metadata };
+}
+
+/**
+ * Opens a safetensors file without reading its numbers. A checksum that it may have is not looked at: that would take
+ * reading all of it.
+ *
+ * @throws {SyntaxError} As {@linkcode parseSafetensors} does.
+ */
+export async function openSafetensors(source: ByteSource): Promise<WeightFile> {
+  const fail = failing(source.name);
+  const headerBytes = headerLength(await source.read(0, 8), source.size, fail);
+  const dataStart = 8 + headerBytes;
+  const header = parseHeader(await readExactly(source, 8, headerBytes, "its header"), fail);
+  const { entries, metadata } = readHeader(header, source.size - dataStart, fail);
+  const found = new Map<string, WeightEntry>();
+  for (const { name, dtype, shape, begin } of entries) {
+    found.set(name, {
+      name,
+      dtype,
+      shape,
+      async read(rows) {
+        const part = partOf(shape, DTYPES[dtype].bytes, rows);
+        const what = `tensor "${name}"`;
+        return makeArray(
+          dtype,
+          part.shape,
+          await readExactly(source, dataStart + begin + part.begin, part.bytes, what),
+        );
+      },
+    });
+  }
+  return { source: source.name, format: "safetensors", entries: found, metadata };
+}
+
+/** Where some of the first axis's rows stand among the bytes of an array in C order. */
+export function partOf(
+  shape: readonly number[],
+  width: number,
+  rows?: { readonly from: number; readonly to: number },
+): { shape: readonly number[]; begin: number; bytes: number } {
+  const count = countOf(shape);
+  if (!rows) return { shape, begin: 0, bytes: count * width };
+  const [n, ...rest] = shape;
+  const { from, to } = rows;
+  if (!(from >= 0 && from <= to && to <= n)) {
+    throw new RangeError(`Rows ${from} to ${to} are not among the ${n} of [${shape}]`);
+  }
+  const row = countOf(rest) * width;
+  return { shape: [to - from, ...rest], begin: from * row, bytes: (to - from) * row };
 }
 
 /**
@@ -127,33 +148,71 @@ export function encodeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
   options: { readonly checksum?: boolean } = {},
 ): Uint8Array<ArrayBuffer> {
-  const header: Record<string, unknown> = {};
+  const { order, offsets, entries, length } = layOut([...tensors].map(([name, array]) => ({ name, ...array })));
+  for (const { name, dtype, shape, data } of order) checkArray(name, { dtype, shape, data });
+  const body = new Uint8Array(length);
+  for (const { name, data } of order) {
+    body.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offsets.get(name));
+  }
+  const notes = options.checksum ? { ...metadata, [CHECKSUM_KEY]: sumOf(entries, body) } : metadata;
+  const head = encodeHeader(entries, notes);
+  const out = new Uint8Array(head.length + length);
+  out.set(head);
+  out.set(body, head.length);
+  return out;
+}
+
+/**
+ * The head of a safetensors file whose numbers are written one array after the other.
+ *
+ * @returns The head, and the arrays in the order in which their numbers must follow it.
+ * @throws {TypeError} If a name is `__metadata__`.
+ */
+export function safetensorsHeader<E extends { name: string; dtype: NamedDtype; shape: readonly number[] }>(
+  arrays: readonly E[],
+  metadata: Readonly<Record<string, string>> = {},
+): { header: Uint8Array<ArrayBuffer>; order: E[] } {
+  const { order, entries } = layOut(arrays);
+  return { header: encodeHeader(entries, metadata), order };
+}
+
+/** Where arrays stand: the widest types first. */
+function layOut<E extends { name: string; dtype: NamedDtype; shape: readonly number[] }>(arrays: readonly E[]): {
+  order: E[];
+  offsets: Map<string, number>;
+  entries: Record<string, unknown>;
+  length: number;
+} {
+  const order = arrays.toSorted((a, b) => bytesPerNumber(b.dtype) - bytesPerNumber(a.dtype));
   const offsets = new Map<string, number>();
   let length = 0;
-  const byWidth = [...tensors].sort(([, a], [, b]) => bytesPerNumber(b.dtype) - bytesPerNumber(a.dtype));
-  for (const [name, array] of byWidth) {
-    checkArray(name, array);
+  for (const { name, dtype, shape } of order) {
+    if (name === "__metadata__") {
+      throw new TypeError(`Cannot write a tensor named "__metadata__": the format reserves it`);
+    }
     offsets.set(name, length);
-    length += array.data.byteLength;
+    length += countOf(shape) * bytesPerNumber(dtype);
   }
-  for (const [name, array] of tensors) {
-    const begin = offsets.get(name) ?? 0;
-    const entry = { dtype: array.dtype, shape: array.shape, data_offsets: [begin, begin + array.data.byteLength] };
-    Object.defineProperty(header, name, { value: entry, enumerable: true });
+  const entries: Record<string, unknown> = {};
+  for (const { name, dtype, shape } of arrays) {
+    const begin = offsets.get(name)!;
+    const entry = { dtype, shape, data_offsets: [begin, begin + countOf(shape) * bytesPerNumber(dtype)] };
+    Object.defineProperty(entries, name, { value: entry, enumerable: true });
   }
-  const body = new Uint8Array(length);
-  for (const [name, { data }] of tensors) {
-    body.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offsets.get(name) ?? 0);
-  }
-  const notes = options.checksum ? { ...metadata, [CHECKSUM_KEY]: sumOf(header, body) } : metadata;
-  const whole = Object.keys(notes).length > 0 ? { __metadata__: notes, ...header } : header;
+  return { order, offsets, entries, length };
+}
+
+function encodeHeader(
+  entries: Record<string, unknown>,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array<ArrayBuffer> {
+  const whole = Object.keys(metadata).length > 0 ? { __metadata__: metadata, ...entries } : entries;
   const text = new TextEncoder().encode(JSON.stringify(whole));
   const headerLength = Math.ceil(text.length / 8) * 8;
-  const out = new Uint8Array(8 + headerLength + length);
+  const out = new Uint8Array(8 + headerLength);
   new DataView(out.buffer).setBigUint64(0, BigInt(headerLength), true);
-  out.fill(0x20, 8, 8 + headerLength);
+  out.fill(0x20, 8);
   out.set(text, 8);
-  out.set(body, 8 + headerLength);
   return out;
 }
 
@@ -193,6 +252,61 @@ export function makeArray(dtype: NamedDtype, shape: readonly number[], body: Uin
 }
 
 type Fail = (found: string) => never;
+
+function failing(source: string): Fail {
+  return (found) => {
+    throw new SyntaxError(`Cannot read ${source} as safetensors: ${found}`);
+  };
+}
+
+/** Length of the header, from the first eight bytes. */
+function headerLength(bytes: Uint8Array, size: number, fail: Fail): number {
+  if (size < 8) return fail(`it has ${size} bytes, expected at least 8 for the length of its header`);
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  if (length > BigInt(MAX_HEADER_BYTES) || length + 8n > BigInt(size)) {
+    return fail(`it announces a header of ${length} bytes but has ${size} in all: damaged or cut short`);
+  }
+  return Number(length);
+}
+
+interface HeaderEntry {
+  readonly name: string;
+  readonly dtype: NamedDtype;
+  readonly shape: number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Entries and texts of a header, every byte range checked. */
+function readHeader(
+  header: Record<string, unknown>,
+  dataLength: number,
+  fail: Fail,
+): { entries: HeaderEntry[]; metadata: Record<string, string> } {
+  const metadata = new Map<string, string>();
+  const entries: HeaderEntry[] = [];
+  for (const [name, value] of Object.entries(header)) {
+    if (name === "__metadata__") {
+      if (!isRecord(value)) return fail("__metadata__ is not an object of texts");
+      for (const [key, text] of Object.entries(value)) {
+        if (typeof text !== "string") return fail(`__metadata__ "${key}" is not a text`);
+        metadata.set(key, text);
+      }
+      continue;
+    }
+    entries.push({ name, ...readEntry(name, value, dataLength, fail) });
+  }
+  let end = 0;
+  for (const entry of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (entry.begin !== end) {
+      const what = entry.begin < end ? "overlaps the tensor before it" : "leaves a gap after the tensor before it";
+      return fail(`tensor "${entry.name}" begins at byte ${entry.begin} and ${what}, which ends at ${end}`);
+    }
+    end = entry.end;
+  }
+  if (end !== dataLength) return fail(`its tensors take ${end} bytes, found ${dataLength}`);
+  return { entries, metadata: Object.fromEntries(metadata) };
+}
 
 function parseHeader(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
   let header: unknown;
@@ -239,9 +353,6 @@ function readEntry(name: string, value: unknown, dataLength: number, fail: Fail)
 
 function checkArray(name: string, array: NamedArray): void {
   const count = array.shape.reduce((product, size) => product * size, 1);
-  if (name === "__metadata__") {
-    throw new TypeError(`Cannot write a tensor named "__metadata__": the format reserves it`);
-  }
   if (!(array.data instanceof DTYPES[array.dtype].array) || array.data.length !== count) {
     throw new TypeError(
       `Cannot write tensor "${name}": ${array.dtype} [${array.shape}] needs ${count} numbers in ` +

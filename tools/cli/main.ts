@@ -65,6 +65,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "turn an alignment or a structure into another format",
     load: () => import("./convert.ts"),
   },
+  "weights": {
+    summary: "convert, look at, compare and fetch files of weights",
+    load: () => import("./weights.ts"),
+  },
   "split": {
     summary: "split a table or FASTA into sets for training, validation and test",
     load: () => import("./split.ts"),
