@@ -35,7 +35,7 @@ export interface NpyHeader {
 }
 
 /** The most bytes that the head of a file of version 1.0 can take. */
-export const NPY_HEADER_BYTES = 10 + 2 ** 16;
+export const NPY_HEADER_BYTES: number = 10 + 2 ** 16;
 
 /**
  * Reads the head of a `.npy` file.

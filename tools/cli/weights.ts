@@ -107,7 +107,7 @@ async function inspect(path: string, { statistics = false, sha256 = false, json 
       counted(found.arrays, "array")
     }` +
     (found.arrays === found.tensors ? "" : `, ${found.tensors} tensors of OpenFold's`),
-    `names: ${NAMINGS[naming]}${found.section ? `; from "${found.section}"` : ""}`,
+    `names: ${NAMINGS[naming]}${found.section ? `; of the section ${found.section}` : ""}`,
     ...(found.sha256 ? [`SHA-256 ${found.sha256}`] : []),
     ...modules.map(([module, count]) => `  ${module.padEnd(24)} ${count.toLocaleString("en").padStart(12)}`),
     ...unknown.map((name) => `  not known: ${name}`),
