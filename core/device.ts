@@ -64,8 +64,6 @@ export class Device {
   readonly traits: AdapterTraits;
   /** The WebGPU device, for what this class has no method for. */
   readonly gpu: GPUDevice;
-  /** The tape that records gradients at present, or null. */
-  tape: Tape | null = null;
   /** Names of fusions that ops take apart at present; see `setFusions`. */
   unfused: ReadonlySet<string> = new Set();
   #intermediates: "f32" | "f16" = "f32";
@@ -84,6 +82,7 @@ export class Device {
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
   #scope: Scope | null = null;
+  #tape: Tape | null = null;
   #numerics: NumericsCheck | null = null;
 
   /** Use {@linkcode Device.open} or {@linkcode Device.dry}. */
@@ -187,6 +186,22 @@ export class Device {
     this.#numerics = wanted ? this.#numerics ?? new NumericsCheck(this) : null;
   }
 
+  /** The tape that records gradients at present, or null. */
+  get tape(): Tape | null {
+    return this.#tape;
+  }
+
+  /** Runs a function while another tape records, or none: for what differentiates; see `pullback` and `noGrad`. */
+  recordOn<T>(tape: Tape | null, f: () => T): T {
+    const outer = this.#tape;
+    this.#tape = tape;
+    try {
+      return f();
+    } finally {
+      this.#tape = outer;
+    }
+  }
+
   /** Opens a scope: it owns the tensors made from now until it closes. */
   scope(name: string): Scope {
     return this.#scope = new Scope(this, name, this.#scope);
@@ -251,7 +266,11 @@ export class Device {
     );
   }
 
-  /** Another handle to a tensor's elements under another shape of the same size. */
+  /**
+   * Another handle to a tensor's elements under another shape of the same size; gradients flow through it.
+   *
+   * @throws {TypeError} If the numbers of elements differ.
+   */
   view(tensor: Tensor, shape: Shape): Tensor {
     if (sizeOf(shape) !== tensor.size) {
       throw new TypeError(`Cannot view [${tensor.shape}] (${tensor.size} elements) as [${shape}] (${sizeOf(shape)})`);
@@ -261,21 +280,38 @@ export class Device {
     return view;
   }
 
-  /** A handle that no scope owns: its holder disposes of it. */
+  /** A handle that no scope owns: its holder disposes of it. Gradients flow through it. */
   hold(tensor: Tensor, shape: Shape = tensor.shape): Tensor {
-    return new Tensor(this, tensor.storage, [...shape], tensor.dtype, tensor.offset);
+    const handle = new Tensor(this, tensor.storage, [...shape], tensor.dtype, tensor.offset);
+    if (this.#tape?.tracks(tensor)) {
+      const { shape: from } = tensor;
+      this.#tape.record({
+        name: "view",
+        inputs: [tensor],
+        outputs: [handle],
+        held: [],
+        backward: ([d]) => [d && this.view(d, from)],
+      });
+    }
+    return handle;
   }
 
   /**
    * A handle to some of a tensor's neighbouring elements, which it shares: a kernel may see a part of a tensor where the
-   * whole passes the adapter's limit.
+   * whole passes the adapter's limit. Kernels see it so; for gradients, `slice` is the operation.
    *
    * @param first Its first element, a multiple of 128.
    * @throws {RangeError} If it begins elsewhere, or leaves the tensor.
+   * @throws {TypeError} If a gradient is to flow through it.
    */
   window(tensor: Tensor, first: number, shape: Shape): Tensor {
     if (!(first >= 0 && first % WINDOW_STEP === 0 && first + sizeOf(shape) <= tensor.size)) {
       throw new RangeError(`[${tensor.shape}] has no window [${shape}] from element ${first} on`);
+    }
+    if (this.#tape?.tracks(tensor)) {
+      throw new TypeError(
+        `No gradient flows through a window of [${tensor.shape}]: use slice(), or stopGradient() first`,
+      );
     }
     const window = new Tensor(this, tensor.storage, [...shape], tensor.dtype, tensor.offset + first);
     this.#scope?.adopt(window);

@@ -19,6 +19,7 @@ export {
 export { Key } from "./random.ts";
 export { Scope } from "./scope.ts";
 export { broadcastShapes, resolveAxis, sameShape, type Shape, sizeOf, stridesOf } from "./shapes.ts";
+export { noGrad, stopGradient } from "./stop_gradient.ts";
 export {
   checkpoint,
   type Gradients,

@@ -1,5 +1,6 @@
 import type { Device } from "./device.ts";
 import type { Shape } from "./shapes.ts";
+import { noGrad } from "./stop_gradient.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Tensors an op takes, by name; an optional input may be absent. */
@@ -62,13 +63,15 @@ export function defineOp<
     const tape = device.tape;
     const recording = tape !== null && given.some(([, tensor]) => tape.tracks(tensor));
     using scope = device.scope(name);
-    const { out, saved } = definition.forward(inputs, attributes, { device, recording });
+    const { out, saved } = noGrad(device, () => definition.forward(inputs, attributes, { device, recording }));
     scope.keep(out);
     if (recording) {
       const held: Tensor[] = [];
       const hold = (tensor: Tensor | undefined) => {
-        if (tensor) held.push(tensor = device.hold(tensor));
-        return tensor;
+        if (!tensor) return undefined;
+        const handle = noGrad(device, () => device.hold(tensor));
+        held.push(handle);
+        return handle;
       };
       const heldInputs = Object.fromEntries(needs.map((key) => [key, hold(inputs[key])])) as Pick<I, N>;
       const heldSaved = Object.fromEntries(

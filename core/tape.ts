@@ -2,6 +2,7 @@ import { addInto } from "./add_into.ts";
 import type { Device } from "./device.ts";
 import { sameShape, type Shape } from "./shapes.ts";
 import type { Tensor } from "./tensor.ts";
+import { noGrad } from "./stop_gradient.ts";
 import { leaves, mapTree, type Tree } from "./tree.ts";
 
 /** One recorded computation: how gradients flow from its outputs back to its inputs. */
@@ -158,18 +159,16 @@ export function pullback<P, O extends Tree<Tensor>>(
   primals: P,
 ): Pullback<P, O> {
   const targets = leaves<Tensor>(primals as Tree<Tensor>);
-  const outer = device.tape;
   const tape = new Tape(device, targets);
   let output: O;
   try {
-    device.tape = tape;
-    using scope = device.scope("forward");
-    output = scope.keep(f(primals));
+    output = device.recordOn(tape, () => {
+      using scope = device.scope("forward");
+      return scope.keep(f(primals));
+    });
   } catch (error) {
     tape.dispose();
     throw error;
-  } finally {
-    device.tape = outer;
   }
   const outputs = leaves<Tensor>(output);
   const pullLeaves = (cotangents: readonly Tensor[]) => {
@@ -180,16 +179,13 @@ export function pullback<P, O extends Tree<Tensor>>(
         );
       }
     });
-    const outer = device.tape;
-    device.tape = null;
     try {
-      using scope = device.scope("backward");
-      const found = tape.gradients(outputs, cotangents, targets);
-      scope.keep(found);
-      return found;
+      return noGrad(device, () => {
+        using scope = device.scope("backward");
+        return scope.keep(tape.gradients(outputs, cotangents, targets));
+      });
     } finally {
       tape.dispose();
-      device.tape = outer;
     }
   };
   return {
@@ -252,17 +248,14 @@ export function checkpoint<I extends Tree<Tensor>, O extends Tree<Tensor>>(
   const tape = device.tape;
   const given = leaves<Tensor>(inputs);
   if (!tape || !given.some((tensor) => tape.tracks(tensor))) return f(inputs);
-  let output: O;
-  let place = name;
-  try {
-    device.tape = null;
+  const { output, place, held } = noGrad(device, () => {
     using scope = device.scope(name);
-    place = device.profiler?.placeOf(scope) ?? name;
-    output = scope.keep(f(inputs));
-  } finally {
-    device.tape = tape;
-  }
-  const held = given.map((tensor) => device.hold(tensor));
+    return {
+      output: scope.keep(f(inputs)),
+      place: device.profiler?.placeOf(scope) ?? name,
+      held: given.map((tensor) => device.hold(tensor)),
+    };
+  });
   const outputs = leaves<Tensor>(output);
   const shapes = outputs.map(({ shape }) => shape);
   tape.record({

@@ -1,4 +1,4 @@
-import type { Device, Tensor } from "../../core/mod.ts";
+import { type Device, noGrad, type Tensor } from "../../core/mod.ts";
 import { add, clamp, divide, max, multiply, multiplyScalar, permute, reshape, slice, sum } from "../../ops/mod.ts";
 import { attentionProbabilities, maskPenalty } from "./cross_attention.ts";
 
@@ -178,9 +178,7 @@ function captureAttention(attention: TappedAttention, kind: AttentionKind, captu
   const wanted = numbers(selection.rows ?? [], rows, "row", kind);
   const most = Math.min(PIECE_BYTES, device.traits.maxBindingBytes);
   const step = Math.max(1, Math.floor(most / (4 * batch * queries * keys)));
-  const tape = device.tape;
-  device.tape = null;
-  try {
+  noGrad(device, () => {
     using scope = device.scope("capture");
     void scope;
     const mask = attention.mask?.();
@@ -213,9 +211,7 @@ function captureAttention(attention: TappedAttention, kind: AttentionKind, captu
       if (total.sum) deliver("mean", multiplyScalar(total.sum, 1 / heads.length));
     }
     mean.each((head, weights) => capture.receive({ site, head, row: "mean", weights }));
-  } finally {
-    device.tape = tape;
-  }
+  });
 }
 
 /** A sum that outlives the scopes in which it grows. */
