@@ -6,7 +6,7 @@ export { DeviceLostError } from "./_failures.ts";
 export { elementGrid, flatGrid, type Grid, MAX_WORKGROUPS } from "./grid.ts";
 export type { MemoryReport } from "./_memory.ts";
 export { NumericsError, type NumericsFinding } from "./numerics.ts";
-export { defineOp, type ForwardContext, type OpDefinition, type OpInputs, type VjpContext } from "./op.ts";
+export { defineOp, type ForwardContext, type OpDefinition, type OpInputs, type VjpContext, type Wanted } from "./op.ts";
 export {
   type HostEvent,
   type KernelRun,
@@ -25,6 +25,7 @@ export {
   type Gradients,
   type Pullback,
   pullback,
+  type PullbackOptions,
   Tape,
   type TapeNode,
   type ValueAndGrad,

@@ -15,7 +15,7 @@ export interface TapeNode {
   readonly outputs: readonly Tensor[];
   /** Tensors that `backward` reads, held by the node until it has run. */
   readonly held: readonly Tensor[];
-  /** Gradients of the inputs from those of the outputs (null: none came); only where `wanted`. */
+  /** Gradients of the inputs from those of the outputs (null: none came), of their shapes; only where `wanted`. */
   backward(dOutputs: readonly (Tensor | null)[], wanted: readonly boolean[]): readonly (Tensor | null | undefined)[];
 }
 
@@ -71,40 +71,61 @@ export class Tape {
   }
 
   /**
-   * Gradients of `targets` from those of some outputs. Runs once: what the tape held is freed on the way.
+   * Gradients of `targets` from those of some outputs (null: none came). Runs once: what the tape held is freed on the
+   * way, also when a step of it throws.
    *
    * @returns One tensor a target, owned by the current scope; null where no gradient reaches it.
    */
-  gradients(outputs: readonly Tensor[], dOutputs: readonly Tensor[], targets: readonly Tensor[]): (Tensor | null)[] {
+  gradients(
+    outputs: readonly Tensor[],
+    dOutputs: readonly (Tensor | null)[],
+    targets: readonly Tensor[],
+  ): (Tensor | null)[] {
     const device = this.#device;
     const grads = new Map<number, Tensor>();
-    outputs.forEach((output, i) => this.#accumulate(grads, output.id, dOutputs[i]));
-    for (let recorded = this.#nodes.pop(); recorded; recorded = this.#nodes.pop()) {
-      const { node, inputs, outputs } = recorded;
-      const dOuts = outputs.map(({ id }) => grads.get(id) ?? null);
-      if (dOuts.some((d) => d)) {
-        using _ = device.scope(`${node.name}.vjp`);
-        const dInputs = node.backward(dOuts, inputs.map((id) => id !== 0));
-        for (const { id } of outputs) grads.delete(id);
-        inputs.forEach((id, i) => {
-          const d = dInputs[i];
-          if (id && d) this.#accumulate(grads, id, d);
-        });
-        for (const d of dOuts) d?.dispose();
-      }
-      for (const tensor of node.held) tensor.dispose();
+    try {
+      outputs.forEach(({ id }, i) => {
+        const d = dOutputs[i];
+        if (d) this.#accumulate(grads, id, d);
+      });
+      while (this.#nodes.length) this.#goBack(grads);
+      return targets.map(({ id, shape }) => {
+        const grad = grads.get(id);
+        return grad ? device.view(grad, shape) : null;
+      });
+    } finally {
+      for (const grad of grads.values()) grad.dispose();
+      this.dispose();
     }
-    const found = targets.map((target) => {
-      const grad = grads.get(target.id);
-      return grad ? device.view(grad, target.shape) : null;
-    });
-    for (const grad of grads.values()) grad.dispose();
-    return found;
   }
 
   /** Frees what the tape holds, without going back. */
   dispose(): void {
     for (const { node } of this.#nodes.splice(0)) for (const tensor of node.held) tensor.dispose();
+  }
+
+  /** Takes the last computation off the tape and adds what flows back through it to the gradients. */
+  #goBack(grads: Map<number, Tensor>): void {
+    const { node, inputs, outputs } = this.#nodes[this.#nodes.length - 1];
+    if (outputs.some(({ id }) => grads.has(id))) {
+      using _ = this.#device.scope(`${node.name}.vjp`);
+      // A vjp may give a gradient of the right size in another shape; the next one sees the shape of what it computed.
+      const dOuts = outputs.map(({ id, shape }) => {
+        const grad = grads.get(id);
+        return grad ? this.#device.view(grad, shape) : null;
+      });
+      for (const { id } of outputs) {
+        grads.get(id)?.dispose();
+        grads.delete(id);
+      }
+      const dInputs = node.backward(dOuts, inputs.map((id) => id !== 0));
+      inputs.forEach((id, i) => {
+        const d = dInputs[i];
+        if (id && d) this.#accumulate(grads, id, d);
+      });
+    }
+    this.#nodes.pop();
+    for (const tensor of node.held) tensor.dispose();
   }
 
   #accumulate(grads: Map<number, Tensor>, id: number, d: Tensor): void {
@@ -117,10 +138,10 @@ export class Tape {
     } else { // another gradient shares the storage
       const own = device.empty(sum.shape);
       const held = device.hold(own);
-      device.copy(sum, held);
-      addInto(device, held, d);
-      sum.dispose();
       grads.set(id, held);
+      device.copy(sum, held);
+      sum.dispose();
+      addInto(device, held, d);
     }
   }
 }
@@ -137,15 +158,22 @@ export interface Pullback<P, O> {
   /** Bytes held for the way back. */
   readonly heldBytes: number;
   /**
-   * Gradients of the primals from those of the output's leaves (in order). Call it once.
+   * Gradients of the primals from those of the output's leaves (in order; null where none comes). Call it once.
    *
    * @returns Owned by the scope that is current then.
+   * @throws {TypeError} If a cotangent has another shape than its output.
    */
-  pull(cotangents: readonly Tensor[]): Gradients<P>;
+  pull(cotangents: readonly (Tensor | null)[]): Gradients<P>;
   /** The same as a list, in the order of the primals' leaves. */
-  pullLeaves(cotangents: readonly Tensor[]): (Tensor | null)[];
+  pullLeaves(cotangents: readonly (Tensor | null)[]): (Tensor | null)[];
   /** Frees what is held for the way back, without going it. */
   dispose(): void;
+}
+
+/** What {@linkcode pullback} may be asked. */
+export interface PullbackOptions {
+  /** Whether the gradient of each of the primals' leaves, in their order, is wanted. @default all are */
+  readonly wanted?: readonly boolean[];
 }
 
 /**
@@ -157,9 +185,10 @@ export function pullback<P, O extends Tree<Tensor>>(
   device: Device,
   f: (primals: P) => O,
   primals: P,
+  { wanted }: PullbackOptions = {},
 ): Pullback<P, O> {
   const targets = leaves<Tensor>(primals as Tree<Tensor>);
-  const tape = new Tape(device, targets);
+  const tape = new Tape(device, targets.filter((_, i) => wanted?.[i] ?? true));
   let output: O;
   try {
     output = device.recordOn(tape, () => {
@@ -171,22 +200,17 @@ export function pullback<P, O extends Tree<Tensor>>(
     throw error;
   }
   const outputs = leaves<Tensor>(output);
-  const pullLeaves = (cotangents: readonly Tensor[]) => {
-    outputs.forEach((out, i) => {
-      if (!sameShape(out.shape, cotangents[i]?.shape ?? [])) {
-        throw new TypeError(
-          `The cotangent of an output [${out.shape}] is [${cotangents[i]?.shape}]: shapes must match`,
-        );
+  const pullLeaves = (cotangents: readonly (Tensor | null)[]) => {
+    outputs.forEach(({ shape }, i) => {
+      const d = cotangents[i];
+      if (d !== null && !(d && sameShape(shape, d.shape))) {
+        throw new TypeError(`The cotangent of an output [${shape}] is [${d?.shape}]: shapes must match`);
       }
     });
-    try {
-      return noGrad(device, () => {
-        using scope = device.scope("backward");
-        return scope.keep(tape.gradients(outputs, cotangents, targets));
-      });
-    } finally {
-      tape.dispose();
-    }
+    return noGrad(device, () => {
+      using scope = device.scope("backward");
+      return scope.keep(tape.gradients(outputs, cotangents, targets));
+    });
   };
   return {
     output,
@@ -256,17 +280,15 @@ export function checkpoint<I extends Tree<Tensor>, O extends Tree<Tensor>>(
       held: given.map((tensor) => device.hold(tensor)),
     };
   });
-  const outputs = leaves<Tensor>(output);
-  const shapes = outputs.map(({ shape }) => shape);
   tape.record({
     name: place,
     inputs: given,
-    outputs,
+    outputs: leaves<Tensor>(output),
     held,
-    backward(dOutputs) {
+    backward(dOutputs, wanted) {
       let next = 0;
       const primals = mapTree<Tensor, Tensor>(inputs, () => held[next++]) as I;
-      return pullback(device, f, primals).pullLeaves(dOutputs.map((d, i) => d ?? device.zeros(shapes[i])));
+      return pullback(device, f, primals, { wanted }).pullLeaves(dOutputs);
     },
   });
   return output;

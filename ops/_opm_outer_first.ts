@@ -27,36 +27,52 @@ export const outerFirst: OpmOrder = {
     return out;
   },
 
-  backward(device, plan, { a, b, weight, scale }, dOut) {
-    const { nJ, nSeq, cA, cB, cOut } = plan;
-    const scaled = multiplyScalar(weight, scale);
-    const dA = device.empty(a.shape), dB = device.empty(b.shape);
+  backward(device, plan, { a, b, weight, scale }, dOut, wanted) {
+    const { nBatch, nSeq, nJ, cA, cB, cOut } = plan;
+    const aShape = [nBatch, nSeq, plan.nI, cA], bShape = [nBatch, nSeq, nJ, cB];
+    const scaled = weight && multiplyScalar(weight, scale);
+    const dA = wanted.a ? device.empty(aShape) : undefined, dB = wanted.b ? device.empty(bShape) : undefined;
     let dWeight: Tensor | undefined, total: Tensor | undefined;
     for (const chunk of rowChunks(device, plan)) {
       using scope = device.scope("chunk");
       const { batch, begin, first, nI } = chunk;
-      const aColumns = columnsOf(a, chunk), bColumns = entryOf(b, batch);
-      const pairs = outerProducts(device, plan, chunk, aColumns, bColumns);
-      const dOffset = first * nJ * cOut;
-      const rows = nI * nJ;
-      const part = runMatmul(device, {
-        ...{ a: dOut, b: pairs, m: cOut, n: cA * cB, k: rows, aTransposed: true, aOffset: dOffset },
-      }).out;
-      if (dWeight) addInto(device, dWeight, part);
-      else dWeight = scope.keep(part);
-      const dPairs = runMatmul(device, { a: dOut, b: scaled, m: rows, n: cA * cB, k: cOut, aOffset: dOffset }).out;
+      const rows = nI * nJ, dOffset = first * nJ * cOut;
+      const aColumns = a && columnsOf(a, chunk), bColumns = b && entryOf(b, batch);
+      if (wanted.weight) {
+        const part = runMatmul(device, {
+          a: dOut,
+          b: outerProducts(device, plan, chunk, aColumns!, bColumns!),
+          m: cOut,
+          n: cA * cB,
+          k: rows,
+          aTransposed: true,
+          aOffset: dOffset,
+        }).out;
+        if (dWeight) addInto(device, dWeight, part);
+        else dWeight = scope.keep(part);
+      }
+      if (!dA && !dB) continue;
+      const dPairs = runMatmul(device, { a: dOut, b: scaled!, m: rows, n: cA * cB, k: cOut, aOffset: dOffset }).out;
       // [(i, cA), (j, cB)] again
       const dOuter = permute(device.view(dPairs, [nI, nJ, cA, cB]), [0, 2, 1, 3]);
-      const dColumns = runMatmul(device, {
-        ...{ a: bColumns, b: dOuter, m: nSeq, n: nI * cA, k: nJ * cB, bTransposed: true },
-      }).out;
-      writeRegion(device.view(dColumns, aColumns.shape), dA, [batch, 0, begin, 0]);
-      const toB = runMatmul(device, { a: aColumns, b: dOuter, m: nSeq, n: nJ * cB, k: nI * cA }).out;
+      if (dA) {
+        const dColumns = runMatmul(device, {
+          a: bColumns!,
+          b: dOuter,
+          m: nSeq,
+          n: nI * cA,
+          k: nJ * cB,
+          bTransposed: true,
+        }).out;
+        writeRegion(device.view(dColumns, [1, nSeq, nI, cA]), dA, [batch, 0, begin, 0]);
+      }
+      if (!dB) continue;
+      const toB = runMatmul(device, { a: aColumns!, b: dOuter, m: nSeq, n: nJ * cB, k: nI * cA }).out;
       if (begin === 0 || !total) total = scope.keep(toB);
       else addInto(device, total, toB);
-      device.copy(total, dB, { toElement: batch * total.size });
+      if (begin + nI === plan.nI) device.copy(total, dB, { toElement: batch * total.size });
     }
-    return { a: dA, b: dB, weight: device.view(multiplyScalar(dWeight!, scale), weight.shape) };
+    return { a: dA, b: dB, weight: dWeight && device.view(multiplyScalar(dWeight, scale), [cOut, cA * cB]) };
   },
 };
 

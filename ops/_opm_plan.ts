@@ -20,17 +20,19 @@ export interface OpmInputs {
   readonly scale: number;
 }
 
-/** Gradients of a, b and the weight. */
-export interface OpmGradients {
-  readonly a: Tensor;
-  readonly b: Tensor;
-  readonly weight: Tensor;
-}
+/** What the way back reads: of the operands, those that a wanted gradient needs. */
+export type OpmInputsBack = Partial<OpmInputs> & Pick<OpmInputs, "scale">;
+
+/** Which gradients are asked for. */
+export type OpmWanted = { readonly a: boolean; readonly b: boolean; readonly weight: boolean };
+
+/** Gradients of a, b and the weight, where wanted. */
+export type OpmGradients = { readonly [K in keyof OpmWanted]?: Tensor };
 
 /** An order in which the sums over channels and over sequences are done. */
 export interface OpmOrder {
   forward(device: Device, plan: OpmPlan, inputs: OpmInputs, bias?: Tensor, residual?: Tensor): Tensor;
-  backward(device: Device, plan: OpmPlan, inputs: OpmInputs, dOut: Tensor): OpmGradients;
+  backward(device: Device, plan: OpmPlan, inputs: OpmInputsBack, dOut: Tensor, wanted: OpmWanted): OpmGradients;
 }
 
 /** The sizes, checked. */

@@ -2,7 +2,7 @@
 import { addInto, type Device, type Tensor } from "../core/mod.ts";
 import { intermediateType } from "./_intermediate.ts";
 import { type Product, runMatmul } from "./_matmul.ts";
-import { chunksOf, type OpmChunk, type OpmInputs, type OpmOrder, type OpmPlan } from "./_opm_plan.ts";
+import { chunksOf, type OpmChunk, type OpmInputsBack, type OpmOrder, type OpmPlan } from "./_opm_plan.ts";
 import { multiplyScalar } from "./elementwise.ts";
 import { permute } from "./permute.ts";
 import { sum } from "./reduce.ts";
@@ -19,9 +19,9 @@ export const weightFirst: OpmOrder = {
     const out = device.empty([nBatch, nI, nJ, cOut]);
     for (const chunk of rowChunks(plan)) {
       using _ = device.scope("chunk");
-      const t = halfProduct(device, plan, chunk, aRows, mixed);
+      const t = halfProduct(device, plan, chunk, aRows!, mixed!);
       runMatmul(device, {
-        ...contraction(plan, chunk, bRows, t),
+        ...contraction(plan, chunk, bRows!, t),
         bias,
         residual,
         into: { out, offset: chunk.first * nJ * cOut },
@@ -30,44 +30,50 @@ export const weightFirst: OpmOrder = {
     return out;
   },
 
-  backward(device, plan, inputs, dOut) {
+  backward(device, plan, inputs, dOut, wanted) {
     const { nBatch, nI, nJ, nSeq, cA, cB, cOut } = plan;
     const { aRows, bRows, mixed } = operands(plan, inputs);
-    const dA = device.empty([nBatch, nI, nSeq, cA]);
-    const dB = device.empty([nBatch, nJ, nSeq, cB]);
+    const dA = wanted.a ? device.empty([nBatch, nI, nSeq, cA]) : undefined;
+    const dB = wanted.b ? device.empty([nBatch, nJ, nSeq, cB]) : undefined;
     let dMixed: Tensor | undefined, total: Tensor | undefined;
     for (const chunk of rowChunks(plan)) {
       using scope = device.scope("chunk");
       const rows = chunk.nBatch * chunk.nI * nSeq;
       const batch = { outer: chunk.nBatch, inner: chunk.nI };
       const dOffset = chunk.first * nJ * cOut;
+      if (dB) {
+        const t = halfProduct(device, plan, chunk, aRows!, mixed!);
+        const parts = runMatmul(device, {
+          ...{ a: dOut, b: t, m: nJ, n: nSeq * cB, k: cOut, bTransposed: true, aOffset: dOffset, batch },
+        }).out;
+        const summed = sum(device.view(parts, [chunk.nBatch, chunk.nI, nJ * nSeq * cB]), { axes: [1] });
+        if (chunk.begin === 0 || !total) total = scope.keep(summed);
+        else addInto(device, total, summed);
+        if (chunk.begin + chunk.nI === nI) device.copy(total, dB, { toElement: chunk.batch * nJ * nSeq * cB });
+      }
+      if (!dA && !wanted.weight) continue;
       const dT = runMatmul(device, {
-        ...{ a: bRows, b: dOut, m: nSeq * cB, n: cOut, k: nJ, aTransposed: true },
+        ...{ a: bRows!, b: dOut, m: nSeq * cB, n: cOut, k: nJ, aTransposed: true },
         ...{ aOffset: chunk.batch * nJ * nSeq * cB, bOffset: dOffset, batch: { ...batch, aShared: "inner" } },
       }).out;
-      const t = halfProduct(device, plan, chunk, aRows, mixed);
-      const parts = runMatmul(device, {
-        ...{ a: dOut, b: t, m: nJ, n: nSeq * cB, k: cOut, bTransposed: true, aOffset: dOffset, batch },
-      }).out;
-      const summed = sum(device.view(parts, [chunk.nBatch, chunk.nI, nJ * nSeq * cB]), { axes: [1] });
-      if (chunk.begin === 0 || !total) total = scope.keep(summed);
-      else addInto(device, total, summed);
-      device.copy(total, dB, { toElement: chunk.batch * nJ * nSeq * cB });
-      runMatmul(device, {
-        ...{ a: dT, b: mixed, m: rows, n: cA, k: cB * cOut },
-        into: { out: dA, offset: chunk.first * nSeq * cA },
-      });
+      if (dA) {
+        runMatmul(device, {
+          ...{ a: dT, b: mixed!, m: rows, n: cA, k: cB * cOut },
+          into: { out: dA, offset: chunk.first * nSeq * cA },
+        });
+      }
+      if (!wanted.weight) continue;
       const part = runMatmul(device, {
-        ...{ a: dT, b: aRows, m: cB * cOut, n: cA, k: rows, aTransposed: true, bOffset: chunk.first * nSeq * cA },
+        ...{ a: dT, b: aRows!, m: cB * cOut, n: cA, k: rows, aTransposed: true, bOffset: chunk.first * nSeq * cA },
       }).out;
       if (dMixed) addInto(device, dMixed, part);
       else dMixed = scope.keep(part);
     }
-    const dWeight = permute(device.view(dMixed!, [cB, cOut, cA]), [1, 2, 0]);
+    const dWeight = dMixed && permute(device.view(dMixed, [cB, cOut, cA]), [1, 2, 0]);
     return {
-      a: permute(dA, [0, 2, 1, 3]),
-      b: permute(dB, [0, 2, 1, 3]),
-      weight: device.view(multiplyScalar(dWeight, inputs.scale), inputs.weight.shape),
+      a: dA && permute(dA, [0, 2, 1, 3]),
+      b: dB && permute(dB, [0, 2, 1, 3]),
+      weight: dWeight && device.view(multiplyScalar(dWeight, inputs.scale), [cOut, cA * cB]),
     };
   },
 };
@@ -76,12 +82,12 @@ function rowChunks(plan: OpmPlan): OpmChunk[] {
   return chunksOf(plan, { rowSize: plan.nSeq * plan.cB * plan.cOut, bytes: CHUNK_BYTES, together: true });
 }
 
-/** `a` as [batch, i, s, cA], `b` as [batch, j, s, cB], the weight as [cB, cOut, cA] times the scale. */
-function operands({ cA, cB, cOut }: OpmPlan, { a, b, weight, scale }: OpmInputs) {
+/** `a` as [batch, i, s, cA], `b` as [batch, j, s, cB], the weight as [cB, cOut, cA] times the scale; of those given. */
+function operands({ cA, cB, cOut }: OpmPlan, { a, b, weight, scale }: OpmInputsBack) {
   return {
-    aRows: permute(a, [0, 2, 1, 3]),
-    bRows: permute(b, [0, 2, 1, 3]),
-    mixed: multiplyScalar(permute(reshape(weight, [cOut, cA, cB]), [2, 0, 1]), scale),
+    aRows: a && permute(a, [0, 2, 1, 3]),
+    bRows: b && permute(b, [0, 2, 1, 3]),
+    mixed: weight && multiplyScalar(permute(reshape(weight, [cOut, cA, cB]), [2, 0, 1]), scale),
   };
 }
 

@@ -273,13 +273,16 @@ function attendBackInParts(
 
 const op = defineOp<AttentionInputs, "qkv" | "bias" | "mask", Saved, Attributes>({
   name: "attention",
-  needs: ["qkv", "bias", "mask"],
-  forward(inputs, attributes, { recording }) {
+  needs: { qkv: ["qkv", "bias", "mask"], bias: ["qkv", "bias", "mask"] },
+  forward(inputs, attributes, { wanted }) {
+    const recording = wanted.qkv || !!wanted.bias;
     const { out, stats } = (isVisible(inputs.qkv) ? attend : attendInParts)(inputs, attributes, recording);
     return stats ? { out, saved: { out, stats } } : { out };
   },
-  vjp: ({ inputs, saved, attributes, wanted }, dOut) =>
-    (isVisible(inputs.qkv) ? attendBack : attendBackInParts)(inputs, saved, attributes, wanted, dOut),
+  vjp({ inputs, saved, attributes, wanted }, dOut) {
+    if (!wanted.qkv && !wanted.bias) return {};
+    return (isVisible(inputs.qkv) ? attendBack : attendBackInParts)(inputs, saved, attributes, wanted, dOut);
+  },
 });
 
 /**

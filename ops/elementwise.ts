@@ -15,13 +15,15 @@ function elementwise(name: keyof typeof ELEMENTWISE): Elementwise {
       : defineMap({ name: `${name}.vjp.${input}`, args, parameters, expression, declarations });
     return { input, args, map };
   });
-  const named = new Set(backward.flatMap(({ args }) => args));
   return defineOp<Record<string, Tensor>, string, OpInputs, Parameters>({
     name,
-    needs: inputs.filter((input) => named.has(input)),
-    forward(tensors, attributes) {
+    needs: Object.fromEntries(
+      backward.map(({ input, args }) => [input, args.filter((arg) => arg !== "d" && arg !== "out")]),
+    ),
+    forward(tensors, attributes, { wanted }) {
       const out = run(tensors, attributes);
-      return { out, saved: named.has("out") ? { out } : {} };
+      const needed = backward.some(({ input, args }) => wanted[input] && args.includes("out"));
+      return { out, saved: needed ? { out } : {} };
     },
     vjp({ inputs: kept, saved, attributes, shapes, wanted }, d) {
       const tensors: Record<string, Tensor> = { ...kept, d };

@@ -15,7 +15,7 @@ type Inputs = { x: Tensor; gate: Tensor; residual: Tensor | undefined };
 
 const op = defineOp<Inputs, "x" | "gate">({
   name: "sigmoidGate",
-  needs: ["x", "gate"],
+  needs: { x: ["gate"], gate: ["x", "gate"] },
   forward({ x, gate, residual }, _, { device }) {
     if (!sameShape(x.shape, gate.shape) || (residual && !sameShape(x.shape, residual.shape))) {
       throw new TypeError(
@@ -36,13 +36,13 @@ const op = defineOp<Inputs, "x" | "gate">({
     });
     return { out };
   },
-  vjp({ device, inputs: { x, gate }, wanted }, dOut) {
+  vjp({ device, inputs: { x, gate }, shapes, wanted }, dOut) {
     const residual = wanted.residual ? dOut : undefined;
     if (!wanted.x && !wanted.gate) return { residual };
-    const dx = wanted.x ? device.empty(x.shape) : undefined;
-    const dGate = wanted.gate ? device.empty(x.shape) : undefined;
+    const dx = wanted.x ? device.empty(shapes.x) : undefined;
+    const dGate = wanted.gate ? device.empty(shapes.x) : undefined;
     const reads = { x: wanted.gate ? x : undefined, gate, d_out: dOut };
-    inWindows(device, x.size, { reads, writes: { dx, d_gate: dGate } }, (bindings, count) => {
+    inWindows(device, gate.size, { reads, writes: { dx, d_gate: dGate } }, (bindings, count) => {
       const size = Math.ceil(count / 4);
       device.run(sigmoidGateGradientKernel({ x: wanted.x, gate: wanted.gate }), {
         bindings,

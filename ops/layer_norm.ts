@@ -21,7 +21,7 @@ type Inputs = { x: Tensor; gamma: Tensor | undefined; beta: Tensor | undefined }
 
 const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
   name: "layerNorm",
-  needs: ["x", "gamma"],
+  needs: { x: ["x", "gamma"], gamma: ["x"] },
   forward({ x, gamma, beta }, { eps }, { device }) {
     const c = x.shape.at(-1) ?? 0;
     for (const [name, tensor] of [["gamma", gamma], ["beta", beta]] as const) {
@@ -44,8 +44,8 @@ const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
     });
     return { out, saved: { stats } };
   },
-  vjp({ device, inputs: { x, gamma }, saved: { stats }, wanted }, dOut) {
-    const c = x.shape[x.shape.length - 1], rows = x.size / c;
+  vjp({ device, inputs: { x, gamma }, saved: { stats }, shapes, wanted }, dOut) {
+    const c = shapes.x[shapes.x.length - 1], rows = dOut.size / c;
     const s = rowStructure(device, c);
     const columns = s.vector ? c / 4 : c;
     let dx: Tensor | undefined;

@@ -1,4 +1,4 @@
-import { defineOp, type Device, elementGrid, inWindows, type Tensor } from "../core/mod.ts";
+import { defineOp, type Device, elementGrid, inWindows, sameShape, type Tensor } from "../core/mod.ts";
 import { sumRows } from "./_reduce.ts";
 import { runMatmul } from "./_matmul.ts";
 import { operationsOf } from "./_operations.ts";
@@ -6,7 +6,6 @@ import { add, gelu, multiply, relu, sigmoid } from "./elementwise.ts";
 import { NORMAL_CDF_WGSL } from "./elementwise.wgsl.ts";
 import { isFused } from "./fusion.ts";
 import { intermediateType } from "./_intermediate.ts";
-import { reshape } from "./reshape.ts";
 import { type Activation, epilogueGradKernel } from "./linear.wgsl.ts";
 
 /** Weight `[cOut, cIn]` and optional bias `[cOut]` of a linear map, as PyTorch stores them. */
@@ -32,10 +31,11 @@ type Inputs = { x: Tensor; weight: Tensor; bias?: Tensor; gate?: Tensor; residua
 
 const op = defineOp<Inputs, "x" | "weight" | "gate", { y?: Tensor }, { activation: Activation; dtype: "f32" | "f16" }>({
   name: "linear",
-  needs: ["x", "weight", "gate"],
-  forward({ x, weight, bias, gate, residual }, { activation, dtype }, { device, recording }) {
+  needs: { x: ["weight", "gate"], weight: ["x", "gate"], bias: ["gate"], gate: ["gate"] },
+  forward({ x, weight, bias, gate, residual }, { activation, dtype }, { device, wanted }) {
     const [n, k] = weight.shape;
-    const keepPre = recording && (activation === "gelu" || !!gate);
+    const intoEpilogue = wanted.x || wanted.weight || wanted.bias || wanted.gate;
+    const keepPre = intoEpilogue && (activation === "gelu" || !!gate);
     const { out, pre } = runMatmul(device, {
       a: x,
       b: weight,
@@ -52,14 +52,14 @@ const op = defineOp<Inputs, "x" | "weight" | "gate", { y?: Tensor }, { activatio
     });
     const shaped = device.view(out, [...x.shape.slice(0, -1), n]);
     const y = activation === "relu" || activation === "sigmoid" ? shaped : pre;
-    return { out: shaped, saved: { y } };
+    return { out: shaped, saved: intoEpilogue ? { y } : {} };
   },
   vjp({ device, inputs: { x, weight, gate }, saved: { y }, attributes: { activation }, wanted, shapes }, dOut) {
-    const [n, k] = weight.shape;
-    const m = x.size / k;
+    const [n, k] = shapes.weight;
+    const m = dOut.size / n;
     const { dPre, dGate } = y ? epilogueGrad(device, dOut, y, gate, activation) : { dPre: dOut, dGate: undefined };
     return {
-      x: wanted.x ? device.view(runMatmul(device, { a: dPre, b: weight, m, n: k, k: n }).out, x.shape) : undefined,
+      x: wanted.x ? device.view(runMatmul(device, { a: dPre, b: weight, m, n: k, k: n }).out, shapes.x) : undefined,
       weight: wanted.weight
         ? device.view(runMatmul(device, { a: dPre, b: x, m: n, n: k, k: m, aTransposed: true }).out, [n, k])
         : undefined,
@@ -123,10 +123,10 @@ export function linear(x: Tensor, { weight, bias }: LinearParams, options: Linea
       }]: they must be [..., cIn], [cOut, cIn], [cOut]`,
     );
   }
-  const size = x.size / k * n;
-  if ((gate && gate.size !== size) || (residual && residual.size !== size)) {
+  const shape = [...x.shape.slice(0, -1), n];
+  if ((gate && !sameShape(gate.shape, shape)) || (residual && !sameShape(residual.shape, shape))) {
     throw new TypeError(
-      `Cannot run linear to [${x.shape.slice(0, -1)},${n}] with gate [${gate?.shape ?? "none"}] and residual [${
+      `Cannot run linear to [${shape}] with gate [${gate?.shape ?? "none"}] and residual [${
         residual?.shape ?? "none"
       }]: their shapes must be that of the output`,
     );
@@ -135,15 +135,15 @@ export function linear(x: Tensor, { weight, bias }: LinearParams, options: Linea
     throw new TypeError(`Cannot run linear with activation ${activation} and a gate or residual: choose one`);
   }
   if (isFused(x.device, "epilogue")) {
-    const dtype = intermediate ? intermediateType(x.device, size / n, n) : "f32";
+    const dtype = intermediate ? intermediateType(x.device, x.size / k, n) : "f32";
     return op({ x, weight, bias, gate, residual }, { activation, dtype });
   }
   using scope = x.device.scope("linear");
   let out = op({ x, weight }, { activation: "none", dtype: "f32" });
   if (bias) out = add(out, bias);
   if (activation !== "none") out = ACTIVATIONS[activation](out);
-  if (gate) out = multiply(out, reshape(sigmoid(gate), out.shape));
-  if (residual) out = add(reshape(residual, out.shape), out);
+  if (gate) out = multiply(out, sigmoid(gate));
+  if (residual) out = add(residual, out);
   return scope.keep(out);
 }
 

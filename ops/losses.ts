@@ -43,7 +43,7 @@ function meanOfParts(device: Device, parts: Tensor, count: number): { out: Tenso
 function pointwiseLoss(loss: PointwiseLoss) {
   return defineOp<Inputs, "prediction" | "target" | "mask", Sums, { delta: number }>({
     name: loss.name,
-    needs: ["prediction", "target", "mask"],
+    needs: { prediction: ["prediction", "target", "mask"], target: ["prediction", "target", "mask"] },
     forward({ prediction, target, mask }, { delta }, { device }) {
       const n = prediction.size;
       const chunks = 4 * Math.ceil(n / CHUNK / 4);
@@ -58,6 +58,7 @@ function pointwiseLoss(loss: PointwiseLoss) {
       return { out, saved: { sums } };
     },
     vjp({ device, inputs: { prediction, target, mask }, saved: { sums }, attributes: { delta }, wanted }, d) {
+      if (!wanted.prediction && !wanted.target) return {};
       const dPrediction = device.empty(prediction.shape);
       const n = Math.ceil(prediction.size / 4);
       device.run(lossVjpKernel({ ...loss, masked: !!mask }), {
@@ -83,7 +84,7 @@ type EntropyInputs = { logits: Tensor; targets: Tensor; mask: Tensor | undefined
 
 const crossEntropyOp = defineOp<EntropyInputs, keyof EntropyInputs, Sums & { rowStats: Tensor }>({
   name: "crossEntropy",
-  needs: ["logits", "targets", "mask"],
+  needs: { logits: ["logits", "targets", "mask"] },
   forward({ logits, targets, mask }, _, { device }) {
     const classes = logits.shape.at(-1)!;
     const rows = logits.size / classes;
@@ -98,7 +99,8 @@ const crossEntropyOp = defineOp<EntropyInputs, keyof EntropyInputs, Sums & { row
     const { out, sums } = meanOfParts(device, parts, rows);
     return { out, saved: { rowStats, sums } };
   },
-  vjp({ device, inputs: { logits, targets, mask }, saved: { rowStats, sums } }, d) {
+  vjp({ device, inputs: { logits, targets, mask }, saved: { rowStats, sums }, wanted }, d) {
+    if (!wanted.logits) return {};
     const classes = logits.shape.at(-1)!;
     const dLogits = device.empty(logits.shape);
     device.run(crossEntropyVjpKernel({ masked: !!mask }), {

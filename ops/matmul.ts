@@ -23,11 +23,11 @@ interface Plan {
 
 const op = defineOp<{ a: Tensor; b: Tensor }, "a" | "b", Record<never, never>, Required<MatmulOptions>>({
   name: "matmul",
-  needs: ["a", "b"],
+  needs: { a: ["b"], b: ["a"] },
   forward({ a, b }, { transposeA, transposeB }, { device }) {
     return { out: product(device, a, b, transposeA, transposeB) };
   },
-  vjp({ device, inputs: { a, b }, attributes: { transposeA, transposeB }, wanted }, d) {
+  vjp({ device, inputs: { a, b }, shapes, attributes: { transposeA, transposeB }, wanted }, d) {
     // C = A B: dA = dC Bᵀ, dB = Aᵀ dC; where an operand is stored transposed, so is its gradient.
     const da = !wanted.a
       ? undefined
@@ -39,7 +39,7 @@ const op = defineOp<{ a: Tensor; b: Tensor }, "a" | "b", Record<never, never>, R
       : transposeB
       ? product(device, d, a, true, transposeA)
       : product(device, a, d, !transposeA, false);
-    return { a: da && sumTo(da, a.shape), b: db && sumTo(db, b.shape) };
+    return { a: da && sumTo(da, shapes.a), b: db && sumTo(db, shapes.b) };
   },
 });
 

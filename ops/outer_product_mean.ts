@@ -1,4 +1,4 @@
-import { defineOp, type Tensor } from "../core/mod.ts";
+import { defineOp, sameShape, type Tensor } from "../core/mod.ts";
 import { outerFirst } from "./_opm_outer_first.ts";
 import { type OpmOrder, type OpmPlan, planOf } from "./_opm_plan.ts";
 import { weightFirst } from "./_opm_weight_first.ts";
@@ -53,15 +53,16 @@ const op = defineOp<
   Required<OuterProductMeanOptions>
 >({
   name: "outerProductMean",
-  needs: ["a", "b", "weight"],
+  needs: { a: ["b", "weight"], b: ["a", "weight"], weight: ["a", "b"] },
   forward({ a, b, weight, bias, residual }, { scale }, { device }) {
     const plan = planOf(a.shape, b.shape, weight.shape);
     return { out: orderOf(plan).forward(device, plan, { a, b, weight, scale }, bias, residual) };
   },
-  vjp({ device, inputs: { a, b, weight }, attributes: { scale }, wanted }, dOut) {
-    const plan = planOf(a.shape, b.shape, weight.shape);
+  vjp({ device, inputs, shapes, attributes: { scale }, wanted }, dOut) {
+    const plan = planOf(shapes.a, shapes.b, shapes.weight);
+    const some = wanted.a || wanted.b || wanted.weight;
     return {
-      ...orderOf(plan).backward(device, plan, { a, b, weight, scale }, dOut),
+      ...(some && orderOf(plan).backward(device, plan, { ...inputs, scale }, dOut, wanted)),
       bias: wanted.bias ? sumRows(dOut, plan.cOut) : undefined,
       residual: dOut,
     };
@@ -85,7 +86,7 @@ export function outerProductMean(inputs: OuterProductMeanInputs, options: OuterP
   const { a, b, weight, bias, residual } = inputs;
   const { nBatch, nSeq, nI, nJ, cA, cB, cOut } = planOf(a.shape, b.shape, weight.shape);
   const attributes = { scale: options.scale ?? 1 / nSeq };
-  if ((bias && bias.size !== cOut) || (residual && residual.size !== nBatch * nI * nJ * cOut)) {
+  if ((bias && bias.size !== cOut) || (residual && !sameShape(residual.shape, [nBatch, nI, nJ, cOut]))) {
     throw new TypeError(
       `Cannot run outerProductMean: bias must be [${cOut}] and residual [${[nBatch, nI, nJ, cOut]}], they are [${
         bias?.shape ?? "none"

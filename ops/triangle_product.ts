@@ -33,7 +33,7 @@ interface Operand {
 
 const product = defineOp<{ a: Tensor; b: Tensor }, "a" | "b", Record<never, never>, TriangleProductOptions>({
   name: "triangleProduct",
-  needs: ["a", "b"],
+  needs: { a: ["b"], b: ["a"] },
   forward({ a, b }, { direction }, { device }) {
     const [batch, n, columns, c] = a.shape;
     if (a.shape.length !== 4 || n !== columns || !sameShape(a.shape, b.shape)) {
@@ -80,7 +80,7 @@ const gated = defineOp<
   TriangleProductOptions
 >({
   name: "gatedTriangleProduct",
-  needs: ["packed", "mask"],
+  needs: { packed: ["packed", "mask"] },
   forward({ packed, mask }, { direction }, { device }) {
     const { shape } = packed;
     if (shape.length !== 4 || shape[1] !== shape[2] || shape[3] % 4 !== 0) {

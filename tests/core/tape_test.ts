@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { checkpoint, defineOp, Key, pullback, sizeOf, type Tensor, valueAndGrad } from "../../core/mod.ts";
+import { checkpoint, defineOp, Device, Key, pullback, sizeOf, type Tensor, valueAndGrad } from "../../core/mod.ts";
 import { dropout } from "../../ops/dropout.ts";
 import { add, exp, multiply, multiplyScalar, relu, square, tanh } from "../../ops/elementwise.ts";
+import { layerNorm } from "../../ops/layer_norm.ts";
+import { linear } from "../../ops/linear.ts";
 import { permute } from "../../ops/permute.ts";
 import { sum } from "../../ops/reduce.ts";
 import { reshape } from "../../ops/reshape.ts";
@@ -154,6 +156,118 @@ gpuTest("checkpoint() gives the same bits and holds less", async (device) => {
   assert.deepEqual(saved.numbers, plain.numbers);
   assert.ok(saved.heldBytes < plain.heldBytes, `${saved.heldBytes} is not less than ${plain.heldBytes}`);
   assert.ok(plain.numbers.every((numbers) => numbers.some((value) => value !== 0)));
+});
+
+/** A linear map, a layer norm and a masked residual: what a frozen block is made of. */
+type Block = { params: { weight: Tensor; gamma: Tensor }; x: Tensor; mask: Tensor };
+
+function frozenBlock({ params: { weight, gamma }, x, mask }: Block): Tensor {
+  return add(x, multiply(linear(layerNorm(x, { gamma }), { weight }), mask));
+}
+
+gpuTest("checkpoint() computes the gradients that are wanted, and one forward pass more", async (device) => {
+  const params = { weight: device.tensor(randomArray(49, 1), [7, 7]), gamma: device.tensor(randomArray(7, 2), [7]) };
+  const x = device.tensor(randomArray(35, 3), [5, 7]), mask = device.tensor(randomArray(5, 4), [5, 1]);
+  const tracked: Record<string, Partial<Block["params"]> & { x?: Tensor }> = {
+    "all frozen": { x },
+    "the weight alone": { weight: params.weight },
+    "weight and input": { weight: params.weight, x },
+  };
+  for (const [name, some] of Object.entries(tracked)) {
+    const run = async (save: boolean) => {
+      const before = device.dispatches;
+      const back = pullback(device, ({ x: given = x, ...p }: typeof some) => {
+        const inputs = { params: { ...params, ...p }, x: given, mask };
+        return save ? checkpoint(device, "block", frozenBlock, inputs) : frozenBlock(inputs);
+      }, some);
+      const forward = device.dispatches - before;
+      const grads = back.pullLeaves([x]);
+      const backward = device.dispatches - before - forward;
+      return { forward, backward, grads: await Promise.all(grads.map((grad) => grad!.read())) };
+    };
+    const plain = await run(false), saved = await run(true);
+    assert.deepEqual(saved.grads, plain.grads, name);
+    assert.equal(saved.backward, plain.backward + plain.forward, `kernels on the way back: ${name}`);
+  }
+});
+
+gpuTest("checkpoint() passes on that an output got no gradient", (device) => {
+  const x = device.tensor(randomArray(6, 4), [6]);
+  const seen: (boolean | null)[] = [];
+  const spy = defineOp<{ x: Tensor }, never>({
+    name: "spy",
+    needs: [],
+    forward: ({ x }) => ({ out: exp(x) }),
+    vjp: (_, d) => (seen.push(d.disposed), { x: d }),
+  });
+  const two = (x: Tensor) => ({ used: square(x), unused: spy({ x }) });
+  pullback(device, (x: Tensor) => checkpoint(device, "two", two, x).used, x).pullLeaves([x]);
+  assert.deepEqual(seen, []);
+});
+
+gpuTest("null stands for a cotangent of which nothing comes", async (device) => {
+  const x = device.tensor([1, 2], [2]);
+  const { pull } = pullback(device, (x: Tensor) => ({ y: square(x), z: exp(x) }), x);
+  assert.deepEqual([...await pull([x, null])!.read()], [2, 8]);
+});
+
+gpuTest("a vjp that throws leaks nothing, whatever stands before and behind it", (device) => {
+  const x = device.tensor(randomArray(6, 4), [6]), d = device.tensor(randomArray(6, 5), [6]);
+  const broken = defineOp<{ x: Tensor; y: Tensor }, "x" | "y">({
+    name: "broken",
+    needs: { x: ["x", "y"], y: ["x"] },
+    forward: ({ x, y }) => ({ out: multiply(x, y) }),
+    vjp({ inputs: { x } }) {
+      multiply(x, x);
+      throw new RangeError("on purpose");
+    },
+  });
+  const nets: ((x: Tensor) => Tensor)[] = [
+    (x) => broken({ x, y: x }),
+    (x) => tanh(broken({ x: exp(x), y: square(x) })),
+    (x) => add(multiply(exp(x), x), broken({ x: tanh(x), y: x })),
+    (x) => checkpoint(device, "block", (x: Tensor) => add(x, broken({ x, y: square(x) })), exp(x)),
+  ];
+  const before = device.memory;
+  for (const net of nets) {
+    {
+      using _ = device.scope("failing");
+      assert.throws(() => pullback(device, net, x).pullLeaves([d]), { name: "RangeError", message: "on purpose" });
+      assert.equal(device.tape, null);
+    }
+    assert.equal(device.memory.liveTensors, before.liveTensors, net.toString());
+    assert.equal(device.memory.liveBytes, before.liveBytes);
+  }
+});
+
+gpuTest("a vjp sees the gradient of its output in the output's shape", async (device) => {
+  const shapes: (readonly number[])[] = [];
+  const seen = defineOp<{ x: Tensor }, never>({
+    name: "seen",
+    needs: [],
+    forward: ({ x }) => ({ out: multiplyScalar(x, 2) }),
+    vjp: (_, d) => (shapes.push(d.shape), { x: multiplyScalar(d, 2) }),
+  });
+  const flat = defineOp<{ x: Tensor }, never>({ // its gradient has the right size in another shape
+    name: "flat",
+    needs: [],
+    forward: ({ x }) => ({ out: multiplyScalar(x, 3) }),
+    vjp: ({ device }, d) => ({ x: device.view(multiplyScalar(d, 3), [d.size]) }),
+  });
+  const x = device.tensor([1, 2, 3, 4, 5, 6], [2, 3]);
+  const [dx] = pullback(device, (x: Tensor) => flat({ x: seen({ x }) }), x).pullLeaves([x]);
+  assert.deepEqual(shapes, [[2, 3]]);
+  assert.deepEqual(dx!.shape, [2, 3]);
+  assert.deepEqual([...await dx!.read()], [6, 12, 18, 24, 30, 36]);
+});
+
+gpuTest("the inputs of an op must be on one device", (device) => {
+  const other = new Device(device.gpu, device.traits);
+  using far = other.tensor([1, 2], [2]);
+  assert.throws(() => multiply(device.tensor([1, 2], [2]), far), {
+    name: "TypeError",
+    message: /Cannot run multiply as its inputs are on different devices: x on .*, y \[2\] on/,
+  });
 });
 
 gpuTest("checkpoint() in a checkpoint, with several outputs, one of them without gradient", async (device) => {

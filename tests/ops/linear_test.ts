@@ -85,6 +85,8 @@ gpuTest("linear() refuses shapes that do not fit, naming them", (device) => {
   assert.throws(() => linear(x, { weight }), /x \[2,3\] with weight \[5,4\]/);
   const fitting = { weight: device.zeros([5, 3]) };
   assert.throws(() => linear(x, fitting, { residual: device.zeros([2, 4]) }), /residual \[2,4\]/);
+  assert.throws(() => linear(x, fitting, { residual: device.zeros([10]) }), /to \[2,5\] with .* residual \[10\]/);
+  assert.throws(() => linear(x, fitting, { gate: device.zeros([5, 2]) }), /to \[2,5\] with gate \[5,2\]/);
   const residual = device.zeros([2, 5]);
   assert.throws(() => linear(x, fitting, { residual, activation: "relu" }), /choose one/);
 });

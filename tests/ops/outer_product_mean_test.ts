@@ -82,9 +82,9 @@ gpuTest(
     const dOut = device.tensor(randomArray(nI * nJ * cOut, 4), [1, nI, nJ, cOut]);
     const [one, other] = await Promise.all([weightFirst, outerFirst].map(async (order) => {
       const out = order.forward(device, plan, inputs);
-      const { a, b, weight } = order.backward(device, plan, inputs, dOut);
+      const { a, b, weight } = order.backward(device, plan, inputs, dOut, { a: true, b: true, weight: true });
       const found: [string, ArrayLike<number>][] = [];
-      for (const [name, tensor] of Object.entries({ out, a, b, weight })) found.push([name, await tensor.read()]);
+      for (const [name, tensor] of Object.entries({ out, a, b, weight })) found.push([name, await tensor!.read()]);
       return found;
     }));
     for (const [i, [name, data]] of one.entries()) {
@@ -119,6 +119,8 @@ gpuTest("with thousands of sequences, memory for outer products stays that of a 
 gpuTest("outerProductMean() refuses shapes that do not fit, naming them", (device) => {
   const a = device.zeros([1, 2, 3, 4]), weight = device.zeros([5, 15]);
   assert.throws(() => outerProductMean({ a, b: a, weight }), /weight \[5,15\]/);
+  const fitting = { a, b: a, weight: device.zeros([5, 16]), residual: device.zeros([9, 5]) };
+  assert.throws(() => outerProductMean(fitting), /residual \[1,3,3,5\], they are \[none\] and \[9,5\]/);
   const bias = device.zeros([4]);
   assert.throws(() => outerProductMean({ a, b: a, weight: device.zeros([5, 16]), bias }), /bias must be \[5\].*\[4\]/);
 });
