@@ -80,7 +80,7 @@ export class MemoryPool {
     }
     const buffer = this.#free.get(bytes)?.pop();
     if (buffer) this.#freeBytes -= bytes;
-    const storage = { buffer: buffer ?? this.#create(bytes), bytes, holders: 0, mirrors: [] };
+    const storage = { buffer: buffer ?? this.#create(bytes), bytes, elements: size, holders: 0, mirrors: [] };
     this.#liveBytes += bytes;
     this.#liveTensors++;
     this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes);

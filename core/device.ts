@@ -82,6 +82,7 @@ export class Device {
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
   #scope: Scope | null = null;
+  #turn: Promise<void> = Promise.resolve();
   #tape: Tape | null = null;
   #numerics: NumericsCheck | null = null;
 
@@ -207,12 +208,47 @@ export class Device {
     return this.#scope = new Scope(this, name, this.#scope);
   }
 
-  /** Called by a scope that closes. */
-  leave(scope: Scope): void {
-    if (this.#scope !== scope) {
-      throw new Error(`Scope ${scope.name} was closed while ${this.#scope?.name ?? "no scope"} was open inside it`);
+  /**
+   * Called by a scope that closes.
+   *
+   * @returns The scope directly inside it, if one is still open.
+   */
+  leave(scope: Scope): Scope | null {
+    if (this.#scope === scope) {
+      this.#scope = scope.parent;
+      return null;
     }
-    this.#scope = scope.parent;
+    let inside = this.#scope;
+    while (inside && inside.parent !== scope) inside = inside.parent;
+    return inside;
+  }
+
+  /**
+   * Lets asynchronous flows take turns: runs a function when all those given before have ended. Scopes, and who owns
+   * what is made, belong to one flow of control; two that use a device at once would open theirs inside each other's.
+   *
+   * @example
+   * ```ts
+   * import { Device } from "@denofold/denofold";
+   * import assert from "node:assert/strict";
+   *
+   * const device = await Device.open(navigator.gpu);
+   * const double = (value: number) =>
+   *   device.exclusive(async () => {
+   *     using scope = device.scope("double");
+   *     const [x] = await device.tensor([value], [1]).read();
+   *     return 2 * x;
+   *   });
+   * assert.deepEqual(await Promise.all([double(1), double(2)]), [2, 4]);
+   * ```
+   *
+   * @param f Must not wait for another call of this method, which would wait for it.
+   * @returns What the function returns.
+   */
+  exclusive<T>(f: () => T | Promise<T>): Promise<T> {
+    const turn = this.#turn.then(f);
+    this.#turn = turn.then(() => {}, () => {});
+    return turn;
   }
 
   /** A tensor with undefined content. */
@@ -245,11 +281,23 @@ export class Device {
     return tensor;
   }
 
-  /** Overwrites a tensor's elements. */
+  /**
+   * Overwrites a tensor's elements.
+   *
+   * @throws {TypeError} If the number of elements is not that of the shape.
+   * @throws {RangeError} If it is a window of an odd number of 16-bit elements, in the middle of a tensor: only whole
+   * words can be written.
+   */
   write(tensor: Tensor, data: ArrayLike<number>): void {
     if (data.length !== tensor.size) {
       throw new TypeError(
         `A tensor of shape [${tensor.shape}] has ${tensor.size} elements, the data has ${data.length}`,
+      );
+    }
+    if (tensor.bytes % 4 !== 0 && !endsStorage(tensor, tensor.size)) {
+      throw new RangeError(
+        `Cannot write a window [${tensor.shape}] of ${tensor.dtype}: the GPU writes whole words, an odd number of ` +
+          `elements would overwrite the one behind it`,
       );
     }
     if (tensor.size === 0) return;
@@ -258,12 +306,12 @@ export class Device {
     this.#numerics?.changed(tensor.storage);
     if (this.dry) return;
     const { storage: { buffer }, dtype, offset } = tensor;
-    const odd = tensor.bytes % 4 !== 0; // WebGPU writes whole words; the element more lies in the buffer's padding
-    this.gpu.queue.writeBuffer(
-      buffer,
-      ELEMENT_BYTES[dtype] * offset,
-      elementsOf(dtype, odd ? [...Array.from(data), 0] : data),
-    );
+    let elements: DataOf[Dtype] = elementsOf(dtype, data);
+    if (tensor.bytes % 4 !== 0) { // WebGPU writes whole words
+      elements = new Float16Array(data.length + 1);
+      elements.set(data);
+    }
+    this.gpu.queue.writeBuffer(buffer, ELEMENT_BYTES[dtype] * offset, elements);
   }
 
   /**
@@ -383,25 +431,35 @@ export class Device {
    * @param fromElement First element to copy. @default 0
    * @param toElement Where the first goes. @default 0
    * @param count How many. @default all of `from`
-   * @throws {RangeError} If either range leaves its tensor.
+   * @throws {RangeError} If either range leaves its tensor, or 16-bit elements do not begin and end at whole words.
+   * @throws {TypeError} If the tensors are of different types, or share their memory.
    */
   copy(from: Tensor, to: Tensor, { fromElement = 0, toElement = 0, count = from.size } = {}): void {
-    if (fromElement + count > from.size || toElement + count > to.size) {
-      throw new RangeError(
-        `Cannot copy ${count} elements from ${fromElement} of [${from.shape}] to ${toElement} of [${to.shape}]: out of range`,
-      );
+    const cannot = (why: string) =>
+      `Cannot copy ${count} elements from ${fromElement} of ${from.dtype} [${from.shape}] to ${toElement} of ` +
+      `${to.dtype} [${to.shape}]: ${why}`;
+    const whole = [fromElement, toElement, count].every((n) => Number.isInteger(n) && n >= 0);
+    if (!whole || fromElement + count > from.size || toElement + count > to.size) {
+      throw new RangeError(cannot("out of range"));
+    }
+    if (from.dtype !== to.dtype) throw new TypeError(cannot("they must be of one type"));
+    if (from.storage === to.storage) throw new TypeError(cannot("they share their memory"));
+    if (count === 0) return;
+    const each = ELEMENT_BYTES[from.dtype];
+    const bytes = Math.ceil(each * count / 4) * 4; // an element more is copied where only padding follows
+    const intoNext = bytes > each * count && !endsStorage(to, toElement + count);
+    if (intoNext || each * fromElement % 4 !== 0 || each * toElement % 4 !== 0) {
+      throw new RangeError(cannot("the GPU copies whole words, so the numbers of 16-bit elements must be even"));
     }
     this.#endPass();
     this.#mirrors.drop(to.storage);
     this.#numerics?.changed(to.storage);
-    const commands = this.#commands();
-    const each = ELEMENT_BYTES[from.dtype];
-    commands.copyBufferToBuffer(
+    this.#commands().copyBufferToBuffer(
       from.storage.buffer,
       each * (from.offset + fromElement),
       to.storage.buffer,
       each * (to.offset + toElement),
-      each * count,
+      bytes,
     );
     this.profiler?.copied(each * count);
   }
@@ -528,6 +586,11 @@ export class Device {
       encoder.copyBufferToTexture(from, { texture, origin: [0, rows] }, [rest, 1]);
     }
   }
+}
+
+/** Whether nothing but padding follows the first elements of a tensor in its storage. */
+function endsStorage({ offset, storage }: Tensor, elements: number): boolean {
+  return offset + elements >= storage.elements;
 }
 
 function tooLarge(kernel: string, name: string, { shape, size, bytes }: Tensor, limit: number): string {

@@ -9,16 +9,21 @@ import { leaves, type Tree } from "./tree.ts";
 export class Scope {
   /** Name of this part of the work. */
   readonly name: string;
-  /** The scope it was opened in. */
-  readonly parent: Scope | null;
   readonly #device: Device;
   readonly #owned = new Set<Tensor>();
+  #parent: Scope | null;
+  #open = true;
 
   /** Opened by {@linkcode Device.scope}. */
   constructor(device: Device, name: string, parent: Scope | null) {
     this.#device = device;
     this.name = name;
-    this.parent = parent;
+    this.#parent = parent;
+  }
+
+  /** The open scope around this one. */
+  get parent(): Scope | null {
+    return this.#parent;
   }
 
   /** Names from the outermost scope to this one, joined by `/`. */
@@ -42,10 +47,25 @@ export class Scope {
     return kept;
   }
 
-  /** Closes the scope: frees what it still owns. Scopes close in the reverse order of their opening. */
+  /**
+   * Closes the scope: frees what it still owns. Scopes close in the reverse order of their opening; a second call does
+   * nothing.
+   *
+   * @throws {Error} If a scope opened in it is still open, as happens where two asynchronous flows use one device at
+   * once. Its own tensors are freed all the same, and the scope inside goes on in the one around.
+   */
   [Symbol.dispose](): void {
-    this.#device.leave(this);
+    if (!this.#open) return;
+    this.#open = false;
+    const inside = this.#device.leave(this);
+    if (inside) inside.#parent = this.#parent;
     for (const tensor of this.#owned) tensor.dispose();
     this.#owned.clear();
+    if (inside) {
+      throw new Error(
+        `Scope ${this.name} was closed while ${inside.name} was open inside it: a device serves one flow of control at ` +
+          `a time; let asynchronous ones take turns, with Device.exclusive()`,
+      );
+    }
   }
 }

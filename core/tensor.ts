@@ -19,8 +19,10 @@ export type DataOf = {
 export interface Storage {
   /** The GPU's buffer. */
   readonly buffer: GPUBuffer;
-  /** Size of the buffer. */
+  /** Bytes that its elements take, in whole granules of 256. */
   readonly bytes: number;
+  /** Elements of the tensor it was made for; behind them there is padding. */
+  readonly elements: number;
   /** How many tensors hold it. */
   holders: number;
   /** Textures with the content of parts of it, while they are valid. */

@@ -31,6 +31,47 @@ gpuTest("tensors go to the device and come back, of any dtype and size", async (
   assert.throws(() => device.write(device.zeros([4]), [1]), TypeError);
 });
 
+gpuTest("copy() refuses what the GPU could not copy, or would copy elsewhere", async (device) => {
+  const x = device.tensor([1, 2, 3, 4], [4]), y = device.zeros([4]);
+  for (
+    const range of [{ fromElement: -1 }, { count: 5 }, { count: -1 }, { count: 1.5 }, { toElement: 1 }, { count: NaN }]
+  ) {
+    assert.throws(() => device.copy(x, y, range), { name: "RangeError", message: /Cannot copy .* out of range/ });
+  }
+  assert.throws(() => device.copy(x, device.zeros([4], "i32")), {
+    name: "TypeError",
+    message: /of f32 \[4\] to 0 of i32 \[4\]: they must be of one type/,
+  });
+  assert.throws(() => device.copy(device.view(x, [2, 2]), x, { count: 1 }), {
+    name: "TypeError",
+    message: /they share their memory/,
+  });
+  device.copy(x, y, { count: 0 });
+  assert.deepEqual([...await y.read()], [0, 0, 0, 0]);
+});
+
+gpuTest("16-bit elements are written and copied without touching their neighbours", async (device) => {
+  const n = 261;
+  const numbers = Float32Array.from({ length: n }, (_, i) => i - 100);
+  const x = device.tensor(numbers, [n], "f16");
+  assert.deepEqual([...await x.read()], [...numbers], "an odd number of elements");
+  assert.throws(() => device.write(device.window(x, 128, [3]), [7, 8, 9]), {
+    name: "RangeError",
+    message: /Cannot write a window \[3\] of f16: the GPU writes whole words/,
+  });
+  device.write(device.window(x, 128, [2]), [7, 8]);
+  device.write(device.window(x, 256, [5]), [1, 2, 3, 4, 5]); // only padding follows
+  numbers.set([7, 8], 128);
+  numbers.set([1, 2, 3, 4, 5], 256);
+  assert.deepEqual([...await x.read()], [...numbers]);
+  const y = device.zeros([n], "f16");
+  for (const range of [{ count: 3 }, { fromElement: 1, count: 2 }, { toElement: 3, count: 2 }]) {
+    assert.throws(() => device.copy(x, y, range), { name: "RangeError", message: /must be even/ });
+  }
+  device.copy(x, y);
+  assert.deepEqual([...await y.read()], [...numbers]);
+});
+
 gpuTest("a write does not overtake the commands recorded before it", async (device) => {
   const x = device.tensor([1, 2, 3], [3]);
   const y = addNumber(device, x, 10);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Tensor } from "../../core/mod.ts";
+import type { Device, Tensor } from "../../core/mod.ts";
 import { gpuTest } from "../_gpu.ts";
 
 gpuTest("a scope frees what was made in it, but for what is kept", async (device) => {
@@ -50,12 +50,62 @@ gpuTest("tensors of other owners pass through keep() unchanged", (device) => {
   assert.ok(outside.disposed);
 });
 
-gpuTest("scopes close in the reverse order of their opening", (device) => {
-  const outer = device.scope("outer");
-  const inner = device.scope("inner");
-  assert.throws(() => outer[Symbol.dispose](), /Scope outer was closed while inner was open inside it/);
-  inner[Symbol.dispose]();
-  outer[Symbol.dispose]();
+gpuTest(
+  "a scope closed before one inside it complains, frees its tensors, and leaves the others in order",
+  (device) => {
+    const before = device.memory.liveTensors;
+    const outer = device.scope("outer");
+    const x = device.tensor([1], [1]);
+    const middle = device.scope("middle"), inner = device.scope("inner");
+    const y = device.tensor([2], [1]), z = inner.keep(device.tensor([3], [1]));
+    assert.throws(() => outer[Symbol.dispose](), /Scope outer was closed while middle was open inside it/);
+    assert.deepEqual([x.disposed, y.disposed, z.disposed], [true, false, false]);
+    outer[Symbol.dispose](); // a second time does nothing
+    assert.ok(inner.path.endsWith("test/middle/inner") && middle.parent?.name === "test", inner.path);
+    inner[Symbol.dispose]();
+    middle[Symbol.dispose]();
+    assert.deepEqual([y.disposed, z.disposed], [true, true]);
+    assert.equal(device.memory.liveTensors, before);
+    using after = device.scope("after");
+    assert.equal(after.parent?.name, "test", "the stack is as it was");
+  },
+);
+
+/** Opens a scope, makes a tensor, waits, makes another, closes the scope. */
+async function flow(device: Device, name: string, log: string[]): Promise<number> {
+  log.push(`${name} begins`);
+  using scope = device.scope(name);
+  const x = scope.keep(device.tensor([1, 2], [2]));
+  await x.read();
+  await device.tensor([3, 4, 5], [3]).read();
+  x.dispose();
+  log.push(`${name} ends`);
+  return (await device.tensor([6], [1]).read())[0];
+}
+
+gpuTest("two asynchronous flows that interleave leak nothing and leave the scopes in order", async (device) => {
+  const before = device.memory.liveTensors;
+  const outcomes = await Promise.allSettled(["one", "two", "three"].map((name) => flow(device, name, [])));
+  const failed = outcomes.filter((outcome) => outcome.status === "rejected");
+  assert.ok(failed.length > 0, "they did interleave");
+  for (const { reason } of failed) assert.match(`${reason}`, /a device serves one flow of control at a time/);
+  assert.equal(device.memory.liveTensors, before);
+  using after = device.scope("after");
+  assert.equal(after.parent?.name, "test");
+});
+
+gpuTest("exclusive() lets asynchronous flows take turns, whatever becomes of them", async (device) => {
+  const log: string[] = [];
+  const outcomes = await Promise.allSettled([
+    device.exclusive(() => flow(device, "one", log)),
+    device.exclusive(async () => {
+      await flow(device, "two", log);
+      throw new RangeError("on purpose");
+    }),
+    device.exclusive(() => flow(device, "three", log)),
+  ]);
+  assert.deepEqual(outcomes.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
+  assert.deepEqual(log, ["one", "two", "three"].flatMap((name) => [`${name} begins`, `${name} ends`]));
 });
 
 gpuTest("a scope frees on the way out of an error", (device) => {
