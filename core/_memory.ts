@@ -1,6 +1,7 @@
 import type { AdapterTraits } from "./adapter.ts";
+import type { Failures } from "./_failures.ts";
 import { type Shape, sizeOf } from "./shapes.ts";
-import type { Storage } from "./tensor.ts";
+import type { Block, Storage } from "./tensor.ts";
 
 /** GPU memory of a device, in bytes. */
 export interface MemoryReport {
@@ -18,34 +19,39 @@ export interface MemoryReport {
 
 const GRANULE = 256;
 
-/** Staging buffers larger than this are not kept. */
-const LARGEST_KEPT = 2 ** 20;
+/** An idle buffer serves for what takes at least two thirds of it, so that inputs of varied length share buffers. */
+const LARGEST_FIT = 1.5;
 
-/** A buffer that the CPU maps to read. */
-export interface Staging {
-  readonly buffer: GPUBuffer;
-  /** Whether a mapping was awaited before: only then may Deno be asked for the range without awaiting. */
-  mappedBefore: boolean;
-}
+/**
+ * Buffers take at most so many times what tensors took at their peak, else idle ones are destroyed to make room for new
+ * ones. With no room at all, every step of a training would destroy and create a third of its buffers.
+ */
+const ROOM = 1 + 1 / 16;
 
 /** Hands out GPU buffers and takes them back for reuse; a buffer is destroyed only after the commands that use it are submitted. */
 export class MemoryPool {
   readonly #gpu: GPUDevice;
   readonly #traits: AdapterTraits;
+  readonly #failures: Failures;
   readonly #flush: () => void;
-  readonly #free = new Map<number, GPUBuffer[]>();
-  readonly #staging = new Map<number, Staging[]>();
-  #doomed: GPUBuffer[] = [];
+  /** Blocks that wait for reuse, by their size. */
+  readonly #free = new Map<number, Block[]>();
+  /** All blocks: those that wait, and those that tensors hold. */
+  readonly #blocks = new Set<Block>();
+  #doomed: Block[] = [];
   #freeBytes = 0;
   #liveBytes = 0;
   #peakBytes = 0;
   #liveTensors = 0;
   #allocatedBytes = 0;
   #peakAllocatedBytes = 0;
+  /** The most that tensors held at once since the last trim. */
+  #mark = 0;
 
-  constructor(gpu: GPUDevice, traits: AdapterTraits, flush: () => void) {
+  constructor(gpu: GPUDevice, traits: AdapterTraits, failures: Failures, flush: () => void) {
     this.#gpu = gpu;
     this.#traits = traits;
+    this.#failures = failures;
     this.#flush = flush;
   }
 
@@ -60,93 +66,111 @@ export class MemoryPool {
     };
   }
 
+  /** Destroys all buffers that wait for reuse. */
+  trim(): void {
+    this.#destroyIdle(Infinity);
+    this.#mark = 0;
+  }
+
   resetPeak(): void {
-    this.#trim(Infinity);
     this.#peakBytes = this.#liveBytes;
     this.#peakAllocatedBytes = this.#allocatedBytes;
   }
 
   /** @throws {RangeError} If the adapter has no buffer for so many elements. */
   allocate(shape: Shape, elementBytes: number): Storage {
-    const size = sizeOf(shape);
-    const bytes = Math.max(GRANULE, Math.ceil(elementBytes * size / GRANULE) * GRANULE);
+    const elements = sizeOf(shape);
+    const bytes = Math.max(GRANULE, Math.ceil(elementBytes * elements / GRANULE) * GRANULE);
     const { maxBufferBytes } = this.#traits;
     if (!(bytes <= maxBufferBytes)) {
       throw new RangeError(
         `A tensor of shape [${shape}] takes ${bytes} bytes; a buffer of this adapter holds at most ${maxBufferBytes}, ${
           Math.floor(maxBufferBytes / elementBytes)
-        } of the ${size} elements: use fewer residues, fewer sequences or a smaller batch`,
+        } of the ${elements} elements: use fewer residues, fewer sequences or a smaller batch`,
       );
     }
-    const buffer = this.#free.get(bytes)?.pop();
-    if (buffer) this.#freeBytes -= bytes;
-    const storage = { buffer: buffer ?? this.#create(bytes), bytes, elements: size, holders: 0, mirrors: [] };
     this.#liveBytes += bytes;
     this.#liveTensors++;
     this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes);
-    return storage;
+    this.#mark = Math.max(this.#mark, this.#liveBytes);
+    const block = this.#reuse(bytes) ?? this.#create(bytes);
+    return { block, bytes, elements, holders: 0, mirrors: [] };
   }
 
-  release({ buffer, bytes }: Storage): void {
+  release({ block, bytes }: Storage): void {
     this.#liveBytes -= bytes;
     this.#liveTensors--;
-    this.#freeBytes += bytes;
-    push(this.#free, bytes, buffer);
-  }
-
-  /** A staging buffer of at least this many bytes. */
-  staging(bytes: number): Staging {
-    const size = bytes > LARGEST_KEPT ? bytes : 2 ** Math.max(8, Math.ceil(Math.log2(bytes)));
-    return this.#staging.get(size)?.pop() ?? {
-      buffer: this.#gpu.createBuffer({
-        label: "staging",
-        size,
-        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-      }),
-      mappedBefore: false,
-    };
-  }
-
-  releaseStaging(staging: Staging): void {
-    const { buffer } = staging;
-    if (buffer.size <= LARGEST_KEPT) push(this.#staging, buffer.size, staging);
-    else buffer.destroy();
+    if (block.lost) return;
+    this.#freeBytes += block.bytes;
+    const list = this.#free.get(block.bytes);
+    if (list) list.push(block);
+    else this.#free.set(block.bytes, [block]);
   }
 
   /** Called after a submit: what was let go may now be destroyed. */
   afterSubmit(): void {
-    for (const buffer of this.#doomed.splice(0)) buffer.destroy();
+    for (const { buffer } of this.#doomed.splice(0)) buffer.destroy();
   }
 
-  #create(bytes: number): GPUBuffer {
-    // A new high-water mark only when reuse cannot avoid it: idle buffers of other sizes go first.
-    const excess = this.#allocatedBytes + bytes - this.#peakAllocatedBytes;
-    if (excess > 0 && this.#freeBytes > 0) this.#trim(excess);
+  /** An idle block of this size, else the smallest that is little larger. */
+  #reuse(bytes: number): Block | undefined {
+    let size = this.#free.has(bytes) ? bytes : Infinity;
+    if (size > bytes) { for (const idle of this.#free.keys()) if (idle > bytes && idle < size) size = idle; }
+    return size <= LARGEST_FIT * bytes ? this.#takeIdle(size) : undefined;
+  }
+
+  #takeIdle(size: number): Block {
+    const list = this.#free.get(size)!;
+    const block = list.pop()!;
+    if (list.length === 0) this.#free.delete(size);
+    this.#freeBytes -= size;
+    return block;
+  }
+
+  #create(bytes: number): Block {
+    const excess = this.#allocatedBytes + bytes - ROOM * this.#mark;
+    if (excess > 0 && this.#freeBytes > 0) this.#destroyIdle(excess);
     this.#allocatedBytes += bytes;
     this.#peakAllocatedBytes = Math.max(this.#peakAllocatedBytes, this.#allocatedBytes);
-    return this.#gpu.createBuffer({
-      size: bytes,
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-    });
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const buffer = this.#failures.allocate(
+      bytes,
+      () => this.#gpu.createBuffer({ size: bytes, usage }),
+      (error) => this.#lose(block, error),
+    );
+    const block: Block = { buffer, bytes, lost: null };
+    this.#blocks.add(block);
+    return block;
   }
 
-  #trim(wanted: number): void {
-    let trimmed = 0;
-    for (const [bytes, buffers] of [...this.#free].sort(([a], [b]) => b - a)) {
-      while (trimmed < wanted && buffers.length) {
-        this.#doomed.push(buffers.pop()!);
-        trimmed += bytes;
+  /** The GPU had no memory for it: it is never handed out again. */
+  #lose(block: Block, error: Error): void {
+    block.lost = error;
+    if (!this.#blocks.has(block)) return; // destroyed in the meantime
+    const idle = this.#free.get(block.bytes);
+    if (idle?.includes(block)) {
+      idle.splice(idle.indexOf(block), 1);
+      if (idle.length === 0) this.#free.delete(block.bytes);
+      this.#freeBytes -= block.bytes;
+    }
+    this.#doom(block);
+  }
+
+  #doom(block: Block): void {
+    this.#blocks.delete(block);
+    this.#allocatedBytes -= block.bytes;
+    this.#doomed.push(block);
+  }
+
+  #destroyIdle(wanted: number): void {
+    let destroyed = 0;
+    for (const size of [...this.#free.keys()].sort((a, b) => b - a)) {
+      while (destroyed < wanted && this.#free.has(size)) {
+        this.#doom(this.#takeIdle(size));
+        destroyed += size;
       }
     }
-    this.#freeBytes -= trimmed;
-    this.#allocatedBytes -= trimmed;
     this.#flush();
     this.afterSubmit(); // when nothing was recorded, flush() did not come here
   }
-}
-
-function push<T>(lists: Map<number, T[]>, key: number, item: T): void {
-  const list = lists.get(key);
-  if (list) list.push(item);
-  else lists.set(key, [item]);
 }

@@ -1,3 +1,4 @@
+import type { Failures } from "./_failures.ts";
 import { ELEMENT_BYTES, type Mirror, type Storage, type Tensor } from "./tensor.ts";
 import { TEXTURE_WIDTH } from "./wgsl.ts";
 
@@ -18,11 +19,13 @@ const KEEP_BYTES = 128 * 2 ** 20;
  */
 export class MirrorPool {
   readonly #gpu: GPUDevice;
+  readonly #failures: Failures;
   #mirrors: Mirror[] = [];
   #doomed: GPUTexture[] = [];
 
-  constructor(gpu: GPUDevice) {
+  constructor(gpu: GPUDevice, failures: Failures) {
     this.#gpu = gpu;
+    this.#failures = failures;
   }
 
   /** Bytes of all scratch textures. */
@@ -77,7 +80,6 @@ export class MirrorPool {
   /** Lets all go. */
   clear(): void {
     this.#evict(Infinity, -1);
-    this.peakBytes = this.bytes;
   }
 
   /** Called after a submit. */
@@ -86,12 +88,15 @@ export class MirrorPool {
   }
 
   #create(rows: number, half: boolean): Mirror {
-    const texture = this.#gpu.createTexture({
-      label: "mirror",
-      size: [ALLOCATED_WIDTH, rows],
-      format: half ? "rgba16float" : "rgba32float",
-      usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
-    });
+    const create = () =>
+      this.#gpu.createTexture({
+        label: "mirror",
+        size: [ALLOCATED_WIDTH, rows],
+        format: half ? "rgba16float" : "rgba32float",
+        usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
+      });
+    // Where there is no memory for it, the device clears this pool.
+    const texture = this.#failures.allocate(rows * rowBytes(half), create, () => {});
     const view = texture.createView();
     const mirror: Mirror = { texture, view, half, rows, owner: null, first: 0, bytes: 0, lastUse: -1 };
     this.#mirrors.push(mirror);

@@ -1,7 +1,9 @@
-import type { Kernel } from "./wgsl.ts";
+import { type Kernel, MOST_UNIFORMS } from "./wgsl.ts";
 
-const SLOT_BYTES = 256;
+const SLOT_BYTES = 4 * MOST_UNIFORMS;
 const SLOTS = 1024;
+
+const RANGES = { u32: [0, 2 ** 32 - 1], i32: [-(2 ** 31), 2 ** 31 - 1] } as const;
 
 /** The uniform blocks of the recorded kernels: one buffer, a slot a dispatch, written to the GPU before each submit. */
 export class UniformSlots {
@@ -9,9 +11,12 @@ export class UniformSlots {
   readonly #buffer: GPUBuffer;
   readonly #bytes = new ArrayBuffer(SLOT_BYTES * SLOTS);
   readonly #view = new DataView(this.#bytes);
+  readonly #unlimited: boolean;
   #used = 0;
 
-  constructor(gpu: GPUDevice) {
+  /** @param unlimited Whether numbers may be larger than their types hold, since nothing runs. */
+  constructor(gpu: GPUDevice, unlimited: boolean) {
+    this.#unlimited = unlimited;
     this.#queue = gpu.queue;
     this.#buffer = gpu.createBuffer({
       label: "uniforms",
@@ -29,17 +34,25 @@ export class UniformSlots {
    * Puts a kernel's numbers into the next slot.
    *
    * @throws {TypeError} If one is missing.
+   * @throws {RangeError} If one is no whole number of its type.
    */
   stage(kernel: Kernel, values: Readonly<Record<string, number>>): GPUBufferBinding {
-    const offset = this.#used++ * SLOT_BYTES;
+    const offset = this.#used * SLOT_BYTES;
     kernel.uniforms.forEach(([name, type], i) => {
       const value = values[name];
       if (value === undefined) throw new TypeError(`Kernel ${kernel.name}: the uniform ${name} is missing`);
       const at = offset + 4 * i;
-      if (type === "f32") this.#view.setFloat32(at, value, true);
-      else if (type === "i32") this.#view.setInt32(at, value, true);
+      if (type === "f32") return this.#view.setFloat32(at, value, true);
+      const [least, most] = RANGES[type];
+      if (!(Number.isInteger(value) && value >= least && (value <= most || this.#unlimited))) {
+        throw new RangeError(
+          `Kernel ${kernel.name}: the uniform ${name} is ${value}, it must be a whole number from ${least} to ${most}`,
+        );
+      }
+      if (type === "i32") this.#view.setInt32(at, value, true);
       else this.#view.setUint32(at, value, true);
     });
+    this.#used++;
     return { buffer: this.#buffer, offset, size: Math.ceil(kernel.uniforms.length / 4) * 16 };
   }
 

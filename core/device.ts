@@ -8,6 +8,7 @@ import { NumericsCheck } from "./numerics.ts";
 import { PipelineCache } from "./_pipelines.ts";
 import type { Profiler } from "./profiler.ts";
 import { Scope } from "./scope.ts";
+import { Readback } from "./_readback.ts";
 import { type Shape, sizeOf } from "./shapes.ts";
 import type { Tape } from "./tape.ts";
 import {
@@ -42,7 +43,8 @@ export interface Dispatch {
   readonly bytesWritten?: number;
 }
 
-const IN_DENO = "Deno" in globalThis;
+/** Written bytes that are submitted together: WebGPU keeps a copy of what is written until then. */
+const UPLOAD_BYTES = 32 * 2 ** 20;
 
 /**
  * A GPU (or its software stand-in) and all that is recorded for it. Kernels are appended to one open command list;
@@ -66,7 +68,6 @@ export class Device {
   readonly gpu: GPUDevice;
   /** Names of fusions that ops take apart at present; see `setFusions`. */
   unfused: ReadonlySet<string> = new Set();
-  #intermediates: "f32" | "f16" = "f32";
   /** Number of kernels dispatched so far. */
   dispatches = 0;
   /** Measures what runs, or null; see {@linkcode Profiler.start}. */
@@ -79,6 +80,9 @@ export class Device {
   readonly #pipelines: PipelineCache;
   readonly #uniforms: UniformSlots;
   readonly #failures: Failures;
+  readonly #readback: Readback;
+  /** Bytes written since the last submit. */
+  #written = 0;
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
   #scope: Scope | null = null;
@@ -91,11 +95,12 @@ export class Device {
     this.gpu = gpu;
     this.traits = traits;
     this.dry = dry;
-    this.#pool = new MemoryPool(gpu, traits, () => this.flush());
-    this.#mirrors = new MirrorPool(gpu);
+    this.#failures = new Failures(gpu, () => this.memory, () => this.trim());
+    this.#readback = new Readback(gpu, this.#failures);
+    this.#pool = new MemoryPool(gpu, traits, this.#failures, () => this.flush());
+    this.#mirrors = new MirrorPool(gpu, this.#failures);
     this.#pipelines = new PipelineCache(gpu, traits);
-    this.#uniforms = new UniformSlots(gpu);
-    this.#failures = new Failures(gpu);
+    this.#uniforms = new UniformSlots(gpu, traits.maxBindingBytes === Infinity);
   }
 
   /**
@@ -108,6 +113,7 @@ export class Device {
     const adapter = "requestAdapter" in gpu ? await gpu.requestAdapter({ powerPreference: "high-performance" }) : gpu;
     if (!adapter) throw new Error("WebGPU found no adapter: no GPU driver is installed (see `denofold doctor`)");
     const { device, traits } = await requestTraits(adapter);
+    await Readback.probe(device);
     return new Device(device, traits);
   }
 
@@ -137,30 +143,30 @@ export class Device {
   /**
    * How modules keep what they need on the way to their result (packed projections, hidden channels, products): in 32 bits,
    * or for inference in 16, which halves that memory, keeps about three decimal digits and has no numbers beyond 65,504.
-   * Sums are made in 32 bits, and results are, either way.
-   *
-   * @throws {TypeError} When set to "f16" on an adapter without the feature shader-f16.
+   * Sums are made in 32 bits, and results are, either way. Every adapter can: kernels compute in f32 all the same.
    */
-  get intermediates(): "f32" | "f16" {
-    return this.#intermediates;
-  }
-  set intermediates(dtype: "f32" | "f16") {
-    if (dtype === "f16" && !this.traits.shaderF16) {
-      throw new TypeError(
-        `Cannot keep intermediates in f16: ${this.traits.description} lacks the feature shader-f16; use f32`,
-      );
-    }
-    this.#intermediates = dtype;
-  }
+  intermediates: "f32" | "f16" = "f32";
 
   /** Bytes and tensors in use, and the most there were. */
   get memory(): MemoryReport {
     return this.#pool.report(this.#mirrors);
   }
 
+  /**
+   * Gives back to the GPU's driver what no tensor holds: pooled buffers and scratch textures. For a long-lived process
+   * after a large input; what is computed next takes its memory anew.
+   */
+  trim(): void {
+    this.flush(); // then nothing recorded uses them
+    this.#mirrors.clear();
+    this.#mirrors.afterSubmit();
+    this.#pool.trim();
+  }
+
   /** Starts the record of peak memory anew from what is in use now; unused pooled buffers are let go first. */
   resetPeakMemory(): void {
-    this.#mirrors.clear();
+    this.trim();
+    this.#mirrors.peakBytes = this.#mirrors.bytes;
     this.#pool.resetPeak();
   }
 
@@ -305,13 +311,22 @@ export class Device {
     this.#mirrors.drop(tensor.storage);
     this.#numerics?.changed(tensor.storage);
     if (this.dry) return;
-    const { storage: { buffer }, dtype, offset } = tensor;
+    const { storage, dtype, offset } = tensor;
     let elements: DataOf[Dtype] = elementsOf(dtype, data);
     if (tensor.bytes % 4 !== 0) { // WebGPU writes whole words
       elements = new Float16Array(data.length + 1);
       elements.set(data);
     }
-    this.gpu.queue.writeBuffer(buffer, ELEMENT_BYTES[dtype] * offset, elements);
+    const each = ELEMENT_BYTES[dtype], most = UPLOAD_BYTES / each;
+    for (let first = 0; first < elements.length; first += most) {
+      const count = Math.min(most, elements.length - first);
+      this.gpu.queue.writeBuffer(storage.block.buffer, each * (offset + first), elements, first, count);
+      this.#written += each * count;
+      if (this.#written >= UPLOAD_BYTES) {
+        this.#submit([]);
+        this.settle();
+      }
+    }
   }
 
   /**
@@ -404,7 +419,7 @@ export class Device {
       }
       return {
         binding,
-        resource: { buffer: storage.buffer, offset: ELEMENT_BYTES[tensor.dtype] * tensor.offset, size },
+        resource: { buffer: storage.block.buffer, offset: ELEMENT_BYTES[tensor.dtype] * tensor.offset, size },
       };
     });
     for (const [name, type] of kernel.bindings) {
@@ -455,9 +470,9 @@ export class Device {
     this.#mirrors.drop(to.storage);
     this.#numerics?.changed(to.storage);
     this.#commands().copyBufferToBuffer(
-      from.storage.buffer,
+      from.storage.block.buffer,
       each * (from.offset + fromElement),
-      to.storage.buffer,
+      to.storage.block.buffer,
       each * (to.offset + toElement),
       bytes,
     );
@@ -472,10 +487,7 @@ export class Device {
     this.#uniforms.upload();
     const commands = this.#encoder.finish();
     this.#encoder = null;
-    this.gpu.queue.submit([commands]);
-    this.#failures.submitted();
-    this.#pool.afterSubmit();
-    this.#mirrors.afterSubmit();
+    this.#submit([commands]);
     if (began !== undefined) this.profiler?.submitted(began);
   }
 
@@ -484,48 +496,31 @@ export class Device {
    *
    * @throws {TypeError} On a device for plans, whose tensors hold no numbers.
    * @throws {Error} If a command recorded before failed.
+   * @throws {OutOfMemoryError} If there was not enough memory for it.
    * @throws {DeviceLostError} If the device was lost.
    */
   async read(tensor: Tensor): Promise<DataOf[Dtype]> {
     if (this.dry) throw new TypeError(`A tensor [${tensor.shape}] of a device for plans holds no numbers to read`);
     const bytes = Math.max(4, Math.ceil(tensor.bytes / 4) * 4);
-    const staging = this.#pool.staging(bytes);
-    const { buffer } = staging;
-    this.#endPass();
-    const first = ELEMENT_BYTES[tensor.dtype] * tensor.offset;
-    this.#commands().copyBufferToBuffer(tensor.storage.buffer, first, buffer, 0, bytes);
-    this.flush();
-    const asked = performance.now();
-    const mapped = buffer.mapAsync(GPUMapMode.READ).catch((error: Error) => {
-      this.#failures.lost(` or refused to answer: ${error.message}`);
+    let asked = 0;
+    const read = await this.#readback.read(bytes, (staging) => {
+      const first = ELEMENT_BYTES[tensor.dtype] * tensor.offset;
+      this.#endPass();
+      this.#commands().copyBufferToBuffer(tensor.storage.block.buffer, first, staging, 0, bytes);
+      this.flush();
+      asked = performance.now();
+      return this.#failures.last;
     });
-    // Deno has finished the work when mapAsync returns, and awaiting it would cost a sleep of 10 ms. It panics when a
-    // range is asked for before the first awaited mapping of a buffer, hence `mappedBefore`.
-    if (!(IN_DENO && staging.mappedBefore && !this.#failures.any)) await mapped;
     this.profiler?.hostEvent("wait", "", asked);
-    if (this.#failures.any) await this.#failures.throwFirst();
-    let range: ArrayBuffer;
-    try {
-      range = buffer.getMappedRange(0, bytes);
-    } catch { // the device was lost after the copy was submitted
-      await mapped;
-      await this.#failures.throwFirst();
-      range = buffer.getMappedRange(0, bytes);
-    }
-    const data = elementsOf(tensor.dtype, range.slice(0, tensor.bytes));
-    buffer.unmap();
-    staging.mappedBefore = true;
-    this.#pool.releaseStaging(staging);
-    await this.#failures.throwFirst();
     await this.#numerics?.report();
-    return data;
+    return elementsOf(tensor.dtype, tensor.bytes === bytes ? read : read.slice(0, tensor.bytes));
   }
 
   /** Submits what is recorded; in Deno, returns when it is done. For timing parts of a computation without awaiting. */
   settle(): void {
     this.flush();
     const asked = performance.now();
-    if (IN_DENO) void this.gpu.queue.onSubmittedWorkDone();
+    if (this.#readback.immediate) void this.gpu.queue.onSubmittedWorkDone();
     this.profiler?.hostEvent("wait", "", asked);
   }
 
@@ -537,11 +532,28 @@ export class Device {
   async finish(): Promise<void> {
     this.flush();
     const asked = performance.now();
-    const done = this.gpu.queue.onSubmittedWorkDone(); // Deno has done the work when this returns
-    if (!IN_DENO) await done;
+    const done = this.gpu.queue.onSubmittedWorkDone();
+    if (!this.#readback.immediate) await done;
     this.profiler?.hostEvent("wait", "", asked);
-    await this.#failures.throwFirst();
+    await this.check();
     await this.#numerics?.report();
+  }
+
+  /**
+   * Submits what is recorded and throws if it cannot run, without waiting until it has: before a step that must not
+   * work on the results of what failed.
+   *
+   * @throws {Error} As {@linkcode Device.read} does.
+   */
+  async check(): Promise<void> {
+    this.flush();
+    this.#failures.submitted(); // what was made or written since the last commands
+    await this.#failures.wait(this.#failures.last);
+  }
+
+  /** Same as {@linkcode Device.close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /** Gives the GPU back. All tensors become unusable. */
@@ -556,10 +568,22 @@ export class Device {
     return this.#encoder ??= this.gpu.createCommandEncoder();
   }
 
+  #submit(commands: GPUCommandBuffer[]): void {
+    this.gpu.queue.submit(commands);
+    this.#written = 0;
+    this.#failures.submitted();
+    this.#pool.afterSubmit();
+    this.#mirrors.afterSubmit();
+  }
+
   #clear({ storage, offset, bytes, dtype }: Tensor): void {
     this.#endPass();
     this.#mirrors.drop(storage);
-    this.#commands().clearBuffer(storage.buffer, ELEMENT_BYTES[dtype] * offset, Math.max(4, Math.ceil(bytes / 4) * 4));
+    this.#commands().clearBuffer(
+      storage.block.buffer,
+      ELEMENT_BYTES[dtype] * offset,
+      Math.max(4, Math.ceil(bytes / 4) * 4),
+    );
     this.#numerics?.zeroed(storage);
     this.profiler?.copied(bytes);
   }
@@ -573,7 +597,7 @@ export class Device {
     return this.#scope ? `${this.#scope.path}/${name}` : name;
   }
 
-  #copyToMirror({ texture, half, first, bytes }: Mirror, { buffer }: Storage): void {
+  #copyToMirror({ texture, half, first, bytes }: Mirror, { block: { buffer } }: Storage): void {
     this.#endPass();
     const bytesPerRow = TEXTURE_WIDTH * texelBytes(half);
     const rows = Math.floor(bytes / bytesPerRow);

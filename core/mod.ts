@@ -2,7 +2,7 @@
 export { type AdapterTraits, type KernelFamily } from "./adapter.ts";
 export { addInto } from "./add_into.ts";
 export { Device, type Dispatch } from "./device.ts";
-export { DeviceLostError } from "./_failures.ts";
+export { DeviceLostError, OutOfMemoryError } from "./_failures.ts";
 export { elementGrid, flatGrid, type Grid, MAX_WORKGROUPS } from "./grid.ts";
 export type { MemoryReport } from "./_memory.ts";
 export { NumericsError, type NumericsFinding } from "./numerics.ts";
@@ -31,7 +31,16 @@ export {
   type ValueAndGrad,
   valueAndGrad,
 } from "./tape.ts";
-export { type DataOf, type Dtype, ELEMENT_BYTES, type Mirror, type Storage, Tensor, WINDOW_STEP } from "./tensor.ts";
+export {
+  type Block,
+  type DataOf,
+  type Dtype,
+  ELEMENT_BYTES,
+  type Mirror,
+  type Storage,
+  Tensor,
+  WINDOW_STEP,
+} from "./tensor.ts";
 export { entries, leaves, mapLeaves, mapTree, type Tree } from "./tree.ts";
 export {
   type BindingType,

@@ -15,10 +15,20 @@ export type DataOf = {
   f16: Float16Array<ArrayBuffer>;
 };
 
-/** A GPU buffer that one or more tensors share; it returns to the device's pool when the last one lets go. */
-export interface Storage {
+/** A GPU buffer of the device's pool. */
+export interface Block {
   /** The GPU's buffer. */
   readonly buffer: GPUBuffer;
+  /** Its size. */
+  readonly bytes: number;
+  /** Set if the GPU had no memory for it. */
+  lost: Error | null;
+}
+
+/** Memory that one or more tensors share; it returns to the device's pool when the last one lets go. */
+export interface Storage {
+  /** Where the elements are. */
+  readonly block: Block;
   /** Bytes that its elements take, in whole granules of 256. */
   readonly bytes: number;
   /** Elements of the tensor it was made for; behind them there is padding. */
@@ -100,16 +110,19 @@ export class Tensor {
    * The buffer behind the tensor, for the device.
    *
    * @throws {TypeError} If the tensor was disposed of.
+   * @throws {OutOfMemoryError} If the GPU had no memory for it.
    */
   get storage(): Storage {
-    if (!this.#storage) throw new TypeError(`A tensor of shape [${this.shape}] was used after it was disposed of`);
-    return this.#storage;
+    const storage = this.#storage;
+    if (!storage) throw new TypeError(`A tensor of shape [${this.shape}] was used after it was disposed of`);
+    if (storage.block.lost) throw storage.block.lost;
+    return storage;
   }
 
   /**
    * Copies the elements to the CPU, in row-major order.
    *
-   * @throws {Error} If a kernel recorded before failed, or the device was lost.
+   * @throws {Error} If a kernel recorded before failed, the GPU ran out of memory, or the device was lost.
    */
   read(): Promise<DataOf[Dtype]> {
     return this.device.read(this);

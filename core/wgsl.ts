@@ -66,14 +66,20 @@ export interface Kernel {
   readonly uniforms: readonly (readonly [string, UniformType])[];
 }
 
-/** Makes a kernel of its parts. */
+/** Uniforms that a kernel can have: as many as fit between two offsets at which WebGPU binds uniform buffers. */
+export const MOST_UNIFORMS = 64;
+
+/**
+ * Makes a kernel of its parts.
+ *
+ * @throws {RangeError} If it has more than 64 uniforms.
+ */
 export function kernel(source: KernelSource): Kernel {
-  return {
-    source,
-    name: source.name,
-    bindings: Object.entries(source.bindings),
-    uniforms: Object.entries(source.uniforms ?? {}),
-  };
+  const uniforms = Object.entries(source.uniforms ?? {});
+  if (uniforms.length > MOST_UNIFORMS) {
+    throw new RangeError(`Kernel ${source.name} has ${uniforms.length} uniforms; there is room for ${MOST_UNIFORMS}`);
+  }
+  return { source, name: source.name, bindings: Object.entries(source.bindings), uniforms };
 }
 
 /** The WGSL text of a kernel: its identity on a device. */

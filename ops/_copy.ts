@@ -83,6 +83,7 @@ interface Plan {
   readonly sizes: readonly number[];
   readonly from: readonly number[];
   readonly to: readonly number[];
+  /** Vec4s between the rows of a block; 0 where the unit is another. */
   readonly fromStep: number;
   readonly toStep: number;
 }
@@ -108,7 +109,7 @@ function planOf(sizes: readonly number[], f: readonly number[], t: readonly numb
     sizes: sizes.map((n, axis) => inVectors(axis, n)),
     from: steps(f),
     to: steps(t),
-    fromStep: f[last] / 4,
-    toStep: t[row] / 4,
+    fromStep: row === last ? 0 : f[last] / 4,
+    toStep: row === last ? 0 : t[row] / 4,
   };
 }

@@ -235,7 +235,7 @@ function attendBack(
   } else if (dBias) {
     const tiles = Math.ceil(L / BIAS_TILE);
     const sums = onTop ? device.empty(onTop.shape) : dBias;
-    run(biasKernel({ d4, ...flags }), [tiles, tiles, B * H], 0, { dBias: sums });
+    run(biasKernel({ d4, ...flags }), flatGrid(tiles * tiles * B * H), 0, { dBias: sums });
     if (onTop) addInto(device, onTop, sums);
   }
   if (wanted.qkv) {

@@ -219,12 +219,15 @@ export const biasKernel = kernelFamily(({ d4, bias, mask }: { d4: number; bias: 
     workgroupSize: 64,
     declarations: unroll(4, (i) => `var<workgroup> tile_${"qkdv"[i]}: array<vec4f, ${BIAS_TILE * step}>;`),
     body: `
-let h = group.z % u.H;
-let b = group.z / u.H;
+let tiles = (u.L + ${BIAS_TILE - 1}u) / ${BIAS_TILE}u;
+let tile = vec2u(block % tiles, block / tiles % tiles);
+let h = block / (tiles * tiles) % u.H;
+let b = block / (tiles * tiles * u.H);
+if (b >= u.S / u.R) { return; }
 let head = h * (u.HD4 / u.H);
 let mine = vec2u(lane % 8u, lane / 8u);
-${two((i) => `let query_${i} = group.y * ${BIAS_TILE}u + mine.y + ${8 * i}u;`)}
-${two((j) => `let key_${j} = group.x * ${BIAS_TILE}u + mine.x + ${8 * j}u;`)}
+${two((i) => `let query_${i} = tile.y * ${BIAS_TILE}u + mine.y + ${8 * i}u;`)}
+${two((j) => `let key_${j} = tile.x * ${BIAS_TILE}u + mine.x + ${8 * j}u;`)}
 ${each((i, j) => `var total_${i}_${j} = 0.0;`)}
 for (var r = 0u; r < u.R; r++) {
   let base = b * u.R * u.L + r * u.rStride;
@@ -243,8 +246,8 @@ for (var r = 0u; r < u.R; r++) {
     let count = min(${step}u, ${d4}u - d);
     workgroupBarrier();
     for (var i = lane; i < ${BIAS_TILE}u * count; i += 64u) {
-      let query = base + min(group.y * ${BIAS_TILE}u + i / count, u.L - 1u) * u.lStride;
-      let key = base + min(group.x * ${BIAS_TILE}u + i / count, u.L - 1u) * u.lStride;
+      let query = base + min(tile.y * ${BIAS_TILE}u + i / count, u.L - 1u) * u.lStride;
+      let key = base + min(tile.x * ${BIAS_TILE}u + i / count, u.L - 1u) * u.lStride;
       let c = head + d + i % count;
       tile_q[i] = qkv_at(query * u.width + c) * u.scale;
       tile_k[i] = qkv_at(key * u.width + u.HD4 + c);

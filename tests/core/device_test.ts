@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Device, DeviceLostError, elementGrid, kernel, kernelText, type Tensor } from "../../core/mod.ts";
+import { multiplyScalar } from "../../ops/elementwise.ts";
 import { ensureAdapter } from "../../tools/platform/driver.ts";
 import { assertClose, gpuTest, randomArray } from "../_gpu.ts";
 
@@ -131,6 +132,65 @@ gpuTest("buffers that nothing uses any more make room for others", async (device
   assert.ok(device.memory.peakAllocatedBytes - start <= most, `${device.memory.peakAllocatedBytes - start} > ${most}`);
 });
 
+gpuTest("batches of varied length share buffers, and trim() gives them back", async (opened) => {
+  const device = Device.dry(opened.traits);
+  let created = 0;
+  const create = device.gpu.createBuffer.bind(device.gpu);
+  device.gpu.createBuffer = (descriptor) => (created++, create(descriptor));
+  const batch = (n: number) => {
+    using _ = device.scope("batch");
+    let x = device.zeros([n, 64]);
+    for (let i = 0; i < 10; i++) x = addNumber(device, x, 1); // eleven tensors of n, none of them free before the end
+    device.zeros([n, n]);
+  };
+  for (let n = 100; n <= 140; n++) batch(n);
+  device.trim();
+  assert.equal(device.memory.allocatedBytes, 0);
+  for (const n of [140, 100, 131]) batch(n);
+  created = 0;
+  for (let i = 0; i < 100; i++) batch(100 + 37 * i % 41);
+  assert.ok(created <= 100, `${created} buffers were created in 100 batches that use 1,200`);
+  const { allocatedBytes, peakAllocatedBytes, peakBytes } = device.memory;
+  assert.ok(peakAllocatedBytes <= 17 / 16 * peakBytes, `${peakAllocatedBytes} bytes for ${peakBytes}`);
+  assert.ok(allocatedBytes > 0);
+  device.trim();
+  assert.equal(device.memory.allocatedBytes, 0);
+  assert.equal(device.memory.peakAllocatedBytes, peakAllocatedBytes, "what there was stays told");
+  const using = opened.tensor([1, 2], [2]);
+  opened.trim();
+  assert.deepEqual([...await addNumber(opened, using, 1).read()], [2, 3], "what is in use stays");
+});
+
+gpuTest("byte offsets beyond 2³¹ are exact", ({ traits }) => {
+  const device = Device.dry({ ...traits, maxBufferBytes: 2 ** 40, maxBindingBytes: 2 ** 32 - 4, textureLoads: false });
+  const seen: GPUBufferBinding[] = [], copied: number[][] = [];
+  device.gpu.createBindGroup = ({ entries }) => {
+    seen.push([...entries][0].resource as GPUBufferBinding);
+    return {} as GPUBindGroup;
+  };
+  const encoder = device.gpu.createCommandEncoder();
+  encoder.copyBufferToBuffer = (...args: unknown[]) => {
+    copied.push(args.filter((arg) => typeof arg === "number"));
+    return undefined;
+  };
+  using _ = device.scope("large");
+  const rows = 3 * 2 ** 20 + 1, x = device.empty([rows, 1024]); // 12 GiB
+  multiplyScalar(x, 2);
+  let next = 0;
+  for (const { offset = 0, size = 0 } of seen) {
+    assert.equal(offset, next, "a window begins where the one before ended");
+    assert.ok(size <= 2 ** 32 - 4 && offset % 256 === 0, `${size} bytes from ${offset} on`);
+    next += size;
+  }
+  assert.equal(next, 4 * x.size);
+  assert.ok(seen.length >= 4 && seen[seen.length - 1].offset! > 2 ** 33, `${seen.length} windows`);
+  const half = device.empty([2 ** 31 + 128], "f16");
+  device.copy(x, device.empty([4]), { fromElement: 2 ** 31 + 3, count: 4 });
+  device.copy(half, device.empty([2], "f16"), { fromElement: 2 ** 30 + 2, count: 2 });
+  device.copy(device.window(half, 2 ** 31, [64]), device.empty([64], "f16"));
+  assert.deepEqual(copied.slice(-3), [[2 ** 33 + 12, 0, 16], [2 ** 31 + 4, 0, 4], [2 ** 32, 0, 128]]);
+});
+
 gpuTest("memory counts live and peak bytes", (device) => {
   device.resetPeakMemory();
   const { liveBytes, liveTensors } = device.memory;
@@ -193,6 +253,30 @@ gpuTest("run() refuses grids out of range, missing bindings and missing uniforms
     () => device.run(ADD_NUMBER, { ...given, uniforms: { n: 4 } }),
     /addNumber: the uniform number is missing/,
   );
+});
+
+gpuTest("run() refuses uniforms that their type does not hold, by name", async (device) => {
+  const x = device.tensor([1, 2, 3, 4], [4]), out = device.zeros([4]);
+  const source = { bindings: { x: "read f32", out: "write f32" }, body: "out[0] = x[0];" } as const;
+  const each = kernel({ ...source, name: "ranges", uniforms: { u: "u32", i: "i32", f: "f32" } });
+  const run = (uniforms: Record<string, number>) =>
+    device.run(each, { bindings: { x, out }, uniforms: { u: 0, i: 0, f: 0, ...uniforms }, grid: [1, 1, 1] });
+  for (const u of [-1, 2 ** 32, 0.5, NaN, Infinity]) {
+    assert.throws(() => run({ u }), {
+      name: "RangeError",
+      message: `Kernel ranges: the uniform u is ${u}, it must be a whole number from 0 to 4294967295`,
+    });
+  }
+  for (const i of [-(2 ** 31) - 1, 2 ** 31, 0.5]) assert.throws(() => run({ i }), /the uniform i is/);
+  run({ u: 2 ** 32 - 1, i: -(2 ** 31), f: NaN });
+  run({ i: 2 ** 31 - 1, f: -1e30 });
+  for (let n = 0; n < 3000; n++) assert.throws(() => run({ u: -n - 1 }), RangeError); // takes no place in the block
+  assert.deepEqual([...await addNumber(device, x, 1).read()], [2, 3, 4, 5]);
+  const many = Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`u${i}`, "u32" as const]));
+  assert.throws(() => kernel({ ...source, name: "many", uniforms: many }), {
+    name: "RangeError",
+    message: "Kernel many has 65 uniforms; there is room for 64",
+  });
 });
 
 gpuTest("a kernel that does not compile surfaces at the next read, by its name, once", async (device) => {

@@ -184,6 +184,30 @@ gpuTest("attention() takes more than 65,535 sequences times heads", async (main)
   }
 });
 
+familyTest("attention() gives gradients for more than 65,535 samples times heads", async (device) => {
+  const [B, J, heads, D] = [32_771, 2, 3, 4];
+  const options = { heads, axis: 2, gated: false } as const;
+  const width = J * 3 * heads * D, logits = heads * J * J, row = J * heads * D;
+  const qkv = randomArray(B * width, 1), bias = randomArray(B * logits, 2), d = randomArray(B * row, 3);
+  /** Gradients for some of the samples. */
+  const gradientsOf = async (first: number, n: number) => {
+    const inputs = {
+      qkv: device.tensor(qkv.subarray(first * width, (first + n) * width), [n, 1, J, 3 * heads * D]),
+      bias: device.tensor(bias.subarray(first * logits, (first + n) * logits), [n, heads, J, J]),
+    };
+    const { pullLeaves } = pullback<typeof inputs, Tensor>(device, (inputs) => attention(inputs, options), inputs);
+    const dOut = device.tensor(d.subarray(first * row, (first + n) * row), [n, 1, J, heads * D]);
+    const [dQkv, dBias] = await Promise.all(pullLeaves([dOut]).map((grad) => grad!.read()));
+    return { dQkv, dBias };
+  };
+  const all = await gradientsOf(0, B);
+  for (const sample of [0, 10_922, 21_845, 32_767, B - 1]) {
+    const one = await gradientsOf(sample, 1);
+    assertClose(all.dQkv.subarray(sample * width, (sample + 1) * width), one.dQkv, {}, `dQkv of ${sample}`);
+    assertClose(all.dBias.subarray(sample * logits, (sample + 1) * logits), one.dBias, {}, `dBias of ${sample}`);
+  }
+});
+
 familyTest("attention() is not touched by what lies behind the bias in memory", async (device) => {
   const options = { heads: 1, axis: 2, gated: false } as const;
   const qkv = randomArray(4 * 24, 1);

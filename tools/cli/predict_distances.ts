@@ -13,7 +13,7 @@ import { foldFiles, writeTogether } from "../fold/write_fold.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { deviceOption, nonNegativeInteger } from "./_shared.ts";
-import { setStorage, type StorageFlag, storageOption } from "./_storage.ts";
+import { type StorageFlag, storageOption } from "./_storage.ts";
 import { commandLine, fileName, foldLines } from "./_fold_text.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 
@@ -78,7 +78,7 @@ async function run(flags: Flags): Promise<void> {
   if (!json) { for (const note of notes) console.error(note); }
   const device = await openDevice(adapter);
   try {
-    setStorage(device, flags.storage);
+    device.intermediates = flags.storage;
     const id = fileName(alignment.names[row]);
     const { result: fold, files: profiled } = await withProfile(flags, device, {
       ...{ name: "predict-distances", settings: { residues: sequence.length, sequences: names.length } },
