@@ -43,7 +43,11 @@ export async function encodeCheckpoint(
     tensors.set("optimizer/v", { shape: [v.length], dtype: "F32", data: v });
     if (trainer.ema) tensors.set("ema", { shape: [trainer.ema.length], dtype: "F32", data: trainer.ema });
   }
-  const steps = trainer && { step: trainer.step, optimizerStep: trainer.optimizer.step };
+  const steps = trainer && {
+    step: trainer.step,
+    skippedInARow: trainer.skippedInARow ?? 0,
+    optimizerStep: trainer.optimizer.step,
+  };
   const texts = { format: FORMAT, facts: JSON.stringify(facts), trainer: JSON.stringify(steps ?? null) };
   return encodeSafetensors(tensors, { ...texts, [TEXT_SUM]: sumOfTexts(texts) }, { checksum: true });
 }
@@ -72,10 +76,17 @@ export function decodeCheckpoint(bytes: Uint8Array, source: string): Checkpoint 
     const array = tensors.get(name);
     return array && toFloat32(array);
   };
-  const steps = JSON.parse(metadata.trainer) as { step: number; optimizerStep: number } | null;
+  const steps = JSON.parse(metadata.trainer) as
+    | { step: number; skippedInARow?: number; optimizerStep: number }
+    | null;
   const m = flat("optimizer/m"), v = flat("optimizer/v");
   const trainer = steps && m && v
-    ? { step: steps.step, optimizer: { step: steps.optimizerStep, m, v }, ema: flat("ema") }
+    ? {
+      step: steps.step,
+      skippedInARow: steps.skippedInARow ?? 0,
+      optimizer: { step: steps.optimizerStep, m, v },
+      ema: flat("ema"),
+    }
     : undefined;
   return { params, trainer, facts: JSON.parse(metadata.facts) };
 }

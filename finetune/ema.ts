@@ -30,14 +30,18 @@ export class ExponentialMovingAverage {
     this.#shadow = device.hold(flat);
   }
 
-  /** Takes in the parameters of a step. */
-  update(params: Tree<Tensor>): void {
+  /**
+   * Takes in the parameters of a step.
+   *
+   * @param applied As an optimizer's step gives it: where it is 0, the average stays as it is. @default 1
+   */
+  update(params: Tree<Tensor>, applied?: Tensor): void {
     using _ = this.#device.scope("ema");
     const p = this.#layout.gather(this.#device, leaves<Tensor>(params));
     inWindows(this.#device, p.size, { reads: { p }, writes: { shadow: this.#shadow } }, (bindings, size) => {
       const n4 = size / 4;
-      this.#device.run(emaKernel, {
-        bindings,
+      this.#device.run(emaKernel({ guarded: !!applied }), {
+        bindings: { ...bindings, ...(applied ? { applied } : {}) },
         uniforms: { n4, decay: this.decay },
         grid: elementGrid(n4, 64),
         flops: 12 * n4,

@@ -1,6 +1,6 @@
 /** Training: optimizer, schedule, moving average, trainer, checkpoints. */
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, findParameter } from "./checkpoint.ts";
 export { ExponentialMovingAverage } from "./ema.ts";
-export { globalNorm, Optimizer, type OptimizerOptions, type OptimizerState } from "./optimizer.ts";
+export { globalNorm, Optimizer, type OptimizerOptions, type OptimizerState, type OptimizerStep } from "./optimizer.ts";
 export { learningRateFactor, type Schedule, type ScheduleKind } from "./schedule.ts";
 export { type StepReport, Trainer, type TrainerOptions, type TrainerState } from "./trainer.ts";

@@ -1,6 +1,6 @@
 import { type Device, elementGrid, inWindows, leaves, type Tensor, type Tree } from "../core/mod.ts";
 import { FlatLayout } from "./_flat.ts";
-import { adamKernel, normKernel, squareSumKernel } from "./optimizer.wgsl.ts";
+import { adamKernel, normKernel, squareSumKernel, stepGuardKernel } from "./optimizer.wgsl.ts";
 
 /** Choices of {@linkcode Optimizer}. */
 export interface OptimizerOptions {
@@ -18,9 +18,17 @@ export interface OptimizerOptions {
   readonly maxNorm?: number;
 }
 
+/** What a step of an optimizer came to: tensors of the scope it was made in. */
+export interface OptimizerStep {
+  /** Global norm of the gradients before clipping, `[1]`. */
+  readonly norm: Tensor;
+  /** 1 if the parameters were updated, 0 if the step was skipped; u32, `[1]`. */
+  readonly applied: Tensor;
+}
+
 /** What an optimizer remembers, on the CPU: enough to go on to the same bits. */
 export interface OptimizerState {
-  /** Steps made. */
+  /** Steps made, without those that were skipped. */
   readonly step: number;
   /** First and second moments of all parameters, end to end, each parameter at a multiple of four elements. */
   readonly m: Float32Array;
@@ -30,7 +38,8 @@ export interface OptimizerState {
 
 /**
  * Adam or AdamW over all leaves of a parameter tree at once: one kernel updates every parameter and both moments.
- * Parameters whose gradient is null are left alone, by weight decay too.
+ * Parameters whose gradient is null are left alone, by weight decay too. A step whose gradients' norm, or whose loss, is
+ * NaN or infinite is skipped on the device: parameters and moments stay as they are, to the bit.
  *
  * Source: Kingma & Ba (2015); Loshchilov & Hutter (2019); order of operations as in PyTorch's `torch.optim`.
  *
@@ -75,7 +84,7 @@ export class Optimizer {
     this.#v = device.hold(v);
   }
 
-  /** Steps made so far. */
+  /** Steps made so far, without those that were skipped. */
   get steps(): number {
     return this.#step;
   }
@@ -86,13 +95,14 @@ export class Optimizer {
   }
 
   /**
-   * Updates the parameters in place.
+   * Updates the parameters in place, unless the norm of the gradients or the loss is not finite.
    *
    * @param grads A tree like the parameters', null where there is no gradient.
    * @param factor Of the learning rate, from a schedule. @default 1
-   * @returns Global norm of the gradients before clipping, a tensor `[1]` of the current scope.
+   * @param loss What the gradients are of, a scalar; the step is skipped if it is not finite. @default not looked at
+   * @returns Owned by the current scope. Where the step was skipped, say so with {@linkcode Optimizer.skipped}.
    */
-  step(params: Tree<Tensor>, grads: Tree<Tensor | null>, factor = 1): Tensor {
+  step(params: Tree<Tensor>, grads: Tree<Tensor | null>, factor = 1, loss?: Tensor): OptimizerStep {
     const device = this.#device, layout = this.#layout;
     const { kind, learningRate, weightDecay, betas: [beta1, beta2], eps, maxNorm } = this.#options;
     using scope = device.scope("optimizer");
@@ -101,6 +111,12 @@ export class Optimizer {
     this.#step++;
     const g = layout.gather(device, dGiven);
     const norm = globalNorm(device, g);
+    const applied = device.empty([1], "u32");
+    device.run(stepGuardKernel({ loss: !!loss }), {
+      bindings: { norm, ...(loss ? { loss } : {}), applied },
+      grid: [1, 1, 1],
+      flops: 0,
+    });
     const p = layout.gather(device, given);
     const runs = layout.runs((i) => dGiven[i] !== null);
     inWindows(device, layout.size, { reads: { g }, writes: { p, m: this.#m, v: this.#v } }, (windows, size, begin) => {
@@ -108,7 +124,7 @@ export class Optimizer {
         const first = Math.max(from, begin), count = Math.min(from + length, begin + size) - first;
         if (count <= 0) continue;
         device.run(adamKernel({ decoupled: kind === "adamw" }), {
-          bindings: { ...windows, norm },
+          bindings: { ...windows, norm, applied },
           uniforms: {
             ...{
               first: (first - begin) / 4,
@@ -132,7 +148,12 @@ export class Optimizer {
       }
     });
     layout.scatter(device, p, given.map((tensor, i) => (dGiven[i] ? tensor : null)));
-    return scope.keep(norm);
+    return scope.keep({ norm, applied });
+  }
+
+  /** The last step turned out to have been skipped: it does not count in the corrections of the moments' bias. */
+  skipped(): void {
+    this.#step--;
   }
 
   /** Copies the optimizer's memory to the CPU. */

@@ -36,12 +36,31 @@ out[0] = sqrt(total);`,
 });
 
 /**
+ * Whether a step may be made: 1, or 0 where the norm of the gradients, or the loss, is NaN or infinite. Told by the bits
+ * (an exponent of ones alone), as compilers may take NaN for impossible.
+ */
+export const stepGuardKernel = kernelFamily(({ loss }: { loss: boolean }) => ({
+  name: "stepGuard",
+  bindings: { norm: "read u32", ...(loss ? { loss: "read u32" as const } : {}), applied: "write u32" },
+  workgroupSize: 1,
+  declarations: "fn isFinite(bits: u32) -> bool { return (bits & 0x7f800000u) != 0x7f800000u; }",
+  body: `applied[0] = select(0u, 1u, isFinite(norm[0])${loss ? " && isFinite(loss[0])" : ""});`,
+}));
+
+/**
  * One step of Adam with decoupled weight decay (AdamW) or decay added to the gradient (Adam), gradients scaled by
- * min(1, maxNorm / (norm + 1e-6)).
+ * min(1, maxNorm / (norm + 1e-6)). Nothing is written where `applied` is 0.
  */
 export const adamKernel = kernelFamily(({ decoupled }: { decoupled: boolean }) => ({
   name: decoupled ? "adamW" : "adam",
-  bindings: { g: "read vec4f", norm: "read f32", p: "write vec4f", m: "write vec4f", v: "write vec4f" },
+  bindings: {
+    g: "read vec4f",
+    norm: "read f32",
+    applied: "read u32",
+    p: "write vec4f",
+    m: "write vec4f",
+    v: "write vec4f",
+  },
   uniforms: {
     first: "u32", // first vec4 of the run
     n4: "u32",
@@ -55,7 +74,7 @@ export const adamKernel = kernelFamily(({ decoupled }: { decoupled: boolean }) =
     correction2: "f32", // sqrt(1 - beta2^t)
     maxNorm: "f32",
   },
-  body: `if (index < u.n4) {
+  body: `if (index < u.n4 && applied[0] != 0u) {
 let i = u.first + index;
 let scale = min(1.0, u.maxNorm / (norm[0] + 1e-6));
 var d = g[i] * scale;
@@ -69,10 +88,12 @@ p[i] = x - (u.rate / u.correction1) * m1 / (sqrt(v1) / u.correction2 + u.eps);
 }`,
 }));
 
-/** shadow = decay * shadow + (1 - decay) * p. */
-export const emaKernel: Kernel = kernel({
+/** shadow = decay * shadow + (1 - decay) * p; where there is an `applied`, only if it is not 0. */
+export const emaKernel = kernelFamily(({ guarded }: { guarded: boolean }) => ({
   name: "ema",
-  bindings: { p: "read vec4f", shadow: "write vec4f" },
+  bindings: { p: "read vec4f", ...(guarded ? { applied: "read u32" as const } : {}), shadow: "write vec4f" },
   uniforms: { n4: "u32", decay: "f32" },
-  body: "if (index < u.n4) { shadow[index] = fma(vec4f(u.decay), shadow[index], (1.0 - u.decay) * p[index]); }",
-});
+  body: `if (index < u.n4${guarded ? " && applied[0] != 0u" : ""}) {
+shadow[index] = fma(vec4f(u.decay), shadow[index], (1.0 - u.decay) * p[index]);
+}`,
+}));

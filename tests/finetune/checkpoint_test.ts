@@ -9,7 +9,7 @@ gpuTest("a checkpoint gives back parameters, facts and the trainer's memory to t
   const data = randomArray(15, 1);
   const params = { someBlocks: [{ qProj: { weight: device.tensor(data, [3, 5]) } }], bias: device.tensor([1.5], [1]) };
   const [m, v, ema] = [2, 3, 4].map((seed) => randomArray(20, seed));
-  const trainer = { step: 12, optimizer: { step: 11, m, v }, ema };
+  const trainer = { step: 12, skippedInARow: 2, optimizer: { step: 11, m, v }, ema };
   const bytes = await encodeCheckpoint(params, FACTS, trainer);
   const back = decodeCheckpoint(bytes, "toy.safetensors");
   assert.deepEqual(back.facts, FACTS);

@@ -60,7 +60,7 @@ for (const { name, ...options } of CASES) {
       const factor = 1 / (1 + step);
       const data = SIZES.map((size, k) => k === SKIPPED ? null : randomArray(size, 100 + 10 * step + k));
       const grads: Tree<Tensor | null> = { list: data.map((d) => d && device.tensor(d, [d.length])) };
-      const norm = await optimizer.step(params, grads, factor).item();
+      const norm = await optimizer.step(params, grads, factor).norm.item();
       assertClose([norm], [reference.update(data, factor)], { rtol: 1e-6 }, `norm of step ${step}`);
     }
     assert.equal(optimizer.steps, 6);

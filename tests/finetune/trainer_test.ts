@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import type { Device, Tensor } from "../../core/mod.ts";
-import { Trainer, type TrainerOptions } from "../../finetune/mod.ts";
-import { linear, meanSquaredError } from "../../ops/mod.ts";
-import { gpuTest, randomArray } from "../_gpu.ts";
+import { Device, DeviceLostError, OutOfMemoryError, type Tensor } from "../../core/mod.ts";
+import { decodeCheckpoint, encodeCheckpoint, Trainer, type TrainerOptions } from "../../finetune/mod.ts";
+import { add, linear, meanSquaredError, multiply, reshape, sqrt, sum } from "../../ops/mod.ts";
+import { ensureAdapter } from "../../tools/platform/driver.ts";
+import { gpuTest, randomArray, testDevice } from "../_gpu.ts";
+import { faultyGpu } from "../core/_faulty_gpu.ts";
 
 type Params = { weight: Tensor; bias: Tensor };
 type Batch = { x: Tensor; y: Tensor };
@@ -68,11 +70,140 @@ gpuTest("Trainer lowers the loss of one batch and reports rates of the schedule"
   assert.ok(Math.abs(rates[39] - 0.01 / 36) < 1e-12);
 });
 
-gpuTest("Trainer refuses a loss that is not finite, and a state without the average it keeps", async (device) => {
+gpuTest("Trainer refuses a state without the average it keeps", async (device) => {
   const params = start(device);
   using trainer = trainerOf(device, params);
   const { ema: _, ...without } = await trainer.state();
   assert.throws(() => trainer.restore(without), /no moving average/);
-  const broken = { x: device.tensor(new Float32Array(35).fill(NaN), [7, 5]), y: batch(device, 0).y };
-  await assert.rejects(trainer.step(broken), /^RangeError: The loss of step 0 is NaN: training diverged/);
 });
+
+/** A batch on which the loss is finite and the gradient is not: √x is 0 at 0, its slope infinite. */
+const spoilt = (device: Device): Spoilable => ({ ...batch(device, 0), spoil: device.zeros([1]) });
+type Spoilable = Batch & { spoil?: Tensor };
+
+function spoilableTrainer(device: Device, params: Params, more: Partial<TrainerOptions<Params, Spoilable>> = {}) {
+  return new Trainer<Params, Spoilable>(device, {
+    params,
+    loss: ({ weight, bias }, { x, y, spoil }) => {
+      const loss = meanSquaredError(linear(x, { weight, bias }), y);
+      if (!spoil) return loss;
+      return add(loss, reshape(sum(sqrt(multiply(spoil, weight))), []));
+    },
+    optimizer: { learningRate: 0.01, maxNorm: 1 },
+    emaDecay: 0.9,
+    ...more,
+  });
+}
+
+gpuTest(
+  "a step with a finite loss and a gradient of NaN changes nothing, to the bit, and is counted",
+  async (device) => {
+    const params = start(device), control = start(device);
+    using trainer = spoilableTrainer(device, params);
+    using other = spoilableTrainer(device, control);
+    for (let step = 0; step < 3; step++) {
+      await trainer.step(batch(device, step));
+      await other.step(batch(device, step));
+    }
+    const bits = async () => {
+      const { optimizer, ema } = await trainer.state();
+      return [await params.weight.read(), await params.bias.read(), optimizer.m, optimizer.v, ema!].map(bitsOf);
+    };
+    const before = await bits();
+    const report = await trainer.step(spoilt(device));
+    assert.ok(Number.isFinite(report.loss) && !Number.isFinite(report.gradNorm), `${report.loss}, ${report.gradNorm}`);
+    assert.deepEqual([report.step, report.skipped, report.skippedSteps, trainer.steps], [3, true, 1, 4]);
+    assert.deepEqual(await bits(), before);
+    // The next step is the one that would have come without it: the corrections of the moments did not move on.
+    const next = await trainer.step(batch(device, 3)), expected = await other.step(batch(device, 3));
+    assert.deepEqual([next.loss, next.gradNorm, next.skipped, next.skippedSteps], [
+      expected.loss,
+      expected.gradNorm,
+      false,
+      1,
+    ]);
+    assert.deepEqual(bitsOf(await params.weight.read()), bitsOf(await control.weight.read()));
+    assert.deepEqual(bitsOf((await trainer.state()).ema!), bitsOf((await other.state()).ema!));
+  },
+);
+
+gpuTest(
+  "steps that cannot be made end the run after a limit, in a row; a state goes on with the count",
+  async (device) => {
+    const params = start(device);
+    using trainer = spoilableTrainer(device, params, { maxSkipped: 3 });
+    const bad = spoilt(device), nan = { ...batch(device, 0), x: device.tensor(new Float32Array(35).fill(NaN), [7, 5]) };
+    await trainer.step(bad);
+    await trainer.step(nan);
+    assert.equal((await trainer.step(batch(device, 1))).skippedSteps, 2);
+    await trainer.step(bad);
+    await trainer.step(bad);
+    const state = await trainer.state();
+    assert.deepEqual([state.step, state.skippedInARow, state.optimizer.step], [5, 2, 1]);
+    const weight = await params.weight.read();
+    await assert.rejects(trainer.step(nan), {
+      name: "RangeError",
+      message: "3 steps in a row were skipped: the loss of step 5 is NaN, the norm of its gradients NaN. " +
+        "Training diverged: try a smaller learning rate",
+    });
+    assert.deepEqual(await params.weight.read(), weight);
+    assert.equal(trainer.skippedSteps, 5);
+    using resumed = spoilableTrainer(device, params, { maxSkipped: 3 });
+    const { trainer: saved } = decodeCheckpoint(await encodeCheckpoint(params, {}, state), "x");
+    assert.deepEqual(saved, state);
+    resumed.restore(saved!);
+    assert.equal(resumed.skippedSteps, 4);
+    await assert.rejects(resumed.step(bad), /^RangeError: 3 steps in a row were skipped/);
+    using fresh = spoilableTrainer(device, params, { maxSkipped: 1 });
+    await assert.rejects(fresh.step(bad), /1 steps in a row were skipped: the loss of step 0 is [\d.]+, the norm/);
+  },
+);
+
+Deno.test({
+  name: "a device lost in a step is a DeviceLostError, and the trainer counts no step",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    using device = await Device.open((await ensureAdapter()).adapter);
+    using trainer = trainerOf(device, start(device));
+    await trainer.step(batch(device, 0));
+    device.gpu.destroy();
+    await assert.rejects(trainer.step(batch(device, 1)), DeviceLostError);
+    await assert.rejects(trainer.step(batch(device, 1)), DeviceLostError);
+    assert.equal(trainer.steps, 1);
+    assert.equal(trainer.skippedSteps, 0);
+  },
+});
+
+Deno.test({
+  name: "a step that runs out of memory changes nothing, and is made again with a smaller batch",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const { gpu, faults } = faultyGpu(await (await ensureAdapter()).adapter.requestDevice());
+    const bare = { kernelFamily: "plain", textureLoads: false, subgroupSize: 0, timestamps: false } as const;
+    using device = new Device(gpu, { ...(await testDevice()).traits, ...bare });
+    const params = start(device);
+    const large = (rows: number): Batch => ({ x: device.zeros([rows, 5]), y: device.zeros([rows, 3]) });
+    using trainer = trainerOf(device, params);
+    using all = device.scope("all");
+    await trainer.step(large(7));
+    const weight = bitsOf(await params.weight.read()), { optimizer } = await trainer.state();
+    faults.memoryBytes = 2 ** 22;
+    await assert.rejects(
+      async () => {
+        using _ = device.scope("try");
+        await trainer.step(large(2 ** 17));
+      },
+      OutOfMemoryError,
+    );
+    assert.deepEqual(bitsOf(await params.weight.read()), weight);
+    assert.deepEqual((await trainer.state()).optimizer, optimizer);
+    assert.equal((await trainer.step(large(2 ** 10))).step, 1);
+    assert.ok(all.name);
+  },
+});
+
+function bitsOf(numbers: ArrayLike<number>): number[] {
+  return [...new Uint32Array(Float32Array.from(numbers).buffer)];
+}

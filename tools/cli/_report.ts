@@ -1,4 +1,4 @@
-import { DeviceLostError } from "../../core/_failures.ts";
+import { DeviceLostError, OutOfMemoryError } from "../../core/_failures.ts";
 import { NumericsError } from "../../core/numerics.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { EXIT } from "./_shared.ts";
@@ -18,5 +18,7 @@ export function reportError(error: unknown): number {
 
 /** Whether the input or the machine is at fault, and the message says all there is to say. */
 function isExpected(error: unknown): boolean {
-  return [InputError, UsageError, SyntaxError, DeviceLostError, NumericsError].some((kind) => error instanceof kind);
+  return [InputError, UsageError, SyntaxError, DeviceLostError, OutOfMemoryError, NumericsError].some((kind) =>
+    error instanceof kind
+  );
 }

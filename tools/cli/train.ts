@@ -174,11 +174,11 @@ async function run(flags: Flags): Promise<void> {
   } else {
     const profile = await openProfile(flags, context.device, context.view);
     const outcome = await train(request, { ...context, view: profile?.view ?? context.view });
-    const { finished, steps, performance, results } = outcome;
+    const { finished, steps, skippedSteps, performance, results } = outcome;
     const profiled = await profile?.finish(settings, request.profileDir, flags.json ?? false) ?? [];
     const files = [...outcome.files, ...profiled];
     const targets = results.map((result) => ({ id: result.member.id, methods: methodsOf(result) }));
-    finish(flags, out, { finished, steps, files, performance, targets });
+    finish(flags, out, { finished, steps, skippedSteps, files, performance, targets });
   }
 }
 

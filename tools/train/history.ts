@@ -3,7 +3,7 @@ import type { StepReport } from "../../finetune/mod.ts";
 import type { LossCurve } from "../report/report_data.ts";
 
 /** One recorded step; numbers count from 0 without the warm-up steps, times leave the making of the batch out. */
-export interface StepRecord extends Omit<StepReport, "savedBytes"> {
+export interface StepRecord extends Omit<StepReport, "savedBytes" | "skipped"> {
   /** GPU memory that was allocated after the step, in bytes. */
   readonly memoryBytes: number;
   /** The most GPU memory that was allocated up to then, in bytes. */
@@ -23,6 +23,7 @@ const COLUMNS: readonly [name: string, key: keyof StepRecord][] = [
   ["total_ms", "totalMs"],
   ["memory_bytes", "memoryBytes"],
   ["peak_memory_bytes", "peakBytes"],
+  ["skipped_steps", "skippedSteps"],
   ["held_out_loss", "heldOutLoss"],
 ];
 
@@ -32,9 +33,33 @@ export function historyCsv(history: readonly StepRecord[]): string {
   return [COLUMNS.map(([name]) => name).join(","), ...lines, ""].join("\n");
 }
 
+/** Whether a step was skipped, since its loss or the norm of its gradients is NaN or infinite. */
+export function wasSkipped({ loss, gradNorm }: StepRecord): boolean {
+  return !Number.isFinite(loss) || !Number.isFinite(gradNorm);
+}
+
+/** How many steps were skipped, and which was the last, as a sentence; undefined if none was. */
+export function skippedText(history: readonly StepRecord[]): string | undefined {
+  const last = history.findLast(wasSkipped);
+  if (!last) return undefined;
+  const steps = history.filter(wasSkipped).length;
+  return `${steps} of ${history.length} steps ${
+    steps === 1 ? "was" : "were"
+  } skipped, as loss or gradient was NaN or ` +
+    `infinite; the last one was step ${last.step}`;
+}
+
+/** Numbers that JSON does not know, by their names. */
+const NOT_FINITE = new Map([NaN, Infinity, -Infinity].map((value) => [`${value}`, value]));
+
 /** The history as plain JSON for a checkpoint: a list a step, null where there is no value. */
-export function packHistory(history: readonly StepRecord[]): (number | null)[][] {
-  return history.map((record) => COLUMNS.map(([, key]) => record[key] ?? null));
+export function packHistory(history: readonly StepRecord[]): (number | string | null)[][] {
+  return history.map((record) =>
+    COLUMNS.map(([, key]) => {
+      const value = record[key] ?? null;
+      return value === null || Number.isFinite(value) ? value : `${value}`;
+    })
+  );
 }
 
 /** What {@link packHistory} packed; undefined if it is no such thing. */
@@ -42,10 +67,13 @@ export function unpackHistory(packed: unknown): StepRecord[] | undefined {
   if (!Array.isArray(packed)) return undefined;
   const history: StepRecord[] = [];
   for (const row of packed) {
-    if (!Array.isArray(row) || row.length !== COLUMNS.length) return undefined;
-    const record: Partial<Record<keyof StepRecord, number>> = {};
-    for (const [i, [, key]] of COLUMNS.entries()) {
-      const value: unknown = row[i];
+    if (!Array.isArray(row)) return undefined;
+    // Runs of before steps could be skipped lack their count.
+    const columns = row.length === COLUMNS.length ? COLUMNS : COLUMNS.filter(([, key]) => key !== "skippedSteps");
+    if (row.length !== columns.length) return undefined;
+    const record: Partial<Record<keyof StepRecord, number>> = { skippedSteps: 0 };
+    for (const [i, [, key]] of columns.entries()) {
+      const value: unknown = NOT_FINITE.get(row[i]) ?? row[i];
       if (typeof value === "number") record[key] = value;
       else if (value !== null || key !== "heldOutLoss") return undefined;
     }
@@ -54,12 +82,13 @@ export function unpackHistory(packed: unknown): StepRecord[] | undefined {
   return history;
 }
 
-/** The curves of the report; `label` says what the loss is, with its unit. */
+/** The curves of the report, where they are finite; `label` says what the loss is, with its unit. */
 export function lossCurve(history: readonly StepRecord[], label: string): LossCurve {
-  const measured = history.filter((record) => record.heldOutLoss !== undefined);
+  const measured = history.filter(({ heldOutLoss }) => Number.isFinite(heldOutLoss));
+  const trained = history.filter(({ loss }) => Number.isFinite(loss));
   return {
     label,
-    train: { step: history.map(({ step }) => step), loss: history.map(({ loss }) => loss) },
+    train: { step: trained.map(({ step }) => step), loss: trained.map(({ loss }) => loss) },
     ...(measured.length > 0
       ? { validation: { step: measured.map(({ step }) => step), loss: measured.map((record) => record.heldOutLoss!) } }
       : {}),

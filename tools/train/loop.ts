@@ -1,6 +1,7 @@
 /** Makes the steps of a run, saves now and then, and stops in good order. */
 import { DeviceLostError, type Tensor, type Tree } from "../../core/mod.ts";
 import { InputError } from "../errors.ts";
+import { wasSkipped } from "./history.ts";
 import type { TrainingSession } from "./session.ts";
 import type { StopSignal, TrainView } from "./view.ts";
 
@@ -10,7 +11,7 @@ export interface LoopOptions<B> {
   readonly save: () => Promise<void>;
   /** Folder of the checkpoint, for messages. */
   readonly out: string;
-  /** Steps between two checkpoints; the end and an interruption always save. */
+  /** Steps between two checkpoints; none after a step that was skipped. The end and an interruption always save. */
   readonly checkpointEvery: number;
   /** Step of the last checkpoint there is, if the run goes on from one. */
   readonly savedStep?: number;
@@ -29,7 +30,8 @@ const MEASUREMENTS = 15;
  * Runs until all steps are made or a stop is asked for; saves in both cases.
  *
  * @returns Whether all steps are made.
- * @throws {InputError} If the loss is not finite or nothing can be saved; the last checkpoint stays as it was.
+ * @throws {InputError} If too many steps in a row were skipped, memory is out, or nothing can be saved; the last
+ * checkpoint stays as it was.
  * @throws {DeviceLostError} If the device was lost; likewise.
  */
 export async function runSteps<P extends Tree<Tensor>, B>(
@@ -55,7 +57,8 @@ export async function runSteps<P extends Tree<Tensor>, B>(
         await session.measureHeldOut(watched);
       }
       view.step(session.step, record);
-      if (record && session.step % checkpointEvery === 0 && session.step < numSteps) await save();
+      const due = record && session.step % checkpointEvery === 0 && session.step < numSteps;
+      if (due && !wasSkipped(record)) await save(); // else the last step may be what spoilt the parameters
     }
     if (savedStep !== session.step) await save();
     return true;

@@ -1,16 +1,16 @@
 /** Speed and memory of a run, in the reference recipe's words and fields. */
-import type { StepRecord } from "./history.ts";
+import { type StepRecord, wasSkipped } from "./history.ts";
 
 /** A megabyte as the reference recipe counts it. */
 export const MEGABYTE: number = 1024 * 1024;
 
-/** Means over the recorded steps, under the reference recipe's names; times in seconds. */
+/** Means over the recorded steps (of the loss, over those where it is finite), under the reference recipe's names; times in seconds. */
 export type PerformanceSummary = {
   /** Samples of all recorded steps. */
   total_samples: number;
   /** Mean of the steps' samples per second. */
   avg_training_speed: number;
-  /** Mean loss of all recorded steps. */
+  /** Mean loss of all recorded steps; those where it is NaN or infinite are left out. */
   avg_loss: number;
   /** Mean time of a step. */
   avg_batch_time: number;
@@ -28,11 +28,13 @@ export type PerformanceSummary = {
 
 /** Summarises recorded steps; there must be at least one. */
 export function summarize(history: readonly StepRecord[], batchSize: number): PerformanceSummary {
-  const mean = (of: (record: StepRecord) => number) => history.reduce((sum, r) => sum + of(r), 0) / history.length;
+  const meanOf = (records: readonly StepRecord[], of: (record: StepRecord) => number) =>
+    records.reduce((sum, r) => sum + of(r), 0) / records.length;
+  const mean = (of: (record: StepRecord) => number) => meanOf(history, of);
   return {
     total_samples: history.length * batchSize,
     avg_training_speed: mean((record) => 1000 * batchSize / record.totalMs),
-    avg_loss: mean((record) => record.loss),
+    avg_loss: meanOf(history.filter(({ loss }) => Number.isFinite(loss)), ({ loss }) => loss),
     avg_batch_time: mean((record) => record.totalMs) / 1000,
     avg_forward_time: mean((record) => record.forwardMs) / 1000,
     avg_backward_time: mean((record) => record.backwardMs) / 1000,
@@ -42,13 +44,14 @@ export function summarize(history: readonly StepRecord[], batchSize: number): Pe
   };
 }
 
-/** The line of a step. `Memory` is the GPU memory allocated after it. */
+/** The line of a step. `Memory` is the GPU memory allocated after it; a step that was skipped says so. */
 export function stepLine(record: StepRecord, numSteps: number, batchSize: number): string {
   const { step, loss, totalMs, memoryBytes } = record;
   const number = (value: number, decimals: number, width: number) => value.toFixed(decimals).padStart(width);
   return `Step ${`${step}`.padStart(3)}/${numSteps} | Loss: ${loss.toFixed(4)} | ` +
     `Speed: ${number(1000 * batchSize / totalMs, 1, 5)} samples/sec | ` +
-    `Memory: ${number(memoryBytes / MEGABYTE, 1, 6)} MB | Time: ${number(totalMs, 1, 5)}ms`;
+    `Memory: ${number(memoryBytes / MEGABYTE, 1, 6)} MB | Time: ${number(totalMs, 1, 5)}ms` +
+    (wasSkipped(record) ? ` | skipped (${record.skippedSteps} so far)` : "");
 }
 
 /** The block at the end of a run. "Final loss" is the mean over the steps, as in the reference recipe. */

@@ -1,7 +1,7 @@
 /** The lines about a training run that its report ends with. */
 import manifest from "../../deno.json" with { type: "json" };
 import type { RunFact } from "../report/report_data.ts";
-import type { StepRecord } from "./history.ts";
+import { skippedText, type StepRecord } from "./history.ts";
 import { MEGABYTE } from "./performance.ts";
 import { NNX_EVOFORMER, type TrainSettings } from "./settings.ts";
 
@@ -25,6 +25,7 @@ export interface RunFactsInput {
 export function runFacts({ settings, parameters, data, adapter, history, seconds }: RunFactsInput): RunFact[] {
   const { model, training } = settings;
   const trained = history.reduce((sum, record) => sum + record.totalMs, 0) / 1000;
+  const skipped = skippedText(history);
   const warmup = training.lrWarmupSteps > 0 ? ` after ${training.lrWarmupSteps} steps of warm-up` : "";
   return [
     { label: "Data", value: data },
@@ -46,6 +47,7 @@ export function runFacts({ settings, parameters, data, adapter, history, seconds
     { label: "Versions", value: `denofold ${manifest.version}, Deno ${Deno.version.deno}` },
     { label: "Training time", value: duration(trained) },
     { label: "Whole time", value: duration(seconds) },
+    ...(skipped === undefined ? [] : [{ label: "Skipped steps", value: skipped }]),
     {
       label: "Peak GPU memory",
       value: `${(Math.max(0, ...history.map((record) => record.peakBytes)) / MEGABYTE).toFixed(0)} MiB`,

@@ -1,5 +1,5 @@
 /** One training run in memory: parameters, trainer, data and history. */
-import { type Device, mapLeaves, type Tensor, type Tree } from "../../core/mod.ts";
+import { type Device, mapLeaves, OutOfMemoryError, type Tensor, type Tree } from "../../core/mod.ts";
 import { encodeCheckpoint, findParameter, type Schedule, Trainer } from "../../finetune/mod.ts";
 import { InputError } from "../errors.ts";
 import type { BatchSource } from "./batches.ts";
@@ -72,7 +72,9 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
    * Makes one step.
    *
    * @returns Its record, which is in the history too; undefined for a warm-up step.
-   * @throws {InputError} If the loss is not finite, or the adapter cannot hold the model.
+   * @throws {InputError} If too many steps in a row were skipped, since their loss or gradient is not finite, or the
+   * adapter cannot hold the model.
+   * @throws {InputError} If there is not enough memory for it.
    */
   async advance(): Promise<StepRecord | undefined> {
     const device = this.#device;
@@ -94,11 +96,12 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
         ...{ forwardMs, backwardMs, optimizerMs, totalMs },
         memoryBytes: allocatedBytes,
         peakBytes: peakAllocatedBytes,
+        skippedSteps: report.skippedSteps,
       };
       this.history.push(record);
       return record;
     } catch (error) {
-      if (error instanceof RangeError) throw new InputError(error.message);
+      if (error instanceof RangeError || error instanceof OutOfMemoryError) throw new InputError(error.message);
       throw error;
     }
   }

@@ -19,7 +19,7 @@ import {
   metricsJson,
   predictHeldOut,
 } from "./held_out.ts";
-import { historyCsv, lossCurve } from "./history.ts";
+import { historyCsv, lossCurve, skippedText } from "./history.ts";
 import { runSteps } from "./loop.ts";
 import { lossReport } from "./loss_report.ts";
 import { methodTable } from "./metric_table.ts";
@@ -71,6 +71,8 @@ export interface TrainOutcome {
   readonly finished: boolean;
   /** Recorded steps. */
   readonly steps: number;
+  /** Steps skipped, since their loss or gradient was NaN or infinite. */
+  readonly skippedSteps: number;
   /** Speed and memory; undefined if no step was recorded. */
   readonly performance?: PerformanceSummary;
   /** The structures held out. */
@@ -145,6 +147,8 @@ async function runAndWrite<P extends Tree<Tensor>, B>(
   if (summary) {
     files.push(await writePerformance(network.sizes, summary, request, context));
     context.view.say(`\n${performanceText(summary)}`);
+    const skipped = skippedText(history);
+    if (skipped) context.view.say(`${skipped}.`);
   }
   if (finished && training.ema !== null) {
     files.push(join(out, "model.safetensors"));
@@ -158,7 +162,8 @@ async function runAndWrite<P extends Tree<Tensor>, B>(
     });
     files.push(...await writeTogether(out, new Map([["report.html", html]])));
   }
-  return { finished, steps: session.step, performance: summary, results: [], files };
+  const skippedSteps = history.at(-1)?.skippedSteps ?? 0;
+  return { finished, steps: session.step, skippedSteps, performance: summary, results: [], files };
 }
 
 /** The structures held out as batches of one, with the rows that a prediction takes. */

@@ -7,6 +7,7 @@ import {
   tinyOpenFoldConfig,
   type TinyOpenFoldParams,
 } from "../../../model/tiny_openfold/mod.ts";
+import { multiply } from "../../../ops/mod.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { type Batch, stackSamples } from "../../../tools/train/batches.ts";
 import { CHECKPOINT_FILE, readRun } from "../../../tools/train/checkpoint_file.ts";
@@ -130,20 +131,57 @@ gpuTest("chains of different lengths in one batch give what each gives alone", a
   assertClose([together.loss], [sum / count], { rtol: 1e-5 });
 });
 
-gpuTest("a loss that is not finite names the step and the checkpoint that is whole", async (device) => {
-  using session = await open(device, toySettings({ learningRate: 1e30, numSteps: 9 }));
-  const view = quietView();
-  const options = { out: "runs/x", checkpointEvery: 2, view, stop: GO_ON, save: () => Promise.resolve() };
-  await assert.rejects(runSteps(session, options), (error) => {
-    assert.ok(error instanceof InputError);
-    assert.match(
-      error.message,
-      /^The loss of step \d+ is (NaN|Infinity): training diverged; try a smaller learning rate\. /,
-    );
-    assert.match(error.message, /No checkpoint was written before\.$|The checkpoint of step \d in runs\/x is whole; /);
-    return true;
-  });
-});
+gpuTest(
+  "losses that are not finite end the run, and name the step and the checkpoint that is whole",
+  async (device) => {
+    using session = await open(device, toySettings({ learningRate: 1e30, numSteps: 20 }));
+    const view = quietView();
+    const options = { out: "runs/x", checkpointEvery: 2, view, stop: GO_ON, save: () => Promise.resolve() };
+    await assert.rejects(runSteps(session, options), (error) => {
+      assert.ok(error instanceof InputError);
+      assert.match(
+        error.message,
+        /^10 steps in a row were skipped: the loss of step \d+ is (NaN|Infinity), the norm of its gradients \w+\. Training diverged: try a smaller learning rate\. /,
+      );
+      assert.match(error.message, /No checkpoint was written before\.$/, "none of what a step has spoilt");
+      return true;
+    });
+  },
+);
+
+gpuTest(
+  "a run goes on after a step that was skipped, and is resumed to the same bits",
+  (device) =>
+    inFolder(async (folder) => {
+      const settings = toySettings({ numSteps: 5 });
+      /** A run whose second step has a loss of NaN. */
+      const spoilt = async (saved?: string) => {
+        const learning = await openTiny(settings, { family: await toyFamily() });
+        let step = saved ? 2 : 0;
+        const lossOf: typeof learning.network.lossOf = (device, batch) => {
+          const loss = learning.network.lossOf(device, batch);
+          const factor = device.tensor([++step === 2 ? NaN : 1], []);
+          return (params) => multiply(loss(params), factor);
+        };
+        const network = { ...learning.network, lossOf };
+        return new TrainingSession(
+          device,
+          settings,
+          { ...learning, network },
+          saved ? await readRun(saved) : undefined,
+        );
+      };
+      using one = await spoilt();
+      while (one.step < 2) await one.advance();
+      await Deno.writeFile(`${folder}/${CHECKPOINT_FILE}`, await one.encode());
+      using other = await spoilt(folder);
+      assert.deepEqual(other.history, one.history);
+      for (const run of [one, other]) while (run.step < 5) await run.advance();
+      assert.deepEqual(one.history.map(({ skippedSteps }) => skippedSteps), [0, 1, 1, 1, 1]);
+      assert.deepEqual(one.history.map(({ loss }) => Number.isFinite(loss)), [true, false, true, true, true]);
+      assert.deepEqual(numbersOf(other), numbersOf(one));
+    }),
+);
 
 gpuTest("runSteps() saves every few steps and at the end, and when it is asked to stop", async (device) => {
   const saves: number[] = [];

@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
-import { historyCsv, lossCurve, packHistory, type StepRecord, unpackHistory } from "../../../tools/train/history.ts";
+import {
+  historyCsv,
+  lossCurve,
+  packHistory,
+  skippedText,
+  type StepRecord,
+  unpackHistory,
+} from "../../../tools/train/history.ts";
 import { leaveOneOutCsv, leaveOneOutTable, methodTable, spread } from "../../../tools/train/metric_table.ts";
 import { performanceJson, performanceText, stepLine, summarize } from "../../../tools/train/performance.ts";
 import { modelText } from "../../../tools/train/summary_text.ts";
-import { duration } from "../../../tools/train/run_facts.ts";
+import { duration, runFacts } from "../../../tools/train/run_facts.ts";
 import { nnxNetwork } from "../../../tools/train/nnx_evoformer.ts";
 import { tinyOpenFoldNetwork } from "../../../tools/train/tiny_openfold.ts";
 import { toySettings } from "./_toy.ts";
@@ -14,7 +21,7 @@ const MB = 1024 * 1024;
 function record(step: number, more: Partial<StepRecord> = {}): StepRecord {
   return {
     ...{ step, loss: 33.06171 + step, gradNorm: 0.1, learningRate: 3e-4, forwardMs: 700, backwardMs: 1490 },
-    ...{ optimizerMs: 10.1, totalMs: 2200.1, memoryBytes: 902.1 * MB, peakBytes: 903 * MB },
+    ...{ optimizerMs: 10.1, totalMs: 2200.1, memoryBytes: 902.1 * MB, peakBytes: 903 * MB, skippedSteps: 0 },
     ...more,
   };
 }
@@ -28,6 +35,32 @@ Deno.test("stepLine() is the reference recipe's line", () => {
     stepLine(record(7, { loss: 45.2341, totalMs: 470.2, memoryBytes: 102.3 * MB }), 50, 4),
     "Step   7/50 | Loss: 45.2341 | Speed:   8.5 samples/sec | Memory:  102.3 MB | Time: 470.2ms",
   );
+});
+
+Deno.test("a skipped step is told in its line, the summary and the report, and spoils neither mean nor curve", () => {
+  const history = [
+    record(0),
+    record(1, { loss: NaN, gradNorm: NaN, skippedSteps: 1 }),
+    record(2, { gradNorm: Infinity, skippedSteps: 2 }),
+    record(3, { skippedSteps: 2, heldOutLoss: NaN }),
+  ];
+  assert.match(stepLine(history[1], 30, 4), /^Step {3}1\/30 \| Loss: NaN \| .*ms \| skipped \(1 so far\)$/);
+  assert.match(stepLine(history[2], 30, 4), / \| skipped \(2 so far\)$/);
+  assert.match(stepLine(history[3], 30, 4), /ms$/);
+  const text = "2 of 4 steps were skipped, as loss or gradient was NaN or infinite; the last one was step 2";
+  assert.equal(skippedText(history), text);
+  assert.equal(skippedText(history.slice(0, 1)), undefined);
+  const facts = (history: StepRecord[]) =>
+    runFacts({ ...{ settings: toySettings(), parameters: 1, data: "x", adapter: "y", seconds: 1 }, history });
+  assert.deepEqual(facts(history).filter(({ label }) => label === "Skipped steps"), [{
+    label: "Skipped steps",
+    value: text,
+  }]);
+  assert.ok(!facts([record(0)]).some(({ label }) => label === "Skipped steps"));
+  assert.ok(Math.abs(summarize(history, 4).avg_loss - (33.06171 + 5 / 3)) < 1e-9);
+  const curve = lossCurve(history, "Loss");
+  assert.deepEqual(curve.train.step, [0, 2, 3]);
+  assert.equal(curve.validation, undefined);
 });
 
 Deno.test("performanceText() is the reference recipe's block", () => {
@@ -84,6 +117,10 @@ Deno.test("modelText() shows both counts of parameters", () => {
 Deno.test("a history goes through a checkpoint's JSON to the bit, and into CSV", () => {
   const history = [record(0, { loss: Math.fround(33.0617) }), record(1, { heldOutLoss: 0.1 })];
   assert.deepEqual(unpackHistory(JSON.parse(JSON.stringify(packHistory(history)))), history);
+  const skipped = [record(0, { loss: NaN, gradNorm: -Infinity, skippedSteps: 1 })];
+  assert.deepEqual(unpackHistory(JSON.parse(JSON.stringify(packHistory(skipped)))), skipped);
+  const older = packHistory(history).map((row) => row.toSpliced(10, 1)); // of before steps could be skipped
+  assert.deepEqual(unpackHistory(older), history);
   const bad = [null, [1], [[1]], [packHistory(history)[0].map(() => null)], [packHistory(history)[0].map(String)]];
   for (const packed of bad) assert.equal(unpackHistory(packed), undefined);
   const lines = historyCsv(history).split("\n");
