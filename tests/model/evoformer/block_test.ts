@@ -222,6 +222,48 @@ gpuTest("with blocks computed again, one more block costs its inputs alone, ther
   }
 });
 
+gpuTest(
+  "frozen parameters cost no kernel on the way back, and blocks computed again one forward pass",
+  async (device) => {
+    const [nSeq, nRes] = [3, 5];
+    const params = shaken(device, initEvoformer(device, CONFIG, Key.fromSeed(3)));
+    const { m, z } = representations(device, 1, nSeq, nRes);
+    const msaMask = device.tensor([...new Array(nSeq * nRes - 1).fill(1), 0], [1, nSeq, nRes]);
+    const pairMask = device.tensor([...new Array(nRes * nRes - 1).fill(1), 0], [1, nRes, nRes]);
+    const kernels = (run: () => void) => {
+      const before = device.dispatches;
+      run();
+      return device.dispatches - before;
+    };
+    type Some = { m: Tensor; z: Tensor; params?: EvoformerStackParams };
+    const run = async (primals: Some, recompute?: "block") => {
+      const f = ({ params: own = params, ...pair }: Some) =>
+        evoformerStack(own, { ...pair, msaMask, pairMask }, CONFIG, { recompute }).z;
+      const before = device.dispatches;
+      const back = pullback<Some, Tensor>(device, f, primals);
+      const forward = device.dispatches - before;
+      let grads: (Tensor | null)[] = [];
+      const backward = kernels(() => grads = back.pullLeaves([z]));
+      return {
+        forward,
+        backward,
+        held: back.heldBytes,
+        numbers: await Promise.all(grads.slice(0, 2).map((grad) => grad!.read())),
+      };
+    };
+    const all = await run({ m, z, params }), frozen = await run({ m, z }), again = await run({ m, z }, "block");
+    const rest = kernels(() => evoformerStack({ ...params, blocks: [] }, { m, z, msaMask, pairMask }, CONFIG));
+    assert.deepEqual(frozen.numbers, all.numbers);
+    assert.deepEqual(again.numbers, all.numbers);
+    assert.equal(again.backward, frozen.backward + frozen.forward - rest);
+    assert.ok(frozen.backward < 0.7 * all.backward, `${frozen.backward} kernels of ${all.backward}`);
+    assert.ok(
+      frozen.held < 0.9 * all.held && again.held < 0.5 * frozen.held,
+      `${frozen.held}, ${again.held} of ${all.held}`,
+    );
+  },
+);
+
 gpuTest("dropout follows its key, and is off without one", async (device) => {
   const params = shaken(device, initEvoformer(device, CONFIG, Key.fromSeed(3)));
   const given = representations(device, 1, 3, 5);
