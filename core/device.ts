@@ -48,7 +48,8 @@ const UPLOAD_BYTES = 32 * 2 ** 20;
 
 /**
  * A GPU (or its software stand-in) and all that is recorded for it. Kernels are appended to one open command list;
- * reading a tensor submits the list.
+ * reading a tensor submits the list. A device serves one flow of control at a time; asynchronous ones take turns with
+ * {@linkcode Device.exclusive}.
  *
  * @example
  * ```ts

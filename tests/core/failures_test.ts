@@ -258,7 +258,9 @@ Deno.test("a device goes back at the end of its scope", async () => {
 Deno.test({
   name: "out of memory on this machine: a process with little of it goes on",
   ignore: Deno.build.os !== "linux",
-  async fn() {
+  async fn(t) {
+    const skip = (name: string) => t.step({ name, ignore: true, fn: () => {} });
+    if (!(await testDevice()).traits.software) return void await skip("a GPU has memory of its own");
     const script = new URL("./_out_of_memory.ts", import.meta.url).pathname;
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", script],
@@ -266,6 +268,7 @@ Deno.test({
     }).output();
     const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
     assert.equal(code, 0, text);
+    if (text.includes("overcommitted")) return void await skip("the driver promises memory that it does not have");
     assert.match(text, /OutOfMemoryError: The GPU ran out of memory: there was none for 64\.0 MiB more/);
     assert.match(text, /\nthen 2, 3, 4, and 4096 of 4096 sums are right\n/);
   },
