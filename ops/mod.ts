@@ -4,6 +4,7 @@ export * from "./broadcast_to.ts";
 export * from "./concat.ts";
 export * from "./dropout.ts";
 export * from "./elementwise.ts";
+export * from "./frames.ts";
 export * from "./fusion.ts";
 export * from "./gate.ts";
 export * from "./gather.ts";
