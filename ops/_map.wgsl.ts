@@ -1,4 +1,5 @@
 import type { BindingType, KernelSource, UniformType } from "../core/mod.ts";
+import { valueTypes } from "./_functions.wgsl.ts";
 import { coordinatesWgsl, placeWgsl } from "./_strides.ts";
 
 /** A formula that is applied to every element. */
@@ -45,7 +46,7 @@ export function mapKernel(source: MapSource, { modes, rank }: MapStructure): Ker
     bindings,
     uniforms,
     declarations: `
-alias V = ${V};
+${valueTypes(V)}
 ${declarations.trim()}
 fn formula(${args.map((arg) => `${arg}: V`).join(", ")}) -> V {
   return ${expression};

@@ -1,5 +1,6 @@
 import { type BindingType, kernelFamily, type UniformType, unroll } from "../core/mod.ts";
 import { streamDeclarations, type Streaming, streamLoop } from "./_attention_stream.ts";
+import { SIGMOID, valueTypes } from "./_functions.wgsl.ts";
 
 /** What the text of an attention kernel depends on. */
 export interface AttentionStructure extends Streaming {
@@ -156,14 +157,14 @@ ${all.map((j) => `s_${i}_${j} = exp(s_${i}_${j} - top); sum_${i} += s_${i}_${j};
 ${addWeighted(structure, block.items, "o", "s", block.b)}`;
   });
   const gate = (i: number, d: number) =>
-    gated ? ` / (1.0 + exp(-qkv_at(token_${i} * u.width + 3u * u.HD4 + head + ${d}u)))` : "";
+    gated ? ` * sigmoid(qkv_at(token_${i} * u.width + 3u * u.HD4 + head + ${d}u))` : "";
   return {
     name: "attention",
     bindings,
     uniforms: SIZES,
     workgroupSize: lanes,
     subgroups: family === "subgroup",
-    declarations: streamDeclarations(structure),
+    declarations: streamDeclarations(structure) + (gated ? "\n" + valueTypes("vec4f") + SIGMOID : ""),
     body: `
 ${SHARED}
 ${ownTokens(structure)}

@@ -1,5 +1,6 @@
 import { type BindingType, kernelFamily, unroll } from "../core/mod.ts";
 import { streamDeclarations, type StreamedBlock, streamLoop } from "./_attention_stream.ts";
+import { SIGMOID, valueTypes } from "./_functions.wgsl.ts";
 import {
   addProducts,
   addWeighted,
@@ -30,6 +31,7 @@ export const termsKernel = kernelFamily(({ d4, gated }: { d4: number; gated: boo
     ...(gated ? { dO: "write vec4f" as const, dqkv: "write vec4f" as const } : {}),
   },
   uniforms: { H: "u32", n: "u32", width: "u32" },
+  declarations: gated ? valueTypes("vec4f") + SIGMOID : "",
   body: `
 if (index < u.n) {
   let head = (index % u.H) * ${d4}u;
@@ -45,7 +47,7 @@ if (index < u.n) {
   delta += dot(dy, y);
   ${
         gated
-          ? `let gate = 1.0 / (1.0 + exp(-qkv_at(gates + ${d}u)));
+          ? `let gate = sigmoid(qkv_at(gates + ${d}u));
   dO[first + ${d}u] = dy * gate;
   dqkv[gates + ${d}u] = dy * y * (1.0 - gate);`
           : ""

@@ -43,7 +43,7 @@ const ops = Object.fromEntries(
   (Object.keys(ELEMENTWISE) as (keyof typeof ELEMENTWISE)[]).map((name) => [name, elementwise(name)]),
 ) as Record<keyof typeof ELEMENTWISE, Elementwise>;
 
-/** Rectifier: max(x, 0), of any shape; its slope at 0 is 0. */
+/** Rectifier: max(x, 0), of any shape; its slope at 0 is 0, and 1 at NaN, which stays NaN. */
 export function relu(x: Tensor): Tensor {
   return ops.relu({ x }, {});
 }
@@ -102,6 +102,16 @@ export function square(x: Tensor): Tensor {
   return ops.square({ x }, {});
 }
 
+/** Sine of x in radians, of any shape; absolute error below 2e-7 for |x| up to 10,000. */
+export function sin(x: Tensor): Tensor {
+  return ops.sin({ x }, {});
+}
+
+/** Cosine of x in radians, of any shape; absolute error below 2e-7 for |x| up to 10,000. */
+export function cos(x: Tensor): Tensor {
+  return ops.cos({ x }, {});
+}
+
 /** |x|, of any shape; its slope at 0 is 0. */
 export function abs(x: Tensor): Tensor {
   return ops.abs({ x }, {});
@@ -118,20 +128,14 @@ export function reciprocal(x: Tensor): Tensor {
 }
 
 /**
- * Confines every element to [low, high]. The gradient passes where x lies inside, the ends included.
+ * Confines every element to [low, high], of which either may be infinite; NaN stays NaN. The gradient passes where x
+ * lies inside, the ends included.
  *
  * @throws {RangeError} If `low` is not at most `high`.
  */
 export function clamp(x: Tensor, low: number, high: number): Tensor {
   if (!(low <= high)) throw new RangeError(`clamp needs low <= high, got low ${low}, high ${high}`);
-  return ops.clamp({ x }, { low: finite(low), high: finite(high) });
-}
-
-const LARGEST = 3.4028234663852886e38;
-
-/** WGSL need not support infinities: the largest number stands for them. */
-function finite(bound: number): number {
-  return Math.max(-LARGEST, Math.min(LARGEST, bound));
+  return ops.clamp({ x }, { low, high });
 }
 
 /** x + scalar, of any shape. */
@@ -183,22 +187,60 @@ export function divide(x: Tensor, y: Tensor): Tensor {
   return ops.divide({ x, y }, {});
 }
 
-/** The larger of x and y, broadcast as in {@linkcode add}; where they are equal each gets half of the gradient. */
+/**
+ * The larger of x and y, broadcast as in {@linkcode add}; NaN where either is NaN. Where they are equal each gets half of
+ * the gradient, beside a NaN both get all of it.
+ */
 export function maximum(x: Tensor, y: Tensor): Tensor {
   return ops.maximum({ x, y }, {});
 }
 
-/** The smaller of x and y, broadcast as in {@linkcode add}; where they are equal each gets half of the gradient. */
+/** The smaller of x and y; otherwise as {@linkcode maximum}. */
 export function minimum(x: Tensor, y: Tensor): Tensor {
   return ops.minimum({ x, y }, {});
 }
 
 /**
- * x to the power y, broadcast as in {@linkcode add}. For negative x, y must be whole, else the result is NaN; x⁰ is 1.
- * The gradient of y is NaN where x is negative.
+ * x to the power y, broadcast as in {@linkcode add}. For negative x, y must be whole, else the result is NaN; x⁰ and 1ʸ
+ * are 1, 0⁻¹ is Infinity, and so on for zeros, infinities and NaN as in C99. The gradient of y is NaN where x is negative.
+ *
+ * Source: ISO/IEC 9899:1999, F.9.4.4.
  */
 export function pow(x: Tensor, y: Tensor): Tensor {
   return ops.pow({ x, y }, {});
+}
+
+/**
+ * Angle of the point (x, y) in radians, -π to π, broadcast as in {@linkcode add}; absolute error below 4e-7. Zeros and
+ * infinities as in C99; at the origin the gradient is 0.
+ */
+export function atan2(y: Tensor, x: Tensor): Tensor {
+  return ops.atan2({ y, x }, {});
+}
+
+/** Mask that is 1 where x > y, else 0, and 0 beside a NaN; broadcast as in {@linkcode add}. Without gradient. */
+export function greater(x: Tensor, y: Tensor): Tensor {
+  return ops.greater({ x, y }, {});
+}
+
+/** Mask of x >= y, as {@linkcode greater}. */
+export function greaterEqual(x: Tensor, y: Tensor): Tensor {
+  return ops.greaterEqual({ x, y }, {});
+}
+
+/** Mask of x < y, as {@linkcode greater}. */
+export function less(x: Tensor, y: Tensor): Tensor {
+  return ops.less({ x, y }, {});
+}
+
+/** Mask of x <= y, as {@linkcode greater}. */
+export function lessEqual(x: Tensor, y: Tensor): Tensor {
+  return ops.lessEqual({ x, y }, {});
+}
+
+/** Mask of x = y, as {@linkcode greater}. */
+export function equal(x: Tensor, y: Tensor): Tensor {
+  return ops.equal({ x, y }, {});
 }
 
 /**

@@ -1,3 +1,16 @@
+import {
+  ANGLE,
+  EXTREMA,
+  HYPERBOLIC_TANGENT,
+  NORMAL_CDF,
+  POWER,
+  RECTIFY,
+  SIGMOID,
+  SINE,
+  SOFT_PLUS,
+  SPECIAL_VALUES,
+} from "./_functions.wgsl.ts";
+
 /** An op on every element, and its derivative. */
 export interface ElementwiseSource {
   /** Names of its tensors. */
@@ -15,74 +28,16 @@ export interface ElementwiseSource {
   readonly declarations?: string;
 }
 
-/**
- * WGSL `normalCdf(x: V) -> V`: the standard normal distribution function, relative error below 4e-7 on both sides.
- *
- * With t = |x| and s = 1 / (1 + 0.35 t), the tail exp(t²/2) Phi(-t) = erfcx(t / sqrt 2) / 2 is s times a polynomial of
- * degree 8 in s, fitted by reweighted least squares to a largest relative error of 3.2e-8 for t up to 14.
- */
-export const NORMAL_CDF_WGSL = `
-fn normalCdf(x: V) -> V {
-  let s = V(1.0) / (V(1.0) + V(0.35) * abs(x));
-  var p = s * V(-0.0291459603) + V(0.143971839);
-  p = p * s + V(-0.255714535);
-  p = p * s + V(0.159174467);
-  p = p * s + V(-0.0231100352);
-  p = p * s + V(0.105508083);
-  p = p * s + V(0.119832849);
-  p = p * s + V(0.139861872);
-  p = p * s + V(0.139621404);
-  let tail = exp(V(-0.5) * x * x) * (p * s);
-  return select(tail, V(1.0) - tail, x > V(0.0));
-}`;
+/** Of two numbers the one that lost gets nothing, equal ones half each; beside a NaN both get all, as in PyTorch. */
+const toWinner = (lost: string) => `d * select(select(V(1.0), V(0.5), x == y), V(0.0), ${lost})`;
 
-/** WGSL `logistic(x: V) -> V`. */
-const LOGISTIC_WGSL = `
-fn logistic(x: V) -> V {
-  return V(1.0) / (V(1.0) + exp(-x));
-}`;
-
-/**
- * WGSL `hyperbolicTangent(x: V) -> V`, accurate near 0, where the built-in may lose all digits: below 0.7 an odd
- * polynomial (fitted as above, relative error 1.6e-8), else from the exponential.
- */
-const TANH_WGSL = `
-fn hyperbolicTangent(x: V) -> V {
-  let q = x * x;
-  var p = q * V(-0.00513866371) + V(0.020091972);
-  p = p * q + V(-0.0535588622);
-  p = p * q + V(0.133291108);
-  p = p * q + V(-0.333331899);
-  let large = sign(x) * (V(1.0) - V(2.0) / (exp(V(2.0) * abs(x)) + V(1.0)));
-  return select(large, x + x * q * p, abs(x) < V(0.7));
-}`;
-
-/** WGSL `softPlus(x: V) -> V`: log(1 + e) for e = exp(-|x|) <= 1 as 2 atanh(z), z = e / (2 + e) <= 1/3, by its series. */
-const SOFTPLUS_WGSL = `
-fn softPlus(x: V) -> V {
-  let e = exp(-abs(x));
-  let z = e / (V(2.0) + e);
-  let q = z * z;
-  var p = q * V(${1 / 15}) + V(${1 / 13});
-  p = p * q + V(${1 / 11});
-  p = p * q + V(${1 / 9});
-  p = p * q + V(${1 / 7});
-  p = p * q + V(0.2);
-  p = p * q + V(${1 / 3});
-  return max(x, V(0.0)) + V(2.0) * (z + z * q * p);
-}`;
-
-/** WGSL `power(x: V, y: V) -> V`: the built-in is defined for x > 0 alone. */
-const POWER_WGSL = `
-fn power(x: V, y: V) -> V {
-  let size = exp2(y * log2(abs(x)));
-  let odd = y - V(2.0) * floor(y * V(0.5)) == V(1.0);
-  let whole = floor(y) == y;
-  let negative = select(select(pow(x, y), size, whole), -size, odd);
-  return select(select(negative, size, x >= V(0.0)), V(1.0), y == V(0.0));
-}`;
-
-const HALF_ON_TIES = (test: string) => `d * select(select(V(0.0), V(0.5), x == y), V(1.0), x ${test} y)`;
+/** 1 where a comparison holds, else 0; false beside a NaN. Without gradient. */
+const comparison = (test: string): ElementwiseSource => ({
+  inputs: ["x", "y"],
+  forward: `select(V(0.0), V(1.0), (x ${test} y) & !(isNan(x) | isNan(y)))`,
+  gradients: {},
+  declarations: SPECIAL_VALUES,
+});
 
 function table<K extends string>(sources: Record<K, ElementwiseSource>): Readonly<Record<K, ElementwiseSource>> {
   return sources;
@@ -92,38 +47,39 @@ function table<K extends string>(sources: Record<K, ElementwiseSource>): Readonl
 export const ELEMENTWISE = table({
   relu: {
     inputs: ["x"],
-    forward: "select(x, V(0.0), x < V(0.0))",
-    gradients: { x: "select(V(0.0), d, out > V(0.0))" },
+    forward: "rectify(x)",
+    gradients: { x: "select(d, V(0.0), out <= V(0.0))" },
+    declarations: SPECIAL_VALUES + RECTIFY,
   },
   gelu: {
     inputs: ["x"],
     forward: "x * normalCdf(x)",
     gradients: { x: "d * (normalCdf(x) + x * (V(0.3989422804) * exp(V(-0.5) * x * x)))" },
-    declarations: NORMAL_CDF_WGSL,
+    declarations: NORMAL_CDF,
   },
   sigmoid: {
     inputs: ["x"],
-    forward: "logistic(x)",
+    forward: "sigmoid(x)",
     gradients: { x: "d * out * (V(1.0) - out)" },
-    declarations: LOGISTIC_WGSL,
+    declarations: SIGMOID,
   },
   tanh: {
     inputs: ["x"],
     forward: "hyperbolicTangent(x)",
     gradients: { x: "d * (V(1.0) - out * out)" },
-    declarations: TANH_WGSL,
+    declarations: HYPERBOLIC_TANGENT,
   },
   silu: {
     inputs: ["x"],
-    forward: "x * logistic(x)",
-    gradients: { x: "d * logistic(x) * (V(1.0) + x * (V(1.0) - logistic(x)))" },
-    declarations: LOGISTIC_WGSL,
+    forward: "x * sigmoid(x)",
+    gradients: { x: "d * sigmoid(x) * (V(1.0) + x * (V(1.0) - sigmoid(x)))" },
+    declarations: SIGMOID,
   },
   softplus: {
     inputs: ["x"],
     forward: "softPlus(x)",
-    gradients: { x: "d * logistic(x)" },
-    declarations: SOFTPLUS_WGSL + LOGISTIC_WGSL,
+    gradients: { x: "d * sigmoid(x)" },
+    declarations: SOFT_PLUS + SIGMOID,
   },
   exp: { inputs: ["x"], forward: "exp(x)", gradients: { x: "d * out" } },
   log: { inputs: ["x"], forward: "log(x)", gradients: { x: "d / x" } },
@@ -136,8 +92,9 @@ export const ELEMENTWISE = table({
   clamp: {
     inputs: ["x"],
     parameters: ["low", "high"],
-    forward: "clamp(x, V(u.low), V(u.high))",
+    forward: "select(min(max(x, V(u.low)), V(u.high)), x, isNan(x))",
     gradients: { x: "select(V(0.0), d, (x >= V(u.low)) & (x <= V(u.high)))" },
+    declarations: SPECIAL_VALUES,
   },
   addScalar: { inputs: ["x"], parameters: ["scalar"], forward: "x + V(u.scalar)", gradients: { x: "d" } },
   multiplyScalar: {
@@ -152,23 +109,41 @@ export const ELEMENTWISE = table({
   divide: { inputs: ["x", "y"], forward: "x / y", gradients: { x: "d / y", y: "-d * (x / y) / y" } },
   maximum: {
     inputs: ["x", "y"],
-    forward: "max(x, y)",
-    gradients: { x: HALF_ON_TIES(">"), y: HALF_ON_TIES("<") },
+    forward: "larger(x, y)",
+    gradients: { x: toWinner("x < y"), y: toWinner("y < x") },
+    declarations: SPECIAL_VALUES + EXTREMA,
   },
   minimum: {
     inputs: ["x", "y"],
-    forward: "min(x, y)",
-    gradients: { x: HALF_ON_TIES("<"), y: HALF_ON_TIES(">") },
+    forward: "smaller(x, y)",
+    gradients: { x: toWinner("x > y"), y: toWinner("y > x") },
+    declarations: SPECIAL_VALUES + EXTREMA,
   },
   pow: {
     inputs: ["x", "y"],
     forward: "power(x, y)",
     gradients: {
       x: "select(d * y * power(x, y - V(1.0)), V(0.0), y == V(0.0))",
-      y: "select(d * out * log(x), V(0.0), x == V(0.0))",
+      y: "select(d * out * select(log(x), notANumber(x), x < V(0.0)), V(0.0), (x == V(0.0)) & (y >= V(0.0)))",
     },
-    declarations: POWER_WGSL,
+    declarations: SPECIAL_VALUES + POWER,
   },
+  sin: { inputs: ["x"], forward: "sine(x)", gradients: { x: "d * cosine(x)" }, declarations: SINE },
+  cos: { inputs: ["x"], forward: "cosine(x)", gradients: { x: "-d * sine(x)" }, declarations: SINE },
+  atan2: {
+    inputs: ["y", "x"],
+    forward: "angle(y, x)",
+    gradients: {
+      y: "d * x / select(x * x + y * y, V(1.0), (x == V(0.0)) & (y == V(0.0)))",
+      x: "-d * y / select(x * x + y * y, V(1.0), (x == V(0.0)) & (y == V(0.0)))",
+    },
+    declarations: SPECIAL_VALUES + ANGLE,
+  },
+  greater: comparison(">"),
+  greaterEqual: comparison(">="),
+  less: comparison("<"),
+  lessEqual: comparison("<="),
+  equal: comparison("=="),
   where: {
     inputs: ["mask", "x", "y"],
     forward: "select(y, x, mask != V(0.0))",

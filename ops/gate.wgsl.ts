@@ -1,6 +1,7 @@
 import { kernelFamily } from "../core/mod.ts";
+import { SIGMOID, valueTypes } from "./_functions.wgsl.ts";
 
-const SIGMOID = "fn sigmoid(x: vec4f) -> vec4f { return 1.0 / (1.0 + exp(-x)); }";
+const FUNCTIONS = valueTypes("vec4f") + SIGMOID;
 
 /** out = x · sigmoid(gate) [+ residual]. */
 export const sigmoidGateKernel = kernelFamily(({ residual }: { residual: boolean }) => ({
@@ -12,7 +13,7 @@ export const sigmoidGateKernel = kernelFamily(({ residual }: { residual: boolean
     out: "write vec4f",
   },
   uniforms: { size: "u32" },
-  declarations: SIGMOID,
+  declarations: FUNCTIONS,
   body: `if (index < u.size) {
 out[index] = x_at(index) * sigmoid(gate_at(index))${residual ? " + residual_at(index)" : ""};
 }`,
@@ -29,7 +30,7 @@ export const sigmoidGateGradientKernel = kernelFamily(({ x, gate }: { x: boolean
     ...(gate ? { d_gate: "write vec4f" as const } : {}),
   },
   uniforms: { size: "u32" },
-  declarations: SIGMOID,
+  declarations: FUNCTIONS,
   body: `if (index < u.size) {
 let open = sigmoid(gate_at(index));
 let d = d_out_at(index) * open;

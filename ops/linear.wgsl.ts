@@ -22,11 +22,11 @@ export const epilogueGradKernel = kernelFamily(({ activation, gate }: { activati
   body: `if (index < u.n) {
 var d = dOut_at(index);
 let y = y_at(index);
-${gate ? "let s = sigmoid4(g_at(index)); dGate[index] = d * y * s * (1.0 - s); d *= s;" : ""}
+${gate ? "let s = sigmoid(g_at(index)); dGate[index] = d * y * s * (1.0 - s); d *= s;" : ""}
 ${
     {
       none: "",
-      relu: "d = select(vec4f(), d, y > vec4f());",
+      relu: "d = select(d, vec4f(), y <= vec4f());",
       sigmoid: "d *= y * (1.0 - y);",
       gelu: "d *= normalCdf(y) + y * 0.39894228040 * exp(-0.5 * y * y);",
     }[activation]

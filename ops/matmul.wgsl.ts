@@ -1,6 +1,6 @@
 /** Kernel text of the matrix product. Why it looks as it does: see ARCHITECTURE.md, "Matrix products". */
 import { kernelFamily, unroll } from "../core/mod.ts";
-import { NORMAL_CDF_WGSL } from "./elementwise.wgsl.ts";
+import { NORMAL_CDF, RECTIFY, SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 import type { MatmulTile } from "./matmul_tiles.ts";
 
 /** What is done to a finished element before it is stored. */
@@ -119,10 +119,7 @@ function tileText(structure: MatmulStructure): Tile {
 }
 
 /** WGSL functions of the epilogue and of its gradient. */
-export const EPILOGUE_FUNCTIONS: string = `
-alias V = vec4f;
-fn sigmoid4(x: V) -> V { return 1.0 / (1.0 + exp(-x)); }
-${NORMAL_CDF_WGSL}`;
+export const EPILOGUE_FUNCTIONS: string = valueTypes("vec4f") + SPECIAL_VALUES + RECTIFY + SIGMOID + NORMAL_CDF;
 
 /** Which matrix and which tile of it this workgroup has; neighbours share the rows of A. */
 const PLACE = `
@@ -190,10 +187,10 @@ function finish({ bias, activation, gate, residual, keepPre }: Epilogue, j: numb
   const lines = ["let at = u.cOffset + (batch * u.M + r) * u.N4 + n4;"];
   if (bias) lines.push(`v += bias${j};`);
   if (keepPre) lines.push("pre[at] = v;");
-  if (activation === "switched") lines.push("v = select(v, max(v, vec4f()), u.isRelu > 0u);");
-  if (activation === "sigmoid") lines.push("v = sigmoid4(v);");
+  if (activation === "switched") lines.push("v = select(v, rectify(v), u.isRelu > 0u);");
+  if (activation === "sigmoid") lines.push("v = sigmoid(v);");
   if (activation === "gelu") lines.push("v *= normalCdf(v);");
-  if (gate) lines.push("v *= sigmoid4(gate_at(at));");
+  if (gate) lines.push("v *= sigmoid(gate_at(at));");
   if (residual) lines.push("v += residual_at(at);");
   lines.push("c_put(at, v);");
   return lines.join(" ");

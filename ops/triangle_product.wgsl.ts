@@ -1,4 +1,5 @@
 import { kernelFamily, unroll } from "../core/mod.ts";
+import { SIGMOID, valueTypes } from "./_functions.wgsl.ts";
 
 /** Rows (and columns) of the output in a panel of a packed operand. */
 export const PANEL = 32;
@@ -39,7 +40,7 @@ fn ${name}_group(at: u32, c: u32) -> vec4f {
 const scalarStore = (name: string, at: string, c: string, channels: string, value: string) =>
   unroll(4, (i) => `if (${c} + ${i}u < ${channels}) { ${name}[${at} + ${i}u] = (${value})[${i}]; }`);
 
-const SIGMOID = "fn sigmoid(x: vec4f) -> vec4f { return 1.0 / (1.0 + exp(-x)); }";
+const FUNCTIONS = valueTypes("vec4f") + SIGMOID;
 
 /** What the gating kernels depend on. */
 export interface GateStructure {
@@ -125,7 +126,7 @@ export const packGatedKernel = kernelFamily(({ aligned, mask }: GateStructure) =
     b_out: "store vec4f",
   },
   uniforms: PACK_UNIFORMS,
-  declarations: SIGMOID + (aligned ? "" : scalarGroup("packed", "u.c")),
+  declarations: FUNCTIONS + (aligned ? "" : scalarGroup("packed", "u.c")),
   body: packing(
     `let keep = select(0.0, ${mask ? "mask[position]" : "1.0"}, used);
 ${gatedPair(aligned, "position", "g")}
@@ -144,7 +145,7 @@ export const gateKernel = kernelFamily(({ aligned, mask }: GateStructure) => ({
     b: aligned ? "store vec4f" : "write f32",
   },
   uniforms: { c: "u32", groups: "u32", size: "u32" },
-  declarations: SIGMOID + (aligned ? "" : scalarGroup("packed", "u.c")),
+  declarations: FUNCTIONS + (aligned ? "" : scalarGroup("packed", "u.c")),
   body: `
 if (index >= u.size) { return; }
 let position = index / u.groups;
@@ -179,7 +180,7 @@ ${scalarStore("d_packed", "at", "4u * g", "u.c", value)} }`;
       d_packed: aligned ? "write vec4f" : "write f32",
     },
     uniforms: { c: "u32", groups: "u32", size: "u32" },
-    declarations: SIGMOID +
+    declarations: FUNCTIONS +
       (aligned ? "" : ["packed", "da", "db"].map((name) => scalarGroup(name, "u.c")).join("\n")),
     body: `
 if (index >= u.size) { return; }

@@ -37,6 +37,8 @@ const UNARY: Record<string, Unary> = {
   log: { gpu: ops.log, f: Math.log, range: [0.1, 4] },
   sqrt: { gpu: ops.sqrt, f: Math.sqrt, range: [0.1, 4] },
   rsqrt: { gpu: ops.rsqrt, f: (x) => 1 / Math.sqrt(x), range: [0.1, 4] },
+  sin: { gpu: ops.sin, f: Math.sin, range: [-8, 8] },
+  cos: { gpu: ops.cos, f: Math.cos, range: [-8, 8] },
   square: { gpu: ops.square, f: (x) => x * x },
   abs: { gpu: ops.abs, f: Math.abs },
   negate: { gpu: ops.negate, f: (x) => -x },
@@ -109,6 +111,7 @@ const BINARY: Record<string, [(x: Tensor, y: Tensor) => Tensor, (x: number, y: n
   maximum: [ops.maximum, Math.max],
   minimum: [ops.minimum, Math.min],
   pow: [ops.pow, Math.pow],
+  atan2: [ops.atan2, Math.atan2],
 };
 
 const SHAPES: [number[], number[]][] = [
@@ -180,19 +183,170 @@ gpuTest("where() chooses by the mask, forward and gradient", async (device) => {
   }
 });
 
-gpuTest("pow() of negative numbers and zero", async (device) => {
-  const x = device.tensor([-2, -2, -2, 0, 0, -1.5, 5], [7]);
-  const y = device.tensor([2, 3, -1, 0, 2, 0.5, 0], [7]);
-  const out = await ops.pow(x, y).read();
-  assertClose(out.slice(0, 5), [4, -8, -0.5, 1, 0]);
-  assert.ok(Number.isNaN(out[5]));
-  assert.equal(out[6], 1);
-  const { pullLeaves } = pullback(device, (x: Tensor) => ops.pow(x, y), x);
-  const [dx] = pullLeaves([device.tensor([1, 1, 1, 1, 1, 1, 1], [7])]);
-  const slopes = await dx!.read();
-  assertClose(slopes.slice(0, 5), [-4, 12, -0.25, 0, 0]);
-  assert.equal(slopes[6], 0);
+const [N, I] = [NaN, Infinity];
+
+/** The special values of C99's pow (F.9.4.4), in which that of JavaScript differs: x, y, x to the power y. */
+const POWERS: readonly (readonly [number, number, number])[] = [
+  [0, -1, I],
+  [-0, -1, -I],
+  [0, -3, I],
+  [-0, -3, -I],
+  [0, -2, I],
+  [-0, -2, I],
+  [-0, -0.5, I],
+  [0, -I, I],
+  [-0, -I, I],
+  [0, 3, 0],
+  [-0, 3, -0],
+  [-0, 2, 0],
+  [-0, 0.5, 0],
+  [0, I, 0],
+  [-1, I, 1],
+  [-1, -I, 1],
+  [1, N, 1],
+  [1, I, 1],
+  [1, -7.5, 1],
+  [N, 0, 1],
+  [N, -0, 1],
+  [I, 0, 1],
+  [0, 0, 1],
+  [-2.5, 0, 1],
+  [-2, 0.5, N],
+  [-0.25, -1.5, N],
+  [0.5, -I, I],
+  [-0.5, -I, I],
+  [2, -I, 0],
+  [-2, -I, 0],
+  [0.5, I, 0],
+  [-0.5, I, 0],
+  [2, I, I],
+  [-2, I, I],
+  [-I, -3, -0],
+  [-I, -2, 0],
+  [-I, -0.5, 0],
+  [-I, 3, -I],
+  [-I, 2, I],
+  [-I, 0.5, I],
+  [I, -0.5, 0],
+  [I, 0.5, I],
+  [N, 2, N],
+  [2, N, N],
+  [-1, N, N],
+  [0, N, N],
+  [-2, 2, 4],
+  [-2, 3, -8],
+  [-2, -1, -0.5],
+];
+
+gpuTest("pow() has the special values of C99", async (device) => {
+  const [xs, ys, expected] = [0, 1, 2].map((i) => POWERS.map((row) => row[i]));
+  const shape = [POWERS.length];
+  const out = await ops.pow(device.tensor(xs, shape), device.tensor(ys, shape)).read();
+  for (const [i, value] of expected.entries()) {
+    if (value % 1 === 0 && Math.abs(value) > 1 || value === -0.5) {
+      assertClose([out[i]], [value], {}, `pow(${xs[i]}, ${ys[i]})`);
+    } else assert.ok(Object.is(out[i], value), `pow(${xs[i]}, ${ys[i]}) is ${out[i]}, expected ${value}`);
+  }
 });
+
+gpuTest("the gradients of pow() at negative numbers and zero are those of PyTorch", async (device) => {
+  const x = device.tensor([-2, -2, -2, 0, 0, 0, 5, 0, 0, -2], [10]);
+  const y = device.tensor([2, 3, -1, 0, 2, 1, 0, -1, 0.5, 2], [10]);
+  const { pullLeaves } = pullback(device, (inputs: { x: Tensor; y: Tensor }) => ops.pow(inputs.x, inputs.y), { x, y });
+  const [dx, dy] = pullLeaves([device.tensor(new Float32Array(10).fill(1), [10])]);
+  const [slopesX, slopesY] = [await dx!.read(), await dy!.read()];
+  assertClose(slopesX.slice(0, 7), [-4, 12, -0.25, 0, 0, 1, 0]);
+  assert.deepEqual([...slopesX.slice(7, 9)], [-I, I]);
+  assert.deepEqual([...slopesY.slice(3, 6)].map((v) => v + 0), [0, 0, 0]);
+  assertClose([slopesY[6]], [Math.log(5)]);
+  assert.equal(slopesY[7], -I);
+  assert.ok([0, 1, 2, 9].every((i) => Number.isNaN(slopesY[i])));
+});
+
+gpuTest("sin() and cos() are accurate, far from 0 too", async (device) => {
+  for (const name of ["sin", "cos"]) {
+    for (const [low, high] of [[-7, 7], [-10_000, 10_000], [-1e-3, 1e-3]]) {
+      const worst = await worstError(device, UNARY[name], low, high, 1);
+      assert.ok(worst <= 2e-7, `${name} on [${low}, ${high}]: error ${worst}`);
+    }
+  }
+});
+
+gpuTest(
+  "atan2() is accurate everywhere, zeros and infinities included; its gradient at the origin is 0",
+  async (device) => {
+    const n = 20_001;
+    const angles = Float64Array.from({ length: n }, (_, i) => (i / (n - 1) * 2 - 1) * Math.PI);
+    const size = (i: number) => 10 ** (i % 13 - 6);
+    const ys = Float32Array.from(angles, (a, i) => Math.sin(a) * size(i));
+    const xs = Float32Array.from(angles, (a, i) => Math.cos(a) * size(i));
+    const out = await ops.atan2(device.tensor(ys, [n]), device.tensor(xs, [n])).read();
+    assertClose(out, Array.from(ys, (y, i) => Math.atan2(y, xs[i])), { rtol: 0, atol: 4e-7 });
+    const special = [[0, 0], [-0, 0], [0, -0], [-0, -0], [1, 0], [-1, -0], [0, -2], [-0, -2], [0, 3], [I, 1], [-I, I]];
+    const more = [[I, -I], [2, I], [-2, -I], [N, 1], [1, N], [-I, -I], [1e30, 1e-30], [1e-30, -1e30]];
+    const all = [...special, ...more];
+    const y = device.tensor(all.map(([y]) => y), [all.length]), x = device.tensor(all.map(([, x]) => x), [all.length]);
+    for (const [i, value] of (await ops.atan2(y, x).read()).entries()) {
+      const expected = Math.atan2(all[i][0], all[i][1]);
+      const fits = Number.isNaN(expected) ? Number.isNaN(value) : Math.abs(value - expected) <= 4e-7;
+      assert.ok(
+        fits && Object.is(Math.sign(value), Math.sign(expected)),
+        `atan2(${all[i]}) is ${value}, not ${expected}`,
+      );
+    }
+    const zeros = { y: device.tensor([0], [1]), x: device.tensor([0], [1]) };
+    const { pullLeaves } = pullback(device, (inputs: { y: Tensor; x: Tensor }) => ops.atan2(inputs.y, inputs.x), zeros);
+    for (const grad of pullLeaves([device.tensor([1], [1])])) assert.equal(await grad!.item() + 0, 0);
+  },
+);
+
+gpuTest("comparisons are masks of 0 and 1, broadcast, 0 beside a NaN, and without gradient", async (device) => {
+  const x = device.tensor([1, 2, 3, N, -I, 0], [2, 3]), y = device.tensor([2, 2, 2], [3]);
+  const expected: Record<string, number[]> = {
+    greater: [0, 0, 1, 0, 0, 0],
+    greaterEqual: [0, 1, 1, 0, 0, 0],
+    less: [1, 0, 0, 0, 1, 1],
+    lessEqual: [1, 1, 0, 0, 1, 1],
+    equal: [0, 1, 0, 0, 0, 0],
+  };
+  for (const name of ["greater", "greaterEqual", "less", "lessEqual", "equal"] as const) {
+    assert.deepEqual([...await ops[name](x, y).read()], expected[name], name);
+    assert.deepEqual([...await ops[name](y, device.tensor([N], [1])).read()], [0, 0, 0], name);
+    const { pullLeaves } = pullback(device, (x: Tensor) => ops.multiply(ops[name](x, y), x), x);
+    const [dx] = pullLeaves([device.tensor([1, 1, 1, 1, 1, 1], [2, 3])]);
+    assert.deepEqual([...await dx!.read()], expected[name], name);
+  }
+});
+
+gpuTest(
+  "NaN goes through clamp, maximum and minimum; their gradients beside it are those of PyTorch",
+  async (device) => {
+    const xs = [N, 1, 2, N, 0, I, -I, N], ys = [0, N, 2, N, 3, 1, 1, I];
+    const x = device.tensor(xs, [8]), y = device.tensor(ys, [8]);
+    assert.deepEqual([...await ops.maximum(x, y).read()], xs.map((x, i) => Math.max(x, ys[i])));
+    assert.deepEqual([...await ops.minimum(x, y).read()], xs.map((x, i) => Math.min(x, ys[i])));
+    assert.deepEqual([...await ops.clamp(x, -1, 1).read()], xs.map((x) => Math.min(1, Math.max(-1, x))));
+    assert.deepEqual([...await ops.clamp(x, -I, I).read()], xs);
+    const ones = new Float32Array(8).fill(1);
+    const slopes = async (f: (inputs: { x: Tensor; y: Tensor }) => Tensor) => {
+      const found: number[][] = [];
+      for (const grad of pullback(device, f, { x, y }).pullLeaves([device.tensor(ones, [8])])) {
+        found.push(grad ? [...await grad.read()] : []);
+      }
+      return found;
+    };
+    assert.deepEqual(await slopes(({ x, y }) => ops.maximum(x, y)), [
+      [1, 1, 0.5, 1, 0, 1, 0, 1],
+      [1, 1, 0.5, 1, 1, 0, 1, 1],
+    ]);
+    assert.deepEqual(await slopes(({ x, y }) => ops.minimum(x, y)), [
+      [1, 1, 0.5, 1, 1, 0, 1, 1],
+      [1, 1, 0.5, 1, 0, 1, 0, 1],
+    ]);
+    assert.deepEqual((await slopes(({ x }) => ops.clamp(x, -1, 1)))[0], [0, 1, 0, 0, 1, 0, 0, 0]);
+    assert.deepEqual((await slopes(({ x }) => ops.relu(x)))[0], [1, 1, 1, 1, 0, 1, 0, 1]);
+  },
+);
 
 gpuTest("maximum() and minimum() share the gradient of equal numbers", async (device) => {
   for (const gpu of [ops.maximum, ops.minimum]) {
@@ -228,7 +382,7 @@ gpuTest("gradients are computed for the inputs that want one alone", (device) =>
 
 gpuTest("a NaN stays a NaN", async (device) => {
   const x = device.tensor([NaN], [1]);
-  for (const name of ["relu", "gelu", "sigmoid", "tanh", "silu", "softplus", "exp"]) {
+  for (const name of Object.keys(UNARY)) {
     const [value] = await UNARY[name].gpu(x).read();
     assert.ok(Number.isNaN(value), `${name}(NaN) is ${value}`);
   }
