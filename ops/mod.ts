@@ -2,6 +2,7 @@
 export * from "./attention.ts";
 export * from "./broadcast_to.ts";
 export * from "./concat.ts";
+export * from "./digitize.ts";
 export * from "./dropout.ts";
 export * from "./elementwise.ts";
 export * from "./frames.ts";
@@ -21,5 +22,7 @@ export { max, mean, type ReduceOptions, sum, sumTo } from "./reduce.ts";
 export * from "./reshape.ts";
 export * from "./slice.ts";
 export * from "./softmax.ts";
+export * from "./softmax_expectation.ts";
+export * from "./sparse_cross_entropy.ts";
 export * from "./triangle_product.ts";
 export * from "./tune.ts";

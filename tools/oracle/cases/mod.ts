@@ -1,4 +1,5 @@
 import type { Family } from "../family.ts";
+import { ALPHAFOLD_HEADS } from "./alphafold_heads.ts";
 import { CROSS_TRUNK } from "./distance_geometry.ts";
 import { CROSS_TRUNK_MDS } from "./distance_geometry_mds.ts";
 import { EVOFORMER } from "./evoformer.ts";
@@ -22,6 +23,7 @@ export const FAMILIES: readonly Family[] = [
   ...CROSS_TRUNK_MDS,
   ...EVOFORMER,
   ...EVOFORMER_PRIMITIVES,
+  ...ALPHAFOLD_HEADS,
   ...NNX_EVOFORMER,
   NNX_EVOFORMER_TRAINING,
   ...OPENFOLD_DATA,
