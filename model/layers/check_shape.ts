@@ -1,14 +1,21 @@
 import type { Tensor } from "../../core/mod.ts";
 
 /**
- * Refuses a tensor of another shape, without elements, or of whole numbers.
+ * Refuses a tensor of another shape, without elements, or of another kind of numbers.
  *
  * @param of What it is given to.
  * @param name What it is called there.
  * @param expected Sizes of the axes; a name stands for an axis of any size, the same name for the same size.
+ * @param kind Whole numbers, or floats of either width. @default "f32"
  * @throws {TypeError} If the shape does not match: which tensor, which axis, given and expected.
  */
-export function checkShape(of: string, name: string, tensor: Tensor, expected: readonly (number | string)[]): void {
+export function checkShape(
+  of: string,
+  name: string,
+  tensor: Tensor,
+  expected: readonly (number | string)[],
+  kind: "f32" | "i32" = "f32",
+): void {
   const { shape, dtype } = tensor;
   const sizes = new Map<string, number>();
   const wrong = expected.findIndex((size, axis) => {
@@ -23,8 +30,8 @@ export function checkShape(of: string, name: string, tensor: Tensor, expected: r
     ? `axis ${wrong} is ${shape[wrong]} instead of ${sizes.get(`${expected[wrong]}`) ?? expected[wrong]}`
     : empty >= 0
     ? `axis ${empty} is 0, expected at least 1`
-    : dtype !== "f32" && dtype !== "f16"
-    ? `its numbers are ${dtype} instead of f32`
+    : dtype !== kind && !(kind === "f32" && dtype === "f16")
+    ? `its numbers are ${dtype} instead of ${kind}`
     : undefined;
   if (!problem) return;
   throw new TypeError(

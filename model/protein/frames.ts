@@ -70,6 +70,30 @@ export function withSigns(frame: Float64Array, signs: readonly [number, number, 
   return frame.map((x, index) => index < 9 ? x * signs[index % 3] : x);
 }
 
+/**
+ * The quaternion (w, x, y, z) of a rotation, with w >= 0: by its largest component, so that no digits are lost.
+ *
+ * Source: Shepperd (1978), "Quaternion from rotation matrix".
+ *
+ * @param rotation 9 numbers, row by row.
+ */
+export function quaternionFromRotation(rotation: ArrayLike<number>): [w: number, x: number, y: number, z: number] {
+  const r = (row: number, column: number) => rotation[3 * row + column];
+  const [a, b, c] = [r(0, 0), r(1, 1), r(2, 2)];
+  // Row k: the quaternion times four times its component k.
+  const rows = [
+    [1 + a + b + c, r(2, 1) - r(1, 2), r(0, 2) - r(2, 0), r(1, 0) - r(0, 1)],
+    [r(2, 1) - r(1, 2), 1 + a - b - c, r(0, 1) + r(1, 0), r(0, 2) + r(2, 0)],
+    [r(0, 2) - r(2, 0), r(0, 1) + r(1, 0), 1 - a + b - c, r(1, 2) + r(2, 1)],
+    [r(1, 0) - r(0, 1), r(0, 2) + r(2, 0), r(1, 2) + r(2, 1), 1 - a - b + c],
+  ];
+  const largest = rows.reduce((best, row, k) => (row[k] > rows[best][best] ? k : best), 0);
+  const row = rows[largest];
+  const length = Math.hypot(...row) * (row[0] < 0 ? -1 : 1);
+  const [w, x, y, z] = row.map((value) => value / length);
+  return [w, x, y, z];
+}
+
 /** Writes a frame as a homogeneous 4 × 4 matrix. */
 export function writeMatrix(frame: ArrayLike<number>, matrices: Float32Array, at: number): void {
   for (let row = 0; row < 3; row++) {

@@ -3,6 +3,7 @@ import { loadParams, type ParamShapes, shapesByPath } from "../../../model/layer
 import type { Family } from "../family.ts";
 import type { Golden } from "../golden.ts";
 import { checkParameterNames, differentiate, parameter } from "./_differentiate.ts";
+import { compareSummaries } from "./evoformer_summaries.ts";
 
 /** Tensors by golden name. */
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -47,7 +48,10 @@ export function moduleFamily<P>(part: ModuleCase<P>): Family {
         (primals) => part.run(primals.params as P, primals.inputs, fixed, golden),
       );
     },
-    ...(special && { special }),
+    special: (golden, results) => [
+      ...compareSummaries(golden.gradientSummaries, results, golden.largestGradient),
+      ...(special?.(golden, results) ?? []),
+    ],
   };
 }
 

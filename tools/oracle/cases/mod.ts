@@ -1,5 +1,6 @@
 import type { Family } from "../family.ts";
 import { ALPHAFOLD_HEADS } from "./alphafold_heads.ts";
+import { ALPHAFOLD_STRUCTURE } from "./alphafold_structure.ts";
 import { CROSS_TRUNK } from "./distance_geometry.ts";
 import { CROSS_TRUNK_MDS } from "./distance_geometry_mds.ts";
 import { EVOFORMER } from "./evoformer.ts";
@@ -24,6 +25,7 @@ export const FAMILIES: readonly Family[] = [
   ...EVOFORMER,
   ...EVOFORMER_PRIMITIVES,
   ...ALPHAFOLD_HEADS,
+  ...ALPHAFOLD_STRUCTURE,
   ...NNX_EVOFORMER,
   NNX_EVOFORMER_TRAINING,
   ...OPENFOLD_DATA,
