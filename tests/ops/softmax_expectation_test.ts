@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Device, pullback, type Tensor } from "../../core/mod.ts";
 import { softmaxExpectation } from "../../ops/mod.ts";
 import { checkOp, FAMILIES, gpuTest, ofFamily, randomArray, reference } from "../_gpu.ts";
 
@@ -34,6 +35,20 @@ for (
     );
   }
 }
+
+gpuTest("softmaxExpectation() goes through windows of rows to the same bits, groups too", async (device) => {
+  const run = async (own: Device) => {
+    using scope = own.scope("test");
+    void scope;
+    const logits = own.tensor(randomArray(90 * 12, 1), [3, 30, 12]);
+    const values = own.tensor(randomArray(36, 2), [3, 12]);
+    const back = pullback(own, (x: Tensor) => softmaxExpectation(x, values), logits);
+    const [grad] = back.pullLeaves([own.tensor(randomArray(90, 3), [3, 30])]);
+    return [await back.output.read(), await grad!.read()];
+  };
+  const whole = await run(device);
+  assert.deepEqual(await run(new Device(device.gpu, { ...device.traits, maxBindingBytes: 2048 })), whole);
+});
 
 gpuTest("softmaxExpectation() refuses what does not fit", (device) => {
   const values = device.zeros([2, 4]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { sizeOf } from "../../core/mod.ts";
+import { Device, pullback, sizeOf, type Tensor } from "../../core/mod.ts";
 import { sparseCrossEntropy } from "../../ops/mod.ts";
 import { checkOp, FAMILIES, gpuTest, ofFamily, randomArray, reference } from "../_gpu.ts";
 
@@ -41,6 +41,20 @@ gpuTest("sparseCrossEntropy() of 70,001 rows counts them all", async (device) =>
     return !(Math.abs(value - expected) <= 1e-6 + 1e-6 * expected);
   });
   assert.equal(wrong, -1);
+});
+
+gpuTest("sparseCrossEntropy() goes through windows of rows to the same bits", async (device) => {
+  const run = async (own: Device) => {
+    using scope = own.scope("test");
+    void scope;
+    const logits = own.tensor(randomArray(90 * 12, 1), [90, 12]);
+    const classes = own.tensor(Int32Array.from({ length: 90 }, (_, i) => (5 * i) % 12), [90], "i32");
+    const back = pullback(own, (x: Tensor) => sparseCrossEntropy(x, classes), logits);
+    const [grad] = back.pullLeaves([own.tensor(randomArray(90, 3), [90])]);
+    return [await back.output.read(), await grad!.read()];
+  };
+  const whole = await run(device);
+  assert.deepEqual(await run(new Device(device.gpu, { ...device.traits, maxBindingBytes: 2048 })), whole);
 });
 
 gpuTest("sparseCrossEntropy() refuses what does not fit", (device) => {
