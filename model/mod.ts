@@ -4,6 +4,7 @@
  * @module
  */
 export * from "./alphafold/heads/mod.ts";
+export * from "./alphafold/losses/mod.ts";
 export * from "./alphafold/structure/mod.ts";
 export * from "./distance_geometry/mod.ts";
 export * from "./evoformer/mod.ts";

@@ -15,7 +15,9 @@ import {
   type FrameKernelStructure,
   type FrameOpSource,
 } from "./frames.wgsl.ts";
+import { concat } from "./concat.ts";
 import { sumToShape } from "./_reduce.ts";
+import { slice } from "./slice.ts";
 import { broadcastStrides, mergeAxes, numbered } from "./_strides.ts";
 
 type Items = Readonly<Record<string, FrameItem>>;
@@ -249,4 +251,35 @@ export function updateQuaternions(quaternions: Tensor, updates: Tensor): Tensor 
  */
 export function updateTranslations(translations: Tensor, quaternions: Tensor, updates: Tensor): Tensor {
   return ops.updateTranslations({ translations, quaternions, updates });
+}
+
+/** Frames `[…, 3, 4]` of homogeneous matrices `[…, 4, 4]`, whose last rows are not read. */
+export function framesFromMatrices(matrices: Tensor): Tensor {
+  const { shape } = matrices;
+  if (shape.length < 2 || shape.at(-1) !== 4 || shape.at(-2) !== 4) {
+    throw new TypeError(`framesFromMatrices: matrices must be […, 4, 4], they are [${shape.join(", ")}]`);
+  }
+  return slice(matrices, shape.map(() => 0), shape.with(-2, 3));
+}
+
+/** Homogeneous matrices `[…, 4, 4]` of frames `[…, 3, 4]`. */
+export function matricesFromFrames(frames: Tensor): Tensor {
+  requireItem("matricesFromFrames", "frames", frames, "frame");
+  const lead = leading(frames.shape, "frame");
+  const { device } = frames;
+  using scope = device.scope("matricesFromFrames");
+  const last = Float32Array.from({ length: 4 * sizeOf(lead) }, (_, i) => (i % 4 === 3 ? 1 : 0));
+  return scope.keep(concat([frames, device.tensor(last, [...lead, 1, 4])], -2));
+}
+
+/** Frames `[…, 3, 4]` of a quaternion (w, x, y, z) and a translation each, `[…, 7]`; see {@linkcode framesFromQuaternions}. */
+export function framesFromSeven(seven: Tensor): Tensor {
+  const { shape, device } = seven;
+  if (!shape.length || shape.at(-1) !== 7) {
+    throw new TypeError(`framesFromSeven: its tensor must be […, 7], it is [${shape.join(", ")}]`);
+  }
+  using scope = device.scope("framesFromSeven");
+  const begin = shape.map(() => 0);
+  const quaternions = slice(seven, begin, shape.with(-1, 4));
+  return scope.keep(framesFromQuaternions(quaternions, slice(seven, begin.with(-1, 4), shape)));
 }

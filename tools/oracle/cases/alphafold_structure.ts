@@ -27,10 +27,12 @@ import {
   applyFrames,
   composeFrames,
   concat,
+  framesFromMatrices,
   framesFromQuaternions,
   framesFromThreePoints,
   invertApplyFrames,
   invertFrames,
+  matricesFromFrames,
   multiplyQuaternions,
   normalizeQuaternions,
   pad,
@@ -40,7 +42,7 @@ import {
 } from "../../../ops/mod.ts";
 import type { Family } from "../family.ts";
 import type { Golden } from "../golden.ts";
-import { framesOf, framesOfMatrices, matricesOf, rotationsOf, stack } from "./_frames.ts";
+import { framesOf, rotationsOf, stack } from "./_frames.ts";
 import { moduleFamily, type Tensors } from "./_module.ts";
 
 const RIGID = /^openfold\/utils\/rigid_utils\.py/;
@@ -97,8 +99,8 @@ const RIGIDS: readonly Family[] = [
     return {
       apply: applyFrames(perPoint, pts),
       invert_apply: invertApplyFrames(perPoint, pts),
-      invert_4x4: matricesOf(invertFrames(a)),
-      compose_4x4: matricesOf(composeFrames(a, b)),
+      invert_4x4: matricesFromFrames(invertFrames(a)),
+      compose_4x4: matricesFromFrames(composeFrames(a, b)),
     };
   }),
   rigid("quat_to_rot", ["quat"], ({ quat }) => ({ rot: rotationsOf(framesFromQuaternions(quat, origins(quat))) })),
@@ -121,12 +123,12 @@ const RIGIDS: readonly Family[] = [
     };
   }),
   rigid("from_3_points", ["p_neg_x", "origin", "p_xy"], ({ p_neg_x, origin, p_xy }, golden) => ({
-    rigid_4x4: matricesOf(
+    rigid_4x4: matricesFromFrames(
       framesFromThreePoints(p_xy, origin, p_neg_x, { xAxis: "away", eps: golden.number("eps") }),
     ),
   })),
   rigid("make_transform_from_reference", ["n", "ca", "c"], ({ n, ca, c }, golden) => ({
-    rigid_4x4: matricesOf(framesFromThreePoints(n, ca, c, { eps: golden.number("eps") })),
+    rigid_4x4: matricesFromFrames(framesFromThreePoints(n, ca, c, { eps: golden.number("eps") })),
   })),
   {
     prefix: "rot_to_quat",
@@ -155,7 +157,7 @@ export const ALPHAFOLD_STRUCTURE: readonly Family[] = [
     inputs: ["bb_rot", "bb_trans", "angles"],
     constants: { aatype: "i32" },
     run: (_, { bb_rot, bb_trans, angles }, { aatype }) => ({
-      frames_4x4: matricesOf(
+      frames_4x4: matricesFromFrames(
         torsionAnglesToFrames(framesOf(bb_rot, bb_trans), angles, aatype, residueTables(aatype.device)),
       ),
     }),
@@ -166,7 +168,7 @@ export const ALPHAFOLD_STRUCTURE: readonly Family[] = [
     inputs: ["frames_4x4"],
     constants: { aatype: "i32" },
     run: (_, { frames_4x4 }, { aatype }) => ({
-      atom14_positions: framesToAtom14(framesOfMatrices(frames_4x4), aatype, residueTables(aatype.device)),
+      atom14_positions: framesToAtom14(framesFromMatrices(frames_4x4), aatype, residueTables(aatype.device)),
     }),
   }),
   moduleFamily({
@@ -230,7 +232,7 @@ export const ALPHAFOLD_STRUCTURE: readonly Family[] = [
       if (golden.has("out/positions_last")) return { positions_last: all.last.positions };
       return {
         frames: stack(trajectory.map(({ frames }) => frames)),
-        sidechain_frames: stack(trajectory.map(({ sidechainFrames }) => matricesOf(sidechainFrames))),
+        sidechain_frames: stack(trajectory.map(({ sidechainFrames }) => matricesFromFrames(sidechainFrames))),
         unnormalized_angles: stack(trajectory.map(({ unnormalizedAngles }) => unnormalizedAngles)),
         angles: stack(trajectory.map(({ angles }) => angles)),
         positions: stack(trajectory.map(({ positions }) => positions)),

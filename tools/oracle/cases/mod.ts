@@ -1,5 +1,6 @@
 import type { Family } from "../family.ts";
 import { ALPHAFOLD_HEADS } from "./alphafold_heads.ts";
+import { ALPHAFOLD_LOSSES } from "./alphafold_losses.ts";
 import { ALPHAFOLD_STRUCTURE } from "./alphafold_structure.ts";
 import { CROSS_TRUNK } from "./distance_geometry.ts";
 import { CROSS_TRUNK_MDS } from "./distance_geometry_mds.ts";
@@ -25,6 +26,7 @@ export const FAMILIES: readonly Family[] = [
   ...EVOFORMER,
   ...EVOFORMER_PRIMITIVES,
   ...ALPHAFOLD_HEADS,
+  ...ALPHAFOLD_LOSSES,
   ...ALPHAFOLD_STRUCTURE,
   ...NNX_EVOFORMER,
   NNX_EVOFORMER_TRAINING,

@@ -1,0 +1,70 @@
+import { DISTOGRAM_RANGE } from "../heads/distogram_head.ts";
+import { MAX_ALIGNED_ERROR_BIN } from "../heads/tm_head.ts";
+import type { DistogramLossOptions } from "./distogram_loss.ts";
+import type { ResolvedLossOptions } from "./experimentally_resolved_loss.ts";
+import type { FapeOptions } from "./fape.ts";
+import type { LddtLossOptions } from "./lddt_loss.ts";
+import { RESOLUTION_RANGE } from "./resolution_gate.ts";
+import type { SupervisedChiOptions } from "./supervised_chi_loss.ts";
+import type { TmLossOptions } from "./tm_loss.ts";
+import type { ViolationLossOptions, ViolationOptions } from "./violations/structural_violations.ts";
+
+/** How much a term of the loss counts; 0 leaves it out. */
+interface Weighted {
+  readonly weight: number;
+}
+
+/** Weights and choices of the loss. */
+export interface AlphaFoldLossConfig {
+  /** Frame-aligned point errors, their parts weighed by themselves. */
+  readonly fape: Weighted & FapeOptions & { readonly backboneWeight: number; readonly sidechainWeight: number };
+  readonly supervisedChi: Weighted & SupervisedChiOptions;
+  readonly distogram: Weighted & DistogramLossOptions;
+  readonly maskedMsa: Weighted & { readonly eps: number };
+  readonly plddt: Weighted & LddtLossOptions;
+  readonly experimentallyResolved: Weighted & ResolvedLossOptions;
+  readonly violation: Weighted & ViolationOptions & ViolationLossOptions;
+  readonly tm: Weighted & TmLossOptions;
+}
+
+const resolutionRange = RESOLUTION_RANGE;
+const eps = 1e-8;
+
+const INITIAL: AlphaFoldLossConfig = {
+  fape: { weight: 1, backboneWeight: 0.5, sidechainWeight: 0.5, clampDistance: 10, lengthScale: 10, eps: 1e-4 },
+  supervisedChi: { weight: 1, chiWeight: 0.5, angleNormWeight: 0.01, eps },
+  distogram: { weight: 0.3, range: DISTOGRAM_RANGE, eps },
+  maskedMsa: { weight: 2, eps },
+  plddt: { weight: 0.01, cutoff: 15, resolutionRange, eps },
+  experimentallyResolved: { weight: 0, resolutionRange, eps },
+  violation: {
+    weight: 0,
+    toleranceFactor: 12,
+    overlapTolerance: 1.5,
+    averageClashes: false,
+    angleDeviation: "bond",
+    eps,
+  },
+  tm: { weight: 0, maxBin: MAX_ALIGNED_ERROR_BIN, resolutionRange, eps },
+};
+
+/**
+ * The loss of a stage of training: fine-tuning adds violations and what the experiment shows; models with pTM add aligned
+ * errors.
+ *
+ * Source: Jumper et al. (2021), Suppl. 1.9, equation 7, and 1.9.7.
+ *
+ * @param options `tm`: whether the model has the head for aligned errors (@default false).
+ */
+export function alphafoldLossConfig(
+  stage: "initial" | "finetuning",
+  { tm = false }: { readonly tm?: boolean } = {},
+): AlphaFoldLossConfig {
+  const config = tm ? { ...INITIAL, tm: { ...INITIAL.tm, weight: 0.1 } } : INITIAL;
+  if (stage === "initial") return config;
+  return {
+    ...config,
+    experimentallyResolved: { ...config.experimentallyResolved, weight: 0.01 },
+    violation: { ...config.violation, weight: 1 },
+  };
+}
