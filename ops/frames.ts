@@ -87,10 +87,9 @@ function frameOp(
   });
   const batchOf = (shapes: Readonly<Record<string, Shape>>) =>
     Object.entries(inputs).map(([arg, item]) => leading(shapes[arg], item)).reduce(broadcastShapes);
-  const needed = new Set(backward.flatMap(({ args }) => args));
   const op = defineOp<Record<string, Tensor>, string, Record<never, never>, Parameters>({
     name,
-    needs: Object.keys(inputs).filter((input) => needed.has(input)),
+    needs: Object.fromEntries(backward.map(({ input, args }) => [input, args])),
     forward(tensors, values) {
       const shapes = Object.fromEntries(Object.entries(tensors).map(([arg, { shape }]) => [arg, shape]));
       return { out: run(tensors, batchOf(shapes), values) };

@@ -4,7 +4,7 @@ import { expectationKernel, expectationVjpKernel } from "./softmax_expectation.w
 
 const op = defineOp<{ logits: Tensor; values: Tensor }, "logits" | "values">({
   name: "softmaxExpectation",
-  needs: ["logits", "values"],
+  needs: { logits: ["logits", "values"] },
   forward({ logits, values }, _, { device }) {
     const out = device.empty(logits.shape.slice(0, -1));
     inWindows(device, out.size, { reads: { x: logits }, writes: { out } }, ({ x, out }, rows, first) => {
@@ -16,7 +16,8 @@ const op = defineOp<{ logits: Tensor; values: Tensor }, "logits" | "values">({
     });
     return { out };
   },
-  vjp({ device, inputs: { logits, values } }, dOut) {
+  vjp({ device, inputs: { logits, values }, wanted }, dOut) {
+    if (!wanted.logits) return {};
     const dLogits = device.empty(logits.shape);
     inWindows(device, dOut.size, { reads: { x: logits, d: dOut }, writes: { dx: dLogits } }, (windows, rows, first) => {
       device.run(expectationVjpKernel(structureOf(device, logits)), {

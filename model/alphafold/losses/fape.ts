@@ -77,23 +77,27 @@ function chunked(
   return chunks === 1 ? partial : sum(partial, { axes: [1] });
 }
 
+const ALL = [
+  ...["frames", "points", "trueFrames", "truePoints", "frameMask", "pointMask", "pairMask", "clamped"] as const,
+];
+
 const op = defineOp<Inputs, keyof Inputs, Record<never, never>, Attributes>({
   name: "fape",
-  needs: ["frames", "points", "trueFrames", "truePoints", "frameMask", "pointMask", "pairMask", "clamped"],
+  needs: { frames: ALL, points: ALL },
   forward(inputs, attributes, { device }) {
     const [rows, frameCount] = inputs.frames.shape;
     const sums = chunked(fapeKernel, inputs, attributes, "frames", 1, 46);
     return { out: sum(device.view(sums, [rows, frameCount]), { axes: [1] }) };
   },
-  vjp({ device, inputs, attributes, wanted }, d) {
-    const { frames, points } = inputs;
+  vjp({ device, inputs, shapes, attributes, wanted }, d) {
+    const { frames, points } = shapes;
     const back = { ...inputs, d };
     return {
       frames: wanted.frames
-        ? device.view(chunked(fapeFramesKernel, back, attributes, "frames", 12, 76), frames.shape)
+        ? device.view(chunked(fapeFramesKernel, back, attributes, "frames", 12, 76), frames)
         : undefined,
       points: wanted.points
-        ? device.view(chunked(fapePointsKernel, back, attributes, "points", 3, 64), points.shape)
+        ? device.view(chunked(fapePointsKernel, back, attributes, "points", 3, 64), points)
         : undefined,
     };
   },

@@ -15,6 +15,8 @@ type Inputs = {
   readonly mask: Tensor | undefined;
 };
 
+const POINTS = ["qPoints", "kPoints", "weights"] as const;
+
 const op = defineOp<
   Inputs,
   "q" | "k" | "qPoints" | "kPoints" | "weights",
@@ -22,7 +24,7 @@ const op = defineOp<
   { readonly scale: number }
 >({
   name: "pointLogits",
-  needs: ["q", "k", "qPoints", "kPoints", "weights"],
+  needs: { q: ["k"], k: ["q"], qPoints: POINTS, kPoints: POINTS, weights: POINTS },
   forward({ q, k, qPoints, kPoints, weights, bias, mask }, { scale }, { device }) {
     const [batch, heads, n, channels] = q.shape;
     const coordinates = qPoints.shape[3];
@@ -49,8 +51,8 @@ const op = defineOp<
     );
     return { out: logits };
   },
-  vjp({ device, inputs: { q, k, qPoints, kPoints, weights }, attributes: { scale }, wanted }, d) {
-    const [batch, heads, n, coordinates] = qPoints.shape;
+  vjp({ device, inputs: { q, k, qPoints, kPoints, weights }, shapes, attributes: { scale }, wanted }, d) {
+    const [batch, heads, n, coordinates] = shapes.qPoints;
     const pointVectors = coordinates % 4 === 0;
     const parts = pointVectors ? coordinates / 4 : coordinates;
     /** Gradient of the points, and for queries what that of the weights is made of. */

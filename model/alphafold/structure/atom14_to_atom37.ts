@@ -8,7 +8,7 @@ type Inputs = { readonly narrow: Tensor; readonly slot: Tensor; readonly exists:
 
 const op = defineOp<Inputs, "slot" | "exists">({
   name: "atom14ToAtom37",
-  needs: ["slot", "exists"],
+  needs: { narrow: ["slot", "exists"] },
   forward({ narrow, slot, exists }, _, { device }) {
     const positions = device.empty([...slot.shape, 3]);
     device.run(atom37Kernel, {
@@ -19,7 +19,8 @@ const op = defineOp<Inputs, "slot" | "exists">({
     });
     return { out: positions };
   },
-  vjp({ device, inputs, shapes }, d) {
+  vjp({ device, inputs, shapes, wanted }, d) {
+    if (!wanted.narrow) return {};
     const dNarrow = device.empty(shapes.narrow);
     const n = dNarrow.size / 3;
     device.run(atom37VjpKernel, {

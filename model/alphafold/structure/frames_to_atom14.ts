@@ -13,7 +13,7 @@ type Inputs = {
 
 const op = defineOp<Inputs, "aatype" | "groupOf" | "atoms">({
   name: "framesToAtom14",
-  needs: ["aatype", "groupOf", "atoms"],
+  needs: { frames: ["aatype", "groupOf", "atoms"] },
   forward({ frames, ...inputs }, _, { device }) {
     const positions = device.empty([...inputs.aatype.shape, ATOM14_SLOTS, 3]);
     const n = positions.size / 3;
@@ -25,7 +25,8 @@ const op = defineOp<Inputs, "aatype" | "groupOf" | "atoms">({
     });
     return { out: positions };
   },
-  vjp({ device, inputs, shapes }, d) {
+  vjp({ device, inputs, shapes, wanted }, d) {
+    if (!wanted.frames) return {};
     const dFrames = device.empty(shapes.frames);
     const n = dFrames.size / 12;
     device.run(atom14VjpKernel, {

@@ -15,9 +15,11 @@ type Inputs = {
 /** Operations of a residue: 17 compositions of 63. */
 const OPERATIONS = 1071;
 
+const ALL = ["backbone", "angles", "aatype", "table"] as const;
+
 const op = defineOp<Inputs, keyof Inputs>({
   name: "torsionAnglesToFrames",
-  needs: ["backbone", "angles", "aatype", "table"],
+  needs: { backbone: ALL, angles: ALL },
   forward({ backbone, ...inputs }, _, { device }) {
     const frames = device.empty([...inputs.aatype.shape, RIGID_GROUPS, 3, 4]);
     const n = inputs.aatype.size;
@@ -29,7 +31,8 @@ const op = defineOp<Inputs, keyof Inputs>({
     });
     return { out: frames };
   },
-  vjp({ device, inputs }, d) {
+  vjp({ device, inputs, wanted }, d) {
+    if (!wanted.backbone && !wanted.angles) return {};
     const dBackbone = device.empty(inputs.backbone.shape);
     const dAngles = device.empty(inputs.angles.shape);
     const n = inputs.aatype.size;

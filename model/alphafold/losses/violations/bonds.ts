@@ -67,7 +67,7 @@ const OPERATIONS = 90;
 
 const op = defineOp<Inputs, "positions" | "aatype", Record<never, never>, Attributes>({
   name: "bondTerms",
-  needs: ["positions", "aatype"],
+  needs: { positions: ["positions", "aatype"] },
   forward({ asymId, ...inputs }, attributes, { device }) {
     const { aatype } = inputs;
     const n = aatype.size, residues = aatype.shape[1];
@@ -80,7 +80,8 @@ const op = defineOp<Inputs, "positions" | "aatype", Record<never, never>, Attrib
     });
     return { out: terms };
   },
-  vjp({ device, inputs, attributes }, d) {
+  vjp({ device, inputs, attributes, wanted }, d) {
+    if (!wanted.positions) return {};
     const { positions, aatype } = inputs;
     const dPositions = device.zeros(positions.shape);
     const n = aatype.size, residues = aatype.shape[1];

@@ -68,7 +68,7 @@ function plan(device: Device, { positions, radii, exists, residueIndex, asymId }
 
 const op = defineOp<Inputs, keyof Inputs, Record<never, never>, Attributes>({
   name: "clashes",
-  needs: ["positions", "radii", "exists", "residueIndex", "asymId"],
+  needs: { positions: ["positions", "radii", "exists", "residueIndex", "asymId"] },
   forward(inputs, attributes, { device }) {
     const { chunks, atoms, pairs, ...dispatch } = plan(device, inputs, attributes);
     const partial = device.empty([chunks, 3, atoms]);
@@ -79,7 +79,8 @@ const op = defineOp<Inputs, keyof Inputs, Record<never, never>, Attributes>({
     });
     return { out: device.view(sum(partial, { axes: [0] }), [3, ...inputs.exists.shape]) };
   },
-  vjp({ device, inputs, attributes }, d) {
+  vjp({ device, inputs, attributes, wanted }, d) {
+    if (!wanted.positions) return {};
     const { chunks, atoms, pairs, ...dispatch } = plan(device, inputs, attributes);
     const partial = device.empty([chunks, atoms, 3]);
     device.run(clashesVjpKernel, {

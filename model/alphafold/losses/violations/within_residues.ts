@@ -26,7 +26,7 @@ type Inputs = {
 
 const op = defineOp<Inputs, keyof Inputs, Record<never, never>, { readonly tighten: number }>({
   name: "withinResidues",
-  needs: ["positions", "exists", "lower", "upper"],
+  needs: { positions: ["positions", "exists", "lower", "upper"] },
   forward(inputs, { tighten }, { device }) {
     const n = inputs.exists.size;
     const counts = device.empty([2, ...inputs.exists.shape]);
@@ -38,7 +38,8 @@ const op = defineOp<Inputs, keyof Inputs, Record<never, never>, { readonly tight
     });
     return { out: counts };
   },
-  vjp({ device, inputs, attributes: { tighten } }, d) {
+  vjp({ device, inputs, attributes: { tighten }, wanted }, d) {
+    if (!wanted.positions) return {};
     const n = inputs.exists.size;
     const dPositions = device.empty(inputs.positions.shape);
     device.run(withinResiduesVjpKernel, {
