@@ -109,10 +109,10 @@ ${
       "let slope = counts * slopeOf(pair, share); sum += outer(x - frame[3], slope, vec3f()); sum[3] += slope;",
     )
   }
+    sum[3] = -turned(frame, sum[3]);
+    sum = sum * (own * d[row]);
   }
-  let size = own * d[row];
-  sum[3] = -turned(frame, sum[3]);
-  ${FRAME_ITEMS.frame.store("partial", "3u * index", "sum * size")}
+  ${FRAME_ITEMS.frame.store("partial", "3u * index", "sum")}
 }`,
 }));
 

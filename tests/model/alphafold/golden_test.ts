@@ -12,8 +12,12 @@ const FIXTURES = fileURLToPath(new URL("../../fixtures/openfold", import.meta.ur
 const SHARED = fileURLToPath(new URL("../../../../shared/oracle/openfold", import.meta.url));
 
 const NAMES = [
+  "between_residue_bond_loss",
+  "fape_backbone",
+  "find_structural_violations",
   "invariant_point_attention",
   "structure_module",
+  "supervised_chi_loss",
 ];
 
 for (const name of NAMES) {
@@ -27,7 +31,7 @@ async function present(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-for (const group of ["structure", "heads"]) {
+for (const group of ["structure", "heads", "losses"]) {
   gpuTest(`all golden cases of ${group} that lie beside the repository are passed`, async (device) => {
     const folder = `${SHARED}/${group}`;
     if (!await present(folder)) return console.log(`skipped: there is no ${folder}`);
