@@ -40,6 +40,18 @@ export function evoformerFlops(s: number, n: number): number {
     2 * triangleMultiplicationFlops(n) + 2 * triangleAttentionFlops(n) + pairTransitionFlops(n);
 }
 
+/** All iterations of AlphaFold 2's structure module for n residues, the heads' biases counted once. */
+export function structureModuleFlops(n: number): number {
+  const c = 384, heads = 12, channels = 16, points = 4, valuePoints = 8, hidden = 128;
+  const each = (from: number, to: number) => 2 * n * from * to;
+  const projected = heads * (3 * channels + 3 * (2 * points + valuePoints));
+  const attended = heads * n * n * (2 * channels + 6 * points + 2 * channels + 6 * valuePoints + 2 * CHANNELS);
+  const out = heads * (channels + 4 * valuePoints + CHANNELS);
+  const angles = 2 * each(c, hidden) + 4 * each(hidden, hidden) + each(hidden, 14);
+  const iteration = each(c, projected) + attended + each(out, c) + 3 * each(c, c) + each(c, 6) + angles;
+  return each(c, c) + pair(n, CHANNELS, heads) + 8 * iteration;
+}
+
 function pairTransitionFlops(n: number): number {
   return 2 * pair(n, CHANNELS, WIDER * CHANNELS);
 }

@@ -1,6 +1,6 @@
 import { defineOp, elementGrid, inWindows, type Tensor } from "../../../core/mod.ts";
 import { matmul, multiplyScalar, reshape, sum } from "../../../ops/mod.ts";
-import { pointGradientKernel, pointLogitsKernel, QUERIES } from "./_point_logits.wgsl.ts";
+import { pointGradientKernel, pointLogitsKernel, TILE } from "./_point_logits.wgsl.ts";
 
 /** What stands for minus infinity in the logits of masked pairs: small enough to leave their logits some digits. */
 const MASKED = 1e5;
@@ -28,15 +28,20 @@ const op = defineOp<
   forward({ q, k, qPoints, kPoints, weights, bias, mask }, { scale }, { device }) {
     const [batch, heads, n, channels] = q.shape;
     const coordinates = qPoints.shape[3];
-    const structure = { channelVectors: channels % 4 === 0, pointVectors: coordinates % 4 === 0, masked: !!mask };
+    const structure = {
+      channelVectors: channels % 4 === 0,
+      pointVectors: coordinates % 4 === 0,
+      masked: !!mask,
+      rowVectors: n % 4 === 0,
+    };
     const logits = device.empty([batch, heads, n, n]);
-    const blocks = Math.ceil(n / QUERIES);
+    const blocks = Math.ceil(n / TILE);
     inWindows(
       device,
       batch * heads,
       { reads: { q, k, qPoints, kPoints, bias }, writes: { logits } },
       (windows, matrices, first) => {
-        const count = matrices * blocks * n;
+        const count = matrices * blocks ** 2;
         device.run(pointLogitsKernel(structure), {
           bindings: { ...windows, weights, ...(mask && { mask }) },
           uniforms: {

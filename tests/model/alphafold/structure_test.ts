@@ -62,7 +62,13 @@ function structureInputs(device: Device, { cS, cZ }: StructureConfig, batch: num
 // Point logits
 
 for (
-  const [batch, heads, n, channels, points] of [[1, 3, 5, 6, 3], [2, 1, 7, 8, 4], [1, 2, 1, 1, 1], [1, 1, 13, 16, 4]]
+  const [batch, heads, n, channels, points] of [[1, 3, 5, 6, 3], [2, 1, 7, 8, 4], [1, 2, 1, 1, 1], [2, 1, 8, 16, 4], [
+    1,
+    1,
+    13,
+    5,
+    2,
+  ]]
 ) {
   for (const masked of [true, false]) {
     gpuTest(

@@ -17,6 +17,7 @@ Deno.test("--help tells the names and flags", async () => {
       "evoformer",
       "pair-block",
       "triangle",
+      "structure",
       "cold-start",
       "tiny-train",
       "readback",

@@ -11,6 +11,7 @@ import { mds } from "./mds.ts";
 import { pairBlock } from "./pair_block.ts";
 import { prep } from "./prep.ts";
 import { readback } from "./readback.ts";
+import { structure } from "./structure.ts";
 import { tinyTrain } from "./tiny_train.ts";
 import { triangle } from "./triangle.ts";
 
@@ -38,6 +39,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "evoformer": evoformer,
   "pair-block": pairBlock,
   "triangle": triangle,
+  "structure": structure,
   "cold-start": coldStart,
   "tiny-train": tinyTrain,
   "readback": readback,
