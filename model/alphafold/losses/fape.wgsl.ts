@@ -6,12 +6,14 @@ export interface FapeStructure {
   readonly paired: boolean;
 }
 
-const { load } = FRAME_ITEMS.frame;
+/** A frame of a binding that is loaded. */
+const load = (name: string, first: string) =>
+  `transpose(mat3x4f(${[0, 1, 2].map((row) => `${name}_at(${first} + ${row}u)`).join(", ")}))`;
 
 const bindings = ({ paired }: FapeStructure) => ({
-  frames: "read vec4f", // [rows, F, 3, 4]
+  frames: "load vec4f", // [rows, F, 3, 4]
   points: "read f32", // [rows, P, 3]
-  trueFrames: "read vec4f", // [batch, F, 3, 4]
+  trueFrames: "load vec4f", // [batch, F, 3, 4]
   truePoints: "read f32", // [batch, P, 3]
   frameMask: "read f32", // [batch, F]
   pointMask: "read f32", // [batch, P]

@@ -4,7 +4,6 @@ import type { LayerNormParams } from "../../layers/layer_norm.ts";
 import {
   constant,
   fanIn,
-  glorotUniform,
   initParams,
   layerNormShapes,
   linearShapes,
@@ -80,11 +79,10 @@ const SOFTPLUS_TO_ONE = Math.log(Math.E - 1);
 /** Shapes of the parameters of invariant point attention. */
 export function invariantPointAttentionShapes(config: StructureConfig): ParamShapes {
   const { cS, cZ, cIpa, nHeadIpa: H, nQkPoints, nVPoints } = config;
-  const glorot = (out: number) => linearShapes(out, cS, { weight: glorotUniform, bias: ZEROS });
   return {
     headWeights: new ParamShape([H], constant(SOFTPLUS_TO_ONE)),
-    linearQ: glorot(H * cIpa),
-    linearKv: glorot(2 * H * cIpa),
+    linearQ: linearShapes(H * cIpa, cS, DEFAULT),
+    linearKv: linearShapes(2 * H * cIpa, cS, DEFAULT),
     linearQPoints: { linear: linearShapes(3 * H * nQkPoints, cS, DEFAULT) },
     linearKvPoints: { linear: linearShapes(3 * H * (nQkPoints + nVPoints), cS, DEFAULT) },
     linearB: linearShapes(H, cZ, DEFAULT),

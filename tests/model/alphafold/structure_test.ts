@@ -448,6 +448,26 @@ gpuTest("gradients do not flow through rotations to earlier iterations", async (
   assert(bias.slice(3).every((x) => x !== 0)); // of the translations
 });
 
+gpuTest("structureModule() whose pairs no kernel sees whole computes the same", async (device) => {
+  const config = structureConfig({ ...SMALL, cZ: 64, nBlock: 2 });
+  const run = async (own: Device) => {
+    using scope = own.scope("test");
+    void scope;
+    const params = randomParams<StructureModuleParams>(own, structureModuleShapes(config), 21);
+    const { aatype, ...inputs } = structureInputs(own, config, 1, 16);
+    const back = pullback(
+      own,
+      (inputs: { s: Tensor; z: Tensor }) => structureModule(params, { ...inputs, aatype }, config).last.positions,
+      inputs,
+    );
+    const grads = back.pullLeaves([numbers(own, back.output.shape, 3)]);
+    return [await back.output.read(), ...await Promise.all(grads.map((grad) => grad!.read()))];
+  };
+  const whole = await run(device);
+  const narrow = await run(new Device(device.gpu, { ...device.traits, maxBindingBytes: 32 * 1024 })); // z is 64 KiB
+  for (const [i, numbers] of whole.entries()) assertClose(narrow[i], numbers, { rtol: 1e-5, atol: 1e-5 });
+});
+
 gpuTest("a fresh structure module leaves residues where they are", async (device) => {
   const params = initStructureModule(device, SMALL, Key.fromSeed(2));
   const { last } = structureModule(params, structureInputs(device, SMALL, 1, 4), SMALL);
