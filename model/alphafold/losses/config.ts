@@ -9,22 +9,30 @@ import type { SupervisedChiOptions } from "./supervised_chi_loss.ts";
 import type { TmLossOptions } from "./tm_loss.ts";
 import type { ViolationLossOptions, ViolationOptions } from "./violations/structural_violations.ts";
 
-/** How much a term of the loss counts; 0 leaves it out. */
-interface Weighted {
+/** A term of the loss. */
+export interface WeightedTerm {
+  /** How much it counts; 0 leaves it out. */
   readonly weight: number;
 }
 
 /** Weights and choices of the loss. */
 export interface AlphaFoldLossConfig {
   /** Frame-aligned point errors, their parts weighed by themselves. */
-  readonly fape: Weighted & FapeOptions & { readonly backboneWeight: number; readonly sidechainWeight: number };
-  readonly supervisedChi: Weighted & SupervisedChiOptions;
-  readonly distogram: Weighted & DistogramLossOptions;
-  readonly maskedMsa: Weighted & { readonly eps: number };
-  readonly plddt: Weighted & LddtLossOptions;
-  readonly experimentallyResolved: Weighted & ResolvedLossOptions;
-  readonly violation: Weighted & ViolationOptions & ViolationLossOptions;
-  readonly tm: Weighted & TmLossOptions;
+  readonly fape: WeightedTerm & FapeOptions & { readonly backboneWeight: number; readonly sidechainWeight: number };
+  /** Side chains' torsions. */
+  readonly supervisedChi: WeightedTerm & SupervisedChiOptions;
+  /** Distances between C-betas. */
+  readonly distogram: WeightedTerm & DistogramLossOptions;
+  /** Letters of the alignment that were masked; `eps` is added to half their number. */
+  readonly maskedMsa: WeightedTerm & { readonly eps: number };
+  /** Confidence of residues. */
+  readonly plddt: WeightedTerm & LddtLossOptions;
+  /** Atoms that the experiment shows. */
+  readonly experimentallyResolved: WeightedTerm & ResolvedLossOptions;
+  /** Bonds, clashes, distances inside residues. */
+  readonly violation: WeightedTerm & ViolationOptions & ViolationLossOptions;
+  /** Aligned errors. */
+  readonly tm: WeightedTerm & TmLossOptions;
 }
 
 const resolutionRange = RESOLUTION_RANGE;
