@@ -30,7 +30,7 @@ import {
   quaternionFromRotation,
   RIGID_GROUP_DEFAULT_FRAMES,
 } from "../../../model/protein/mod.ts";
-import { framesFromQuaternions, normalizeQuaternions, sum } from "../../../ops/mod.ts";
+import { framesFromQuaternions, normalizeQuaternions, sum, where } from "../../../ops/mod.ts";
 import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../../_gpu.ts";
 
 const SMALL: StructureConfig = structureConfig({
@@ -77,13 +77,22 @@ for (
       }masked, matches float64`,
       (device) => {
         const mask = Float32Array.from({ length: batch * n }, (_, i) => (i % 3 === 2 ? 0 : 1));
+        const real = Float32Array.from({ length: batch * heads * n * n }, (_, at) => {
+          const example = Math.floor(at / n / n / heads) * n;
+          return mask[example + at % n] * mask[example + Math.floor(at / n) % n];
+        });
         return checkOp(device, {
           inputs: {
             ...{ q: [batch, heads, n, channels], k: [batch, heads, n, channels] },
             ...{ qPoints: [batch, heads, n, points, 3], kPoints: [batch, heads, n, points, 3] },
             ...{ weights: [heads], bias: [batch, heads, n, n] },
           },
-          gpu: (inputs) => pointLogits({ ...inputs, mask: masked ? device.tensor(mask, [batch, n]) : undefined }, 0.37),
+          // What is masked is left out: beside -1e5 slopes would drown.
+          gpu: (inputs) => {
+            if (!masked) return pointLogits({ ...inputs, mask: undefined }, 0.37);
+            const logits = pointLogits({ ...inputs, mask: device.tensor(mask, [batch, n]) }, 0.37);
+            return where(device.tensor(real, [batch, heads, n, n]), logits, device.zeros([]));
+          },
           reference: ({ q, k, qPoints, kPoints, weights, bias }) => {
             const out = reference([batch, heads, n, n]);
             out.data.forEach((_, at) => {
@@ -92,9 +101,8 @@ for (
               const key = own(k, channels, j), place = own(kPoints, 3 * points, j);
               const product = own(q, channels, i).reduce((sum, x, c) => sum + x * key[c], 0);
               const distance = own(qPoints, 3 * points, i).reduce((sum, x, c) => sum + (x - place[c]) ** 2, 0);
-              const b = Math.floor(m / heads) * n;
-              const off = masked ? 1e5 * (mask[b + i] * mask[b + j] - 1) : 0;
-              out.data[at] = 0.37 * product - weights.data[m % heads] / 2 * distance + bias.data[at] + off;
+              const logit = 0.37 * product - weights.data[m % heads] / 2 * distance + bias.data[at];
+              out.data[at] = masked && !real[at] ? 0 : logit;
             });
             return out;
           },
@@ -114,6 +122,23 @@ gpuTest("pointLogits() keeps its digits far from the origin", async (device) => 
     1,
   );
   assert.deepEqual([...await logits.read()], [0, -(near[1] ** 2), -(near[1] ** 2), 0].map((x) => x + 0));
+});
+
+gpuTest("pointLogits() takes 1e5 from masked pairs", async (device) => {
+  const [batch, heads, n] = [2, 2, 5];
+  const inputs = {
+    ...{ q: numbers(device, [batch, heads, n, 3], 1), k: numbers(device, [batch, heads, n, 3], 2) },
+    ...{ qPoints: numbers(device, [batch, heads, n, 2, 3], 3), kPoints: numbers(device, [batch, heads, n, 2, 3], 4) },
+    ...{ weights: numbers(device, [heads], 5), bias: numbers(device, [batch, heads, n, n], 6) },
+  };
+  const mask = [1, 1, 0, 1, 1, 0, 1, 1, 1, 0];
+  const all = await pointLogits({ ...inputs, mask: undefined }, 1).read();
+  const some = await pointLogits({ ...inputs, mask: device.tensor(mask, [batch, n]) }, 1).read();
+  all.forEach((logit, at) => {
+    const b = Math.floor(at / heads / n / n) * n;
+    const counts = mask[b + at % n] * mask[b + Math.floor(at / n) % n];
+    assertClose([some[at]], [counts ? logit : logit - 1e5], { rtol: 0, atol: counts ? 0 : 1 / 64 });
+  });
 });
 
 gpuTest("pointLogits() goes through windows of heads to the same bits, there and back", async (device) => {
