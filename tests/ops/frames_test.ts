@@ -3,10 +3,13 @@ import { sizeOf } from "../../core/mod.ts";
 import {
   applyFrames,
   composeFrames,
+  framesFromMatrices,
   framesFromQuaternions,
+  framesFromSeven,
   framesFromThreePoints,
   invertApplyFrames,
   invertFrames,
+  matricesFromFrames,
   multiplyQuaternions,
   normalizeQuaternions,
   updateQuaternions,
@@ -219,6 +222,26 @@ gpuTest("a point far from the origin keeps its place in a frame that is far too"
   const local = [0.0009765625, -0.001953125, 0.0029296875]; // whole steps of float32 at 8192
   const point = device.tensor([4096 + local[0], -4096 + local[1], 8192 + local[2]], [3]);
   assert.deepEqual([...await invertApplyFrames(frame, point).read()], local);
+});
+
+gpuTest("frames, matrices and seven numbers stand for each other, there and back", async (device) => {
+  await checkOp(device, {
+    inputs: { matrices: [2, 3, 4, 4] },
+    gpu: ({ matrices }) => framesFromMatrices(matrices),
+    reference: ({ matrices }) => reference([2, 3, 3, 4], matrices.data.filter((_, i) => i % 16 < 12)),
+  });
+  await checkOp(device, {
+    inputs: { frames: [5, 3, 4] },
+    gpu: ({ frames }) => matricesFromFrames(frames),
+    reference: ({ frames }) => each([[frames, 12]], [4, 4], (frame) => [...frame, 0, 0, 0, 1]),
+  });
+  await checkOp(device, {
+    inputs: { seven: [3, 2, 7] },
+    gpu: ({ seven }) => framesFromSeven(seven),
+    reference: ({ seven }) => each([[seven, 7]], [3, 4], (x) => frameOf(rotation(x.slice(0, 4)), x.slice(4))),
+  });
+  assert.throws(() => framesFromMatrices(device.zeros([3, 4])), /matrices must be/);
+  assert.throws(() => framesFromSeven(device.zeros([3, 6])), /7\], it is \[3, 6\]/);
 });
 
 gpuTest("frame ops refuse other shapes by name", (device) => {

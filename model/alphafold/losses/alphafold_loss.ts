@@ -116,13 +116,20 @@ export function alphafoldLoss(
     plddt() {
       const { allAtomPositions, allAtomMask } = truth;
       return lddtLoss(
-        ...[outputs.plddtLogits, outputs.atomPositions, allAtomPositions, allAtomMask, resolution] as const,
+        outputs.plddtLogits,
+        outputs.atomPositions,
+        allAtomPositions,
+        allAtomMask,
+        resolution,
         config.plddt,
       );
     },
     experimentallyResolved: () =>
       experimentallyResolvedLoss(
-        ...[outputs.experimentallyResolvedLogits, truth.allAtomMask, truth.atom37Exists, resolution] as const,
+        outputs.experimentallyResolvedLogits,
+        truth.allAtomMask,
+        truth.atom37Exists,
+        resolution,
         config.experimentallyResolved,
       ),
     violation() {

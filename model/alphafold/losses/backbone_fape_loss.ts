@@ -37,7 +37,8 @@ export function backboneFapeLoss(
     truePoints: origins(truth.frames),
     frameMask: truth.mask,
     pointMask: truth.mask,
-    ...{ clamped, pairMask },
+    clamped,
+    pairMask,
   }, options);
   return scope.keep(mean(reshape(errors, [frames.length, batch]), { axes: [0] }));
 }

@@ -68,8 +68,15 @@ function chunked(
   device.run(kernelOf({ paired: !!pairMask }), {
     bindings: { ...tensors, ...(pairMask && { pairMask }), partial },
     uniforms: {
-      ...{ n, chunks, perChunk, frameCount, pointCount, batch: tensors.frameMask.shape[0] },
-      ...{ clampAt: clampDistance, scale: 1 / lengthScale, eps },
+      n,
+      chunks,
+      perChunk,
+      frameCount,
+      pointCount,
+      batch: tensors.frameMask.shape[0],
+      clampAt: clampDistance,
+      scale: 1 / lengthScale,
+      eps,
     },
     grid: elementGrid(n, 64),
     flops: operations * rows * frameCount * pointCount,
@@ -78,8 +85,15 @@ function chunked(
 }
 
 const ALL = [
-  ...["frames", "points", "trueFrames", "truePoints", "frameMask", "pointMask", "pairMask", "clamped"] as const,
-];
+  "frames",
+  "points",
+  "trueFrames",
+  "truePoints",
+  "frameMask",
+  "pointMask",
+  "pairMask",
+  "clamped",
+] as const;
 
 const op = defineOp<Inputs, keyof Inputs, Record<never, never>, Attributes>({
   name: "fape",
@@ -134,7 +148,9 @@ export function frameAlignedPointError(inputs: FapeInputs, options: FapeOptions 
   const { clampDistance = 10, lengthScale = 10, eps = 1e-4 } = options;
   const clamped = inputs.clamped ?? device.tensor(new Float32Array(batch).fill(1), [batch]);
   const sums = op({ frames, points, trueFrames, truePoints, frameMask, pointMask, pairMask, clamped }, {
-    ...{ clampDistance, lengthScale, eps },
+    clampDistance,
+    lengthScale,
+    eps,
   });
   const count = noGrad(device, () => {
     const counted = (mask: Tensor) => addScalar(sum(mask, { axes: [...mask.shape.keys()].slice(1) }), eps);

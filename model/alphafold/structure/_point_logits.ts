@@ -45,7 +45,13 @@ const op = defineOp<
         device.run(pointLogitsKernel(structure), {
           bindings: { ...windows, weights, ...(mask && { mask }) },
           uniforms: {
-            ...{ count, n, blocks, heads, first, scale, inf: MASKED },
+            count,
+            n,
+            blocks,
+            heads,
+            first,
+            scale,
+            inf: MASKED,
             channels: structure.channelVectors ? channels / 4 : channels,
             coordinates: structure.pointVectors ? coordinates / 4 : coordinates,
           },

@@ -59,7 +59,9 @@ function plan(device: Device, { positions, radii, exists, residueIndex, asymId }
   });
   const n = chunks * atoms;
   return {
-    ...{ chunks, atoms, pairs: atoms * residues * ATOM14_SLOTS },
+    chunks,
+    atoms,
+    pairs: atoms * residues * ATOM14_SLOTS,
     bindings: { spheres, residueIndex, asymId: asymId ?? residueIndex },
     uniforms: { n, residues, atoms, perChunk, chains: Number(!!asymId), soft, hard },
     grid: elementGrid(n, 64),

@@ -50,10 +50,13 @@ export function structuralViolations(
     };
   });
   const bonds = betweenResidueBonds(positions, facts, {
-    ...{ toleranceSoft: toleranceFactor, toleranceHard: toleranceFactor, angleDeviation },
+    toleranceSoft: toleranceFactor,
+    toleranceHard: toleranceFactor,
+    angleDeviation,
   });
   const clashes = betweenResidueClashes(positions, radii, facts, {
-    ...{ toleranceSoft: overlapTolerance, toleranceHard: overlapTolerance },
+    toleranceSoft: overlapTolerance,
+    toleranceHard: overlapTolerance,
   });
   const within = withinResidues(positions, facts.exists, { lower, upper });
   const perResidue = noGrad(device, () => {
