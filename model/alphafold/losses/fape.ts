@@ -1,5 +1,5 @@
 import { defineOp, elementGrid, type Kernel, noGrad, type Tensor } from "../../../core/mod.ts";
-import { addScalar, divide, multiply, reshape, sum } from "../../../ops/mod.ts";
+import { addScalar, broadcastTo, concat, divide, multiply, reshape, sum } from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import { fapeFramesKernel, fapeKernel, fapePointsKernel, type FapeStructure } from "./fape.wgsl.ts";
 
@@ -38,7 +38,12 @@ export interface FapeOptions {
   readonly eps?: number;
 }
 
-type Inputs = { readonly [K in Exclude<keyof FapeInputs, "pairMask">]-?: Tensor } & {
+/** What the kernels read; masks and clamping ride along with the truth, for few bindings. */
+type Inputs = {
+  readonly frames: Tensor;
+  readonly points: Tensor;
+  readonly trueFrames: Tensor;
+  readonly truePoints: Tensor;
   readonly pairMask: Tensor | undefined;
 };
 
@@ -73,7 +78,7 @@ function chunked(
       perChunk,
       frameCount,
       pointCount,
-      batch: tensors.frameMask.shape[0],
+      batch: tensors.truePoints.shape[0],
       clampAt: clampDistance,
       scale: 1 / lengthScale,
       eps,
@@ -84,16 +89,7 @@ function chunked(
   return chunks === 1 ? partial : sum(partial, { axes: [1] });
 }
 
-const ALL = [
-  "frames",
-  "points",
-  "trueFrames",
-  "truePoints",
-  "frameMask",
-  "pointMask",
-  "pairMask",
-  "clamped",
-] as const;
+const ALL = ["frames", "points", "trueFrames", "truePoints", "pairMask"] as const;
 
 const op = defineOp<Inputs, keyof Inputs, Record<never, never>, Attributes>({
   name: "fape",
@@ -146,12 +142,19 @@ export function frameAlignedPointError(inputs: FapeInputs, options: FapeOptions 
   }
   using scope = device.scope(of);
   const { clampDistance = 10, lengthScale = 10, eps = 1e-4 } = options;
-  const clamped = inputs.clamped ?? device.tensor(new Float32Array(batch).fill(1), [batch]);
-  const sums = op({ frames, points, trueFrames, truePoints, frameMask, pointMask, pairMask, clamped }, {
-    clampDistance,
-    lengthScale,
-    eps,
+  const truth = noGrad(device, () => {
+    const clamped = inputs.clamped ?? device.tensor(new Float32Array(batch).fill(1), [batch]);
+    const facts = [
+      reshape(frameMask, [batch, F, 1, 1]),
+      broadcastTo(reshape(clamped, [batch, 1, 1, 1]), [batch, F, 1, 1]),
+    ];
+    const row = concat([...facts, device.zeros([batch, F, 1, 2])], -1);
+    return {
+      trueFrames: concat([trueFrames, row], -2),
+      truePoints: concat([truePoints, reshape(pointMask, [batch, P, 1])], -1),
+    };
   });
+  const sums = op({ frames, points, ...truth, pairMask }, { clampDistance, lengthScale, eps });
   const count = noGrad(device, () => {
     const counted = (mask: Tensor) => addScalar(sum(mask, { axes: [...mask.shape.keys()].slice(1) }), eps);
     if (!pairMask) return multiply(counted(frameMask), counted(pointMask));

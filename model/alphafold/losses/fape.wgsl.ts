@@ -13,11 +13,9 @@ const load = (name: string, first: string) =>
 const bindings = ({ paired }: FapeStructure) => ({
   frames: "load vec4f", // [rows, F, 3, 4]
   points: "read f32", // [rows, P, 3]
-  trueFrames: "load vec4f", // [batch, F, 3, 4]
-  truePoints: "read f32", // [batch, P, 3]
-  frameMask: "read f32", // [batch, F]
-  pointMask: "read f32", // [batch, P]
-  clamped: "read f32", // [batch]: how much of the clamped distance counts beside the whole one
+  // [batch, F, 4, 4]: a true frame, and a row with its mask and how much of the clamped distance counts
+  trueFrames: "load vec4f",
+  truePoints: "load vec4f", // [batch, P, 4]: a true point and its mask
   ...(paired && { pairMask: "read f32" as const }), // [batch, F, P]
 } as const satisfies Record<string, BindingType>);
 
@@ -44,8 +42,7 @@ fn slopeOf(pair: Pair, clamped: f32) -> vec3f {
   return pair.apart * ((select(0.0, clamped, pair.distance <= u.clampAt) + 1.0 - clamped) / pair.distance);
 }`;
 
-const point = (name: string, at: string) =>
-  `vec3f(${name}[3u * ${at}], ${name}[3u * ${at} + 1u], ${name}[3u * ${at} + 2u])`;
+const point = (at: string) => `vec3f(points[3u * ${at}], points[3u * ${at} + 1u], points[3u * ${at} + 2u])`;
 
 /** Splits the flat index: `chunk`, which of the `own` things, `row` and its example `b`. */
 const place = (own: "frameCount" | "pointCount") => `
@@ -53,24 +50,24 @@ const place = (own: "frameCount" | "pointCount") => `
   let chunk = index / u.${own} % u.chunks;
   let row = index / u.${own} / u.chunks;
   let b = row % u.batch;
-  let from_ = chunk * u.perChunk;
-  let share = clamped[b];`;
+  let from_ = chunk * u.perChunk;`;
 
 /** What a frame has, for loops over points. */
 const FRAME = `
   let frame = ${load("frames", "(row * u.frameCount + i) * 3u")};
-  let trueFrame = ${load("trueFrames", "(b * u.frameCount + i) * 3u")};
-  let own = frameMask[b * u.frameCount + i] * u.scale;
+  let truth = (b * u.frameCount + i) * 4u;
+  let trueFrame = ${load("trueFrames", "truth")};
+  let own = trueFrames_at(truth + 3u).x * u.scale;
+  let share = trueFrames_at(truth + 3u).y;
   let to_ = min(from_ + u.perChunk, u.pointCount);`;
 
 const eachPoint = ({ paired }: FapeStructure, statement: string) => `
   for (var j = from_; j < to_; j++) {
-    let counts = pointMask[b * u.pointCount + j]${
-  paired ? " * pairMask[(b * u.frameCount + i) * u.pointCount + j]" : ""
-};
+    let truePoint = truePoints_at(b * u.pointCount + j);
+    let counts = truePoint.w${paired ? " * pairMask[(b * u.frameCount + i) * u.pointCount + j]" : ""};
     if (counts != 0.0) {
-      let x = ${point("points", "(row * u.pointCount + j)")};
-      let pair = pairOf(frame, x, trueFrame, ${point("truePoints", "(b * u.pointCount + j)")});
+      let x = ${point("(row * u.pointCount + j)")};
+      let pair = pairOf(frame, x, trueFrame, truePoint.xyz);
       ${statement}
     }
   }`;
@@ -127,20 +124,20 @@ export const fapePointsKernel: (structure: FapeStructure) => Kernel = kernelFami
   body: `
 if (index < u.n) {
 ${place("pointCount")}
-  let x = ${point("points", "(row * u.pointCount + i)")};
-  let trueX = ${point("truePoints", "(b * u.pointCount + i)")};
-  let own = pointMask[b * u.pointCount + i] * u.scale;
+  let x = ${point("(row * u.pointCount + i)")};
+  let truePoint = truePoints_at(b * u.pointCount + i);
+  let own = truePoint.w * u.scale;
   let to_ = min(from_ + u.perChunk, u.frameCount);
   var sum = vec3f(0.0);
   if (own != 0.0) {
     for (var j = from_; j < to_; j++) {
-      let counts = frameMask[b * u.frameCount + j]${
-    s.paired ? " * pairMask[(b * u.frameCount + j) * u.pointCount + i]" : ""
-  };
+      let truth = (b * u.frameCount + j) * 4u;
+      let facts = trueFrames_at(truth + 3u);
+      let counts = facts.x${s.paired ? " * pairMask[(b * u.frameCount + j) * u.pointCount + i]" : ""};
       if (counts != 0.0) {
         let frame = ${load("frames", "(row * u.frameCount + j) * 3u")};
-        let trueFrame = ${load("trueFrames", "(b * u.frameCount + j) * 3u")};
-        sum += counts * turned(frame, slopeOf(pairOf(frame, x, trueFrame, trueX), share));
+        let pair = pairOf(frame, x, ${load("trueFrames", "truth")}, truePoint.xyz);
+        sum += counts * turned(frame, slopeOf(pair, facts.y));
       }
     }
   }
