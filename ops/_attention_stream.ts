@@ -25,6 +25,16 @@ export interface StreamedRows {
   numbers(token: string, inside: string): string;
 }
 
+/** WGSL for where the tokens are that a loop goes over. */
+export interface StreamedTokens {
+  /** The first one. */
+  readonly base: string;
+  /** How many. */
+  readonly length: string;
+  /** Step from one to the next. */
+  readonly step: string;
+}
+
 /** How the body of the loop gets at the items of a block. */
 export interface StreamedBlock {
   /** Items in the block: a multiple of 4. */
@@ -58,16 +68,17 @@ var<workgroup> tile_numbers: array<vec4f, ${rows}>;`;
 }
 
 /**
- * A loop over all `u.L` tokens of a sequence, a block at a time. Tokens are `base + item * u.lStride`; the body finds
- * the first item of its block in `at`. Items past the last repeat it.
+ * A loop over all tokens of a sequence, a block at a time; the body finds the first item of its block in `at`. Items past
+ * the last repeat it.
  */
 export function streamLoop(
   { family, lanes, d4, items }: Streaming,
+  { base, length, step }: StreamedTokens,
   rows: StreamedRows,
   body: (block: StreamedBlock) => string,
 ): string {
   const each = (n: number, piece: (i: number) => string) => Array.from({ length: n }, (_, i) => piece(i)).join("\n");
-  const token = (item: string) => `base + min(${item}, u.L - 1u) * u.lStride`;
+  const token = (item: string) => `${base} + min(${item}, ${length} - 1u) * ${step}`;
   if (family === "subgroup") {
     const part = d4 / (lanes / items); // vec4s that a lane loads
     const from = (j: number, d: number) => `${j + items * Math.floor(d / part)}u`;
@@ -80,9 +91,9 @@ export function streamLoop(
     return `
 let my_item = lane % ${items}u;
 let first_d = (lane / ${items}u) * ${part}u;
-for (var at = 0u; at < u.L; at += ${items}u) {
+for (var at = 0u; at < ${length}; at += ${items}u) {
   let token = ${token("at + my_item")};
-  let numbers = ${rows.numbers("token", "(at + my_item < u.L)")};
+  let numbers = ${rows.numbers("token", `(at + my_item < ${length})`)};
   ${
       each(part, (d) =>
         `let a${d} = ${rows.a("token", `(first_d + ${d}u)`)}; let b${d} = ${rows.b("token", `(first_d + ${d}u)`)};`)
@@ -98,11 +109,11 @@ for (var at = 0u; at < u.L; at += ${items}u) {
       number: (j, c) => `numbers${j}.${c}`,
     };
     return `
-for (var at = 0u; at < u.L; at += 4u) {
+for (var at = 0u; at < ${length}; at += 4u) {
   ${
       each(4, (j) => `
   let token${j} = ${token(`at + ${j}u`)};
-  let numbers${j} = ${rows.numbers(`token${j}`, `(at + ${j}u < u.L)`)};`)
+  let numbers${j} = ${rows.numbers(`token${j}`, `(at + ${j}u < ${length})`)};`)
     }
   ${body(block)}
 }`;
@@ -115,7 +126,7 @@ for (var at = 0u; at < u.L; at += 4u) {
     number: (j, c) => `tile_numbers[row + ${j}u].${c}`,
   };
   return `
-for (var tile = 0u; tile < u.L; tile += ${tile}u) {
+for (var tile = 0u; tile < ${length}; tile += ${tile}u) {
   workgroupBarrier();
   for (var i = lane; i < ${tile * d4}u; i += ${lanes}u) {
     let token = ${token(`tile + i / ${d4}u`)};
@@ -125,10 +136,10 @@ for (var tile = 0u; tile < u.L; tile += ${tile}u) {
   }
   if (lane < ${tile}u) {
     let token = ${token("tile + lane")};
-    tile_numbers[lane] = ${rows.numbers("token", "(tile + lane < u.L)")};
+    tile_numbers[lane] = ${rows.numbers("token", `(tile + lane < ${length})`)};
   }
   workgroupBarrier();
-  for (var row = 0u; row < min(${tile}u, u.L - tile); row += 4u) {
+  for (var row = 0u; row < min(${tile}u, ${length} - tile); row += 4u) {
     let at = tile + row;
     ${body(block)}
   }

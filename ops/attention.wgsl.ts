@@ -1,5 +1,5 @@
 import { type BindingType, kernelFamily, type UniformType, unroll } from "../core/mod.ts";
-import { streamDeclarations, type Streaming, streamLoop } from "./_attention_stream.ts";
+import { streamDeclarations, type StreamedTokens, type Streaming, streamLoop } from "./_attention_stream.ts";
 import { SIGMOID, valueTypes } from "./_functions.wgsl.ts";
 
 /** What the text of an attention kernel depends on. */
@@ -8,48 +8,122 @@ export interface AttentionStructure extends Streaming {
   readonly t: number;
   readonly bias: boolean;
   readonly mask: boolean;
+  /** Whether queries, keys, values and gate are columns of one tensor `qkv`, instead of `q`, `k`, `v` and `gate`. */
+  readonly packed: boolean;
+  /**
+   * Whether the lanes of a workgroup have items of any sequences and heads, instead of one workgroup's all being of one.
+   * For few streamed items: in the family "plain", with t = 1.
+   */
+  readonly flat: boolean;
 }
 
 /** Sizes that all attention kernels take; offsets and widths in vec4s. */
 export const SIZES = {
-  L: "u32",
+  /** Queries and keys of a sequence. */
+  Lq: "u32",
+  Lk: "u32",
   /** Sequences of a batch entry, and their number over all. */
   R: "u32",
   S: "u32",
   H: "u32",
-  /** Steps in tokens from sequence to sequence and along a sequence. */
-  rStride: "u32",
-  lStride: "u32",
-  /** vec4s of a token in qkv and in the output, and of a row of the bias. */
+  /** Steps in tokens from sequence to sequence and along a sequence: of queries, gates and output; of keys and values. */
+  qRow: "u32",
+  qStep: "u32",
+  kRow: "u32",
+  kStep: "u32",
+  /** vec4s of a token in qkv, of one in q and the output, and of a row of the bias. */
   width: "u32",
   HD4: "u32",
   L4: "u32",
+  /** vec4s from the gradient of a key to that of its value, in a tensor that holds both. */
+  valueAt: "u32",
   scale: "f32",
 } as const satisfies Record<string, UniformType>;
+
+/** Whose rows are meant: queries or keys. */
+export type Side = "q" | "k";
+
+/** What attention reads of a token. */
+export type Operand = "q" | "k" | "v" | "gate";
+
+const OPERANDS: readonly Operand[] = ["q", "k", "v", "gate"];
+
+/** WGSL for vec4 `d` of the current head of a token. */
+export function operand({ packed }: { packed: boolean }, name: Operand, token: string, d: string | number): string {
+  if (!packed) return `${name}_at((${token}) * u.HD4 + head + ${d})`;
+  const column = OPERANDS.indexOf(name);
+  return `qkv_at((${token}) * u.width + ${column ? `${column}u * u.HD4 + ` : ""}head + ${d})`;
+}
+
+/** Bindings for {@linkcode operand}. */
+export function operandBindings(
+  { packed }: { packed: boolean },
+  names: readonly Operand[],
+): Record<string, BindingType> {
+  return Object.fromEntries((packed ? ["qkv"] : names).map((name) => [name, "load vec4f"]));
+}
 
 /** Stands for a key past the last: below every masked one. */
 const OUTSIDE = "-1e38";
 
-/** What all lanes of a workgroup share: head `h`, sequence `r` of batch entry `b`, its first token `base`. */
-export const SHARED = `
+/** Declares head `h`, sequence `r` of batch entry `b` and the own items of `side`: `own_t`, `item_t` within the sequence. */
+export function ownItems({ lanes, t, flat }: AttentionStructure, side: Side): string {
+  const length = `u.L${side}`;
+  return `
+${
+    flat
+      ? `
+if (index >= u.S * ${length} * u.H) { return; }
+let h = index % u.H;
+let s = index / (u.H * ${length});
+let first = (index / u.H) % ${length};`
+      : `
 let s = group.z * groups.y + group.y;
 if (s >= u.S) { return; }
 let h = group.x % u.H;
+let first = (group.x / u.H) * ${lanes * t}u + lane;`
+  }
 let head = h * (u.HD4 / u.H);
 let b = s / u.R;
 let r = s % u.R;
-let base = b * u.R * u.L + r * u.rStride;`;
-
-/** The invocation's own items: `own_t`, their tokens `token_t`. */
-export function ownTokens({ lanes, t }: AttentionStructure): string {
-  return unroll(t, (i) => `
-let own_${i} = (group.x / u.H) * ${lanes * t}u + ${i * lanes}u + lane;
-let item_${i} = min(own_${i}, u.L - 1u);`);
+${items({ lanes, t }, length)}`;
 }
 
-/** Tokens of the invocation's own items. */
-export function ownIndices({ t }: AttentionStructure): string {
-  return unroll(t, (i) => `let token_${i} = base + item_${i} * u.lStride;`);
+/** {@linkcode ownItems} of queries where an invocation goes through all sequences `r` of batch entry `b`. */
+export function ownQueriesOfEntry({ lanes, t, flat }: AttentionStructure): string {
+  return `
+${
+    flat
+      ? `
+if (index >= (u.S / u.R) * u.Lq * u.H) { return; }
+let h = index % u.H;
+let b = index / (u.H * u.Lq);
+let first = (index / u.H) % u.Lq;`
+      : `
+let b = group.z * groups.y + group.y;
+if (b >= u.S / u.R) { return; }
+let h = group.x % u.H;
+let first = (group.x / u.H) * ${lanes * t}u + lane;`
+  }
+let head = h * (u.HD4 / u.H);
+${items({ lanes, t }, "u.Lq")}`;
+}
+
+function items({ lanes, t }: { lanes: number; t: number }, length: string): string {
+  return unroll(t, (i) => `let own_${i} = first + ${i * lanes}u; let item_${i} = min(own_${i}, ${length} - 1u);`);
+}
+
+/** Declares the first tokens of the current sequence, `base_q` and `base_k`, and the tokens of the own items, `token_t`. */
+export function tokens({ t }: AttentionStructure, side: Side): string {
+  return `
+let base_q = b * u.R * u.Lq + r * u.qRow;
+let base_k = b * u.R * u.Lk + r * u.kRow;
+${unroll(t, (i) => `let token_${i} = base_${side} + item_${i} * u.${side}Step;`)}`;
+}
+
+/** The tokens of queries or keys, for a loop. */
+export function streamed(side: Side): StreamedTokens {
+  return { base: `base_${side}`, length: `u.L${side}`, step: `u.${side}Step` };
 }
 
 /** WGSL for what a key's logits start from. */
@@ -77,8 +151,8 @@ export function startLogits(
 }
 
 /** Declares where the rows of the bias of the own items start. */
-export function biasRows({ t, bias }: AttentionStructure): string {
-  return bias ? unroll(t, (i) => `let bias_row_${i} = ((b * u.H + h) * u.L + item_${i}) * u.L4;`) : "";
+export function biasRows({ t, bias }: AttentionStructure, side: Side): string {
+  return bias ? unroll(t, (i) => `let bias_row_${i} = ((b * u.H + h) * u.L${side} + item_${i}) * u.L4;`) : "";
 }
 
 /** Adds the product of own row `own_i` and streamed row to `sum_i_j`, for all own items i and streamed items j. */
@@ -129,14 +203,14 @@ export function ownRows(
  */
 export const forwardKernel = kernelFamily((structure: AttentionStructure & { gated: boolean; record: boolean }) => {
   const { family, lanes, t, d4, bias, mask, gated, record } = structure;
-  const bindings: Record<string, BindingType> = { qkv: "load vec4f" };
+  const bindings = operandBindings(structure, gated ? ["q", "k", "v", "gate"] : ["q", "k", "v"]);
   if (bias) bindings.bias = "load vec4f";
   if (mask) bindings.mask = "read f32";
   bindings.out = "store vec4f";
   if (record) bindings.stats = "write f32";
-  const loop = streamLoop(structure, {
-    a: (token, d) => `qkv_at((${token}) * u.width + u.HD4 + head + ${d})`,
-    b: (token, d) => `qkv_at((${token}) * u.width + 2u * u.HD4 + head + ${d})`,
+  const loop = streamLoop(structure, streamed("k"), {
+    a: (token, d) => operand(structure, "k", token, d),
+    b: (token, d) => operand(structure, "v", token, d),
     numbers: (token, inside) => `vec4f(${keyPenalty({ mask }, token, inside)})`,
   }, (block) => {
     const all = Array.from({ length: block.items }, (_, j) => j);
@@ -157,7 +231,7 @@ ${all.map((j) => `s_${i}_${j} = exp(s_${i}_${j} - top); sum_${i} += s_${i}_${j};
 ${addWeighted(structure, block.items, "o", "s", block.b)}`;
   });
   const gate = (i: number, d: number) =>
-    gated ? ` * sigmoid(qkv_at(token_${i} * u.width + 3u * u.HD4 + head + ${d}u))` : "";
+    gated ? ` * sigmoid(${operand(structure, "gate", `token_${i}`, `${d}u`)})` : "";
   return {
     name: "attention",
     bindings,
@@ -166,21 +240,20 @@ ${addWeighted(structure, block.items, "o", "s", block.b)}`;
     subgroups: family === "subgroup",
     declarations: streamDeclarations(structure) + (gated ? "\n" + valueTypes("vec4f") + SIGMOID : ""),
     body: `
-${SHARED}
-${ownTokens(structure)}
-${ownIndices(structure)}
-${biasRows(structure)}
-${ownRows(structure, "let", "q", (i, d) => `qkv_at(token_${i} * u.width + head + ${d}u) * u.scale`)}
+${ownItems(structure, "q")}
+${tokens(structure, "q")}
+${biasRows(structure, "q")}
+${ownRows(structure, "let", "q", (i, d) => `${operand(structure, "q", `token_${i}`, `${d}u`)} * u.scale`)}
 ${ownRows(structure, "var", "o", () => "vec4f()")}
 ${unroll(t, (i) => `var top_${i} = -3e38; var sum_${i} = 0.0;`)}
 ${loop}
 ${
       unroll(t, (i) => `
-if (own_${i} < u.L) {
+if (own_${i} < u.Lq) {
   let inverse_${i} = 1.0 / sum_${i};
   let to_${i} = token_${i} * u.HD4 + head;
   ${unroll(d4, (d) => `out_put(to_${i} + ${d}u, o_${i}_${d} * inverse_${i}${gate(i, d)});`)}
-  ${record ? `stats[token_${i} * u.H + h] = top_${i}; stats[(u.S * u.L + token_${i}) * u.H + h] = inverse_${i};` : ""}
+  ${record ? `stats[token_${i} * u.H + h] = top_${i}; stats[(u.S * u.Lq + token_${i}) * u.H + h] = inverse_${i};` : ""}
 }`)
     }`,
   };
@@ -188,21 +261,23 @@ if (own_${i} < u.L) {
 
 /**
  * A bias in the form the kernels read: rows padded to whole vec4s, each row a query (or, transposed, a key).
- * `[B·H, L, L]` → `[B·H, L, 4·L4]`.
+ * `[B·H, Lq, Lk]` → `[B·H, Lq, 4·L4]`, or `[B·H, Lk, 4·L4]`.
  */
 export const padBiasKernel = kernelFamily(({ transposed }: { transposed: boolean }) => ({
   name: transposed ? "attention.transposeBias" : "attention.padBias",
   bindings: { bias: "read f32", padded: "write vec4f" },
-  uniforms: { L: "u32", L4: "u32", n: "u32" },
+  uniforms: { Lq: "u32", Lk: "u32", L4: "u32", n: "u32" },
   body: `
 if (index < u.n) {
   let row = index / u.L4;
-  let at = (row / u.L) * u.L * u.L + ${transposed ? "row % u.L" : "(row % u.L) * u.L"};
+  let at = ${transposed ? "(row / u.Lk) * u.Lq * u.Lk + row % u.Lk" : "row * u.Lk"};
   let first = (index % u.L4) * 4u;
   var v = vec4f();
   ${
     unroll(4, (j) =>
-      `if (first + ${j}u < u.L) { v.${"xyzw"[j]} = bias[at + (first + ${j}u)${transposed ? " * u.L" : ""}]; }`)
+      `if (first + ${j}u < ${transposed ? "u.Lq" : "u.Lk"}) { v.${"xyzw"[j]} = bias[at + (first + ${j}u)${
+        transposed ? " * u.Lk" : ""
+      }]; }`)
   }
   padded[index] = v;
 }`,

@@ -7,37 +7,39 @@ import {
   type AttentionStructure,
   biasRows,
   keyPenalty,
-  ownIndices,
+  operand,
+  operandBindings,
+  ownItems,
+  ownQueriesOfEntry,
   ownRows,
-  ownTokens,
-  SHARED,
   SIZES,
   startLogits,
+  streamed,
+  tokens,
 } from "./attention.wgsl.ts";
 
 /**
- * What the other kernels need of each query and head: `terms` [B, I, J, H] of vec4s (largest logit, 1 / sum of
- * exponentials, dO · O, 0). Where gated, also the gradient of the ungated output, `dO` [B, I, J, H·D], and that of the
- * gate's logits, the fourth column block of `dqkv`.
+ * What the other kernels need of each query and head: `terms` [tokens, H] of vec4s (largest logit, 1 / sum of
+ * exponentials, dO · O, 0). Where gated, also the gradient of the ungated output, `dO` [tokens, H·D], and that of the
+ * gate's logits: the fourth column block of `dqkv`, or `dGate`.
  */
-export const termsKernel = kernelFamily(({ d4, gated }: { d4: number; gated: boolean }) => ({
+export const termsKernel = kernelFamily(({ d4, gated, packed }: { d4: number; gated: boolean; packed: boolean }) => ({
   name: "attention.vjp.terms",
   bindings: {
-    ...(gated ? { qkv: "load vec4f" as const } : {}),
+    ...(gated ? operandBindings({ packed }, ["gate"]) : {}),
     out: "load vec4f",
     dOut: "load vec4f",
     stats: "read f32",
     terms: "write vec4f",
-    ...(gated ? { dO: "write vec4f" as const, dqkv: "write vec4f" as const } : {}),
-  },
-  uniforms: { H: "u32", n: "u32", width: "u32" },
+    ...(gated ? { dO: "write vec4f", [packed ? "dqkv" : "dGate"]: "write vec4f" } : {}),
+  } as Record<string, BindingType>,
+  uniforms: { H: "u32", n: "u32", width: "u32", HD4: "u32" },
   declarations: gated ? valueTypes("vec4f") + SIGMOID : "",
   body: `
 if (index < u.n) {
   let head = (index % u.H) * ${d4}u;
   let token = index / u.H;
   let first = index * ${d4}u;
-  ${gated ? `let gates = token * u.width + 3u * u.H * ${d4}u + head;` : ""}
   var delta = 0.0;
   ${
     unroll(d4, (d) =>
@@ -47,9 +49,9 @@ if (index < u.n) {
   delta += dot(dy, y);
   ${
         gated
-          ? `let gate = sigmoid(qkv_at(gates + ${d}u));
-  dO[first + ${d}u] = dy * gate;
-  dqkv[gates + ${d}u] = dy * y * (1.0 - gate);`
+          ? `let open = sigmoid(${operand({ packed }, "gate", "token", `${d}u`)});
+  dO[first + ${d}u] = dy * open;
+  ${packed ? `dqkv[token * u.width + 3u * u.HD4 + head + ${d}u]` : `dGate[first + ${d}u]`} = dy * y * (1.0 - open);`
           : ""
       }
 }`)
@@ -78,15 +80,19 @@ function startProducts({ t }: AttentionStructure, items: number): string {
  * the bias up in `dBias` [B, H, L, 4·L4] on the way, `onTop` of what stands there.
  */
 export const queriesKernel = kernelFamily((structure: AttentionStructure & { sumBias: boolean; onTop?: boolean }) => {
-  const { family, lanes, t, bias, mask, sumBias, onTop } = structure;
-  const bindings: Record<string, BindingType> = { qkv: "load vec4f", dO: "load vec4f", terms: "load vec4f" };
+  const { family, lanes, t, bias, mask, packed, sumBias, onTop } = structure;
+  const bindings: Record<string, BindingType> = {
+    ...operandBindings(structure, ["q", "k", "v"]),
+    dO: "load vec4f",
+    terms: "load vec4f",
+  };
   if (bias) bindings.bias = "load vec4f";
   if (mask) bindings.mask = "read f32";
-  bindings.dqkv = "write vec4f";
+  bindings[packed ? "dqkv" : "dq"] = "write vec4f";
   if (sumBias) bindings.dBias = "write vec4f";
-  const loop = streamLoop(structure, {
-    a: (token, d) => `qkv_at((${token}) * u.width + u.HD4 + head + ${d})`,
-    b: (token, d) => `qkv_at((${token}) * u.width + 2u * u.HD4 + head + ${d})`,
+  const loop = streamLoop(structure, streamed("k"), {
+    a: (token, d) => operand(structure, "k", token, d),
+    b: (token, d) => operand(structure, "v", token, d),
     numbers: (token, inside) => `vec4f(${keyPenalty({ mask }, token, inside)})`,
   }, (block) => `
 ${startLogits(structure, block.items, (_, j) => block.number(j, "x"))}
@@ -98,7 +104,7 @@ ${addWeighted(structure, block.items, "dq", "ds", block.a)}
 ${
     sumBias
       ? unroll(t, (i) => `
-if (own_${i} < u.L) {
+if (own_${i} < u.Lq) {
   ${
         unroll(block.items / 4, (g) => {
           const ds = [0, 1, 2, 3].map((j) => `ds_${i}_${4 * g + j}`).join(", ");
@@ -112,16 +118,17 @@ if (own_${i} < u.L) {
       : ""
   }`);
   const body = `
-${ownIndices(structure)}
+${tokens(structure, "q")}
 ${unroll(t, (i) => `let terms_${i} = terms_at(token_${i} * u.H + h);`)}
-${ownRows(structure, "let", "q", (i, d) => `qkv_at(token_${i} * u.width + head + ${d}u) * u.scale`)}
+${ownRows(structure, "let", "q", (i, d) => `${operand(structure, "q", `token_${i}`, `${d}u`)} * u.scale`)}
 ${ownRows(structure, "let", "dO", (i, d) => `dO_at(token_${i} * u.HD4 + head + ${d}u)`)}
 ${ownRows(structure, "var", "dq", () => "vec4f()")}
 ${loop}
 ${
     unroll(t, (i) => `
-if (own_${i} < u.L) {
-  ${unroll(structure.d4, (d) => `dqkv[token_${i} * u.width + head + ${d}u] = dq_${i}_${d} * u.scale;`)}
+if (own_${i} < u.Lq) {
+  let to_${i} = token_${i} * ${packed ? "u.width" : "u.HD4"} + head;
+  ${unroll(structure.d4, (d) => `${packed ? "dqkv" : "dq"}[to_${i} + ${d}u] = dq_${i}_${d} * u.scale;`)}
 }`)
   }`;
   return {
@@ -133,32 +140,35 @@ if (own_${i} < u.L) {
     declarations: streamDeclarations(structure),
     body: sumBias
       ? `
-let h = group.x % u.H;
-let head = h * (u.HD4 / u.H);
-let b = group.y;
-${ownTokens(structure)}
-${biasRows(structure)}
+${ownQueriesOfEntry(structure)}
+${biasRows(structure, "q")}
 for (var r = 0u; r < u.R; r++) {
-let base = b * u.R * u.L + r * u.rStride;
 ${body}
 }`
       : `
-${SHARED}
-${ownTokens(structure)}
-${biasRows(structure)}
+${ownItems(structure, "q")}
+${biasRows(structure, "q")}
 ${body}`,
   };
 });
 
-/** Gradients of keys and values, for a block of keys of one head and sequence, with queries streaming by; `bias` is transposed. */
+/**
+ * Gradients of keys and values, for a block of keys of one head and sequence, with queries streaming by; `bias` is
+ * transposed. They go to `dqkv`, or to `dkv`, which holds those of all keys and then those of all values.
+ */
 export const keysKernel = kernelFamily((structure: AttentionStructure) => {
-  const { family, lanes, t, d4, bias, mask } = structure;
-  const bindings: Record<string, BindingType> = { qkv: "load vec4f", dO: "load vec4f", terms: "load vec4f" };
+  const { family, lanes, t, d4, bias, mask, packed } = structure;
+  const bindings: Record<string, BindingType> = {
+    ...operandBindings(structure, ["q", "k", "v"]),
+    dO: "load vec4f",
+    terms: "load vec4f",
+  };
   if (bias) bindings.bias = "load vec4f";
   if (mask) bindings.mask = "read f32";
-  bindings.dqkv = "write vec4f";
-  const loop = streamLoop(structure, {
-    a: (token, d) => `(qkv_at((${token}) * u.width + head + ${d}) * u.scale)`,
+  const grads = packed ? "dqkv" : "dkv";
+  bindings[grads] = "write vec4f";
+  const loop = streamLoop(structure, streamed("q"), {
+    a: (token, d) => `(${operand(structure, "q", token, d)} * u.scale)`,
     b: (token, d) => `dO_at((${token}) * u.HD4 + head + ${d})`,
     // a repeat past the last query gets no probability
     numbers: (token, inside) => `select(vec4f(1e38, 0.0, 0.0, 0.0), terms_at((${token}) * u.H + h), ${inside})`,
@@ -178,21 +188,25 @@ ${addWeighted(structure, block.items, "dk", "ds", block.a)}`);
     subgroups: family === "subgroup",
     declarations: streamDeclarations(structure),
     body: `
-${SHARED}
-${ownTokens(structure)}
-${ownIndices(structure)}
-${biasRows(structure)}
+${ownItems(structure, "k")}
+${tokens(structure, "k")}
+${biasRows(structure, "k")}
 ${unroll(t, (i) => `let penalty_${i} = ${keyPenalty({ mask }, `token_${i}`)};`)}
-${ownRows(structure, "let", "k", (i, d) => `qkv_at(token_${i} * u.width + u.HD4 + head + ${d}u)`)}
-${ownRows(structure, "let", "v", (i, d) => `qkv_at(token_${i} * u.width + 2u * u.HD4 + head + ${d}u)`)}
+${ownRows(structure, "let", "k", (i, d) => operand(structure, "k", `token_${i}`, `${d}u`))}
+${ownRows(structure, "let", "v", (i, d) => operand(structure, "v", `token_${i}`, `${d}u`))}
 ${ownRows(structure, "var", "dk", () => "vec4f()")}
 ${ownRows(structure, "var", "dv", () => "vec4f()")}
 ${loop}
 ${
       unroll(t, (i) => `
-if (own_${i} < u.L) {
-  let to_${i} = token_${i} * u.width + u.HD4 + head;
-  ${unroll(d4, (d) => `dqkv[to_${i} + ${d}u] = dk_${i}_${d}; dqkv[to_${i} + u.HD4 + ${d}u] = dv_${i}_${d};`)}
+if (own_${i} < u.Lk) {
+  let to_${i} = token_${i} * ${packed ? "u.width + u.HD4" : "u.HD4"} + head;
+  ${
+        unroll(
+          d4,
+          (d) => `${grads}[to_${i} + ${d}u] = dk_${i}_${d}; ${grads}[to_${i} + u.valueAt + ${d}u] = dv_${i}_${d};`,
+        )
+      }
 }`)
     }`,
   };
@@ -201,12 +215,19 @@ if (own_${i} < u.L) {
 /** Rows and columns of the tile of {@linkcode biasKernel}. */
 export const BIAS_TILE = 16;
 
+type BiasStructure = Pick<AttentionStructure, "d4" | "bias" | "mask" | "packed">;
+
 /**
  * Gradient of the bias on a GPU: a workgroup makes a tile of 16 queries × 16 keys of one head and adds up over the
  * sequences, 2 × 2 logits an invocation. Rows of q, k, dO and v pass through workgroup memory, 8 vec4s at a time.
  */
-export const biasKernel = kernelFamily(({ d4, bias, mask }: { d4: number; bias: boolean; mask: boolean }) => {
-  const bindings: Record<string, BindingType> = { qkv: "load vec4f", dO: "load vec4f", terms: "load vec4f" };
+export const biasKernel = kernelFamily((structure: BiasStructure) => {
+  const { d4, bias, mask } = structure;
+  const bindings: Record<string, BindingType> = {
+    ...operandBindings(structure, ["q", "k", "v"]),
+    dO: "load vec4f",
+    terms: "load vec4f",
+  };
   if (bias) bindings.bias = "load vec4f";
   if (mask) bindings.mask = "read f32";
   bindings.dBias = "write f32";
@@ -221,25 +242,26 @@ export const biasKernel = kernelFamily(({ d4, bias, mask }: { d4: number; bias: 
     workgroupSize: 64,
     declarations: unroll(4, (i) => `var<workgroup> tile_${"qkdv"[i]}: array<vec4f, ${BIAS_TILE * step}>;`),
     body: `
-let tiles = (u.L + ${BIAS_TILE - 1}u) / ${BIAS_TILE}u;
-let tile = vec2u(block % tiles, block / tiles % tiles);
-let h = block / (tiles * tiles) % u.H;
-let b = block / (tiles * tiles * u.H);
-if (b >= u.S / u.R) { return; }
+let rows = (u.Lq + ${BIAS_TILE - 1}u) / ${BIAS_TILE}u;
+let row = group.z * groups.y + group.y;
+if (row >= u.S / u.R * u.H * rows) { return; }
+let h = (row / rows) % u.H;
+let b = row / rows / u.H;
 let head = h * (u.HD4 / u.H);
 let mine = vec2u(lane % 8u, lane / 8u);
-${two((i) => `let query_${i} = tile.y * ${BIAS_TILE}u + mine.y + ${8 * i}u;`)}
-${two((j) => `let key_${j} = tile.x * ${BIAS_TILE}u + mine.x + ${8 * j}u;`)}
+${two((i) => `let query_${i} = (row % rows) * ${BIAS_TILE}u + mine.y + ${8 * i}u;`)}
+${two((j) => `let key_${j} = group.x * ${BIAS_TILE}u + mine.x + ${8 * j}u;`)}
 ${each((i, j) => `var total_${i}_${j} = 0.0;`)}
 for (var r = 0u; r < u.R; r++) {
-  let base = b * u.R * u.L + r * u.rStride;
-  ${two((i) => `let query_token_${i} = base + min(query_${i}, u.L - 1u) * u.lStride;`)}
+  let base_q = b * u.R * u.Lq + r * u.qRow;
+  let base_k = b * u.R * u.Lk + r * u.kRow;
+  ${two((i) => `let query_token_${i} = base_q + min(query_${i}, u.Lq - 1u) * u.qStep;`)}
   ${two((i) => `let terms_${i} = terms_at(query_token_${i} * u.H + h);`)}
-  ${two((j) => `let key_token_${j} = base + min(key_${j}, u.L - 1u) * u.lStride;`)}
+  ${two((j) => `let key_token_${j} = base_k + min(key_${j}, u.Lk - 1u) * u.kStep;`)}
   ${two((j) => `let penalty_${j} = ${keyPenalty({ mask }, `key_token_${j}`)};`)}
   ${
       each((i, j) => {
-        const at = `((b * u.H + h) * u.L + min(query_${i}, u.L - 1u)) * u.L4 + min(key_${j}, u.L - 1u) / 4u`;
+        const at = `((b * u.H + h) * u.Lq + min(query_${i}, u.Lq - 1u)) * u.L4 + min(key_${j}, u.Lk - 1u) / 4u`;
         const start = bias ? ` + bias_at(${at})[key_${j} % 4u]` : "";
         return `var s_${i}_${j} = penalty_${j}${start}; var dp_${i}_${j} = 0.0;`;
       })
@@ -248,13 +270,13 @@ for (var r = 0u; r < u.R; r++) {
     let count = min(${step}u, ${d4}u - d);
     workgroupBarrier();
     for (var i = lane; i < ${BIAS_TILE}u * count; i += 64u) {
-      let query = base + min(tile.y * ${BIAS_TILE}u + i / count, u.L - 1u) * u.lStride;
-      let key = base + min(tile.x * ${BIAS_TILE}u + i / count, u.L - 1u) * u.lStride;
-      let c = head + d + i % count;
-      tile_q[i] = qkv_at(query * u.width + c) * u.scale;
-      tile_k[i] = qkv_at(key * u.width + u.HD4 + c);
-      tile_v[i] = qkv_at(key * u.width + 2u * u.HD4 + c);
-      tile_d[i] = dO_at(query * u.HD4 + c);
+      let query = base_q + min((row % rows) * ${BIAS_TILE}u + i / count, u.Lq - 1u) * u.qStep;
+      let key = base_k + min(group.x * ${BIAS_TILE}u + i / count, u.Lk - 1u) * u.kStep;
+      let c = d + i % count;
+      tile_q[i] = ${operand(structure, "q", "query", "c")} * u.scale;
+      tile_k[i] = ${operand(structure, "k", "key", "c")};
+      tile_v[i] = ${operand(structure, "v", "key", "c")};
+      tile_d[i] = dO_at(query * u.HD4 + head + c);
     }
     workgroupBarrier();
     for (var c = 0u; c < count; c++) {
@@ -281,16 +303,16 @@ for (var r = 0u; r < u.R; r++) {
 }
 ${
       each((i, j) =>
-        `if (query_${i} < u.L && key_${j} < u.L) { dBias[((b * u.H + h) * u.L + query_${i}) * u.L + key_${j}] = total_${i}_${j}; }`
+        `if (query_${i} < u.Lq && key_${j} < u.Lk) { dBias[((b * u.H + h) * u.Lq + query_${i}) * u.Lk + key_${j}] = total_${i}_${j}; }`
       )
     }`,
   };
 });
 
-/** Drops what pads the rows of a gradient of the bias: `[rows, 4·L4]` → `[rows, L]`. */
+/** Drops what pads the rows of a gradient of the bias: `[rows, 4·L4]` → `[rows, Lk]`. */
 export const unpadBiasKernel = kernelFamily((_: Record<never, never>) => ({
   name: "attention.vjp.unpadBias",
   bindings: { padded: "read f32", bias: "write f32" },
-  uniforms: { L: "u32", L4: "u32", n: "u32" },
-  body: "if (index < u.n) { bias[index] = padded[(index / u.L) * u.L4 * 4u + index % u.L]; }",
+  uniforms: { Lk: "u32", L4: "u32", n: "u32" },
+  body: "if (index < u.n) { bias[index] = padded[(index / u.Lk) * u.L4 * 4u + index % u.Lk]; }",
 }));

@@ -1,7 +1,22 @@
 import type { Tensor } from "../../core/mod.ts";
-import { addScalar, divide, linear, multiply, multiplyScalar, permute, reshape, slice, sum } from "../../ops/mod.ts";
+import {
+  addScalar,
+  attention,
+  divide,
+  isFused,
+  linear,
+  type LinearParams,
+  multiply,
+  multiplyScalar,
+  permute,
+  reshape,
+  slice,
+  sum,
+} from "../../ops/mod.ts";
+import { channelsOfHead, wholeChannels, widenColumns, widenHeads } from "../layers/_whole_heads.ts";
 import { checkRepresentation } from "../layers/check_shape.ts";
-import { maskPenalty, scaledDotProductAttention } from "../layers/cross_attention.ts";
+import { explicitAttention } from "../layers/explicit_attention.ts";
+import { inParts, partOf } from "../layers/in_parts.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import type { MsaAttentionOptions } from "./msa_row_attention.ts";
 import type { MsaColumnGlobalAttentionParams } from "./params.ts";
@@ -29,25 +44,34 @@ export function msaColumnGlobalAttention(
   const besides = { mask, residual };
   checkRepresentation("msaColumnGlobalAttention", "m", m, ["N_seq", "N_res"], layerNormM.weight.size, besides);
   const [batch, nSeq, nRes] = m.shape;
-  const hidden = linearQ.weight.shape[0];
+  const cHidden = channelsOfHead(linearQ.weight.shape[0], nHead);
+  const fused = isFused(m.device, "attention");
+  const width = fused ? wholeChannels(cHidden) : cHidden;
+  const widen = (map: LinearParams) => (fused ? widenHeads(map, cHidden) : map);
   const x = normalize(layerNormM, m); // line 1
-  const query = linear(columnMean(x, mask, eps), linearQ); // lines 2 and 3
-  const cHidden = hidden / nHead;
-  const q = reshape(query, [batch, nRes, nHead, cHidden]);
-  const byColumn = (t: Tensor) => permute(t, [0, 2, 1, 3]);
-  const k = byColumn(linear(x, linearK)), v = byColumn(linear(x, linearV)); // line 2
+  const query = linear(columnMean(x, mask, eps), widen(linearQ)); // lines 2 and 3
+  const q = reshape(query, [batch, nRes, nHead, width]); // a column's heads are its queries
+  const k = linear(x, widen(linearK)), v = linear(x, widen(linearV)); // line 2
+  const scale = 1 / Math.sqrt(cHidden);
   capture?.({
-    ...{ device: m.device, batch, nHead, rows: nRes, queries: 1, keys: nSeq, scale: 1 / Math.sqrt(cHidden) },
+    ...{ device: m.device, batch, nHead, rows: nRes, queries: 1, keys: nSeq, scale },
     mask: mask && (() => permute(mask, [0, 2, 1])),
     part: (head, from, to) => ({
-      q: slice(q, [0, from, head, 0], [batch, to, head + 1, cHidden]),
-      k: slice(k, [0, from, 0, 0], [batch, to, nSeq, cHidden]),
+      q: slice(q, [0, from, head, 0], [batch, to, head + 1, width]),
+      k: permute(slice(k, [0, 0, from, 0], [batch, nSeq, to, width]), [0, 2, 1, 3]),
     }),
   });
-  const penalty = mask && reshape(permute(maskPenalty(mask), [0, 2, 1]), [batch, nRes, 1, nSeq]);
-  const o = scaledDotProductAttention(q, k, v, penalty && [penalty]); // lines 5 and 6
-  const gate = linear(x, linearG, { activation: "sigmoid" }); // line 4
-  return linear(multiply(gate, reshape(o, [batch, 1, nRes, hidden])), linearO, { residual }); // lines 6 and 7
+  const o = fused // lines 5 and 6
+    ? attention({ q, k, v, mask }, { heads: 1, axis: 2, keyAxis: 1, scale })
+    : explicitAttention({ q, k, v, mask }, { nHead: 1, axis: 2, keyAxis: 1 });
+  const heads = reshape(o, [batch, 1, nRes, nHead * width]);
+  const size = nSeq * heads.size;
+  return inParts(m.device, { axis: 1, count: nSeq, size }, (from, to) => {
+    const part = (t: Tensor) => partOf(t, 1, from, to);
+    const gate = linear(part(x), widen(linearG), { activation: "sigmoid" }); // line 4
+    const out = fused ? widenColumns(linearO, cHidden) : linearO;
+    return linear(multiply(gate, heads), out, { residual: residual && part(residual) }); // lines 6 and 7
+  });
 }
 
 /** Mean over the sequences of an MSA, of those that the mask counts: `[batch, N_res, c_m]`. */

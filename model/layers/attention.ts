@@ -1,5 +1,6 @@
 import type { Tensor } from "../../core/mod.ts";
-import { attention, isFused, linear, type LinearParams, pad, permute, reshape, sigmoidGate } from "../../ops/mod.ts";
+import { attention, isFused, linear, type LinearParams, permute, sigmoidGate } from "../../ops/mod.ts";
+import { channelsOfHead, wholeChannels, widenColumns, widenHeads } from "./_whole_heads.ts";
 import { type AttentionTap, axialTapped } from "./attention_capture.ts";
 import { explicitAttention } from "./explicit_attention.ts";
 import { inParts, partOf } from "./in_parts.ts";
@@ -72,25 +73,7 @@ export function axialAttention(projections: AttentionProjections, x: Tensor, opt
 function attendAtOnce(projections: AttentionProjections, x: Tensor, options: SelfAttentionOptions): Tensor {
   const { nHead, axis, bias, mask, residual, gateInput, capture } = options;
   const { qkv, gate, out } = projections;
-  const [c, hidden] = out.weight.shape;
-  const cHidden = hidden / nHead;
-  if (!Number.isInteger(cHidden)) {
-    throw new TypeError(`Cannot run attention: ${hidden} channels do not divide into ${nHead} heads`);
-  }
-  // Heads of whole vec4s: channels of zeros change neither logits nor output.
-  const more = Math.ceil(cHidden / 4) * 4 - cHidden;
-  const widen = ({ weight, bias }: LinearParams): LinearParams => {
-    if (!more) return { weight, bias };
-    const heads = weight.shape[0] / cHidden;
-    const rows = (x: Tensor, width: number) => pad(reshape(x, [heads, cHidden, width]), [0, 0, 0], [0, more, 0]);
-    return {
-      weight: reshape(rows(weight, weight.shape[1]), [heads * (cHidden + more), weight.shape[1]]),
-      bias: bias && reshape(rows(bias, 1), [heads * (cHidden + more)]),
-    };
-  };
-  const columns = more
-    ? reshape(pad(reshape(out.weight, [c, nHead, cHidden]), [0, 0, 0], [0, 0, more]), [c, nHead * (cHidden + more)])
-    : out.weight;
+  const cHidden = channelsOfHead(out.weight.shape[1], nHead);
   const apart = gate !== undefined && gateInput !== undefined;
   const together = gate && !apart ? [...qkv, gate] : qkv;
   const logits = { nHead, axis, scale: 1 / Math.sqrt(cHidden), bias, mask };
@@ -103,13 +86,14 @@ function attendAtOnce(projections: AttentionProjections, x: Tensor, options: Sel
     const o = explicitAttention({ q, k, v, gate: separate, bias, mask }, { nHead, axis });
     return scope.keep(linear(o, out, { residual }));
   }
+  const widen = (map: LinearParams) => widenHeads(map, cHidden);
   const packed = projectPacked(x, together.map(widen), { intermediate: !capture }); // a capture reads 32 bits
-  const width = cHidden + more;
+  const width = wholeChannels(cHidden);
   capture?.(axialTapped({ q: packed, k: packed, kFrom: nHead * width, width, ...logits }));
   const settings = { heads: nHead, axis, gated: together !== qkv, scale: logits.scale };
   let o = attention({ qkv: packed, bias, mask }, settings);
   if (apart) o = sigmoidGate({ x: o, gate: linear(gateInput, widen(gate)) });
-  return linear(o, { weight: columns, bias: out.bias }, { residual });
+  return linear(o, widenColumns(out, cHidden), { residual });
 }
 
 /**

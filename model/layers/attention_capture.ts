@@ -1,6 +1,6 @@
 import { type Device, noGrad, type Tensor } from "../../core/mod.ts";
 import { add, clamp, divide, max, multiply, multiplyScalar, permute, reshape, slice, sum } from "../../ops/mod.ts";
-import { attentionProbabilities, maskPenalty } from "./cross_attention.ts";
+import { attentionProbabilities, maskPenalty } from "./explicit_attention.ts";
 
 /** The attentions of an Evoformer block. */
 export type AttentionKind =

@@ -1,16 +1,8 @@
 import type { Tensor } from "../../core/mod.ts";
-import {
-  add,
-  addScalar,
-  linear,
-  type LinearParams,
-  matmul,
-  multiplyScalar,
-  permute,
-  reshape,
-  sigmoidGate,
-  softmax,
-} from "../../ops/mod.ts";
+import { attention, isFused, linear, type LinearParams } from "../../ops/mod.ts";
+import { channelsOfHead, widenColumns, widenHeads } from "./_whole_heads.ts";
+import { explicitAttention } from "./explicit_attention.ts";
+import { inParts, partOf } from "./in_parts.ts";
 
 /** Projections of multi-head attention as OpenFold names them; weights `[nHead * cHidden, c]`, the output's `[c, …]`. */
 export type AttentionParams = {
@@ -22,69 +14,64 @@ export type AttentionParams = {
   readonly linearG?: LinearParams;
 };
 
-/** What stands for minus infinity in the logits of masked keys. */
-const MASKED = 1e9;
-
-/** The penalty of masked keys: 0 where the mask is 1, -1e9 where it is 0. A row of masked keys alone has equal weights. */
-export function maskPenalty(mask: Tensor): Tensor {
-  return multiplyScalar(addScalar(mask, -1), MASKED);
+/** How cross attention runs. */
+export interface CrossAttentionOptions {
+  /** Number of heads. */
+  readonly nHead: number;
+  /** Axis of both representations along which elements attend to each other: 1 or 2. */
+  readonly axis: 1 | 2;
+  /** Added to the logits: `[batch, nHead, Lq, Lk]`. */
+  readonly bias?: Tensor;
+  /** 1 for elements of `y` that may be attended to, 0 for others: `[batch, I', J']`. */
+  readonly mask?: Tensor;
+  /** Added to the update, of `x`'s shape. */
+  readonly residual?: Tensor;
 }
 
 /**
- * Attention of queries to keys that are theirs alone, batch by batch: softmax(scale · q kᵀ + bias) v.
- *
- * Source: Vaswani et al. (2017), section 3.2.1.
- *
- * @param q `[..., Q, cHidden]`.
- * @param k `[..., K, cHidden]`.
- * @param v `[..., K, cHidden]`.
- * @param biases Broadcast to the logits `[..., Q, K]` and added.
- * @returns `[..., Q, cHidden]`.
- */
-export function scaledDotProductAttention(q: Tensor, k: Tensor, v: Tensor, biases: readonly Tensor[] = []): Tensor {
-  return matmul(attentionProbabilities(q, k, biases), v);
-}
-
-/**
- * What {@linkcode scaledDotProductAttention} weighs values with: softmax(scale · q kᵀ + bias), `[..., Q, K]`.
- *
- * @param scale @default 1 / √cHidden
- */
-export function attentionProbabilities(
-  q: Tensor,
-  k: Tensor,
-  biases: readonly Tensor[] = [],
-  scale: number = 1 / Math.sqrt(q.shape.at(-1)!),
-): Tensor {
-  return softmax(biases.reduce(add, matmul(multiplyScalar(q, scale), k, { transposeB: true })));
-}
-
-/**
- * Multi-head attention of the elements of one tensor to those of another.
+ * Multi-head attention of the elements of one representation to those of another, which may be more or fewer.
  *
  * Source: Vaswani et al. (2017), section 3.2.2; with a gate as in Jumper et al. (2021), Suppl. Alg. 7.
  *
- * @param x What asks, `[batch, Q, cQ]`.
- * @param y What is attended to, `[batch, K, cK]`.
- * @param options `mask` `[batch, K]` is 0 for elements of `y` that must not be attended to; `bias` is broadcast to
- * `[batch, nHead, Q, K]`.
- * @returns `[batch, Q, cQ]`.
+ * @param x What asks, `[batch, I, J, cQ]`.
+ * @param y What is attended to, `[batch, I', J', cK]`; it differs from `x` along the axis alone.
+ * @returns The update (plus the residual), of `x`'s shape.
+ * @throws {TypeError} If shapes do not fit, or channels do not divide into heads.
  */
-export function crossAttention(
-  params: AttentionParams,
-  x: Tensor,
-  y: Tensor,
-  { nHead, mask, bias }: { readonly nHead: number; readonly mask?: Tensor; readonly bias?: Tensor },
-): Tensor {
-  const [batch, nQuery] = x.shape, nKey = y.shape[1];
-  const hidden = params.linearQ.weight.shape[0];
-  const heads = (projection: LinearParams, of: Tensor, n: number) =>
-    permute(reshape(linear(of, projection), [batch, n, nHead, hidden / nHead]), [0, 2, 1, 3]);
-  const q = heads(params.linearQ, x, nQuery);
-  const k = heads(params.linearK, y, nKey), v = heads(params.linearV, y, nKey);
-  const penalty = mask && reshape(maskPenalty(mask), [batch, 1, 1, nKey]);
-  const o = scaledDotProductAttention(q, k, v, [penalty, bias].filter((term) => term !== undefined));
-  const joined = reshape(permute(o, [0, 2, 1, 3]), [batch, nQuery, hidden]);
-  const gated = params.linearG ? sigmoidGate({ x: joined, gate: linear(x, params.linearG) }) : joined;
-  return linear(gated, params.linearO);
+export function crossAttention(params: AttentionParams, x: Tensor, y: Tensor, options: CrossAttentionOptions): Tensor {
+  const { axis, mask, residual } = options;
+  const across = axis === 2 ? 1 : 2;
+  const { linearQ, linearK } = params;
+  const size = Math.max(
+    x.size / x.shape[3] * linearQ.weight.shape[0],
+    y.size / y.shape[3] * linearK.weight.shape[0],
+  );
+  return inParts(x.device, { axis: across, count: x.shape[across], size }, (from, to) => {
+    const part = (t: Tensor) => partOf(t, across, from, to);
+    return attendAtOnce(params, part(x), part(y), {
+      ...options,
+      mask: mask && part(mask),
+      residual: residual && part(residual),
+    });
+  });
+}
+
+function attendAtOnce(params: AttentionParams, x: Tensor, y: Tensor, options: CrossAttentionOptions): Tensor {
+  const { nHead, axis, bias, mask, residual } = options;
+  const cHidden = channelsOfHead(params.linearQ.weight.shape[0], nHead);
+  if (!isFused(x.device, "attention")) {
+    const { linearQ, linearK, linearV, linearG } = params;
+    const [q, k, v] = [linear(x, linearQ), linear(y, linearK), linear(y, linearV)];
+    const gate = linearG && linear(x, linearG);
+    return linear(explicitAttention({ q, k, v, gate, bias, mask }, { nHead, axis }), params.linearO, { residual });
+  }
+  const project = (of: Tensor, map: LinearParams) => linear(of, widenHeads(map, cHidden), { intermediate: true });
+  const inputs = {
+    q: project(x, params.linearQ),
+    k: project(y, params.linearK),
+    v: project(y, params.linearV),
+    gate: params.linearG && project(x, params.linearG),
+  };
+  const o = attention({ ...inputs, bias, mask }, { heads: nHead, axis, scale: 1 / Math.sqrt(cHidden) });
+  return linear(o, widenColumns(params.linearO, cHidden), { residual });
 }

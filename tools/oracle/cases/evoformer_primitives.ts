@@ -9,7 +9,7 @@ import {
   type ParamShapes,
   shapesByPath,
 } from "../../../model/layers/params.ts";
-import { linear, type LinearParams } from "../../../ops/mod.ts";
+import { linear, type LinearParams, reshape } from "../../../ops/mod.ts";
 import type { Family } from "../family.ts";
 import type { Golden } from "../golden.ts";
 import { checkParameterNames, differentiate, input, parameter } from "./_differentiate.ts";
@@ -74,7 +74,10 @@ export const EVOFORMER_PRIMITIVES: readonly Family[] = [
     "attention",
     ["q_x", "kv_x", "mask", "pair_bias"],
     attentionShapes,
-    (params, { q_x, kv_x, mask, pair_bias }, golden) =>
-      crossAttention(params, q_x, kv_x, { nHead: golden.number("no_heads"), mask, bias: pair_bias }),
+    (params, { q_x, kv_x, mask, pair_bias }, golden) => {
+      const [x, y, rows] = [q_x, kv_x, mask].map((t) => reshape(t, [1, ...t.shape])); // rows share the bias
+      const options = { nHead: golden.number("no_heads"), axis: 2, mask: rows, bias: pair_bias } as const;
+      return reshape(crossAttention(params, x, y, options), q_x.shape);
+    },
   ),
 ];

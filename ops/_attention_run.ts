@@ -1,0 +1,417 @@
+/** How attention and its way back run on a device: sizes, plans, kernels, and parts of what no kernel may see whole. */
+import {
+  addInto,
+  type Device,
+  elementGrid,
+  flatGrid,
+  type Grid,
+  type Kernel,
+  mostVisible,
+  type Tensor,
+  WINDOW_STEP,
+} from "../core/mod.ts";
+import { type AttentionPart, attentionParts, putPart, takePart } from "./_attention_parts.ts";
+import { entryOf } from "./_region.ts";
+import { type AttentionStructure, forwardKernel, padBiasKernel, type Side } from "./attention.wgsl.ts";
+import {
+  BIAS_TILE,
+  biasKernel,
+  keysKernel,
+  queriesKernel,
+  termsKernel,
+  unpadBiasKernel,
+} from "./attention_backward.wgsl.ts";
+
+/** What attention reads: `qkv`, or `q`, `k`, `v` and perhaps `gate`. */
+export type AttentionOperands = {
+  readonly qkv?: Tensor;
+  readonly q?: Tensor;
+  readonly k?: Tensor;
+  readonly v?: Tensor;
+  readonly gate?: Tensor;
+  readonly bias?: Tensor;
+  readonly mask?: Tensor;
+};
+
+/** How it reads them. */
+export interface AttentionAttributes {
+  readonly heads: number;
+  /** Axis attended along: of queries, gate and output; of keys and values. */
+  readonly axis: 1 | 2;
+  readonly keyAxis: 1 | 2;
+  readonly gated: boolean;
+  readonly scale: number;
+}
+
+/** What the forward pass gives. */
+export type Attended = { readonly out: Tensor; readonly stats: Tensor | undefined };
+type Saved = { readonly out: Tensor; readonly stats: Tensor };
+
+/** Gradients by the names of the inputs. */
+export type AttentionGradients = { [K in keyof AttentionOperands]?: Tensor };
+type Wanted = { readonly [K in keyof AttentionOperands]?: boolean };
+
+interface Sizes {
+  /** Batch entries, queries and keys of a sequence, sequences of an entry and over all, heads, vec4s of a head. */
+  readonly B: number;
+  readonly Lq: number;
+  readonly Lk: number;
+  readonly R: number;
+  readonly S: number;
+  readonly H: number;
+  readonly d4: number;
+  readonly packed: boolean;
+  /** Shape of the output. */
+  readonly shape: readonly [B: number, I: number, J: number, columns: number];
+  /** Operations of one product of queries and keys, or of probabilities and values. */
+  readonly flops: number;
+  /** The numbers of `SIZES` in attention.wgsl.ts but for `L4` and `valueAt`. */
+  readonly uniforms: Readonly<Record<string, number>>;
+}
+
+function sizesOf(
+  { qkv, q, k }: AttentionOperands,
+  { heads: H, axis, keyAxis, gated, scale }: AttentionAttributes,
+): Sizes {
+  const [B, I, J] = (qkv ?? q!).shape;
+  const keys = (qkv ?? k!).shape;
+  const columns = qkv ? qkv.shape[3] / (gated ? 4 : 3) : q!.shape[3];
+  const [Lq, R] = axis === 2 ? [J, I] : [I, J];
+  const Lk = keys[keyAxis];
+  const d4 = columns / H / 4;
+  const uniforms = {
+    Lq,
+    Lk,
+    R,
+    S: B * R,
+    H,
+    qRow: axis === 2 ? J : 1,
+    qStep: axis === 2 ? 1 : J,
+    kRow: keyAxis === 2 ? Lk : 1,
+    kStep: keyAxis === 2 ? 1 : R,
+    width: (qkv ?? q!).shape[3] / 4,
+    HD4: H * d4,
+    scale,
+  };
+  const flops = 8 * B * R * H * Lq * Lk * d4;
+  return { B, Lq, Lk, R, S: B * R, H, d4, packed: !!qkv, shape: [B, I, J, columns], flops, uniforms };
+}
+
+/** How many queries (or keys) a lane of a subgroup gets, and how many streamed items a block. */
+interface Blocking {
+  readonly t: number;
+  readonly items: number;
+}
+
+/** The fastest on lavapipe; more of either would be no faster, but longer to compile. */
+const forwardBlocking = (lanes: number): Blocking => ({ t: 4, items: lanes / 2 });
+const backwardBlocking = (_lanes: number, d4: number): Blocking => ({ t: d4 > 4 ? 2 : 4, items: 4 });
+
+/** A blocking within reason: no more queries a lane than there are, and blocks whose load the lanes can share. */
+function reasonable({ t, items }: Blocking, length: number, lanes: number, d4: number): Blocking {
+  while (t > 1 && length <= lanes * (t / 2)) t /= 2;
+  items = Math.max(4, items);
+  while (items < lanes && d4 % (lanes / items)) items *= 2;
+  return { t, items };
+}
+
+/**
+ * So few queries and keys that a workgroup takes those of many sequences and every lane reads what it needs by itself. On
+ * lavapipe that takes a twelfth of the time for one query of four keys, and half as long again for 256 queries of 16.
+ */
+const FEW = 32;
+
+/** How a kernel is built for a device, and how many workgroups it takes for all sequences, or for one of each entry. */
+interface Plan {
+  readonly structure: AttentionStructure;
+  readonly grid: Grid;
+  readonly entriesGrid: Grid;
+}
+
+/** @param side What lanes have; the others are streamed. */
+function plan(
+  { traits }: Device,
+  { B, Lq, Lk, S, H, d4, packed }: Sizes,
+  side: Side,
+  blocking: (lanes: number, d4: number) => Blocking,
+  flags: { readonly bias: boolean; readonly mask: boolean },
+): Plan {
+  const [own, streamed] = side === "q" ? [Lq, Lk] : [Lk, Lq];
+  if (!packed && Math.max(own, streamed) <= FEW) {
+    const lanes = 64;
+    const structure: AttentionStructure = { family: "plain", lanes, t: 1, d4, items: 4, packed, flat: true, ...flags };
+    return { structure, grid: elementGrid(S * own * H, lanes), entriesGrid: elementGrid(B * own * H, lanes) };
+  }
+  const family = traits.kernelFamily;
+  const lanes = family === "subgroup" ? traits.subgroupSize : family === "workgroup" && own <= 32 ? 32 : 64;
+  const { t, items } = family === "subgroup" ? reasonable(blocking(lanes, d4), own, lanes, d4) : { t: 1, items: 4 };
+  const blocks = H * Math.ceil(own / (lanes * t));
+  const structure: AttentionStructure = { family, lanes, t, d4, items, packed, flat: false, ...flags };
+  const grid = (sequences: number): Grid => {
+    const [y, z] = flatGrid(sequences);
+    return [blocks, y, z];
+  };
+  return { structure, grid: grid(S), entriesGrid: grid(B) };
+}
+
+/** vec4s of a row of the bias. */
+const quads = (length: number) => Math.ceil(length / 4);
+
+/** The bias as the kernels read it: whole vec4s a row, transposed for keys. */
+function preparedBias(device: Device, bias: Tensor, { Lq, Lk }: Sizes, transposed: boolean): Tensor {
+  if (!transposed && Lk % 4 === 0) return bias;
+  const [rows, L4] = transposed ? [bias.size / Lq, quads(Lq)] : [bias.size / Lk, quads(Lk)];
+  const padded = device.empty([rows, 4 * L4]);
+  device.run(padBiasKernel({ transposed }), {
+    bindings: { bias, padded },
+    uniforms: { Lq, Lk, L4, n: rows * L4 },
+    grid: elementGrid(rows * L4, 64),
+    flops: 0,
+  });
+  return padded;
+}
+
+/** Leaves out what is absent. */
+function present(bindings: Readonly<Record<string, Tensor | undefined>>): Record<string, Tensor> {
+  return Object.fromEntries(Object.entries(bindings).filter((entry): entry is [string, Tensor] => !!entry[1]));
+}
+
+/** Elements of the largest tensor of tokens: an input, or the gradients of keys and values behind each other. */
+function largest({ qkv, q, k }: AttentionOperands): number {
+  return qkv ? qkv.size : Math.max(q!.size, 2 * Math.ceil(k!.size / WINDOW_STEP) * WINDOW_STEP);
+}
+
+/** Whether a kernel may see every tensor of tokens. */
+function seesAll(inputs: AttentionOperands): boolean {
+  return largest(inputs) <= mostVisible((inputs.qkv ?? inputs.q)!.device);
+}
+
+/** Computes attention; what the way back reads besides is saved if `recording`. */
+export function attend(inputs: AttentionOperands, attributes: AttentionAttributes, recording: boolean): Attended {
+  return (seesAll(inputs) ? attendAtOnce : attendInParts)(inputs, attributes, recording);
+}
+
+/** Goes the way back. */
+export function attendBack(
+  inputs: AttentionOperands,
+  saved: Saved,
+  attributes: AttentionAttributes,
+  wanted: Wanted,
+  dOut: Tensor,
+): AttentionGradients {
+  return seesAll(inputs)
+    ? attendBackAtOnce(inputs, saved, attributes, wanted, dOut)
+    : attendBackInParts(inputs, saved, attributes, wanted, dOut);
+}
+
+function attendAtOnce(inputs: AttentionOperands, attributes: AttentionAttributes, recording: boolean): Attended {
+  const { bias, mask, ...operands } = inputs;
+  const { device, dtype } = (inputs.qkv ?? inputs.q)!;
+  const sizes = sizesOf(inputs, attributes);
+  const { H, Lk, flops, uniforms } = sizes;
+  const [B, I, J] = sizes.shape;
+  const out = device.empty(sizes.shape, dtype); // in 16 bits if its inputs are
+  if (out.size === 0) return { out, stats: undefined };
+  const stats = recording ? device.empty([2, B, I, J, H]) : undefined;
+  const { structure, grid } = plan(device, sizes, "q", forwardBlocking, { bias: !!bias, mask: !!mask });
+  device.run(forwardKernel({ ...structure, gated: attributes.gated, record: recording }), {
+    bindings: present({ ...operands, bias: bias && preparedBias(device, bias, sizes, false), mask, out, stats }),
+    uniforms: { ...uniforms, L4: quads(Lk), valueAt: 0 },
+    grid,
+    flops: 2 * flops,
+  });
+  return { out, stats };
+}
+
+/** Axis attended along of each input that has tokens. */
+function axesOf({ axis, keyAxis }: AttentionAttributes): Readonly<Record<string, 1 | 2>> {
+  return { qkv: axis, q: axis, gate: axis, k: keyAxis, v: keyAxis, mask: keyAxis };
+}
+
+/** Parts in which all inputs are gone through. */
+function partsOf(inputs: AttentionOperands, attributes: AttentionAttributes): AttentionPart[] {
+  const { B, R } = sizesOf(inputs, attributes);
+  return attentionParts((inputs.qkv ?? inputs.q)!.device, B, R, Math.ceil(largest(inputs) / (B * R)));
+}
+
+function inputsOf(inputs: AttentionOperands, attributes: AttentionAttributes, part: AttentionPart): AttentionOperands {
+  const axes = axesOf(attributes);
+  return Object.fromEntries(
+    Object.entries(inputs).filter((entry): entry is [string, Tensor] => !!entry[1]).map(([name, tensor]) => [
+      name,
+      name === "bias" ? entryOf(tensor, part.entry) : takePart(tensor, part, axes[name]),
+    ]),
+  );
+}
+
+/** The same a few sequences at a time, for a device that lets no kernel see all of the inputs. */
+function attendInParts(inputs: AttentionOperands, attributes: AttentionAttributes, recording: boolean): Attended {
+  const { device } = (inputs.qkv ?? inputs.q)!;
+  const { H, shape } = sizesOf(inputs, attributes);
+  const [B, I, J] = shape;
+  const { axis } = attributes;
+  const out = device.empty(shape);
+  const stats = recording ? device.empty([2, B, I, J, H]) : undefined;
+  for (const part of partsOf(inputs, attributes)) {
+    using _ = device.scope("part");
+    const got = attendAtOnce(inputsOf(inputs, attributes, part), attributes, recording);
+    putPart(got.out, out, part, axis);
+    if (stats && got.stats) putPart(got.stats, stats, part, axis, 1);
+  }
+  return { out, stats };
+}
+
+/** The tensors that gradients are written to. */
+interface Targets {
+  readonly dqkv?: Tensor;
+  readonly dq?: Tensor;
+  readonly dGate?: Tensor;
+  /** Gradients of keys and of values, one tensor behind the other. */
+  readonly dkv?: Tensor;
+  /** Element of `dkv` at which the gradients of values begin. */
+  readonly valueAt: number;
+}
+
+function targetsFor(device: Device, { qkv, q, k, gate }: AttentionOperands, wanted: Wanted): Targets {
+  if (qkv) return { dqkv: device.empty(qkv.shape), valueAt: qkv.shape[3] };
+  const valueAt = Math.ceil(k!.size / WINDOW_STEP) * WINDOW_STEP;
+  return {
+    dq: wanted.q ? device.empty(q!.shape) : undefined,
+    dGate: gate && device.empty(gate.shape),
+    dkv: wanted.k || wanted.v ? device.empty([valueAt + k!.size]) : undefined,
+    valueAt,
+  };
+}
+
+/** @param onTop A gradient of the bias to add to. */
+function attendBackAtOnce(
+  inputs: AttentionOperands,
+  { out, stats }: Saved,
+  attributes: AttentionAttributes,
+  wanted: Wanted,
+  dOut: Tensor,
+  onTop?: Tensor,
+): AttentionGradients {
+  const { bias, mask, gate, ...operands } = inputs;
+  const { device } = out;
+  const sizes = sizesOf(inputs, attributes);
+  const { B, Lq, Lk, H, d4, packed, flops, uniforms } = sizes;
+  const { gated } = attributes;
+  const { dqkv, dq, dGate, dkv, valueAt } = targetsFor(device, inputs, wanted);
+  const gradients: AttentionGradients = packed ? { qkv: dqkv } : {
+    q: dq,
+    k: dkv && device.window(dkv, 0, inputs.k!.shape),
+    v: dkv && device.window(dkv, valueAt, inputs.v!.shape),
+    gate: dGate,
+  };
+  if (dOut.size === 0) return { ...gradients, bias: wanted.bias && bias ? device.zeros(bias.shape) : undefined };
+  const dBias = wanted.bias && bias ? onTop ?? device.empty(bias.shape) : undefined;
+  const terms = device.empty([out.size / (4 * d4), 4]);
+  const dO = gated ? device.empty(out.shape) : dOut;
+  device.run(termsKernel({ d4, gated, packed }), {
+    bindings: present({
+      ...(gated ? { qkv: operands.qkv, gate, dO, dqkv, dGate } : {}),
+      ...{ out, dOut, stats, terms },
+    }),
+    uniforms: { H, n: terms.size / 4, width: uniforms.width, HD4: uniforms.HD4 },
+    grid: elementGrid(terms.size / 4, 64),
+    flops: (gated ? 9 : 2) * out.size,
+    bytesRead: 4 * (out.size * (gated ? 3 : 2) + terms.size / 2),
+    bytesWritten: 4 * (out.size * (gated ? 2 : 0) + terms.size),
+  });
+  const flags = { bias: !!bias, mask: !!mask };
+  const padded = bias && preparedBias(device, bias, sizes, false);
+  const keySize = packed ? out.size : inputs.k!.size;
+  // Every kernel makes two products again, the logits and dO · v, and one for each gradient.
+  const run = (
+    kernel: Kernel,
+    grid: Grid,
+    grads: number,
+    bytesWritten: number,
+    more: Readonly<Record<string, Tensor | undefined>>,
+    streamedLength = Lk,
+  ) =>
+    device.run(kernel, {
+      bindings: present({ ...operands, dO, terms, bias: padded, mask, ...more }),
+      uniforms: { ...uniforms, L4: quads(streamedLength), valueAt: packed ? uniforms.HD4 : valueAt / 4 },
+      grid,
+      flops: (2 + grads) * flops,
+      bytesRead: 4 * (2 * out.size + 2 * keySize + terms.size + (padded?.size ?? 0) + (mask?.size ?? 0)), // q, dO; k, v
+      bytesWritten,
+    });
+
+  const queries = plan(device, sizes, "q", backwardBlocking, flags);
+  const { structure } = queries;
+  const inPassing = dBias !== undefined && device.traits.kernelFamily !== "workgroup";
+  const wantsQueries = packed ? wanted.qkv : wanted.q;
+  const queryTargets = { dqkv, dq: packed ? undefined : dq ?? (inPassing ? device.empty(out.shape) : undefined) };
+  if (inPassing) {
+    const rows = B * H * Lq, L4 = quads(Lk);
+    const padding = () => onTop ? preparedBias(device, onTop, sizes, false) : device.empty([rows, 4 * L4]);
+    const sums = Lk % 4 === 0 ? dBias : padding();
+    const kernel = queriesKernel({ ...structure, sumBias: true, ...(onTop && { onTop: true }) });
+    run(kernel, queries.entriesGrid, 1, 4 * (out.size + sums.size), { ...queryTargets, dBias: sums });
+    if (sums !== dBias) {
+      device.run(unpadBiasKernel({}), {
+        bindings: { padded: sums, bias: dBias },
+        uniforms: { Lk, L4, n: dBias.size },
+        grid: elementGrid(dBias.size, 64),
+        flops: 0,
+      });
+    }
+  } else if (dBias) {
+    const [y, z] = flatGrid(Math.ceil(Lq / BIAS_TILE) * B * H);
+    const sums = onTop ? device.empty(onTop.shape) : dBias;
+    const kernel = biasKernel({ d4, packed, ...flags });
+    run(kernel, [Math.ceil(Lk / BIAS_TILE), y, z], 0, 4 * sums.size, { dBias: sums });
+    if (onTop) addInto(device, onTop, sums);
+  }
+  if (wantsQueries && !inPassing) {
+    run(queriesKernel({ ...structure, sumBias: false }), queries.grid, 1, 4 * out.size, queryTargets);
+  }
+  if (packed ? wanted.qkv : dkv) {
+    const keys = plan(device, sizes, "k", backwardBlocking, flags);
+    const transposed = bias && preparedBias(device, bias, sizes, true);
+    run(keysKernel(keys.structure), keys.grid, 2, 8 * keySize, { dqkv, dkv, bias: transposed }, Lq);
+  }
+  return { ...gradients, bias: dBias };
+}
+
+/** The same a few sequences at a time; the gradient of the bias is their sum. */
+function attendBackInParts(
+  inputs: AttentionOperands,
+  { out, stats }: Saved,
+  attributes: AttentionAttributes,
+  wanted: Wanted,
+  dOut: Tensor,
+): AttentionGradients {
+  const { bias } = inputs;
+  const { device } = out;
+  const axes = axesOf(attributes);
+  const { axis } = attributes;
+  const gradients: Record<string, Tensor> = {};
+  let total: Tensor | undefined;
+  for (const part of partsOf(inputs, attributes)) {
+    using scope = device.scope("part");
+    const saved = { out: takePart(out, part, axis), stats: takePart(stats, part, axis, 1) };
+    const before = part.first === 0 ? undefined : total;
+    const { bias: sum, ...got } = attendBackAtOnce(
+      inputsOf(inputs, attributes, part),
+      saved,
+      attributes,
+      wanted,
+      takePart(dOut, part, axis),
+      before,
+    );
+    for (const [name, gradient] of Object.entries(got)) {
+      if (!gradient) continue;
+      gradients[name] ??= scope.keep(device.empty(inputs[name as keyof AttentionOperands]!.shape));
+      putPart(gradient, gradients[name], part, axes[name]);
+    }
+    if (!bias || !sum) continue;
+    gradients.bias ??= scope.keep(device.empty(bias.shape));
+    total = scope.keep(sum);
+    device.copy(total, gradients.bias, { toElement: part.entry * total.size });
+  }
+  return gradients;
+}
