@@ -47,10 +47,27 @@ fn rectify(x: V) -> V {
   return select(max(x, V(0.0)), x, isNan(x));
 }`;
 
-/** WGSL `sigmoid(x: V) -> V`: the logistic function. */
+/** WGSL `exponential(x: V) -> V`: NaN kept, which SwiftShader's exp makes an infinity. Needs {@linkcode SPECIAL_VALUES}. */
+export const EXPONENTIAL = `
+fn exponential(x: V) -> V {
+  return select(exp(x), x, isNan(x));
+}`;
+
+/**
+ * WGSL `logarithm(x: V) -> V`: the natural one, -Infinity at 0, NaN below; SwiftShader's log gives -88 and numbers there.
+ * Needs {@linkcode SPECIAL_VALUES}.
+ */
+export const LOGARITHM = `
+fn logarithm(x: V) -> V {
+  let most = infinity(x);
+  let inside = select(select(log(x), -most, x == V(0.0)), x, x == most);
+  return select(select(inside, notANumber(x), x < V(0.0)), x, isNan(x));
+}`;
+
+/** WGSL `sigmoid(x: V) -> V`: the logistic function, NaN kept. Needs {@linkcode SPECIAL_VALUES}. */
 export const SIGMOID = `
 fn sigmoid(x: V) -> V {
-  return V(1.0) / (V(1.0) + exp(-x));
+  return select(V(1.0) / (V(1.0) + exp(-x)), x, isNan(x));
 }`;
 
 /**
@@ -76,7 +93,7 @@ fn normalCdf(x: V) -> V {
 
 /**
  * WGSL `hyperbolicTangent(x: V) -> V`, accurate near 0, where the built-in may lose all digits: below 0.7 an odd
- * polynomial (fitted as above, relative error 1.6e-8), else from the exponential.
+ * polynomial (fitted as above, relative error 1.6e-8), else from the exponential. Needs {@linkcode SPECIAL_VALUES}.
  */
 export const HYPERBOLIC_TANGENT = `
 fn hyperbolicTangent(x: V) -> V {
@@ -86,10 +103,13 @@ fn hyperbolicTangent(x: V) -> V {
   p = p * q + V(0.133291108);
   p = p * q + V(-0.333331899);
   let large = sign(x) * (V(1.0) - V(2.0) / (exp(V(2.0) * abs(x)) + V(1.0)));
-  return select(large, x + x * q * p, abs(x) < V(0.7));
+  return select(select(large, x + x * q * p, abs(x) < V(0.7)), x, isNan(x));
 }`;
 
-/** WGSL `softPlus(x: V) -> V`: log(1 + e) for e = exp(-|x|) <= 1 as 2 atanh(z), z = e / (2 + e) <= 1/3, by its series. */
+/**
+ * WGSL `softPlus(x: V) -> V`: log(1 + e) for e = exp(-|x|) <= 1 as 2 atanh(z), z = e / (2 + e) <= 1/3, by its series. Needs
+ * {@linkcode SPECIAL_VALUES}.
+ */
 export const SOFT_PLUS = `
 fn softPlus(x: V) -> V {
   let e = exp(-abs(x));
@@ -101,7 +121,7 @@ fn softPlus(x: V) -> V {
   p = p * q + V(${1 / 7});
   p = p * q + V(0.2);
   p = p * q + V(${1 / 3});
-  return max(x, V(0.0)) + V(2.0) * (z + z * q * p);
+  return select(max(x, V(0.0)) + V(2.0) * (z + z * q * p), x, isNan(x));
 }`;
 
 /**
@@ -127,7 +147,7 @@ fn power(x: V, y: V) -> V {
 /**
  * WGSL `sine(x: V) -> V` and `cosine(x: V) -> V`, absolute error below 2e-7 for |x| up to 10,000, where the built-ins
  * may be off by 5e-4: pi / 2 is taken off in three parts (Cody and Waite), and what is left goes through the
- * polynomials of Cephes.
+ * polynomials of Cephes. Beyond 50,000 the built-ins take over.
  */
 export const SINE = `
 fn quarterTurns(x: V) -> V {
@@ -152,11 +172,11 @@ fn turned(r: V, k: V) -> V {
 }
 fn sine(x: V) -> V {
   let k = quarterTurns(x);
-  return turned(restOfTurn(x, k), k);
+  return select(turned(restOfTurn(x, k), k), sin(x), abs(x) > V(5e4));
 }
 fn cosine(x: V) -> V {
   let k = quarterTurns(x);
-  return turned(restOfTurn(x, k), k + V(1.0));
+  return select(turned(restOfTurn(x, k), k + V(1.0)), cos(x), abs(x) > V(5e4));
 }`;
 
 /**

@@ -1,6 +1,6 @@
 import { type BindingType, kernelFamily, type UniformType, unroll } from "../core/mod.ts";
 import { streamDeclarations, type StreamedTokens, type Streaming, streamLoop } from "./_attention_stream.ts";
-import { SIGMOID, valueTypes } from "./_functions.wgsl.ts";
+import { SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 
 /** What the text of an attention kernel depends on. */
 export interface AttentionStructure extends Streaming {
@@ -238,7 +238,7 @@ ${addWeighted(structure, block.items, "o", "s", block.b)}`;
     uniforms: SIZES,
     workgroupSize: lanes,
     subgroups: family === "subgroup",
-    declarations: streamDeclarations(structure) + (gated ? "\n" + valueTypes("vec4f") + SIGMOID : ""),
+    declarations: streamDeclarations(structure) + (gated ? "\n" + valueTypes("vec4f") + SPECIAL_VALUES + SIGMOID : ""),
     body: `
 ${ownItems(structure, "q")}
 ${tokens(structure, "q")}

@@ -1,6 +1,6 @@
 import { type BindingType, kernelFamily, unroll } from "../core/mod.ts";
 import { streamDeclarations, type StreamedBlock, streamLoop } from "./_attention_stream.ts";
-import { SIGMOID, valueTypes } from "./_functions.wgsl.ts";
+import { SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 import {
   addProducts,
   addWeighted,
@@ -34,7 +34,7 @@ export const termsKernel = kernelFamily(({ d4, gated, packed }: { d4: number; ga
     ...(gated ? { dO: "write vec4f", [packed ? "dqkv" : "dGate"]: "write vec4f" } : {}),
   } as Record<string, BindingType>,
   uniforms: { H: "u32", n: "u32", width: "u32", HD4: "u32" },
-  declarations: gated ? valueTypes("vec4f") + SIGMOID : "",
+  declarations: gated ? valueTypes("vec4f") + SPECIAL_VALUES + SIGMOID : "",
   body: `
 if (index < u.n) {
   let head = (index % u.H) * ${d4}u;

@@ -1,7 +1,7 @@
 import { kernelFamily } from "../core/mod.ts";
-import { SIGMOID, valueTypes } from "./_functions.wgsl.ts";
+import { SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 
-const FUNCTIONS = valueTypes("vec4f") + SIGMOID;
+const FUNCTIONS = valueTypes("vec4f") + SPECIAL_VALUES + SIGMOID;
 
 /** out = x · sigmoid(gate) [+ residual]. */
 export const sigmoidGateKernel = kernelFamily(({ residual }: { residual: boolean }) => ({

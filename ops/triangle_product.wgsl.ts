@@ -1,5 +1,5 @@
 import { kernelFamily, unroll } from "../core/mod.ts";
-import { SIGMOID, valueTypes } from "./_functions.wgsl.ts";
+import { SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 
 /** Rows (and columns) of the output in a panel of a packed operand. */
 export const PANEL = 32;
@@ -40,7 +40,7 @@ fn ${name}_group(at: u32, c: u32) -> vec4f {
 const scalarStore = (name: string, at: string, c: string, channels: string, value: string) =>
   unroll(4, (i) => `if (${c} + ${i}u < ${channels}) { ${name}[${at} + ${i}u] = (${value})[${i}]; }`);
 
-const FUNCTIONS = valueTypes("vec4f") + SIGMOID;
+const FUNCTIONS = valueTypes("vec4f") + SPECIAL_VALUES + SIGMOID;
 
 /** What the gating kernels depend on. */
 export interface GateStructure {

@@ -388,6 +388,19 @@ gpuTest("a NaN stays a NaN", async (device) => {
   }
 });
 
+gpuTest("zeros, negative numbers and infinities have the values they have in float64", async (device) => {
+  const xs = [0, -0, -1, I, -I];
+  for (const name of ["relu", "sigmoid", "tanh", "exp", "log", "sqrt", "rsqrt", "reciprocal", "square", "abs"]) {
+    const { gpu, f } = UNARY[name];
+    for (const [i, value] of (await gpu(device.tensor(xs, [5])).read()).entries()) {
+      const expected = f(xs[i]);
+      const fits = Object.is(value, expected) || value === expected || Math.abs(value - expected) < 1e-6;
+      assert.ok(fits, `${name}(${xs[i]}) is ${value}, expected ${expected}`);
+    }
+  }
+  for (const value of await ops.sin(device.tensor([I, 1e38, -3e4], [3])).read()) assert.ok(!(Math.abs(value) > 1.01));
+});
+
 gpuTest("empty tensors pass", async (device) => {
   const x = device.zeros([0, 3]);
   const out = ops.add(x, device.tensor([1, 2, 3], [3]));
