@@ -9,7 +9,7 @@ import { PipelineCache } from "./_pipelines.ts";
 import type { Profiler } from "./profiler.ts";
 import { Scope } from "./scope.ts";
 import { Readback } from "./_readback.ts";
-import { type Shape, sizeOf } from "./shapes.ts";
+import { checkShape, type Shape, sizeOf } from "./shapes.ts";
 import type { Tape } from "./tape.ts";
 import {
   type DataOf,
@@ -22,7 +22,7 @@ import {
   WINDOW_STEP,
 } from "./tensor.ts";
 import { UniformSlots } from "./_uniforms.ts";
-import { isWritten, type Kernel, TEXTURE_WIDTH } from "./wgsl.ts";
+import { isWritten, type Kernel, MOST_TURNS, TEXTURE_WIDTH } from "./wgsl.ts";
 
 /** What one dispatch runs on. */
 export interface Dispatch {
@@ -258,8 +258,13 @@ export class Device {
     return turn;
   }
 
-  /** A tensor with undefined content. */
+  /**
+   * A tensor with undefined content.
+   *
+   * @throws {TypeError} If an axis is not a whole number of at least 0.
+   */
   empty(shape: Shape, dtype: Dtype = "f32"): Tensor {
+    checkShape(shape);
     const tensor = new Tensor(this, this.#pool.allocate(shape, ELEMENT_BYTES[dtype]), [...shape], dtype);
     this.#scope?.adopt(tensor);
     this.profiler?.allocated(tensor.storage, this.#scope?.path ?? "");
@@ -336,6 +341,7 @@ export class Device {
    * @throws {TypeError} If the numbers of elements differ.
    */
   view(tensor: Tensor, shape: Shape): Tensor {
+    checkShape(shape);
     if (sizeOf(shape) !== tensor.size) {
       throw new TypeError(`Cannot view [${tensor.shape}] (${tensor.size} elements) as [${shape}] (${sizeOf(shape)})`);
     }
@@ -369,6 +375,7 @@ export class Device {
    * @throws {TypeError} If a gradient is to flow through it.
    */
   window(tensor: Tensor, first: number, shape: Shape): Tensor {
+    checkShape(shape);
     if (!(first >= 0 && first % WINDOW_STEP === 0 && first + sizeOf(shape) <= tensor.size)) {
       throw new RangeError(`[${tensor.shape}] has no window [${shape}] from element ${first} on`);
     }
@@ -392,6 +399,13 @@ export class Device {
   /** Appends one kernel to the command list: the only way to compute. */
   run(kernel: Kernel, dispatch: Dispatch): void {
     const { bindings, uniforms = {}, grid } = dispatch;
+    const turns = kernel.source.turns?.(uniforms) ?? 0;
+    if (!(turns <= MOST_TURNS)) {
+      throw new RangeError(
+        `Kernel ${kernel.name}: the loops of one invocation would take ${turns} turns; lavapipe ends them without a word ` +
+          `after ${MOST_TURNS}: use smaller sizes`,
+      );
+    }
     const most = this.traits.maxBindingBytes === Infinity ? Infinity : MAX_WORKGROUPS; // a plan without limits
     if (grid.some((n) => n < 1 || n > most || !Number.isInteger(n))) {
       throw new RangeError(`Kernel ${kernel.name}: a grid of [${grid}] workgroups is outside 1 … ${MAX_WORKGROUPS}`);

@@ -8,6 +8,19 @@ export function sizeOf(shape: Shape): number {
   return size;
 }
 
+/**
+ * Checks that a shape is one.
+ *
+ * @throws {TypeError} If an axis is not a whole number of at least 0.
+ */
+export function checkShape(shape: Shape): void {
+  for (const n of shape) {
+    if (!Number.isInteger(n) || n < 0) {
+      throw new TypeError(`The axes of a tensor are whole numbers of at least 0, got the shape [${shape}]`);
+    }
+  }
+}
+
 /** Row-major strides of a shape, in elements. */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);

@@ -33,6 +33,12 @@ export interface TextOptions {
   readonly halves?: readonly string[];
 }
 
+/**
+ * Turns after which lavapipe ends the loops of an invocation, all together, without a word (LP_MAX_TGSI_LOOP_ITERATIONS
+ * in Mesa's lp_bld_limits.h).
+ */
+export const MOST_TURNS = 65_535;
+
 /** What a kernel is made of. Sizes never stand in the text: they travel in `uniforms`. */
 export interface KernelSource {
   /** Name for profiles and errors; part of the text as a comment. */
@@ -45,6 +51,13 @@ export interface KernelSource {
   readonly workgroupSize?: number;
   /** Whether the body uses subgroup built-ins. @default false */
   readonly subgroups?: boolean;
+  /**
+   * Most turns that all loops of one invocation take together, from the uniforms; the device refuses more than
+   * {@linkcode MOST_TURNS}.
+   *
+   * @default few, whatever the sizes
+   */
+  readonly turns?: (uniforms: Readonly<Record<string, number>>) => number;
   /** Functions, constants and workgroup variables that stand before `main`. */
   readonly declarations?: string;
   /**

@@ -11,7 +11,7 @@ import {
 } from "../core/mod.ts";
 import { defineMap, type MapFunction } from "./_map.ts";
 import { readRegion, writeRegion } from "./_region.ts";
-import { reduceKernel, type ReduceStructure } from "./reduce.wgsl.ts";
+import { IDENTITY, reduceKernel, type ReduceOperation } from "./reduce.wgsl.ts";
 
 /** x broadcast to a shape, times a number. */
 export const broadcastScaled: MapFunction = defineMap({
@@ -33,7 +33,7 @@ type Middle = readonly [outer: number, length: number, inner: number];
 
 /** Reduces the middle axis of x taken as [outer, length, inner]; in several passes where it is long. No gradient. */
 export function reduceMiddle(
-  operation: ReduceStructure["operation"],
+  operation: ReduceOperation,
   x: Tensor,
   [outer, length, inner]: Middle,
   scale = 1,
@@ -49,7 +49,7 @@ export function reduceMiddle(
 
 /** @param busy Whether there are many invocations even with long runs of additions. */
 function reduceVisible(
-  operation: ReduceStructure["operation"],
+  operation: ReduceOperation,
   x: Tensor,
   [outer, length, inner]: Middle,
   scale: number,
@@ -64,7 +64,14 @@ function reduceVisible(
     const longest = busy ? LONGEST_BUSY : LONGEST_IDLE;
     const chunks = units <= longest ? 1 : 4 * Math.ceil(units / longest / 4);
     const out = device.empty([outer, chunks, inner]);
-    const uniforms = { length: units, inner: columns, chunks, valid: length, scale: chunks === 1 ? scale : 1 };
+    const uniforms = {
+      length: units,
+      inner: columns,
+      chunks,
+      valid: length,
+      scale: chunks === 1 ? scale : 1,
+      identity: IDENTITY[operation],
+    };
     inWindows(device, outer, { reads: { x }, writes: { out } }, (bindings, outer) => {
       device.run(reduceKernel({ operation, layout }), {
         bindings,
@@ -80,7 +87,7 @@ function reduceVisible(
 
 /** Where a kernel cannot see all of one outer element: some columns at a time, to the same bits. */
 function reduceInColumns(
-  operation: ReduceStructure["operation"],
+  operation: ReduceOperation,
   x: Tensor,
   [outer, length, inner]: Middle,
   scale: number,
@@ -100,7 +107,7 @@ function reduceInColumns(
 }
 
 /** Where a kernel cannot even see one column: the middle axis in parts, `[outer, parts, inner]`. */
-function reduceInWindows(operation: ReduceStructure["operation"], x: Tensor, [outer, length, inner]: Middle): Tensor {
+function reduceInWindows(operation: ReduceOperation, x: Tensor, [outer, length, inner]: Middle): Tensor {
   const { device } = x;
   const size = Math.ceil(mostVisible(device) / inner / 2 / WINDOW_STEP) * WINDOW_STEP;
   const windows = Math.ceil(length / size);
@@ -122,7 +129,7 @@ export function sumRows(x: Tensor, n: number): Tensor {
 
 /** Reduces some axes of a tensor (resolved, ascending), times a number; they stay with size 1. No gradient. */
 export function reduceAxes(
-  operation: ReduceStructure["operation"],
+  operation: ReduceOperation,
   x: Tensor,
   axes: readonly number[],
   scale = 1,

@@ -1,4 +1,11 @@
 import { type BindingType, type Device, unroll } from "../core/mod.ts";
+import { EXTREMA, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
+
+/**
+ * Longest row that the invocations of one workgroup go through, three times at most: its loops then take fewer turns than
+ * lavapipe grants. Longer rows are reduced in parts.
+ */
+export const LONG_ROW = 16_384;
 
 /** What the texts of the kernels that go along rows depend on. */
 export interface RowStructure {
@@ -12,7 +19,7 @@ export interface RowStructure {
 
 /**
  * Declarations for {@linkcode alongRow}: the type `V` of what is read at once, `total` and `greatest` of one, and
- * `row_sum` and `row_max` over the invocations that share a row.
+ * `row_sum` and `row_max` over the invocations that share a row. A NaN is the greatest.
  */
 export function rowDeclarations({ vector, rowLanes }: RowStructure): string {
   const reduce = (name: string, combine: string) =>
@@ -26,12 +33,16 @@ fn ${name}(lane: u32, v: f32) -> f32 {
   for (var i = 1u; i < ${rowLanes}u; i++) { all = ${combine}; }
   return all;
 }`;
-  return `alias V = ${vector ? "vec4f" : "f32"};
+  return `${valueTypes(vector ? "vec4f" : "f32")}
+${SPECIAL_VALUES}
+${EXTREMA}
 fn total(v: V) -> f32 { return ${vector ? "(v.x + v.y) + (v.z + v.w)" : "v"}; }
-fn greatest(v: V) -> f32 { return ${vector ? "max(max(v.x, v.y), max(v.z, v.w))" : "v"}; }
+fn greatest(v: V) -> f32 { ${
+    vector ? "let pairs = larger(v, v.yxwz); return larger(pairs, pairs.zwxy).x;" : "return v;"
+  } }
 ${rowLanes === 1 ? "" : "var<workgroup> partial: array<f32, 64>;"}
 ${reduce("row_sum", "all + partial[first + i]")}
-${reduce("row_max", "max(all, partial[first + i])")}`;
+${reduce("row_max", `larger(V(all), V(partial[first + i]))${vector ? ".x" : ""}`)}`;
 }
 
 /** Where a row's invocation stands: `row` (inside the matrix), `live` (whether it counts), `part`, `base`. */
@@ -46,6 +57,12 @@ export function alongRow({ rowLanes, unrolled }: RowStructure, statement: string
   return `for (var first = part; first < u.columns; first += ${rowLanes * unrolled}u) {
 ${unroll(unrolled, (k) => `{ let j = first + ${k * rowLanes}u; let i = base + j${step}; ${statement} }`)}
 }`;
+}
+
+/** Most turns of so many loops along a row, and of the sums over the invocations that share it. */
+export function turnsAlongRow({ rowLanes, unrolled }: RowStructure, loops: number) {
+  return ({ columns }: Readonly<Record<string, number>>): number =>
+    loops * (Math.ceil(columns / (rowLanes * unrolled)) + rowLanes);
 }
 
 /** How an array is read at once. */

@@ -1,7 +1,9 @@
 import { defineOp, elementGrid, inWindows, type Tensor } from "../core/mod.ts";
 import { sumRows } from "./_reduce.ts";
-import { rowStructure } from "./_rows.ts";
+import { longLayerNorm, longLayerNormGradient } from "./_layer_norm_long.ts";
+import { LONG_ROW, rowStructure } from "./_rows.ts";
 import { layerNormAffineKernel, layerNormGradientKernel, layerNormKernel } from "./layer_norm.wgsl.ts";
+import { reshape } from "./reshape.ts";
 
 /** Learned scale and offset of {@linkcode layerNorm}. */
 export interface LayerNormAffine {
@@ -23,15 +25,12 @@ const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
   name: "layerNorm",
   needs: { x: ["x", "gamma"], gamma: ["x"] },
   forward({ x, gamma, beta }, { eps }, { device }) {
-    const c = x.shape.at(-1) ?? 0;
-    for (const [name, tensor] of [["gamma", gamma], ["beta", beta]] as const) {
-      if (c === 0 || (tensor && (tensor.shape.length !== 1 || tensor.size !== c))) {
-        throw new TypeError(
-          `layerNorm() needs x [..., C] and ${name} [C]: x is [${x.shape}], ${name} is [${tensor?.shape}]`,
-        );
-      }
-    }
+    const c = x.shape[x.shape.length - 1];
     const rows = x.size / c;
+    if (c > LONG_ROW) {
+      const { out, stats } = longLayerNorm(device.view(x, [rows, c]), { gamma, beta }, eps);
+      return { out: device.view(out, x.shape), saved: { stats } };
+    }
     const s = rowStructure(device, c);
     const out = device.empty(x.shape), stats = device.empty([rows, 4]);
     inWindows(device, rows, { reads: { x }, writes: { out, stats } }, (windows, rows) => {
@@ -49,7 +48,10 @@ const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
     const s = rowStructure(device, c);
     const columns = s.vector ? c / 4 : c;
     let dx: Tensor | undefined;
-    if (wanted.x) {
+    if (wanted.x && c > LONG_ROW) {
+      const [rowsOfX, rowsOfD] = [x, dOut].map((tensor) => device.view(tensor, [rows, c]));
+      dx = device.view(longLayerNormGradient(rowsOfX, gamma, stats, rowsOfD), x.shape);
+    } else if (wanted.x) {
       dx = device.empty(x.shape);
       inWindows(device, rows, { reads: { x, d_out: dOut, stats }, writes: { dx } }, (windows, rows) => {
         device.run(layerNormGradientKernel({ ...s, gamma: !!gamma }), {
@@ -108,8 +110,18 @@ const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
  *
  * @param x `[..., C]`.
  * @returns The shape of `x`, owned by the current scope.
- * @throws {TypeError} If gamma or beta does not match the last axis of x.
+ * @throws {TypeError} If x has no axis, or gamma or beta does not match its last one.
  */
 export function layerNorm(x: Tensor, affine: LayerNormAffine = {}, options: LayerNormOptions = {}): Tensor {
+  const c = x.shape.at(-1);
+  if (c === undefined) throw new TypeError("layerNorm() needs x [..., C]: x is []");
+  for (const [name, tensor] of [["gamma", affine.gamma], ["beta", affine.beta]] as const) {
+    if (tensor && (tensor.shape.length !== 1 || tensor.size !== c)) {
+      throw new TypeError(
+        `layerNorm() needs x [..., C] and ${name} [C]: x is [${x.shape}], ${name} is [${tensor.shape}]`,
+      );
+    }
+  }
+  if (c === 0) return reshape(x, x.shape);
   return op({ x, gamma: affine.gamma, beta: affine.beta }, { eps: options.eps ?? 1e-5 });
 }

@@ -1,5 +1,14 @@
 import { kernelFamily } from "../core/mod.ts";
-import { alongRow, inputType, outputType, reader, rowDeclarations, rowPlace, type RowStructure } from "./_rows.ts";
+import {
+  alongRow,
+  inputType,
+  outputType,
+  reader,
+  rowDeclarations,
+  rowPlace,
+  type RowStructure,
+  turnsAlongRow,
+} from "./_rows.ts";
 
 /** What the layer norm's kernels depend on. */
 export interface LayerNormStructure extends RowStructure {
@@ -23,6 +32,7 @@ export const layerNormKernel = kernelFamily((s: LayerNormStructure) => ({
     stats: "write vec4f" as const,
   },
   uniforms: { rows: "u32", columns: "u32", inverse_c: "f32", eps: "f32" },
+  turns: turnsAlongRow(s, 3),
   declarations: rowDeclarations(s),
   body: `${rowPlace(s)}
 let shift = ${FIRST(s)};
@@ -60,6 +70,7 @@ export const layerNormGradientKernel = kernelFamily((s: RowStructure & { readonl
       dx: outputType(s),
     },
     uniforms: { rows: "u32", columns: "u32", inverse_c: "f32" },
+    turns: turnsAlongRow(s, 2),
     declarations: rowDeclarations(s),
     body: `${rowPlace(s)}
 let stat = stats_at(row);
@@ -85,6 +96,7 @@ export const layerNormAffineKernel = kernelFamily((s: { readonly vector: boolean
     d_beta: outputType(s),
   },
   uniforms: { rows: "u32", columns: "u32", chunks: "u32", chunk: "u32" },
+  turns: ({ chunk }) => chunk,
   declarations: `alias V = ${s.vector ? "vec4f" : "f32"};`,
   body: `
 if (index >= u.columns * u.chunks) { return; }

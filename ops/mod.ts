@@ -18,7 +18,7 @@ export { MATMUL_CLASSES, type MatmulClass, type MatmulTile, setTuning, type Tuni
 export * from "./outer_product_mean.ts";
 export * from "./pad.ts";
 export * from "./permute.ts";
-export { max, mean, type ReduceOptions, sum, sumTo } from "./reduce.ts";
+export { max, mean, min, type ReduceOptions, sum, sumTo } from "./reduce.ts";
 export * from "./reshape.ts";
 export * from "./slice.ts";
 export * from "./softmax.ts";

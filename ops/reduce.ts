@@ -1,5 +1,6 @@
 import { defineOp, resolveAxis, type Shape, sizeOf, type Tensor } from "../core/mod.ts";
 import { defineMap } from "./_map.ts";
+import { SPECIAL_VALUES } from "./_functions.wgsl.ts";
 import { broadcastScaled, broadcastToShape, reduceAxes, sumToShape } from "./_reduce.ts";
 
 /** Which axes a reduction takes, and what becomes of them. */
@@ -23,16 +24,21 @@ interface Attributes {
   readonly keepDims: boolean;
 }
 
-const maxGradient = defineMap({
-  name: "max.vjp",
+/** Whether an element is the extreme one: a NaN is where the result is NaN. */
+const IS_EXTREME = "(x == out) | (isNan(x) & isNan(out))";
+
+const extremeGradient = defineMap({
+  name: "extreme.vjp",
   args: ["x", "out", "share"],
-  expression: "select(V(0.0), share, x == out)",
+  expression: `select(V(0.0), share, ${IS_EXTREME})`,
+  declarations: SPECIAL_VALUES,
 });
 
-const equals = defineMap({
-  name: "equals",
+const isExtreme = defineMap({
+  name: "isExtreme",
   args: ["x", "out"],
-  expression: "select(V(0.0), V(1.0), x == out)",
+  expression: `select(V(0.0), V(1.0), ${IS_EXTREME})`,
+  declarations: SPECIAL_VALUES,
 });
 
 const quotient = defineMap({ name: "share", args: ["d", "count"], expression: "d / count" });
@@ -80,24 +86,32 @@ function requireFloats(name: string, x: Tensor): void {
 const sumOverAxes = sumOp("sum", () => 1);
 const meanOverAxes = sumOp("mean", (count) => 1 / count);
 
-const maxOverAxes = defineOp<{ x: Tensor }, "x", { out: Tensor }, Attributes>({
-  name: "max",
-  needs: ["x"],
-  forward({ x }, { axes, keepDims }, { device }) {
-    requireFloats("max", x);
-    if (countOf(x.shape, axes) === 0) {
-      throw new TypeError(`max needs at least one element along its axes, x is [${x.shape}], axes are [${axes}]`);
-    }
-    const out = device.view(reduceAxes("max", x, axes), shapeWithout(x.shape, axes, keepDims));
-    return { out, saved: { out } };
-  },
-  vjp({ inputs: { x }, saved, attributes: { axes } }, dOut) {
-    const out = asKept(saved.out, x.shape, axes);
-    const count = reduceAxes("sum", equals({ x, out }), axes);
-    const share = quotient({ d: asKept(dOut, x.shape, axes), count });
-    return { x: maxGradient({ x, out, share }) };
-  },
-});
+function extremeOp(name: "max" | "min") {
+  return defineOp<{ x: Tensor }, "x", { out: Tensor }, Attributes>({
+    name,
+    needs: ["x"],
+    forward({ x }, { axes, keepDims }, { device }) {
+      requireFloats(name, x);
+      const shape = shapeWithout(x.shape, axes, keepDims);
+      if (countOf(x.shape, axes) === 0 && sizeOf(shape) > 0) {
+        throw new TypeError(
+          `${name} needs at least one element along its axes, x is [${x.shape}], axes are [${axes}]`,
+        );
+      }
+      const out = device.view(reduceAxes(name, x, axes), shape);
+      return { out, saved: { out } };
+    },
+    vjp({ inputs: { x }, saved, attributes: { axes } }, dOut) {
+      const out = asKept(saved.out, x.shape, axes);
+      const count = reduceAxes("sum", isExtreme({ x, out }), axes);
+      const share = quotient({ d: asKept(dOut, x.shape, axes), count });
+      return { x: extremeGradient({ x, out, share }) };
+    },
+  });
+}
+
+const maxOverAxes = extremeOp("max");
+const minOverAxes = extremeOp("min");
 
 const sumToOp = defineOp<{ x: Tensor }, never, Record<never, never>, { shape: Shape }>({
   name: "sumTo",
@@ -142,13 +156,19 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * Largest element along some axes. The gradient is shared evenly among elements that are equally large.
+ * Largest element along some axes, NaN where one of them is NaN. The gradient is shared evenly among elements that are
+ * equally large, or NaN.
  *
  * @throws {RangeError} If `x` has no such axis.
  * @throws {TypeError} If there is no element along the axes.
  */
 export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
   return maxOverAxes({ x }, attributesOf(x, options));
+}
+
+/** Smallest element along some axes; otherwise as {@linkcode max}. */
+export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return minOverAxes({ x }, attributesOf(x, options));
 }
 
 /**

@@ -8,7 +8,11 @@ import {
   sizeOf,
   type Tensor,
 } from "../core/mod.ts";
-import { rowStructure } from "./_rows.ts";
+import { EXPONENTIAL, SPECIAL_VALUES } from "./_functions.wgsl.ts";
+import { defineMap } from "./_map.ts";
+import { reduceMiddle } from "./_reduce.ts";
+import { LONG_ROW, rowStructure } from "./_rows.ts";
+import { reshape } from "./reshape.ts";
 import { softmaxGradientKernel, softmaxKernel, type SoftmaxStructure } from "./softmax.wgsl.ts";
 
 /** Options of {@linkcode softmax}. */
@@ -40,10 +44,46 @@ function linesOf(device: Device, shape: Shape, axis: number) {
   };
 }
 
+const exponentials = defineMap({
+  name: "softmax.exponentials",
+  args: ["x", "top"],
+  expression: "exponential(x - top)",
+  declarations: SPECIAL_VALUES + EXPONENTIAL,
+});
+const quotient = defineMap({ name: "softmax.quotient", args: ["x", "sum"], expression: "x / sum" });
+const product = defineMap({ name: "softmax.product", args: ["y", "d"], expression: "y * d" });
+const gradient = defineMap({ name: "softmax.gradient", args: ["y", "d", "dot"], expression: "y * (d - dot)" });
+
+/** Sizes before, along and after the axis. */
+function middleOf(shape: Shape, axis: number): [number, number, number] {
+  return [sizeOf(shape.slice(0, axis)), shape[axis], sizeOf(shape.slice(axis + 1))];
+}
+
+/** Lines too long for one invocation, by reductions. */
+function longSoftmax(x: Tensor, axis: number): Tensor {
+  const { device } = x;
+  const middle = middleOf(x.shape, axis);
+  const lines = device.view(x, middle);
+  const shares = exponentials({ x: lines, top: reduceMiddle("max", lines, middle) });
+  return device.view(quotient({ x: shares, sum: reduceMiddle("sum", shares, middle) }), x.shape);
+}
+
+function longGradient(out: Tensor, dOut: Tensor, axis: number): Tensor {
+  const { device } = out;
+  const middle = middleOf(out.shape, axis);
+  const [y, d] = [out, dOut].map((tensor) => device.view(tensor, middle));
+  const dot = reduceMiddle("sum", product({ y, d }), middle);
+  return device.view(gradient({ y, d, dot }), out.shape);
+}
+
 const op = defineOp<{ x: Tensor }, never, { out: Tensor }, { axis: number }>({
   name: "softmax",
   needs: [],
   forward({ x }, { axis }, { device }) {
+    if (x.shape[axis] > LONG_ROW) {
+      const out = longSoftmax(x, axis);
+      return { out, saved: { out } };
+    }
     const { s, blocks, dispatch } = linesOf(device, x.shape, axis);
     const out = device.empty(x.shape);
     inWindows(device, blocks, { reads: { x }, writes: { out } }, (bindings, count) => {
@@ -52,6 +92,7 @@ const op = defineOp<{ x: Tensor }, never, { out: Tensor }, { axis: number }>({
     return { out, saved: { out } };
   },
   vjp({ device, saved: { out }, attributes: { axis } }, dOut) {
+    if (out.shape[axis] > LONG_ROW) return { x: longGradient(out, dOut, axis) };
     const { s, blocks, dispatch } = linesOf(device, out.shape, axis);
     const dx = device.empty(out.shape);
     inWindows(device, blocks, { reads: { y: out, d_out: dOut }, writes: { dx } }, (bindings, count) => {
@@ -82,5 +123,6 @@ const op = defineOp<{ x: Tensor }, never, { out: Tensor }, { axis: number }>({
  * @throws {RangeError} If `x` has no such axis.
  */
 export function softmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
-  return op({ x }, { axis: resolveAxis(options.axis ?? -1, x.shape) });
+  const axis = resolveAxis(options.axis ?? -1, x.shape);
+  return x.size === 0 ? reshape(x, x.shape) : op({ x }, { axis });
 }

@@ -1,5 +1,5 @@
 import { kernelFamily } from "../core/mod.ts";
-import { alongRow, inputType, outputType, reader, rowDeclarations, type RowStructure } from "./_rows.ts";
+import { alongRow, inputType, outputType, reader, rowDeclarations, type RowStructure, turnsAlongRow } from "./_rows.ts";
 
 /** What the softmax kernels depend on. */
 export interface SoftmaxStructure extends RowStructure {
@@ -26,10 +26,11 @@ export const softmaxKernel = kernelFamily((s: SoftmaxStructure) => ({
   name: "softmax",
   bindings: { x: inputType(s), out: outputType(s) },
   uniforms: UNIFORMS,
+  turns: turnsAlongRow(s, 3),
   declarations: rowDeclarations(s),
   body: `${place(s)}
 var tops = ${reader(s, "x", "base")};
-${along(s, `tops = max(tops, ${reader(s, "x", "i")});`)}
+${along(s, `tops = larger(tops, ${reader(s, "x", "i")});`)}
 let top = ${s.across ? "tops" : "row_max(lane, greatest(tops))"};
 var sums = V();
 ${along(s, `sums += exp(${reader(s, "x", "i")} - top);`)}
@@ -44,6 +45,7 @@ export const softmaxGradientKernel = kernelFamily((s: SoftmaxStructure) => ({
   name: "softmaxGradient",
   bindings: { y: inputType(s), d_out: inputType(s), dx: outputType(s) },
   uniforms: UNIFORMS,
+  turns: turnsAlongRow(s, 2),
   declarations: rowDeclarations(s),
   body: `${place(s)}
 var dots = V();

@@ -103,6 +103,75 @@ gpuTest("layerNorm() is right where the first element lies far away", async (dev
   assertClose(await out.read(), referenceOf({ x: reference([5, c], data) }).data, { rtol: 1e-5, atol: 2e-6 });
 });
 
+for (const family of FAMILIES) {
+  gpuTest(
+    `layerNorm() of long rows is right to the last element, gradients included, ${family} kernels`,
+    async (shared) => {
+      const device = ofFamily(shared, family);
+      using _ = device.scope("test");
+      for (const [rows, c] of [[2, 16_384], [3, 16_385], [2, 32_769], [1, 131_076], [1, 400_001]]) {
+        const data = randomArray(rows * c, 1).map((v) => v + 100), cotangent = randomArray(rows * c, 2);
+        const weights = randomArray(c, 3), offsets = randomArray(c, 4);
+        const back = pullback<{ x: Tensor; gamma: Tensor; beta: Tensor }, Tensor>(
+          device,
+          ({ x, ...affine }) => layerNorm(x, affine),
+          {
+            x: device.tensor(data, [rows, c]),
+            gamma: device.tensor(weights, [c]),
+            beta: device.tensor(offsets, [c]),
+          },
+        );
+        const inputs = { x: reference([rows, c], data), gamma: reference([c], weights), beta: reference([c], offsets) };
+        const atol = 1e-5; // float32 has five digits less of the numbers around 100
+        assertClose(await back.output.read(), referenceOf(inputs).data, { rtol: 1e-5, atol }, `[${rows}, ${c}]`);
+        const { x: dx, gamma: dGamma, beta: dBeta } = back.pull([device.tensor(cotangent, [rows, c])]);
+        const slopes = new Float64Array(rows * c), gammas = new Float64Array(c), betas = new Float64Array(c);
+        const normal = referenceOf({ x: inputs.x }).data;
+        for (let from = 0; from < rows * c; from += c) {
+          const row = inputs.x.data.subarray(from, from + c);
+          const mean = row.reduce((sum, v) => sum + v, 0) / c;
+          const rstd = 1 / Math.sqrt(row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / c + 1e-5);
+          let meanG = 0, meanGn = 0;
+          for (let i = 0; i < c; i++) {
+            const d = cotangent[from + i], n = normal[from + i];
+            meanG += d * weights[i] / c;
+            meanGn += d * weights[i] * n / c;
+            gammas[i] += d * n;
+            betas[i] += d;
+          }
+          for (let i = 0; i < c; i++) {
+            slopes[from + i] = rstd * (cotangent[from + i] * weights[i] - meanG - normal[from + i] * meanGn);
+          }
+        }
+        assertClose(await dx!.read(), slopes, { rtol: 1e-4, atol: 2e-5 }, `gradient of x [${rows}, ${c}]`);
+        assertClose(await dGamma!.read(), gammas, { rtol: 1e-5, atol: 2e-5 }, `gradient of gamma [${c}]`);
+        assertClose(await dBeta!.read(), betas, { rtol: 1e-5, atol: 1e-6 }, `gradient of beta [${c}]`);
+      }
+    },
+  );
+}
+
+gpuTest("layerNorm() of nothing is nothing", async (device) => {
+  for (const shape of [[3, 0], [0, 3], [0, 0]]) {
+    const affine = { gamma: device.zeros([shape[1]]), beta: device.zeros([shape[1]]) };
+    const { output, pull } = pullback(
+      device,
+      ({ x, ...affine }: Record<"x" | "gamma" | "beta", Tensor>) => layerNorm(x, affine),
+      { x: device.zeros(shape), ...affine },
+    );
+    assert.deepEqual([output.shape, (await output.read()).length], [shape, 0]);
+    assert.deepEqual(pull([device.zeros(shape)]).x!.shape, shape);
+  }
+});
+
+gpuTest("a NaN in a row makes all of its layer norm NaN, and no other row", async (device) => {
+  for (const c of [3, 64, 16_388]) {
+    const out = await layerNorm(device.tensor(randomArray(2 * c, 1).map((v, i) => i === c + 1 ? NaN : v), [2, c]))
+      .read();
+    assert.ok(out.subarray(0, c).every(Number.isFinite) && out.subarray(c).every(Number.isNaN), `C = ${c}`);
+  }
+});
+
 gpuTest("layerNorm() names the shapes that do not fit", (device) => {
   const x = device.zeros([2, 3]), gamma = device.zeros([2]), beta = device.zeros([3, 1]);
   assert.throws(() => layerNorm(x, { gamma }), { name: "TypeError", message: /x is \[2,3\], gamma is \[2\]/ });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { pullback, type Shape, sizeOf, stridesOf, type Tensor } from "../../core/mod.ts";
 import { broadcastTo } from "../../ops/broadcast_to.ts";
-import { max, mean, sum, sumTo } from "../../ops/reduce.ts";
+import { max, mean, min, sum, sumTo } from "../../ops/reduce.ts";
 import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
 import { broadcastAt, eachPlace } from "./_reference.ts";
 
@@ -44,7 +44,7 @@ const CASES: [number[], number[] | undefined][] = [
 for (const [shape, axes] of CASES) {
   const resolved = axes?.map((axis) => (axis < 0 ? axis + shape.length : axis)) ?? [...shape.keys()];
   const count = sizeOf(resolved.map((axis) => shape[axis]));
-  gpuTest(`sum(), mean() and max() of [${shape}] along [${axes ?? "all"}]`, async (device) => {
+  gpuTest(`sum(), mean(), max() and min() of [${shape}] along [${axes ?? "all"}]`, async (device) => {
     for (const keepDims of [false, true]) {
       const options = { axes, keepDims };
       await checkOp(device, {
@@ -61,6 +61,11 @@ for (const [shape, axes] of CASES) {
         inputs: { x: shape },
         gpu: ({ x }) => max(x, options),
         reference: ({ x }) => reduceReference(x, resolved, keepDims, -Infinity, Math.max),
+      });
+      await checkOp(device, {
+        inputs: { x: shape },
+        gpu: ({ x }) => min(x, options),
+        reference: ({ x }) => reduceReference(x, resolved, keepDims, Infinity, Math.min),
       });
     }
   });
@@ -94,6 +99,28 @@ gpuTest("max() shares the gradient among equal elements", async (device) => {
   assert.deepEqual([...await output.read()], [3, 5]);
   const [dx] = pullLeaves([device.tensor([4, 7], [2])]);
   assert.deepEqual([...await dx!.read()], [2, 0, 2, 0, 7, 0]);
+});
+
+gpuTest("max() and min() of NaN and infinities, gradients included", async (device) => {
+  const [N, I] = [NaN, Infinity];
+  const rows = [[1, N, 3, 2], [-I, -I, -I, -I], [I, I, I, I], [N, N, 1, -I], [-1e38, -3.4028234663852886e38, -2, -I]];
+  const widest = 2051;
+  for (const width of [4, 5, widest]) {
+    const padded = rows.map((row) => [...row, ...new Array(width - 4).fill(row[2])]);
+    const x = device.tensor(padded.flat(), [rows.length, width]);
+    for (const [op, f] of [[max, Math.max], [min, Math.min]] as const) {
+      const { output, pullLeaves } = pullback(device, (x: Tensor) => op(x, { axes: [1] }), x);
+      assert.deepEqual([...await output.read()], padded.map((row) => f(...row)));
+      assert.deepEqual([...await op(device.tensor(padded.flat(), [width, rows.length]), { axes: [0, 1] }).read()], [N]);
+      const [dx] = pullLeaves([device.tensor([12, 12, 12, 12, 12], [5])]);
+      const chosen = padded.map((row) => row.map((value) => Object.is(value, f(...row))));
+      const shares = chosen.map((row) => row.map((is) => is ? 12 / row.filter(Boolean).length : 0));
+      assertClose(await dx!.read(), shares.flat());
+    }
+  }
+  const columns = device.tensor([N, 1, 2, 3, 5, 5, N, 1], [2, 4]);
+  assert.deepEqual([...await max(columns, { axes: [0] }).read()], [N, 5, N, 3]);
+  assert.deepEqual([...await min(columns, { axes: [0] }).read()], [N, 1, N, 1]);
 });
 
 const BROADCASTS: [Shape, Shape][] = [
@@ -139,7 +166,14 @@ gpuTest("reductions of nothing", async (device) => {
   const x = device.zeros([0, 3]);
   assert.deepEqual([...await sum(x, { axes: [0] }).read()], [0, 0, 0]);
   assert.equal(await sum(x).item(), 0);
-  assert.throws(() => max(x, { axes: [0] }), TypeError);
+  assert.throws(
+    () => max(x, { axes: [0] }),
+    /max needs at least one element along its axes, x is \[0,3\], axes are \[0\]/,
+  );
+  assert.throws(() => min(x), /min needs at least one element/);
+  assert.deepEqual(max(device.zeros([3, 0]), { axes: [0] }).shape, [0]);
+  const { pullLeaves } = pullback(device, (x: Tensor) => sum(x, { axes: [0] }), x);
+  assert.deepEqual(pullLeaves([device.zeros([3])])[0]!.shape, [0, 3]);
 });
 
 gpuTest("reductions refuse what does not fit", (device) => {
