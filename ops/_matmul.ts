@@ -3,7 +3,7 @@ import { type Device, ELEMENT_BYTES, flatGrid, isVisible, type Tensor, within } 
 import { reduceMiddle } from "./_reduce.ts";
 import { fewestSplits, matmulWindows } from "./_matmul_windows.ts";
 import { padded, readRegion } from "./_region.ts";
-import { type Epilogue, matmulKernel, tileOf } from "./matmul.wgsl.ts";
+import { type Epilogue, matmulKernel, MOST_TERMS, tileOf } from "./matmul.wgsl.ts";
 import { matmulClass, type MatmulTile, tuningOf } from "./matmul_tiles.ts";
 
 /** Operands and sizes of a batch of products C[m, n] = sum over k of A[m, k] B[k, n]. */
@@ -52,40 +52,85 @@ export function runMatmul(device: Device, product: Product): { out: Tensor; pre?
     throw new TypeError(`A product in part of a tensor needs rows of whole vec4s, got m ${m}, n ${n}, k ${k}`);
   }
   if (n % 4 !== 0) return narrow(device, product);
-  const a = padRows(device, product.a, aWidth);
-  const b = padRows(device, product.b, bWidth);
-  return runAligned(device, product, a, b, up4(aWidth), up4(bWidth));
+  const { outer, inner } = product.batch ?? { outer: 1, inner: 1 };
+  if (m * n * outer * inner === 0) return nothing(device, product);
+  const operands = {
+    a: padRows(device, product.a, aWidth),
+    b: padRows(device, product.b, bWidth),
+    aLd: up4(aWidth),
+    bLd: up4(bWidth),
+  };
+  if (k <= MOST_TERMS || isCut(product)) return runAligned(device, product, operands, { first: 0, count: k });
+  // A sum too long for one invocation: part by part, each on top of the ones before; the last one gets the epilogue.
+  let carry: Tensor | undefined;
+  for (let first = 0; first < k - MOST_TERMS; first += MOST_TERMS) {
+    carry = runAligned(device, sumOf(product), operands, { first, count: MOST_TERMS, carry }).out;
+  }
+  const first = Math.floor((k - 1) / MOST_TERMS) * MOST_TERMS;
+  return runAligned(device, product, operands, { first, count: k - first, carry });
+}
+
+/** Whether a long sum is cut into parts that are computed side by side: that of a plain product of A stored [k, m]. */
+function isCut({ aTransposed, bTransposed, batch, bias, gate, residual, keepPre, activation, into }: Product): boolean {
+  const plain = !bias && !gate && !residual && !keepPre && !activation && !into;
+  return plain && (batch?.outer ?? 1) * (batch?.inner ?? 1) === 1 && !!aTransposed && !bTransposed;
+}
+
+/** The product without its epilogue, in float32. */
+function sumOf({ a, b, m, n, k, aTransposed, bTransposed, batch, aOffset, bOffset }: Product): Product {
+  return { a, b, m, n, k, aTransposed, bTransposed, batch, aOffset, bOffset };
+}
+
+/** The result of a product that has no elements. */
+function nothing(device: Device, { m, n, batch, into, dtype, keepPre }: Product): { out: Tensor; pre?: Tensor } {
+  const shape = [(batch?.outer ?? 1) * (batch?.inner ?? 1), m, n];
+  return { out: into?.out ?? device.empty(shape, dtype), pre: keepPre ? device.empty(shape) : undefined };
+}
+
+/** Operands whose rows are whole vec4s, and elements from row to row. */
+interface Operands {
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly aLd: number;
+  readonly bLd: number;
+}
+
+/** Some terms of the sums, and what the ones before them came to. */
+interface Terms {
+  readonly first: number;
+  readonly count: number;
+  readonly carry?: Tensor;
 }
 
 function runAligned(
   device: Device,
   product: Product,
-  a: Tensor,
-  b: Tensor,
-  aLd: number,
-  bLd: number,
+  { a, b, aLd, bLd }: Operands,
+  terms: Terms,
 ): { out: Tensor; pre?: Tensor } {
   const { m, n, k, aTransposed = false, bTransposed = false, bias, gate, residual, keepPre = false } = product;
+  const { carry } = terms;
   const { outer, inner, aShared, bShared } = product.batch ?? { outer: 1, inner: 1 };
   const { kernelFamily: family, subgroupSize } = device.traits;
   const tile = tileFor(device, product);
   const { tileM, tileN } = tileOf({ tile, subgroupSize });
   const tilesN = Math.ceil(n / tileN);
-  const plain = !bias && !gate && !residual && !keepPre && !product.activation;
-  const splits = outer * inner === 1 && plain && !product.into && aTransposed && !bTransposed
+  const splits = isCut(product)
     ? Math.max(
+      Math.ceil(k / MOST_TERMS),
       splitsOf(k, Math.ceil(m / tileM) * tilesN, family === "workgroup" ? 512 : 16),
       fewestSplits(device, k, Math.max(aLd, bLd)),
     )
     : 1;
-  const kPart = splits === 1 ? k : Math.ceil(k / splits / 4) * 4;
-  const aSize = (aTransposed ? kPart : m) * (aLd / 4), bSize = (bTransposed ? n : kPart) * (bLd / 4);
+  const kPart = splits === 1 ? terms.count : Math.ceil(k / splits / 4) * 4;
+  const kStep = splits === 1 ? k : kPart; // from one matrix or part to the next
+  const aSize = (aTransposed ? kStep : m) * (aLd / 4), bSize = (bTransposed ? n : kStep) * (bLd / 4);
   const batch = splits > 1 ? splits : outer * inner;
   const { out, offset } = product.into ??
     { out: device.empty([batch, m, n], splits > 1 ? "f32" : product.dtype), offset: 0 };
   const pre = keepPre ? device.empty([batch, m, n]) : undefined;
-  const ragged = k % 4 !== 0 && (aTransposed || !bTransposed);
-  const epilogue = epilogueOf(product);
+  const ragged = terms.count % 4 !== 0 && (aTransposed || !bTransposed);
+  const epilogue = { ...epilogueOf(product), carry: !!carry };
   const strides = (size: number, shared: "inner" | "all" | undefined): [number, number] =>
     splits > 1 ? [0, size] : shared === "all" ? [0, 0] : shared === "inner" ? [size, 0] : [size * inner, size];
   const [aOuter, aInner] = strides(aSize, aShared);
@@ -94,15 +139,16 @@ function runAligned(
     ...{ N4: n / 4, K: kPart, tilesN, aLd: aLd / 4, aOuter, aInner, bLd: bLd / 4, bOuter, bInner },
     ...{ hasBias: Number(!!bias), isRelu: Number(product.activation === "relu") },
   };
-  const aOffset = product.aOffset ?? 0, bOffset = product.bOffset ?? 0;
+  const aOffset = (product.aOffset ?? 0) + terms.first * (aTransposed ? aLd : 1);
+  const bOffset = (product.bOffset ?? 0) + terms.first * (bTransposed ? 1 : bLd);
   const run = (
     bindings: Readonly<Record<string, Tensor>> & { readonly b: Tensor },
-    offsets: { readonly a: number; readonly b: number; readonly c: number },
+    offsets: { readonly a: number; readonly b: number; readonly c: number; readonly carry?: number },
     { rows, count, more }: { readonly rows: number; readonly count: number; readonly more: Record<string, number> },
   ) => {
     const tilesM = Math.ceil(rows / tileM);
     const tiles = tilesM * tilesN * count;
-    const share = rows * count / (m * batch);
+    const share = rows * count / (m * batch) * terms.count / Math.max(1, k);
     const oddRows = aTransposed && rows % 4 !== 0;
     const kernel = matmulKernel({ tile, subgroupSize, aTransposed, bTransposed, ragged, oddRows, epilogue });
     device.run(kernel, {
@@ -110,20 +156,22 @@ function runAligned(
       uniforms: {
         ...uniforms,
         ...{ M: rows, tilesM, tiles, aOffset: offsets.a / 4, bOffset: offsets.b / 4, cOffset: offsets.c / 4 },
+        carryOffset: (offsets.carry ?? 0) / 4,
         ...more,
       },
       grid: flatGrid(tiles),
       flops: share * 2 * m * n * k * outer * inner,
       bytesRead: share * (m * k * matrices(product, aShared) * each(a) + n * k * matrices(product, bShared) * each(b) +
         m * n * outer * inner * (each(gate) + each(residual)) + n * each(bias)),
-      bytesWritten: share * batch * m * n * (each(out) + each(pre)),
+      bytesWritten: rows * count / (m * batch) * batch * m * n * (each(out) + each(pre)),
     });
   };
   const results = { c: out, ...(gate && { gate }), ...(residual && { residual }), ...(pre && { pre }) };
   const length = splits > 1 ? splits : inner;
-  if ([a, b, ...Object.values(results)].every(isVisible)) {
+  if ([a, b, carry ?? a, ...Object.values(results)].every(isVisible)) {
     const more = { kTotal: splits > 1 ? k : kPart, inner: length };
-    run({ a, b, ...results }, { a: aOffset, b: bOffset, c: offset }, { rows: m, count: batch, more });
+    const bindings = { a, b, ...results, ...(carry && { carry }) };
+    run(bindings, { a: aOffset, b: bOffset, c: offset }, { rows: m, count: batch, more });
   } else {
     const windows = matmulWindows(device, {
       ...{ outer, inner: length, m, n, aRow: aTransposed ? 0 : aLd },
@@ -141,10 +189,16 @@ function runAligned(
       );
       const bPart = part(b, bOffset + 4 * (o * bOuter + i * bInner), 4 * ((count - 1) * bInner + bSize));
       const first = offset + ((o * length + i) * m + row) * n;
+      const before = carry && part(carry, first - offset, count * rows * n);
       const parts = Object.entries(results).map(([name, x]) => [name, part(x, first, count * rows * n)] as const);
       run(
-        { a: aPart.part, b: bPart.part, ...Object.fromEntries(parts.map(([name, { part }]) => [name, part])) },
-        { a: aPart.at, b: bPart.at, c: parts[0][1].at },
+        {
+          a: aPart.part,
+          b: bPart.part,
+          ...Object.fromEntries(parts.map(([name, { part }]) => [name, part])),
+          ...(before && { carry: before.part }),
+        },
+        { a: aPart.at, b: bPart.at, c: parts[0][1].at, carry: before?.at },
         { rows, count, more: { kTotal: splits > 1 ? k - i * kPart : kPart, inner: count } },
       );
     }
@@ -158,7 +212,7 @@ function runAligned(
  */
 function epilogueOf(
   { aTransposed, bTransposed, b, bias, activation, gate, residual, keepPre = false }: Product,
-): Epilogue {
+): Omit<Epilogue, "carry"> {
   return {
     bias: !!bias || (!aTransposed && !!bTransposed && b.dtype === "f32"),
     activation: activation && activation !== "relu"

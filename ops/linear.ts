@@ -1,4 +1,4 @@
-import { defineOp, type Device, elementGrid, inWindows, sameShape, type Tensor } from "../core/mod.ts";
+import { defineOp, type Device, elementGrid, inWindows, sameShape, sizeOf, type Tensor } from "../core/mod.ts";
 import { sumRows } from "./_reduce.ts";
 import { runMatmul } from "./_matmul.ts";
 import { operationsOf } from "./_operations.ts";
@@ -39,7 +39,7 @@ const op = defineOp<Inputs, "x" | "weight" | "gate", { y?: Tensor }, { activatio
     const { out, pre } = runMatmul(device, {
       a: x,
       b: weight,
-      m: x.size / k,
+      m: sizeOf(x.shape.slice(0, -1)),
       n,
       k,
       bTransposed: true,
@@ -56,7 +56,7 @@ const op = defineOp<Inputs, "x" | "weight" | "gate", { y?: Tensor }, { activatio
   },
   vjp({ device, inputs: { x, weight, gate }, saved: { y }, attributes: { activation }, wanted, shapes }, dOut) {
     const [n, k] = shapes.weight;
-    const m = dOut.size / n;
+    const m = sizeOf(shapes.x.slice(0, -1));
     const { dPre, dGate } = y ? epilogueGrad(device, dOut, y, gate, activation) : { dPre: dOut, dGate: undefined };
     return {
       x: wanted.x ? device.view(runMatmul(device, { a: dPre, b: weight, m, n: k, k: n }).out, shapes.x) : undefined,
@@ -135,7 +135,7 @@ export function linear(x: Tensor, { weight, bias }: LinearParams, options: Linea
     throw new TypeError(`Cannot run linear with activation ${activation} and a gate or residual: choose one`);
   }
   if (isFused(x.device, "epilogue")) {
-    const dtype = intermediate ? intermediateType(x.device, x.size / k, n) : "f32";
+    const dtype = intermediate ? intermediateType(x.device, sizeOf(x.shape.slice(0, -1)), n) : "f32";
     return op({ x, weight, bias, gate, residual }, { activation, dtype });
   }
   using scope = x.device.scope("linear");

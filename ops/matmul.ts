@@ -77,7 +77,16 @@ function planOf(a: Shape, b: Shape, aTransposed: boolean, bTransposed: boolean):
   if ([aSharing, bSharing].some((s) => s.inner !== undefined && s.inner !== inner) || aSharing.odd || bSharing.odd) {
     throw fail("an operand may be shared over all batch axes or over the last ones only");
   }
-  return { m, n, k, batchShape, outer: total / inner, inner, aShared: aSharing.shared, bShared: bSharing.shared };
+  return {
+    m,
+    n,
+    k,
+    batchShape,
+    outer: inner ? total / inner : 0,
+    inner,
+    aShared: aSharing.shared,
+    bShared: bSharing.shared,
+  };
 }
 
 /** Over which of the batch axes an operand is shared: none, all, or the last ones. */

@@ -14,7 +14,15 @@ export interface Epilogue {
   readonly residual: boolean;
   /** Also store the value before activation and gate. */
   readonly keepPre: boolean;
+  /** Add what the earlier parts of a long sum came to, before all else. */
+  readonly carry: boolean;
 }
+
+/**
+ * Longest sum of one invocation, a multiple of four: more turns than it takes would end early on lavapipe, and longer sums
+ * lose digits. What is longer is summed in parts.
+ */
+export const MOST_TERMS = 65_536;
 
 /** All that the text depends on. */
 export interface MatmulStructure {
@@ -54,6 +62,8 @@ interface Tile {
   /** Statements before the loop over k, and one step of it. */
   readonly setup: string;
   readonly step: number;
+  /** Turns of the loops inside a step. */
+  readonly innerTurns: number;
   readonly body: string;
 }
 
@@ -77,6 +87,7 @@ export const matmulKernel = kernelFamily<MatmulStructure>((structure) => {
       ...(epilogue.gate ? { gate: "load vec4f" as const } : {}),
       ...(epilogue.residual ? { residual: "load vec4f" as const } : {}),
       ...(epilogue.keepPre ? { pre: "write vec4f" as const } : {}),
+      ...(epilogue.carry ? { carry: "load vec4f" as const } : {}),
     },
     uniforms: {
       M: "u32", // rows of C
@@ -98,7 +109,9 @@ export const matmulKernel = kernelFamily<MatmulStructure>((structure) => {
       cOffset: "u32",
       hasBias: "u32",
       isRelu: "u32",
+      ...(epilogue.carry ? { carryOffset: "u32" as const } : {}),
     },
+    turns: ({ K }) => Math.ceil(K / tile.step) * (1 + tile.innerTurns) + tile.rows / STORE_ROWS,
     workgroupSize: tile.workgroupSize,
     subgroups: tile.subgroups,
     declarations: `${EPILOGUE_FUNCTIONS}\n${tile.declarations ?? ""}`,
@@ -183,8 +196,9 @@ function store(tile: Tile, { tile: { family }, oddRows, aTransposed, epilogue }:
 }
 
 /** Statements that turn the finished sum `v` of row `r`, column `n4` (in vec4s) into what is stored. */
-function finish({ bias, activation, gate, residual, keepPre }: Epilogue, j: number): string {
+function finish({ bias, activation, gate, residual, keepPre, carry }: Epilogue, j: number): string {
   const lines = ["let at = u.cOffset + (batch * u.M + r) * u.N4 + n4;"];
+  if (carry) lines.push("v += carry_at(u.carryOffset + (batch * u.M + r) * u.N4 + n4);");
   if (bias) lines.push(`v += bias${j};`);
   if (keepPre) lines.push("pre[at] = v;");
   if (activation === "switched") lines.push("v = select(v, rectify(v), u.isRelu > 0u);");
@@ -249,6 +263,7 @@ function subgroupTile(s: MatmulStructure, { rows, vectors }: TileOf<"subgroup">)
     column,
     setup: `let row = tileRow * ${rows}u; let n4First = tileColumn * ${lanes * vectors}u + lane;`,
     step: 4,
+    innerTurns: 0,
     body: `${loads}\n${loadB(s, vectors, column)}\n${multiply({ rows, vectors }, broadcast)}`,
   };
 }
@@ -273,6 +288,7 @@ function registerTile(s: MatmulStructure, { rows, vectors }: TileOf<"plain">): T
     setup: `let row = tileRow * ${PLAIN_ROWS * rows}u + (lane / ${PLAIN_COLUMNS}u) * ${rows}u; ` +
       `let n4First = tileColumn * ${PLAIN_COLUMNS * vectors}u + lane % ${PLAIN_COLUMNS}u;`,
     step: 4,
+    innerTurns: 0,
     body: `${loads}\n${loadB(s, vectors, column)}\n${multiply({ rows, vectors }, element)}`,
   };
 }
@@ -302,19 +318,23 @@ function workgroupTile(s: MatmulStructure, { side, depth, rows, vectors }: TileO
       k,
     );
   };
+  const isShared = (items: number) => items % invocations === 0;
   /** Shares `items` among the invocations; `t` is the item. */
   const share = (items: number, text: string) =>
-    items % invocations === 0
+    isShared(items)
       ? unroll(items / invocations, (p) => `{ let t = lane + ${p * invocations}u; ${text} }`)
       : `for (var t = lane; t < ${items}u; t += ${invocations}u) { ${text} }`;
+  const items = (isStraight: boolean) => (isStraight ? depth : depth / 4) * quads;
+  const sharingTurns = (isStraight: boolean) =>
+    isShared(items(isStraight)) ? 0 : Math.ceil(items(isStraight) / invocations);
   const straight = (name: "a" | "b") =>
-    share(depth * quads, `${name}Tile[t] = ${alongK(name, `t % ${quads}u * 4u`, `(k + t / ${quads}u)`)};`);
+    share(items(true), `${name}Tile[t] = ${alongK(name, `t % ${quads}u * 4u`, `(k + t / ${quads}u)`)};`);
   const turned = (name: "a" | "b") => {
     const n = `t / ${depth / 4}u`, quad = `t % ${depth / 4}u * 4u`;
     const loads = unroll(4, (c) => `let t${c} = ${acrossK(name, `${n} * 4u + ${c}u`, `(k + ${quad})`)};`);
     const row = (q: number) => [0, 1, 2, 3].map((c) => `t${c}.${XYZW[q]}`).join(", ");
     const stores = unroll(4, (q) => `${name}Tile[(${quad} + ${q}u) * ${quads}u + ${n}] = vec4f(${row(q)});`);
-    return share(depth / 4 * quads, `${loads}\n${stores}`);
+    return share(items(false), `${loads}\n${stores}`);
   };
   const fetch = unroll(
     4,
@@ -334,6 +354,7 @@ function workgroupTile(s: MatmulStructure, { side, depth, rows, vectors }: TileO
     setup: `let row = tileRow * ${side}u + lane / ${across}u * 4u; ` +
       `let n4First = tileColumn * ${quads}u + lane % ${across}u;`,
     step: depth,
+    innerTurns: depth / 4 + sharingTurns(s.aTransposed) + sharingTurns(!s.bTransposed),
     body: `workgroupBarrier();
 ${(s.aTransposed ? straight : turned)("a")}
 ${(s.bTransposed ? turned : straight)("b")}

@@ -105,13 +105,25 @@ export interface OpCheck<I extends Record<string, readonly number[]>> extends To
   gpu(inputs: { [K in keyof I]: Tensor }): Tensor;
   /** The same in float64, as plainly as can be. */
   reference(inputs: { [K in keyof I]: Reference }): Reference;
-  /** Tolerance of gradients, relative to the largest. @default 2e-4 */
+  /** Tolerance of an element of a gradient, relative to the largest one of the reference. @default 5e-5 */
   readonly gradTolerance?: number;
+  /** Added to it, for gradients that are 0 but for rounding. @default 1e-7 */
+  readonly gradAtol?: number;
 }
 
+/** Inputs of so many elements are checked element by element. */
+const EXHAUSTIVE = 40;
+/** Elements of larger ones that are checked on their own, chosen at random. */
+const PICKS = 24;
+/** Runs of neighbours, and as many sets of elements at equal distances, into which all elements of larger ones fall. */
+const SETS = 8;
+
 /**
- * Compares an op with its float64 reference: the output, then the gradient of every input for a random cotangent
- * against central differences of the reference in float64, element by element (a random subset of large inputs).
+ * Compares an op with its float64 reference, every element of it. The output is compared element by element. The gradient
+ * of every input, for a random cotangent, is compared with central differences of the reference: element by element where
+ * there are few, else some elements chosen at random, and besides all of them in sets: the derivative along a random
+ * direction (+1 or -1 an element) over a set's elements, twice with other sets and signs. What is compared with is never
+ * scaled by what the GPU gave; NaN and infinity fail wherever they are.
  */
 export async function checkOp<I extends Record<string, readonly number[]>>(
   device: Device,
@@ -136,34 +148,58 @@ export async function checkOp<I extends Record<string, readonly number[]>>(
   assertClose(await output.read(), expected.data, check, "output");
   const cotangent = randomArray(expected.data.length, 77);
   const grads = pullLeaves([device.tensor(cotangent, expected.shape)]);
-  const value = (inputs: { [K in keyof I]: Reference }) => {
-    const { data } = check.reference(inputs);
-    let sum = 0;
-    for (let i = 0; i < data.length; i++) sum += data[i] * cotangent[i];
-    return sum;
+  /** Derivative of the output times the cotangent along a direction, which is 0 but for these elements. */
+  const slopeOf = (name: keyof I, direction: ReadonlyMap<number, number>, h: number): number => {
+    const at = (step: number) => {
+      const inputs = references();
+      for (const [i, sign] of direction) inputs[name].data[i] += step * sign;
+      const { data } = check.reference(inputs);
+      let sum = 0;
+      for (let i = 0; i < data.length; i++) sum += data[i] * cotangent[i];
+      return sum;
+    };
+    return (at(h) - at(-h)) / (2 * h);
   };
   for (const [n, name] of names.entries()) {
     if (check.constant?.includes(name)) continue;
     const grad = Float32Array.from(await grads[n]!.read());
     assert.deepEqual([...grads[n]!.shape], [...check.inputs[name]], `shape of the gradient of ${name}`);
+    const wild = grad.findIndex((value) => !Number.isFinite(value));
+    assert.ok(wild < 0, `gradient of ${name}, element ${wild} is ${grad[wild]}`);
     const size = grad.length;
-    const picks = size <= 40
-      ? [...grad.keys()]
-      : Array.from({ length: 40 }, (_, i) => Math.floor((i + 0.37) * size / 40));
-    const largest = grad.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-3);
-    for (const i of picks) {
-      const h = 1e-5;
-      const inputs = references();
-      inputs[name].data[i] += h;
-      const up = value(inputs);
-      inputs[name].data[i] -= 2 * h;
-      const slope = (up - value(inputs)) / (2 * h);
-      assertClose(
-        [grad[i]],
-        [slope],
-        { rtol: 1e-4, atol: (check.gradTolerance ?? 2e-4) * largest },
-        `gradient of ${name}, element ${i}`,
-      );
+    const random = randomArray(PICKS, size + n).map((x) => (x + 1) / 2);
+    const picks = size <= EXHAUSTIVE ? [...grad.keys()] : [...random].map((x) => Math.floor(x * size));
+    const slopes = picks.map((i) => slopeOf(name, new Map([[i, 1]]), 1e-5));
+    const largest = slopes.reduce((most, slope) => Math.max(most, Math.abs(slope)), 0);
+    const { gradTolerance = 5e-5, gradAtol = 1e-7 } = check;
+    const tolerance = { rtol: 1e-4, atol: gradTolerance * largest + gradAtol };
+    for (const [at, i] of picks.entries()) {
+      assertClose([grad[i]], [slopes[at]], tolerance, `gradient of ${name}, element ${i}`);
+    }
+    if (size <= EXHAUSTIVE) continue;
+    const mean = Math.sqrt(slopes.reduce((sum, slope) => sum + slope * slope, 0) / slopes.length);
+    for (const [round, inSet] of [(i: number) => Math.floor(i * SETS / size), (i: number) => i % SETS].entries()) {
+      const signs = randomArray(size, 1000 + 10 * n + round);
+      for (let set = 0; set < SETS; set++) {
+        const direction = new Map<number, number>();
+        let sum = 0;
+        for (let i = 0; i < size; i++) {
+          if (inSet(i) !== set) continue;
+          const sign = signs[i] < 0 ? -1 : 1;
+          direction.set(i, sign);
+          sum += sign * grad[i];
+        }
+        const slope = slopeOf(name, direction, 1e-6);
+        // Errors of many elements add up as in a random walk.
+        const steps = Math.sqrt(direction.size);
+        const atol = gradTolerance * Math.max(largest, 2 * mean * steps) + gradAtol * steps;
+        assertClose(
+          [sum],
+          [slope],
+          { rtol: 1e-4, atol },
+          `gradient of ${name}, along a direction of set ${round}.${set}`,
+        );
+      }
     }
   }
 }
