@@ -59,10 +59,10 @@ ${unroll(unrolled, (k) => `{ let j = first + ${k * rowLanes}u; let i = base + j$
 }`;
 }
 
-/** Most turns of so many loops along a row, and of the sums over the invocations that share it. */
-export function turnsAlongRow({ rowLanes, unrolled }: RowStructure, loops: number) {
+/** Most turns of so many loops along a row, and of so many reductions over the invocations that share it. */
+export function turnsAlongRow({ rowLanes, unrolled }: RowStructure, loops: number, reductions: number) {
   return ({ columns }: Readonly<Record<string, number>>): number =>
-    loops * (Math.ceil(columns / (rowLanes * unrolled)) + rowLanes);
+    loops * Math.ceil(columns / (rowLanes * unrolled)) + reductions * (rowLanes - 1);
 }
 
 /** How an array is read at once. */

@@ -32,7 +32,7 @@ export const layerNormKernel = kernelFamily((s: LayerNormStructure) => ({
     stats: "write vec4f" as const,
   },
   uniforms: { rows: "u32", columns: "u32", inverse_c: "f32", eps: "f32" },
-  turns: turnsAlongRow(s, 3),
+  turns: turnsAlongRow(s, 3, 2),
   declarations: rowDeclarations(s),
   body: `${rowPlace(s)}
 let shift = ${FIRST(s)};
@@ -70,7 +70,7 @@ export const layerNormGradientKernel = kernelFamily((s: RowStructure & { readonl
       dx: outputType(s),
     },
     uniforms: { rows: "u32", columns: "u32", inverse_c: "f32" },
-    turns: turnsAlongRow(s, 2),
+    turns: turnsAlongRow(s, 2, 2),
     declarations: rowDeclarations(s),
     body: `${rowPlace(s)}
 let stat = stats_at(row);

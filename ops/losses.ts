@@ -1,15 +1,20 @@
-import { defineOp, type Device, elementGrid, sameShape, type Tensor } from "../core/mod.ts";
+import { defineOp, type Device, elementGrid, flatGrid, inWindows, sameShape, type Tensor } from "../core/mod.ts";
+import { EXPONENTIAL, SPECIAL_VALUES } from "./_functions.wgsl.ts";
 import { defineMap } from "./_map.ts";
 import { operationsOf } from "./_operations.ts";
+import { reduceAxes, reduceMiddle } from "./_reduce.ts";
+import { writeRegion } from "./_region.ts";
+import { rowStructure } from "./_rows.ts";
 import {
-  crossEntropyKernel,
-  crossEntropyVjpKernel,
+  entropyKernel,
+  entropyStatsKernel,
+  entropyVjpKernel,
+  LOSS_PART,
   lossKernel,
   lossVjpKernel,
   type PointwiseLoss,
   quotientKernel,
 } from "./losses.wgsl.ts";
-import { reduceMiddle } from "./_reduce.ts";
 
 /** What a loss counts. */
 export interface LossOptions {
@@ -23,49 +28,68 @@ export interface LossOptions {
 }
 
 type Inputs = { prediction: Tensor; target: Tensor; mask: Tensor | undefined };
-type Sums = { sums: Tensor | undefined };
-
-/** Elements that one invocation adds up before the second stage. */
-const CHUNK = 256;
+/** Sum of the mask, `[1]`. */
+type Weight = { weight: Tensor | undefined };
 
 const negated = defineMap({ name: "negated", args: ["x"], expression: "-x" });
 
-/** Mean, or masked mean, of parts [1 or 2, n]: the numbers, and their weights. */
-function meanOfParts(device: Device, parts: Tensor, count: number): { out: Tensor; sums?: Tensor } {
-  const [rows, n] = parts.shape;
-  const sums = reduceMiddle("sum", parts, [rows, n, 1], rows === 1 ? 1 / count : 1);
-  if (rows === 1) return { out: device.view(sums, []) };
+/** The mean of `count` numbers of which `losses` are sums; where there is a mask, of which `weights` are sums, its mean. */
+function meanOf(
+  device: Device,
+  losses: Tensor,
+  count: number,
+  weights: Tensor | undefined,
+): { out: Tensor; saved: Weight } {
+  const sum = reduceMiddle("sum", losses, [1, losses.size, 1], weights ? 1 : 1 / count);
+  if (!weights) return { out: device.view(sum, []), saved: { weight: undefined } };
+  const weight = reduceMiddle("sum", weights, [1, weights.size, 1]);
   const out = device.empty([]);
-  device.run(quotientKernel, { bindings: { sums, out }, grid: [1, 1, 1], flops: 1 });
-  return { out, sums };
+  device.run(quotientKernel, { bindings: { sum, weight, out }, grid: [1, 1, 1], flops: 1 });
+  return { out, saved: { weight } };
 }
 
 function pointwiseLoss(loss: PointwiseLoss) {
-  return defineOp<Inputs, "prediction" | "target" | "mask", Sums, { delta: number }>({
+  return defineOp<Inputs, "prediction" | "target" | "mask", Weight, { delta: number }>({
     name: loss.name,
     needs: { prediction: ["prediction", "target", "mask"], target: ["prediction", "target", "mask"] },
     forward({ prediction, target, mask }, { delta }, { device }) {
       const n = prediction.size;
-      const chunks = 4 * Math.ceil(n / CHUNK / 4);
-      const partial = device.empty([mask ? 2 : 1, chunks]);
-      device.run(lossKernel({ ...loss, masked: !!mask }), {
-        bindings: { prediction, goal: target, ...(mask ? { mask } : {}), partial },
-        uniforms: { n, chunks, delta },
-        grid: elementGrid(chunks, 64),
-        flops: (2 + operationsOf(loss.value) + (mask ? 2 : 0)) * n,
+      const parts = Math.ceil(n / LOSS_PART);
+      const losses = device.empty([parts, 64]), weights = mask && device.empty([parts, 64]);
+      const reads = { prediction, goal: target, mask };
+      inWindows(device, n, { reads, unit: LOSS_PART }, (windows, size, first) => {
+        const now = Math.ceil(size / LOSS_PART);
+        const sums = { losses, weights };
+        if (now !== parts) {
+          sums.losses = device.empty([now, 64]);
+          sums.weights = weights && device.empty([now, 64]);
+        }
+        device.run(lossKernel({ ...loss, masked: !!mask }), {
+          bindings: { ...windows, losses: sums.losses, ...(sums.weights && { weights: sums.weights }) },
+          uniforms: { n: size, parts: now, delta },
+          grid: flatGrid(now),
+          flops: (2 + operationsOf(loss.value) + (mask ? 2 : 0)) * size,
+        });
+        if (now === parts) return;
+        const toElement = first / LOSS_PART * 64;
+        device.copy(sums.losses, losses, { toElement });
+        if (weights && sums.weights) device.copy(sums.weights, weights, { toElement });
       });
-      const { out, sums } = meanOfParts(device, partial, n);
-      return { out, saved: { sums } };
+      return meanOf(device, losses, n, weights);
     },
-    vjp({ device, inputs: { prediction, target, mask }, saved: { sums }, attributes: { delta }, wanted }, d) {
+    vjp({ device, inputs: { prediction, target, mask }, saved: { weight }, attributes: { delta }, wanted }, d) {
       if (!wanted.prediction && !wanted.target) return {};
       const dPrediction = device.empty(prediction.shape);
-      const n = Math.ceil(prediction.size / 4);
-      device.run(lossVjpKernel({ ...loss, masked: !!mask }), {
-        bindings: { prediction, goal: target, ...(mask && sums ? { mask, sums } : {}), d, dPrediction },
-        uniforms: { n, delta, scale: mask ? 1 : 1 / prediction.size },
-        grid: elementGrid(n, 64),
-        flops: (2 + operationsOf(loss.slope) + (mask ? 2 : 0)) * prediction.size,
+      const scale = mask ? 1 : 1 / prediction.size;
+      const how = { reads: { prediction, goal: target, mask }, writes: { dPrediction } };
+      inWindows(device, prediction.size, how, (windows, size) => {
+        const n = Math.ceil(size / 4);
+        device.run(lossVjpKernel({ ...loss, masked: !!mask }), {
+          bindings: { ...windows, ...(weight && { weight }), d },
+          uniforms: { n, delta, scale },
+          grid: elementGrid(n, 64),
+          flops: (2 + operationsOf(loss.slope) + (mask ? 2 : 0)) * size,
+        });
       });
       return { prediction: dPrediction, target: wanted.target ? negated({ x: dPrediction }) : undefined };
     },
@@ -77,37 +101,88 @@ const squaredError = pointwiseLoss({ name: "meanSquaredError", value: "e * e", s
 const huberLoss = pointwiseLoss({
   name: "huber",
   value: "select(u.delta * (abs(e) - 0.5 * u.delta), 0.5 * e * e, abs(e) <= vec4f(u.delta))",
-  slope: "clamp(e, vec4f(-u.delta), vec4f(u.delta))",
+  slope: "smaller(larger(e, vec4f(-u.delta)), vec4f(u.delta))",
 });
 
 type EntropyInputs = { logits: Tensor; targets: Tensor; mask: Tensor | undefined };
 
-const crossEntropyOp = defineOp<EntropyInputs, keyof EntropyInputs, Sums & { rowStats: Tensor }>({
+const exponentials = defineMap({
+  name: "crossEntropy.exponentials",
+  args: ["x", "top"],
+  expression: "exponential(x - top)",
+  declarations: SPECIAL_VALUES + EXPONENTIAL,
+});
+const hits = defineMap({
+  name: "crossEntropy.hits",
+  args: ["x", "top", "t"],
+  expression: "select(t * (x - top), V(0.0), t == V(0.0))",
+});
+
+/** Longest row that one invocation sums up: more terms would cost digits, and keep few invocations busy. */
+const MOST_CLASSES = 1024;
+
+/** The stats of longer rows [rows, C], by reductions. */
+function longStats(logits: Tensor, targets: Tensor): Tensor {
+  const top = reduceAxes("max", logits, [1]);
+  const columns = [
+    top,
+    reduceAxes("sum", exponentials({ x: logits, top }), [1]),
+    reduceAxes("sum", targets, [1]),
+    reduceAxes("sum", hits({ x: logits, top, t: targets }), [1]),
+  ];
+  const stats = logits.device.empty([logits.shape[0], 4]);
+  columns.forEach((column, i) => writeRegion(column, stats, [0, i]));
+  return stats;
+}
+
+const crossEntropyOp = defineOp<EntropyInputs, keyof EntropyInputs, Weight & { stats: Tensor }>({
   name: "crossEntropy",
   needs: { logits: ["logits", "targets", "mask"] },
   forward({ logits, targets, mask }, _, { device }) {
     const classes = logits.shape.at(-1)!;
     const rows = logits.size / classes;
-    const parts = device.empty([mask ? 2 : 1, rows]);
-    const rowStats = device.empty([rows, 2]);
-    device.run(crossEntropyKernel({ masked: !!mask }), {
-      bindings: { logits, goal: targets, ...(mask ? { mask } : {}), parts, rowStats },
-      uniforms: { rows, classes },
-      grid: elementGrid(rows, 64),
-      flops: 7 * logits.size,
+    let stats: Tensor;
+    if (classes > MOST_CLASSES) {
+      stats = longStats(device.view(logits, [rows, classes]), device.view(targets, [rows, classes]));
+    } else {
+      const s = rowStructure(device, classes);
+      stats = device.empty([rows, 4]);
+      inWindows(device, rows, { reads: { logits, goal: targets }, writes: { stats } }, (bindings, rows) => {
+        device.run(entropyStatsKernel(s), {
+          bindings,
+          uniforms: { rows, columns: s.vector ? classes / 4 : classes },
+          grid: elementGrid(rows * s.rowLanes, 64),
+          flops: 7 * rows * classes,
+        });
+      });
+    }
+    const losses = device.empty([rows]);
+    inWindows(device, rows, { reads: { stats, mask }, writes: { losses } }, (bindings, rows) => {
+      device.run(entropyKernel({ masked: !!mask }), {
+        bindings,
+        uniforms: { rows },
+        grid: elementGrid(rows, 64),
+        flops: (mask ? 4 : 3) * rows,
+      });
     });
-    const { out, sums } = meanOfParts(device, parts, rows);
-    return { out, saved: { rowStats, sums } };
+    const { out, saved } = meanOf(device, losses, rows, mask);
+    return { out, saved: { ...saved, stats } };
   },
-  vjp({ device, inputs: { logits, targets, mask }, saved: { rowStats, sums }, wanted }, d) {
+  vjp({ device, inputs: { logits, targets, mask }, saved: { stats, weight }, wanted }, d) {
     if (!wanted.logits) return {};
     const classes = logits.shape.at(-1)!;
+    const rows = logits.size / classes;
+    const vector = classes % 4 === 0, columns = vector ? classes / 4 : classes;
     const dLogits = device.empty(logits.shape);
-    device.run(crossEntropyVjpKernel({ masked: !!mask }), {
-      bindings: { logits, goal: targets, ...(mask && sums ? { mask, sums } : {}), rowStats, d, dLogits },
-      uniforms: { n: logits.size, classes, scale: mask ? 1 : classes / logits.size },
-      grid: elementGrid(logits.size, 64),
-      flops: (5 + (mask ? 2 : 0)) * logits.size,
+    const how = { reads: { logits, goal: targets, stats, mask }, writes: { dLogits } };
+    inWindows(device, rows, how, (windows, count) => {
+      const n = count * columns;
+      device.run(entropyVjpKernel({ masked: !!mask, vector }), {
+        bindings: { ...windows, ...(weight && { weight }), d },
+        uniforms: { n, columns, scale: mask ? 1 : 1 / rows },
+        grid: elementGrid(n, 64),
+        flops: (6 + (mask ? 2 : 0)) * count * classes,
+      });
     });
     return { logits: dLogits };
   },

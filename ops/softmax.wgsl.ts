@@ -26,7 +26,7 @@ export const softmaxKernel = kernelFamily((s: SoftmaxStructure) => ({
   name: "softmax",
   bindings: { x: inputType(s), out: outputType(s) },
   uniforms: UNIFORMS,
-  turns: turnsAlongRow(s, 3),
+  turns: turnsAlongRow(s, 3, 2),
   declarations: rowDeclarations(s),
   body: `${place(s)}
 var tops = ${reader(s, "x", "base")};
@@ -45,7 +45,7 @@ export const softmaxGradientKernel = kernelFamily((s: SoftmaxStructure) => ({
   name: "softmaxGradient",
   bindings: { y: inputType(s), d_out: inputType(s), dx: outputType(s) },
   uniforms: UNIFORMS,
-  turns: turnsAlongRow(s, 2),
+  turns: turnsAlongRow(s, 2, 1),
   declarations: rowDeclarations(s),
   body: `${place(s)}
 var dots = V();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { pullback, sizeOf, type Tensor } from "../../core/mod.ts";
+import { Device, pullback, sizeOf, type Tensor } from "../../core/mod.ts";
 import { crossEntropy, huber, meanSquaredError } from "../../ops/losses.ts";
-import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
+import { assertClose, checkOp, FAMILIES, gpuTest, ofFamily, randomArray, type Reference, reference } from "../_gpu.ts";
 
 function meanLoss(f: (e: number) => number, prediction: Reference, target: Reference, mask?: Reference): Reference {
   let sum = 0, count = 0;
@@ -85,7 +85,7 @@ function entropyReference(logits: Reference, targets: Reference, mask?: Referenc
   let sum = 0, count = 0;
   for (let row = 0; row < logits.data.length / classes; row++) {
     const l = logits.data.subarray(row * classes, (row + 1) * classes);
-    const largest = Math.max(...l);
+    const largest = l.reduce((most, x) => Math.max(most, x), -Infinity);
     const logSum = largest + Math.log(l.reduce((s, x) => s + Math.exp(x - largest), 0));
     const loss = l.reduce((s, x, c) => s + targets.data[row * classes + c] * (logSum - x), 0);
     const weight = mask?.data[row] ?? 1;
@@ -130,6 +130,92 @@ gpuTest("crossEntropy() of large logits is finite, and takes more than 65,535 ro
   const expected = entropyReference(reference(shape, ls), reference(shape, ts));
   const loss = await crossEntropy(device.tensor(ls, shape), device.tensor(ts, shape)).item();
   assertClose([loss], expected.data, { rtol: 2e-6 });
+});
+
+gpuTest("losses of tensors that no kernel sees whole are the same to the bit", async (device) => {
+  const narrow = new Device(device.gpu, { ...device.traits, maxBindingBytes: 2 ** 16 });
+  const [rows, classes] = [9001, 12], shape = [rows, classes];
+  const numbers = [1, 2].map((seed) => randomArray(rows * classes, seed).map((x) => 3 * x));
+  const weights = randomArray(rows * classes, 3).map((x) => (x > 0.5 ? 0 : 1 + x));
+  const run = async (device: Device) => {
+    using scope = device.scope("losses");
+    void scope;
+    const [x, y] = numbers.map((data) => device.tensor(data, shape));
+    const mask = device.tensor(weights, shape), rowMask = device.tensor(weights.subarray(0, rows), [rows]);
+    const losses: ((inputs: { x: Tensor; y: Tensor }) => Tensor)[] = [
+      ({ x, y }) => meanSquaredError(x, y),
+      ({ x, y }) => huber(x, y, { mask }),
+      ({ x, y }) => crossEntropy(x, y),
+      ({ x, y }) => crossEntropy(x, y, { mask: rowMask }),
+    ];
+    const found: ArrayLike<number>[] = [];
+    for (const loss of losses) {
+      const { output, pullLeaves } = pullback(device, loss, { x, y });
+      found.push(await output.read());
+      for (const grad of pullLeaves([device.tensor([1], [])])) if (grad) found.push(await grad.read());
+    }
+    return found;
+  };
+  const whole = await run(device);
+  assert.equal(whole.length, 10);
+  assert.deepEqual(await run(narrow), whole);
+  assert.equal(narrow.memory.liveTensors, 0);
+});
+
+gpuTest("the distogram loss of 768 residues takes bindings of 128 MiB", ({ traits }) => {
+  const device = Device.dry({ ...traits, maxBindingBytes: 2 ** 27, maxBufferBytes: 2 ** 31 });
+  const logits = device.empty([768, 768, 64]); // 151 MB
+  const mask = device.empty([768, 768]);
+  const { pullLeaves } = pullback(device, (x: Tensor) => crossEntropy(x, logits, { mask }), logits);
+  assert.deepEqual(pullLeaves([device.empty([])])[0]!.shape, [768, 768, 64]);
+  pullback(device, (x: Tensor) => meanSquaredError(x, logits), logits).pullLeaves([device.empty([])]);
+});
+
+for (const family of FAMILIES) {
+  gpuTest(`crossEntropy() of rows of every kind, long ones too, ${family} kernels`, async (shared) => {
+    const device = ofFamily(shared, family);
+    using _ = device.scope("test");
+    for (const shape of [[3, 64], [5, 36], [2, 3, 1], [2, 1024], [3, 1025], [2, 33_000], [1, 131_073]]) {
+      const classes = shape.at(-1)!, size = sizeOf(shape), rows = size / classes;
+      const ls = randomArray(size, 1).map((x) => 6 * x);
+      const ts = Float32Array.from(
+        ls,
+        (_, i) => (i % classes === (7 * Math.floor(i / classes) + 5) % classes ? 0.9 : 1e-5),
+      );
+      const targets = device.tensor(ts, shape);
+      const { output, pullLeaves } = pullback(
+        device,
+        (x: Tensor) => crossEntropy(x, targets),
+        device.tensor(ls, shape),
+      );
+      const label = `[${shape}]`;
+      assertClose([await output.item()], entropyReference(reference(shape, ls), reference(shape, ts)).data, {
+        rtol: 1e-5,
+      }, label);
+      const [dx] = pullLeaves([device.tensor([rows], [])]);
+      const slopes = new Float64Array(size);
+      for (let row = 0; row < rows; row++) {
+        const l = ls.subarray(row * classes, (row + 1) * classes), t = ts.subarray(row * classes, (row + 1) * classes);
+        const sum = l.reduce((sum, x) => sum + Math.exp(x), 0), weight = t.reduce((sum, x) => sum + x, 0);
+        l.forEach((x, i) => (slopes[row * classes + i] = weight * Math.exp(x) / sum - t[i]));
+      }
+      assertClose(await dx!.read(), slopes, { rtol: 1e-4, atol: 1e-7 }, `gradient of ${label}`);
+    }
+  });
+}
+
+gpuTest("losses keep NaN, and infinite errors", async (device) => {
+  const target = device.zeros([3]);
+  for (const [value, expected] of [[NaN, NaN], [Infinity, Infinity]]) {
+    const x = device.tensor([1, value, 2], [3]);
+    for (const loss of [meanSquaredError, huber]) {
+      const { output, pullLeaves } = pullback(device, (x: Tensor) => loss(x, target), x);
+      assert.equal(await output.item(), expected);
+      const [dx] = pullLeaves([device.tensor([1], [])]);
+      if (Number.isNaN(value)) assert.ok(Number.isNaN((await dx!.read())[1]));
+    }
+    assert.ok(Number.isNaN(await crossEntropy(x, device.tensor([0, 0, 1], [3])).item()));
+  }
 });
 
 gpuTest("losses refuse what does not fit", (device) => {
