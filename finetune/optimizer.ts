@@ -1,6 +1,7 @@
 import { type Device, elementGrid, inWindows, leaves, type Tensor, type Tree } from "../core/mod.ts";
 import { FlatLayout } from "./_flat.ts";
-import { adamKernel, normKernel, squareSumKernel, stepGuardKernel } from "./optimizer.wgsl.ts";
+import { sqrt, sum } from "../ops/mod.ts";
+import { adamKernel, squareSumKernel, stepGuardKernel } from "./optimizer.wgsl.ts";
 
 /** Choices of {@linkcode Optimizer}. */
 export interface OptimizerOptions {
@@ -205,7 +206,6 @@ const CHUNK = 1024;
 export function globalNorm(device: Device, flat: Tensor): Tensor {
   const chunks = Math.ceil(flat.size / CHUNK);
   const sums = device.empty([chunks]);
-  const out = device.empty([1]);
   inWindows(device, flat.size, { reads: { x: flat }, unit: CHUNK }, ({ x }, size, first) => {
     const now = Math.ceil(size / CHUNK);
     const part = now === chunks ? sums : device.empty([now]);
@@ -217,6 +217,5 @@ export function globalNorm(device: Device, flat: Tensor): Tensor {
     });
     if (now !== chunks) device.copy(part, sums, { toElement: first / CHUNK });
   });
-  device.run(normKernel, { bindings: { x: sums, out }, uniforms: { chunks }, grid: [1, 1, 1], flops: chunks + 1 });
-  return out;
+  return sqrt(sum(sums, { axes: [0], keepDims: true }));
 }

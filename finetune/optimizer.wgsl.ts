@@ -20,21 +20,6 @@ out[index] = total;
 }`,
 });
 
-/** Square root of the sum of the chunks' sums, by one invocation in two levels. */
-export const normKernel: Kernel = kernel({
-  name: "globalNorm",
-  bindings: { x: "read f32", out: "write f32" },
-  uniforms: { chunks: "u32" },
-  workgroupSize: 1,
-  body: `var total = 0.0;
-for (var first = 0u; first < u.chunks; first += 128u) {
-  var sum = 0.0;
-  for (var i = first; i < min(first + 128u, u.chunks); i++) { sum += x[i]; }
-  total += sum;
-}
-out[0] = sqrt(total);`,
-});
-
 /**
  * Whether a step may be made: 1, or 0 where the norm of the gradients, or the loss, is NaN or infinite. Told by the bits
  * (an exponent of ones alone), as compilers may take NaN for impossible.

@@ -51,9 +51,9 @@ export function runMatmul(device: Device, product: Product): { out: Tensor; pre?
   if (!aligned && (product.into || product.aOffset || product.bOffset)) {
     throw new TypeError(`A product in part of a tensor needs rows of whole vec4s, got m ${m}, n ${n}, k ${k}`);
   }
-  if (n % 4 !== 0) return narrow(device, product);
   const { outer, inner } = product.batch ?? { outer: 1, inner: 1 };
   if (m * n * outer * inner === 0) return nothing(device, product);
+  if (n % 4 !== 0) return narrow(device, product);
   const operands = {
     a: padRows(device, product.a, aWidth),
     b: padRows(device, product.b, bWidth),
@@ -269,7 +269,7 @@ function padRows(device: Device, x: Tensor, width: number): Tensor {
 function narrow(device: Device, product: Product): { out: Tensor; pre?: Tensor } {
   const { n, k, bTransposed = false, batch, bias, gate, residual } = product;
   const wide = up4(n);
-  const b = bTransposed
+  const b = k === 0 ? product.b : bTransposed
     ? resizeRows(device, product.b, n * k, wide * k) // more rows of zeros at the end of each matrix
     : resizeRows(device, product.b, n, wide);
   const { out, pre } = runMatmul(device, {

@@ -2,8 +2,8 @@ import { defineOp, elementGrid, inWindows, sizeOf, type Tensor } from "../core/m
 import { gatherKernel, oneHotKernel, scatterKernel } from "./gather.wgsl.ts";
 import { reduceMiddle } from "./_reduce.ts";
 
-/** Positions that one invocation of the backward pass walks through, at least. */
-const CHUNK = 128;
+/** Positions that one invocation of the backward pass walks through, at least; and at once, at most. */
+const CHUNK = 128, MOST_POSITIONS = 2 ** 15;
 /** Elements of all partial tables together, at most. */
 const MOST_PARTIAL = 2 ** 22;
 
@@ -39,12 +39,16 @@ const embeddingOp = defineOp<{ table: Tensor; indices: Tensor }, "indices", Reco
     inWindows(device, indices.size, { reads: { d: dOut, indices }, unit: chunkLength }, (windows, positions, first) => {
       const now = Math.max(1, Math.ceil(positions / chunkLength));
       const part = now === chunks ? partial : device.zeros([now, ...shapes.table]);
-      device.run(scatterKernel({ vectors }), {
-        bindings: { ...windows, partial: part },
-        uniforms: { positions, rows, channels, chunks: now, chunkLength },
-        grid: elementGrid(now * channels, 64),
-        flops: windows.d.size,
-      });
+      const longest = Math.min(chunkLength, positions);
+      for (let from = 0; from < longest; from += MOST_POSITIONS) {
+        const count = Math.min(MOST_POSITIONS, longest - from);
+        device.run(scatterKernel({ vectors }), {
+          bindings: { ...windows, partial: part },
+          uniforms: { positions, rows, channels, chunks: now, chunkLength, skip: from, count },
+          grid: elementGrid(now * channels, 64),
+          flops: windows.d.size * count / longest,
+        });
+      }
       if (now !== chunks) device.copy(part, partial, { toElement: first / chunkLength * size });
     });
     const table = chunks === 1 ? partial : reduceMiddle("sum", partial, [1, chunks, size]);

@@ -21,22 +21,32 @@ if (index < u.n) {
 });
 
 /**
- * The transpose: an invocation walks through one chunk of the positions for one channel (or four), and adds to its own
- * part of partial [chunks, rows, channels], which starts at zero.
+ * The transpose: an invocation walks through `count` positions of one chunk, from its place `skip` on, for one channel
+ * (or four), and adds to its own part of partial [chunks, rows, channels], which starts at zero.
  */
 export const scatterKernel: (structure: GatherStructure) => Kernel = kernelFamily(({ vectors }: GatherStructure) => {
   const element = vectors ? "vec4f" : "f32";
   return {
     name: "embedding.vjp",
     bindings: { d: `read ${element}`, indices: "read i32", partial: `write ${element}` },
-    uniforms: { positions: "u32", rows: "u32", channels: "u32", chunks: "u32", chunkLength: "u32" },
+    uniforms: {
+      positions: "u32",
+      rows: "u32",
+      channels: "u32",
+      chunks: "u32",
+      chunkLength: "u32",
+      skip: "u32",
+      count: "u32",
+    },
+    turns: ({ count }) => count,
     body: `
 if (index < u.chunks * u.channels) {
   let c = index % u.channels;
   let chunk = index / u.channels;
   let sums = chunk * u.rows * u.channels + c;
-  let end = min((chunk + 1u) * u.chunkLength, u.positions);
-  for (var p = chunk * u.chunkLength; p < end; p++) {
+  let first = chunk * u.chunkLength + u.skip;
+  let end = min(min(first + u.count, (chunk + 1u) * u.chunkLength), u.positions);
+  for (var p = first; p < end; p++) {
     let row = u32(clamp(indices[p], 0, i32(u.rows) - 1));
     partial[sums + row * u.channels] += d[p * u.channels + c];
   }

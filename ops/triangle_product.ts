@@ -41,6 +41,7 @@ const product = defineOp<{ a: Tensor; b: Tensor }, "a" | "b", Record<never, neve
     }
     const sizes = { batch, n, c };
     const pFirst = isOutgoing(direction);
+    if (a.size === 0) return { out: device.empty(a.shape) };
     const how = { reads: [a, b], widths: [1], operand: operandSize(device, sizes) };
     const [out] = inParts(
       device,
@@ -55,6 +56,7 @@ const product = defineOp<{ a: Tensor; b: Tensor }, "a" | "b", Record<never, neve
   },
   vjp({ device, inputs: { a, b }, shapes, attributes: { direction }, wanted }, dOut) {
     const [batch, n, , c] = shapes.a;
+    if (dOut.size === 0) return { a: device.empty(shapes.a), b: device.empty(shapes.b) };
     const sizes = { batch, n, c };
     const pFirst = direction === "incoming";
     const gradient = (other: Tensor, dOutPFirst: boolean) => {
@@ -90,15 +92,18 @@ const gated = defineOp<
       throw new TypeError(`gatedTriangleProduct() needs mask [${shape.slice(0, 3)}]: it is [${mask.shape}]`);
     }
     const sizes = gatedSizes(shape);
+    const pFirst = isOutgoing(direction);
+    if (packed.size === 0) return { out: device.empty(shape.with(3, sizes.c)) };
     const how = { reads: [packed], mask, widths: [1], operand: operandSize(device, sizes) };
     const [out] = inParts(device, sizes, how, (sizes, [packed], mask) => {
-      const [a, b] = gatedOperands(device, sizes, packed, mask, isOutgoing(direction));
+      const [a, b] = gatedOperands(device, sizes, packed, mask, pFirst);
       return [multiply(device, sizes, a, b)];
     });
     return { out };
   },
   vjp({ device, inputs: { packed, mask }, shapes, attributes: { direction }, wanted }, dOut) {
     if (!wanted.packed) return {};
+    if (dOut.size === 0) return { packed: device.empty(shapes.packed) };
     const sizes = gatedSizes(shapes.packed);
     const how = { reads: [packed, dOut], mask, widths: [4], operand: operandSize(device, sizes) };
     const [dPacked] = inParts(

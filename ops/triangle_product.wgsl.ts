@@ -239,6 +239,7 @@ ${unroll(columns, (j) => `acc${i}_${j} = fma(v${s}, y${s}_${j}, acc${i}_${j});`)
     workgroupSize: lanes,
     bindings: { x: "load vec4f", y: "load vec4f", out: aligned ? "store vec4f" : "write f32" },
     uniforms: { n: "u32", c: "u32", groups: "u32", steps: "u32", panels: "u32", plane: "u32", planes: "u32" },
+    turns: ({ steps }) => PLANES * (1 + steps / STEPS),
     body: `
 let p = ${whole ? "min(" : "("}group.x / u.panels * ${ROWS}u${whole ? `, u.n - ${ROWS}u` : ""});
 let q_first = ${whole ? "min(" : "("}group.x % u.panels * ${PANEL}u${whole ? `, u.n - ${PANEL}u` : ""});
@@ -297,6 +298,7 @@ export const tileProductKernel = kernelFamily(({ tile, aligned }: { tile: number
       y_p: "u32",
       y_r: "u32",
     },
+    turns: ({ n }) => n,
     declarations: aligned ? "" : scalarGroup("x", "u.c") + scalarGroup("y", "u.c"),
     body: `
 if (index >= u.size) { return; }

@@ -15,14 +15,41 @@ export const FAMILIES: readonly KernelFamily[] = ["subgroup", "plain", "workgrou
 
 const familyDevices = new Map<KernelFamily, Device>();
 
-/** The same device with the kernels of a family; those of real GPUs load from buffers, as they do there. */
+/**
+ * The same device with the kernels of a family. Those of adapters without subgroups load from buffers and know of no
+ * subgroups, as they do there.
+ */
 export function ofFamily({ gpu, traits }: Device, kernelFamily: KernelFamily): Device {
   let device = familyDevices.get(kernelFamily);
   if (!device) {
-    const textureLoads = traits.textureLoads && kernelFamily !== "workgroup";
-    familyDevices.set(kernelFamily, device = new Device(gpu, { ...traits, kernelFamily, textureLoads }));
+    const others = kernelFamily === "subgroup" ? {} : { textureLoads: false, subgroupSize: 0 };
+    familyDevices.set(kernelFamily, device = new Device(gpu, { ...traits, ...others, kernelFamily }));
   }
   return device;
+}
+
+/** Whether the adapter can run the kernels of a family. */
+export function runsFamily({ traits }: Device, family: KernelFamily): boolean {
+  return family !== "subgroup" || traits.subgroupSize >= 4;
+}
+
+/** A test with the kernels of each family that the adapter can run; says so where it cannot. */
+export function familyTest(name: string, run: (device: Device, family: KernelFamily) => void | Promise<void>): void {
+  for (const family of FAMILIES) {
+    gpuTest(`${name}, ${family} kernels`, async (shared) => {
+      if (!runsFamily(shared, family)) return console.log("skipped: the adapter has no subgroups");
+      const device = ofFamily(shared, family);
+      const before = device.memory.liveTensors;
+      const scope = device.scope("test");
+      try {
+        await run(device, family);
+        await device.finish();
+      } finally {
+        scope[Symbol.dispose]();
+      }
+      assert.equal(device.memory.liveTensors, before, "the test leaked tensors");
+    });
+  }
 }
 
 /** A test on the adapter; fails if it leaves a tensor behind. */

@@ -104,6 +104,15 @@ gpuTest("Optimizer refuses a state and gradients of other parameters", (device) 
   assert.throws(() => optimizer.step(params, { w: params.w }), /2 parameters and 1 gradients/);
 });
 
+gpuTest("globalNorm() of as many numbers as AlphaFold has is right to the last one", async (device) => {
+  const size = 2 ** 27; // partial sums: twice as many as one invocation of lavapipe could go through
+  const flat = device.zeros([size]);
+  const ones = device.tensor(new Float32Array(1024).fill(1), [1024]);
+  device.copy(ones, flat);
+  device.copy(ones, flat, { toElement: size - 1024 });
+  assertClose([await globalNorm(device, flat).item()], [Math.sqrt(2048)], { rtol: 1e-6 });
+});
+
 gpuTest("globalNorm() of many numbers matches float64", async (device) => {
   for (const size of [1, 5, 1024, 1025, 300_001]) {
     const data = randomArray(size, size);

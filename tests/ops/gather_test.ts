@@ -60,6 +60,19 @@ for (const [rows, channels, positions] of [[21, 32, 100_003], [21, 5, 70_001], [
   );
 }
 
+gpuTest("embedding() of a table so large that all positions are one chunk", async (device) => {
+  const rows = 2 ** 22 + 5, positions = 70_001; // more positions than an invocation walks through
+  const d = randomArray(positions, 2), expected = new Float64Array(rows);
+  const picked = Array.from({ length: positions }, (_, i) => Math.floor(indexAt(i, 7) * (rows - 1) / 6));
+  const indices = device.tensor(picked, [positions], "i32");
+  const { pullLeaves } = pullback(device, (table: Tensor) => embedding(table, indices), device.zeros([rows, 1]));
+  const before = device.dispatches;
+  const grad = await pullLeaves([device.tensor(d, [positions, 1])])[0]!.read();
+  assert.equal(device.dispatches - before, 3);
+  d.forEach((value, i) => (expected[picked[i]] += value));
+  assertClose(grad, expected, { rtol: 1e-5, atol: 2e-3 }); // sums of 10,000 numbers
+});
+
 gpuTest("embedding() moves indices outside the table to its ends", async (device) => {
   const table = device.tensor([1, 2, 3], [3, 1]);
   const indices = device.tensor([-1, -(2 ** 31), 3, 2 ** 31 - 1, 1], [5], "i32");

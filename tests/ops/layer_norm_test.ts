@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { pullback, type Tensor } from "../../core/mod.ts";
 import { layerNorm } from "../../ops/layer_norm.ts";
-import { assertClose, checkOp, FAMILIES, gpuTest, ofFamily, randomArray, type Reference, reference } from "../_gpu.ts";
+import { assertClose, checkOp, familyTest, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
 
 function referenceOf(
   { x, gamma, beta }: { x: Reference; gamma?: Reference; beta?: Reference },
@@ -21,30 +21,26 @@ function referenceOf(
   return out;
 }
 
-for (const family of FAMILIES) {
-  for (const shape of [[13, 7], [1, 1], [3, 300], [2, 5, 24], [5, 64], [70, 3, 32]] as const) {
-    gpuTest(`layerNorm() matches float64 for x [${shape}], ${family} kernels`, async (shared) => {
-      const device = ofFamily(shared, family);
-      using _ = device.scope("test");
-      const c = shape[shape.length - 1];
+for (const shape of [[13, 7], [1, 1], [3, 300], [2, 5, 24], [5, 64], [70, 3, 32]] as const) {
+  familyTest(`layerNorm() matches float64 for x [${shape}]`, async (device) => {
+    const c = shape[shape.length - 1];
+    await checkOp(device, {
+      inputs: { x: shape, gamma: [c], beta: [c] },
+      gpu: ({ x, gamma, beta }) => layerNorm(x, { gamma, beta }),
+      reference: (inputs) => referenceOf(inputs),
+      rtol: 1e-5,
+      atol: 1e-5,
+    });
+    if (c > 1) {
       await checkOp(device, {
-        inputs: { x: shape, gamma: [c], beta: [c] },
-        gpu: ({ x, gamma, beta }) => layerNorm(x, { gamma, beta }),
-        reference: (inputs) => referenceOf(inputs),
+        inputs: { x: shape },
+        gpu: ({ x }) => layerNorm(x, {}, { eps: 1e-2 }),
+        reference: (inputs) => referenceOf(inputs, 1e-2),
         rtol: 1e-5,
         atol: 1e-5,
       });
-      if (c > 1) {
-        await checkOp(device, {
-          inputs: { x: shape },
-          gpu: ({ x }) => layerNorm(x, {}, { eps: 1e-2 }),
-          reference: (inputs) => referenceOf(inputs, 1e-2),
-          rtol: 1e-5,
-          atol: 1e-5,
-        });
-      }
-    });
-  }
+    }
+  });
 }
 
 gpuTest("layerNorm() has exact parameter gradients over 70,001 rows", async (device) => {
@@ -78,23 +74,19 @@ gpuTest("layerNorm() gives beta for constant rows, and finite gradients", async 
   }
 });
 
-for (const family of FAMILIES) {
-  gpuTest(`layerNorm() loses no digits to an offset of 10,000, ${family} kernels`, async (shared) => {
-    const device = ofFamily(shared, family);
-    using _ = device.scope("test");
-    for (const shape of [[9, 128], [4, 4096], [3, 33]] as const) {
-      await checkOp(device, {
-        inputs: { x: shape },
-        fill: { x: (i) => 1e4 + Math.sin(i * 12.9898) },
-        gpu: ({ x }) => layerNorm(x),
-        reference: (inputs) => referenceOf(inputs),
-        rtol: 1e-5,
-        atol: 1e-5,
-        gradTolerance: 2e-3, // the differences of the reference lose digits to the offset
-      });
-    }
-  });
-}
+familyTest(`layerNorm() loses no digits to an offset of 10,000`, async (device) => {
+  for (const shape of [[9, 128], [4, 4096], [3, 33]] as const) {
+    await checkOp(device, {
+      inputs: { x: shape },
+      fill: { x: (i) => 1e4 + Math.sin(i * 12.9898) },
+      gpu: ({ x }) => layerNorm(x),
+      reference: (inputs) => referenceOf(inputs),
+      rtol: 1e-5,
+      atol: 1e-5,
+      gradTolerance: 2e-3, // the differences of the reference lose digits to the offset
+    });
+  }
+});
 
 gpuTest("layerNorm() is right where the first element lies far away", async (device) => {
   const c = 256;
@@ -103,53 +95,46 @@ gpuTest("layerNorm() is right where the first element lies far away", async (dev
   assertClose(await out.read(), referenceOf({ x: reference([5, c], data) }).data, { rtol: 1e-5, atol: 2e-6 });
 });
 
-for (const family of FAMILIES) {
-  gpuTest(
-    `layerNorm() of long rows is right to the last element, gradients included, ${family} kernels`,
-    async (shared) => {
-      const device = ofFamily(shared, family);
-      using _ = device.scope("test");
-      for (const [rows, c] of [[2, 16_384], [3, 16_385], [2, 32_769], [1, 131_076], [1, 400_001]]) {
-        const data = randomArray(rows * c, 1).map((v) => v + 100), cotangent = randomArray(rows * c, 2);
-        const weights = randomArray(c, 3), offsets = randomArray(c, 4);
-        const back = pullback<{ x: Tensor; gamma: Tensor; beta: Tensor }, Tensor>(
-          device,
-          ({ x, ...affine }) => layerNorm(x, affine),
-          {
-            x: device.tensor(data, [rows, c]),
-            gamma: device.tensor(weights, [c]),
-            beta: device.tensor(offsets, [c]),
-          },
-        );
-        const inputs = { x: reference([rows, c], data), gamma: reference([c], weights), beta: reference([c], offsets) };
-        const atol = 1e-5; // float32 has five digits less of the numbers around 100
-        assertClose(await back.output.read(), referenceOf(inputs).data, { rtol: 1e-5, atol }, `[${rows}, ${c}]`);
-        const { x: dx, gamma: dGamma, beta: dBeta } = back.pull([device.tensor(cotangent, [rows, c])]);
-        const slopes = new Float64Array(rows * c), gammas = new Float64Array(c), betas = new Float64Array(c);
-        const normal = referenceOf({ x: inputs.x }).data;
-        for (let from = 0; from < rows * c; from += c) {
-          const row = inputs.x.data.subarray(from, from + c);
-          const mean = row.reduce((sum, v) => sum + v, 0) / c;
-          const rstd = 1 / Math.sqrt(row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / c + 1e-5);
-          let meanG = 0, meanGn = 0;
-          for (let i = 0; i < c; i++) {
-            const d = cotangent[from + i], n = normal[from + i];
-            meanG += d * weights[i] / c;
-            meanGn += d * weights[i] * n / c;
-            gammas[i] += d * n;
-            betas[i] += d;
-          }
-          for (let i = 0; i < c; i++) {
-            slopes[from + i] = rstd * (cotangent[from + i] * weights[i] - meanG - normal[from + i] * meanGn);
-          }
-        }
-        assertClose(await dx!.read(), slopes, { rtol: 1e-4, atol: 2e-5 }, `gradient of x [${rows}, ${c}]`);
-        assertClose(await dGamma!.read(), gammas, { rtol: 1e-5, atol: 2e-5 }, `gradient of gamma [${c}]`);
-        assertClose(await dBeta!.read(), betas, { rtol: 1e-5, atol: 1e-6 }, `gradient of beta [${c}]`);
+familyTest(`layerNorm() of long rows is right to the last element, gradients included`, async (device) => {
+  for (const [rows, c] of [[2, 16_384], [3, 16_385], [2, 32_769], [1, 131_076], [1, 400_001]]) {
+    const data = randomArray(rows * c, 1).map((v) => v + 100), cotangent = randomArray(rows * c, 2);
+    const weights = randomArray(c, 3), offsets = randomArray(c, 4);
+    const back = pullback<{ x: Tensor; gamma: Tensor; beta: Tensor }, Tensor>(
+      device,
+      ({ x, ...affine }) => layerNorm(x, affine),
+      {
+        x: device.tensor(data, [rows, c]),
+        gamma: device.tensor(weights, [c]),
+        beta: device.tensor(offsets, [c]),
+      },
+    );
+    const inputs = { x: reference([rows, c], data), gamma: reference([c], weights), beta: reference([c], offsets) };
+    const atol = 1e-5; // float32 has five digits less of the numbers around 100
+    assertClose(await back.output.read(), referenceOf(inputs).data, { rtol: 1e-5, atol }, `[${rows}, ${c}]`);
+    const { x: dx, gamma: dGamma, beta: dBeta } = back.pull([device.tensor(cotangent, [rows, c])]);
+    const slopes = new Float64Array(rows * c), gammas = new Float64Array(c), betas = new Float64Array(c);
+    const normal = referenceOf({ x: inputs.x }).data;
+    for (let from = 0; from < rows * c; from += c) {
+      const row = inputs.x.data.subarray(from, from + c);
+      const mean = row.reduce((sum, v) => sum + v, 0) / c;
+      const rstd = 1 / Math.sqrt(row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / c + 1e-5);
+      let meanG = 0, meanGn = 0;
+      for (let i = 0; i < c; i++) {
+        const d = cotangent[from + i], n = normal[from + i];
+        meanG += d * weights[i] / c;
+        meanGn += d * weights[i] * n / c;
+        gammas[i] += d * n;
+        betas[i] += d;
       }
-    },
-  );
-}
+      for (let i = 0; i < c; i++) {
+        slopes[from + i] = rstd * (cotangent[from + i] * weights[i] - meanG - normal[from + i] * meanGn);
+      }
+    }
+    assertClose(await dx!.read(), slopes, { rtol: 1e-4, atol: 2e-5 }, `gradient of x [${rows}, ${c}]`);
+    assertClose(await dGamma!.read(), gammas, { rtol: 1e-5, atol: 2e-5 }, `gradient of gamma [${c}]`);
+    assertClose(await dBeta!.read(), betas, { rtol: 1e-5, atol: 1e-6 }, `gradient of beta [${c}]`);
+  }
+});
 
 gpuTest("layerNorm() of nothing is nothing", async (device) => {
   for (const shape of [[3, 0], [0, 3], [0, 0]]) {

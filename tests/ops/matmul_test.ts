@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import { Device, type KernelFamily } from "../../core/mod.ts";
-import { requestTraits } from "../../core/adapter.ts";
-import { matmul } from "../../ops/mod.ts";
+import { Device, pullback, sizeOf } from "../../core/mod.ts";
+import { linear, matmul } from "../../ops/mod.ts";
 import { runMatmul } from "../../ops/_matmul.ts";
-import { ensureAdapter } from "../../tools/platform/driver.ts";
-import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
+import { assertClose, checkOp, familyTest, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
 
 /** C = A B in float64, batch axes broadcast by repeating the shorter ones. */
 function product(a: Reference, b: Reference, transposeA = false, transposeB = false): Reference {
@@ -33,10 +31,12 @@ function product(a: Reference, b: Reference, transposeA = false, transposeB = fa
   return out;
 }
 
+const LAYOUTS = [[false, false], [true, false], [false, true], [true, true]];
+
 const SIZES = [[1, 1, 1], [5, 3, 7], [17, 20, 65], [70, 68, 24], [33, 130, 5], [3, 4, 1000]] as const;
 
 for (const [m, n, k] of SIZES) {
-  for (const [transposeA, transposeB] of [[false, false], [true, false], [false, true], [true, true]]) {
+  for (const [transposeA, transposeB] of LAYOUTS) {
     gpuTest(
       `matmul() and its gradients, ${m}×${k} by ${k}×${n}, transposed ${transposeA} ${transposeB}`,
       (device) =>
@@ -58,41 +58,104 @@ for (const [a, b] of [[[2, 3, 5, 4], [4, 6]], [[5, 4], [2, 3, 4, 6]], [[2, 1, 5,
   );
 }
 
-for (const family of ["subgroup", "workgroup", "plain"] as KernelFamily[]) {
-  Deno.test(`matmul kernels of the ${family} family agree with float64`, async () => {
-    const { adapter } = await ensureAdapter();
-    const { device: gpu, traits } = await requestTraits(adapter);
-    if (family === "subgroup" && traits.subgroupSize < 4) return gpu.destroy(); // this adapter has no such family
-    const device = new Device(gpu, { ...traits, kernelFamily: family });
-    for (const [m, n, k] of [[130, 68, 33], [64, 132, 16], [7, 8, 2049]]) {
-      for (const [aTransposed, bTransposed] of [[false, false], [true, false], [false, true], [true, true]]) {
-        using _ = device.scope("case");
-        const a = randomArray(3 * m * k, 1), b = randomArray(3 * n * k, 2);
-        const batch = { outer: 3, inner: 1 };
-        const { out } = runMatmul(device, {
-          ...{
-            a: device.tensor(a, [a.length]),
-            b: device.tensor(b, [b.length]),
-            m,
-            n,
-            k,
-            aTransposed,
-            bTransposed,
-            batch,
-          },
-        });
-        const expected = product(
-          reference([3, ...(aTransposed ? [k, m] : [m, k])], a),
-          reference([3, ...(bTransposed ? [n, k] : [k, n])], b),
-          aTransposed,
-          bTransposed,
-        );
-        assertClose(await out.read(), expected.data, { atol: 1e-4 }, `${[m, n, k, aTransposed, bTransposed]}`);
-      }
+familyTest("matmul kernels agree with float64", async (device) => {
+  for (const [m, n, k] of [[130, 68, 33], [64, 132, 16], [7, 8, 2049]]) {
+    for (const [aTransposed, bTransposed] of LAYOUTS) {
+      using _ = device.scope("case");
+      const a = randomArray(3 * m * k, 1), b = randomArray(3 * n * k, 2);
+      const batch = { outer: 3, inner: 1 };
+      const operands = { a: device.tensor(a, [a.length]), b: device.tensor(b, [b.length]) };
+      const { out } = runMatmul(device, { ...operands, m, n, k, aTransposed, bTransposed, batch });
+      const expected = product(
+        reference([3, ...(aTransposed ? [k, m] : [m, k])], a),
+        reference([3, ...(bTransposed ? [n, k] : [k, n])], b),
+        aTransposed,
+        bTransposed,
+      );
+      assertClose(await out.read(), expected.data, { atol: 1e-4 }, `${[m, n, k, aTransposed, bTransposed]}`);
     }
-    device.close();
+  }
+});
+
+familyTest("sums of more terms than an invocation goes through are right to the last one", async (device, family) => {
+  // the workgroup family computes tiles of 64 × 64 of these: slow where a processor runs it
+  for (const [m, n, k] of family === "workgroup" ? [[3, 5, 65_541]] : [[3, 5, 65_541], [1, 4, 300_008]]) {
+    for (const [aTransposed, bTransposed] of LAYOUTS) {
+      using _ = device.scope("case");
+      const a = randomArray(2 * m * k, 1), b = randomArray(n * k, 2);
+      const shapeA = [2, ...(aTransposed ? [k, m] : [m, k])], shapeB = bTransposed ? [n, k] : [k, n];
+      const out = matmul(device.tensor(a, shapeA), device.tensor(b, shapeB), {
+        transposeA: aTransposed,
+        transposeB: bTransposed,
+      });
+      const expected = product(reference(shapeA, a), reference(shapeB, b), aTransposed, bTransposed).data;
+      assertClose(await out.read(), expected, { rtol: 0, atol: 5e-3 }, `${[m, n, k, aTransposed, bTransposed]}`);
+      const ones = (shape: number[]) => device.tensor(new Float32Array(sizeOf(shape)).fill(1), shape);
+      const one = matmul(ones(shapeA.slice(1)), ones(shapeB), { transposeA: aTransposed, transposeB: bTransposed });
+      assert.ok((await one.read()).every((x) => x === k), `ones, ${[m, n, k, aTransposed, bTransposed]}`);
+    }
+  }
+});
+
+familyTest("a long sum gets its epilogue once, at its end, and may go into part of a tensor", async (device) => {
+  const [m, n, k] = [3, 8, 65_540];
+  const x = randomArray(m * k, 1), w = randomArray(n * k, 2).map((v) => v / 300), more = randomArray(m * n, 3);
+  const sums = product(reference([m, k], x), reference([n, k], w), false, true).data;
+  const params = { weight: device.tensor(w, [n, k]), bias: device.tensor(more.subarray(0, n), [n]) };
+  const input = device.tensor(x, [m, k]), other = device.tensor(more, [m, n]);
+  const biased = sums.map((v, i) => v + more[i % n]);
+  const atol = 2e-5;
+  assertClose(await linear(input, params, { activation: "relu" }).read(), biased.map((v) => Math.max(0, v)), { atol });
+  const gated = linear(input, params, { gate: other, residual: other });
+  assertClose(await gated.read(), biased.map((v, i) => v / (1 + Math.exp(-more[i])) + more[i]), { atol });
+  const out = device.tensor(new Float32Array(3 * m * n).fill(7), [3, m, n]);
+  runMatmul(device, {
+    a: input,
+    b: params.weight,
+    m,
+    n,
+    k,
+    bTransposed: true,
+    bias: params.bias,
+    into: { out, offset: m * n },
   });
-}
+  const around = new Array<number>(m * n).fill(7);
+  assertClose(await out.read(), [...around, ...biased, ...around], { atol });
+});
+
+gpuTest("a long sum in windows has the same bits", async (device) => {
+  const narrow = new Device(device.gpu, { ...device.traits, maxBindingBytes: 2 ** 21 });
+  const [m, n, k] = [9, 4, 70_001]; // A is of 5 MB
+  const [a, b] = [randomArray(2 * m * k, 1), randomArray(2 * n * k, 2)];
+  const found: ArrayLike<number>[] = [];
+  for (const on of [device, narrow]) {
+    using _ = on.scope("case");
+    const out = matmul(on.tensor(a, [2, m, k]), on.tensor(b, [2, n, k]), { transposeB: true });
+    found.push(await out.read());
+  }
+  assert.deepEqual(found[1], found[0]);
+  assert.equal(narrow.memory.liveTensors, 0);
+});
+
+gpuTest("products of nothing are empty, and sums of nothing are 0", async (device) => {
+  const cases: [number[], number[], number[]][] = [
+    [[2, 0], [0, 3], [2, 3]],
+    [[0, 2], [2, 3], [0, 3]],
+    [[2, 3], [3, 0], [2, 0]],
+    [[0, 2, 3], [3, 4], [0, 2, 4]],
+    [[0, 2, 3], [1, 3, 4], [0, 2, 4]],
+    [[5, 2, 3], [5, 3, 0], [5, 2, 0]],
+  ];
+  for (const [a, b, shape] of cases) {
+    const inputs = { a: device.zeros(a), b: device.zeros(b) };
+    const back = pullback(device, ({ a, b }: typeof inputs) => matmul(a, b), inputs);
+    assert.deepEqual(back.output.shape, shape);
+    assert.deepEqual([...await back.output.read()], new Array(sizeOf(shape)).fill(0));
+    const grads = back.pullLeaves([device.zeros(shape)]);
+    assert.deepEqual(grads.map((grad) => grad!.shape), [a, b]);
+    for (const grad of grads) assert.ok((await grad!.read()).every((x) => x === 0));
+  }
+});
 
 gpuTest("a product in parts gives the same bits every time, and what float64 gives", async (device) => {
   const [m, n, k] = [12, 20, 5003];

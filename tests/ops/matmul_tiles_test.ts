@@ -9,7 +9,7 @@ import {
   setTuning,
   tuningOf,
 } from "../../ops/matmul_tiles.ts";
-import { assertClose, FAMILIES, gpuTest, ofFamily, randomArray } from "../_gpu.ts";
+import { assertClose, FAMILIES, familyTest, gpuTest, randomArray } from "../_gpu.ts";
 
 type Layout = { readonly aTransposed: boolean; readonly bTransposed: boolean };
 
@@ -62,14 +62,11 @@ async function check(device: Device, tile: MatmulTile): Promise<void> {
   }
 }
 
-for (const family of FAMILIES) {
-  gpuTest(`every tile of the family ${family} gives the product`, async (shared) => {
-    const device = ofFamily(shared, family);
-    const tiles = matmulTiles(device.traits);
-    assert.ok(tiles.length >= 2, `${tiles.length} tiles`);
-    for (const tile of tiles) await check(device, tile);
-  });
-}
+familyTest("every tile gives the product", async (device) => {
+  const tiles = matmulTiles(device.traits);
+  assert.ok(tiles.length >= 2, `${tiles.length} tiles`);
+  for (const tile of tiles) await check(device, tile);
+});
 
 gpuTest("a tuning of another kind of adapter, or none at all, is refused", (device) => {
   const others = FAMILIES.filter((family) => family !== device.traits.kernelFamily);

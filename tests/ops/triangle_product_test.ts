@@ -1,14 +1,20 @@
 import assert from "node:assert/strict";
-import { type Device, type KernelFamily, pullback, type Tensor } from "../../core/mod.ts";
+import { pullback, type Tensor } from "../../core/mod.ts";
 import { gatedTriangleProduct, triangleProduct } from "../../ops/triangle_product.ts";
-import { assertClose, checkOp, FAMILIES, gpuTest, ofFamily, randomArray, type Reference, reference } from "../_gpu.ts";
+import {
+  assertClose,
+  checkOp,
+  FAMILIES,
+  familyTest,
+  gpuTest,
+  ofFamily,
+  randomArray,
+  type Reference,
+  reference,
+  runsFamily,
+} from "../_gpu.ts";
 
 const DIRECTIONS = ["outgoing", "incoming"] as const;
-
-/** The device with the kernels of a family, or null where it has no subgroups for it. */
-function offered(device: Device, family: KernelFamily): Device | null {
-  return family === "subgroup" && device.traits.kernelFamily !== "subgroup" ? null : ofFamily(device, family);
-}
 
 function productOf(a: Reference, b: Reference, direction: string): Reference {
   const [batch, n, , c] = a.shape;
@@ -41,50 +47,39 @@ function gatedPart(packed: Reference, mask: Reference | undefined, part: number)
   return out;
 }
 
-for (const family of FAMILIES) {
-  for (const direction of DIRECTIONS) {
-    for (const shape of [[2, 5, 5, 3], [1, 1, 1, 1], [2, 13, 13, 24], [1, 3, 3, 134], [3, 7, 7, 4]] as const) {
-      gpuTest(`triangleProduct() ${direction} matches float64 for [${shape}], ${family} kernels`, async (shared) => {
-        const device = offered(shared, family);
-        if (!device) return console.log("skipped: the adapter has no subgroups");
-        using _ = device.scope("test");
-        await checkOp(device, {
-          inputs: { a: shape, b: shape },
-          gpu: (inputs) => triangleProduct(inputs, { direction }),
-          reference: ({ a, b }) => productOf(a, b, direction),
-        });
-      });
-    }
-    for (const [shape, masked] of [[[2, 5, 5, 12], true], [[1, 1, 1, 4], false], [[2, 11, 11, 48], true]] as const) {
-      gpuTest(
-        `gatedTriangleProduct() ${direction} matches float64 for [${shape}]${
-          masked ? " with mask" : ""
-        }, ${family} kernels`,
-        async (shared) => {
-          const device = offered(shared, family);
-          if (!device) return console.log("skipped: the adapter has no subgroups");
-          using _ = device.scope("test");
-          const maskShape = shape.slice(0, 3);
-          if (masked) {
-            await checkOp(device, {
-              inputs: { packed: shape, mask: maskShape },
-              fill: { mask: (i) => i % 3 ? 1 : 0 },
-              constant: ["mask"],
-              gpu: (inputs) => gatedTriangleProduct(inputs, { direction }),
-              reference: ({ packed, mask }) =>
-                productOf(gatedPart(packed, mask, 0), gatedPart(packed, mask, 2), direction),
-            });
-          } else {
-            await checkOp(device, {
-              inputs: { packed: shape },
-              gpu: (inputs) => gatedTriangleProduct(inputs, { direction }),
-              reference: ({ packed }) =>
-                productOf(gatedPart(packed, undefined, 0), gatedPart(packed, undefined, 2), direction),
-            });
-          }
-        },
-      );
-    }
+for (const direction of DIRECTIONS) {
+  for (const shape of [[2, 5, 5, 3], [1, 1, 1, 1], [2, 13, 13, 24], [1, 3, 3, 134], [3, 7, 7, 4]] as const) {
+    familyTest(`triangleProduct() ${direction} matches float64 for [${shape}]`, (device) =>
+      checkOp(device, {
+        inputs: { a: shape, b: shape },
+        gpu: (inputs) => triangleProduct(inputs, { direction }),
+        reference: ({ a, b }) => productOf(a, b, direction),
+      }));
+  }
+  for (const [shape, masked] of [[[2, 5, 5, 12], true], [[1, 1, 1, 4], false], [[2, 11, 11, 48], true]] as const) {
+    familyTest(
+      `gatedTriangleProduct() ${direction} matches float64 for [${shape}]${masked ? " with mask" : ""}`,
+      async (device) => {
+        const maskShape = shape.slice(0, 3);
+        if (masked) {
+          await checkOp(device, {
+            inputs: { packed: shape, mask: maskShape },
+            fill: { mask: (i) => i % 3 ? 1 : 0 },
+            constant: ["mask"],
+            gpu: (inputs) => gatedTriangleProduct(inputs, { direction }),
+            reference: ({ packed, mask }) =>
+              productOf(gatedPart(packed, mask, 0), gatedPart(packed, mask, 2), direction),
+          });
+        } else {
+          await checkOp(device, {
+            inputs: { packed: shape },
+            gpu: (inputs) => gatedTriangleProduct(inputs, { direction }),
+            reference: ({ packed }) =>
+              productOf(gatedPart(packed, undefined, 0), gatedPart(packed, undefined, 2), direction),
+          });
+        }
+      },
+    );
   }
 }
 
@@ -93,8 +88,8 @@ gpuTest("all families agree on sizes beyond one tile, gradients included", async
     for (const direction of DIRECTIONS) {
       const results: number[][][] = [];
       for (const family of FAMILIES) {
-        const device = offered(shared, family);
-        if (!device) continue;
+        if (!runsFamily(shared, family)) continue;
+        const device = ofFamily(shared, family);
         using _ = device.scope("test");
         const size = shape.reduce((x, y) => x * y);
         const a = device.tensor(randomArray(size, 1), shape), b = device.tensor(randomArray(size, 2), shape);
@@ -112,6 +107,24 @@ gpuTest("all families agree on sizes beyond one tile, gradients included", async
           assertClose(all[0], productOf(data(1), data(2), direction).data, { rtol: 1e-5, atol: 1e-5 });
         } else all.forEach((values, i) => assertClose(values, results[0][i], { rtol: 1e-5, atol: 2e-5 }));
       }
+    }
+  }
+});
+
+familyTest("triangle products of nothing are empty", async (device) => {
+  for (const shape of [[0, 3, 3, 4], [1, 0, 0, 4], [1, 3, 3, 0]]) {
+    for (const direction of DIRECTIONS) {
+      const back = pullback(
+        device,
+        ({ a, b }: Record<"a" | "b", Tensor>) => triangleProduct({ a, b }, { direction }),
+        { a: device.zeros(shape), b: device.zeros(shape) },
+      );
+      assert.deepEqual([back.output.shape, (await back.output.read()).length], [shape, 0]);
+      for (const grad of back.pullLeaves([device.zeros(shape)])) assert.deepEqual(grad!.shape, shape);
+      const packed = device.zeros(shape.with(3, 4 * shape[3]));
+      const gated = pullback(device, (packed: Tensor) => gatedTriangleProduct({ packed }, { direction }), packed);
+      assert.deepEqual(gated.output.shape, shape);
+      assert.deepEqual(gated.pullLeaves([device.zeros(shape)])[0]!.shape, packed.shape);
     }
   }
 });
