@@ -237,11 +237,11 @@ function multiply(device: Device, sizes: Sizes, x: Operand, y: Operand): Tensor 
   const flops = 2 * batch * n ** 3 * c;
   if (usesPanels(device)) {
     const panels = panelsOf(sizes);
-    const [gy, gz] = flatGrid(Math.ceil(batch * groups / PLANES));
+    const tiles = panels * Math.ceil(n / ROWS);
     device.run(subgroupProductKernel({ lanes, aligned, whole: n >= PANEL }), {
       bindings: { x: x.values, y: y.values, out },
-      uniforms: { n, c, groups, steps: stepsOf(sizes), panels, plane: planeOf(sizes), planes: batch * groups },
-      grid: [panels * Math.ceil(n / ROWS), gy, gz],
+      uniforms: { n, c, groups, steps: stepsOf(sizes), panels, tiles, plane: planeOf(sizes), planes: batch * groups },
+      grid: flatGrid(tiles * Math.ceil(batch * groups / PLANES)),
       flops,
     });
     return out;

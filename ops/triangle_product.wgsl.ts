@@ -238,13 +238,23 @@ ${unroll(columns, (j) => `acc${i}_${j} = fma(v${s}, y${s}_${j}, acc${i}_${j});`)
     subgroups: true,
     workgroupSize: lanes,
     bindings: { x: "load vec4f", y: "load vec4f", out: aligned ? "store vec4f" : "write f32" },
-    uniforms: { n: "u32", c: "u32", groups: "u32", steps: "u32", panels: "u32", plane: "u32", planes: "u32" },
+    uniforms: {
+      n: "u32",
+      c: "u32",
+      groups: "u32",
+      steps: "u32",
+      panels: "u32",
+      tiles: "u32",
+      plane: "u32",
+      planes: "u32",
+    },
     turns: ({ steps }) => PLANES * (1 + steps / STEPS),
     body: `
-let p = ${whole ? "min(" : "("}group.x / u.panels * ${ROWS}u${whole ? `, u.n - ${ROWS}u` : ""});
-let q_first = ${whole ? "min(" : "("}group.x % u.panels * ${PANEL}u${whole ? `, u.n - ${PANEL}u` : ""});
+let tile = block % u.tiles;
+let p = ${whole ? "min(" : "("}tile / u.panels * ${ROWS}u${whole ? `, u.n - ${ROWS}u` : ""});
+let q_first = ${whole ? "min(" : "("}tile % u.panels * ${PANEL}u${whole ? `, u.n - ${PANEL}u` : ""});
 let q = q_first + lane;
-let first_plane = (group.z * groups.y + group.y) * ${PLANES}u;
+let first_plane = block / u.tiles * ${PLANES}u;
 for (var plane = first_plane; plane < min(first_plane + ${PLANES}u, u.planes); plane++) {
 ${unroll(xLoads, (i) => start("x", i, "p"))}
 ${unroll(columns, (i) => start("y", i, "q_first"))}
