@@ -49,6 +49,7 @@ export {
   kernelFamily,
   type KernelSource,
   kernelText,
+  MOST_TURNS,
   type TextOptions,
   type UniformType,
   unroll,

@@ -35,7 +35,8 @@ export interface TextOptions {
 
 /**
  * Turns after which lavapipe ends the loops of an invocation, all together, without a word (LP_MAX_TGSI_LOOP_ITERATIONS
- * in Mesa's lp_bld_limits.h).
+ * in Mesa's lp_bld_limits.h). The test that ends a loop counts as one: a loop inside another takes its turns and one more
+ * each time.
  */
 export const MOST_TURNS = 65_535;
 
@@ -52,8 +53,8 @@ export interface KernelSource {
   /** Whether the body uses subgroup built-ins. @default false */
   readonly subgroups?: boolean;
   /**
-   * Most turns that all loops of one invocation take together, from the uniforms; the device refuses more than
-   * {@linkcode MOST_TURNS}.
+   * Most turns that all loops of one invocation take together, from the uniforms, the tests that end them included; the
+   * device refuses more than {@linkcode MOST_TURNS}.
    *
    * @default few, whatever the sizes
    */

@@ -6,11 +6,13 @@ import {
   flatGrid,
   type Grid,
   type Kernel,
+  MOST_TURNS,
   mostVisible,
   type Tensor,
   WINDOW_STEP,
 } from "../core/mod.ts";
 import { type AttentionPart, attentionParts, putPart, takePart } from "./_attention_parts.ts";
+import { longestStream } from "./_attention_stream.ts";
 import { entryOf } from "./_region.ts";
 import { type AttentionStructure, forwardKernel, padBiasKernel, type Side } from "./attention.wgsl.ts";
 import {
@@ -19,6 +21,8 @@ import {
   keysKernel,
   queriesKernel,
   termsKernel,
+  turnsOfBias,
+  turnsOfQueries,
   unpadBiasKernel,
 } from "./attention_backward.wgsl.ts";
 
@@ -80,6 +84,8 @@ function sizesOf(
   const Lk = keys[keyAxis];
   const d4 = columns / H / 4;
   const uniforms = {
+    rFirst: 0,
+    rEnd: R,
     Lq,
     Lk,
     R,
@@ -154,6 +160,22 @@ function plan(
   return { structure, grid: grid(S), entriesGrid: grid(B) };
 }
 
+/**
+ * Refuses sequences longer than an invocation goes over.
+ *
+ * @throws {RangeError} If there are more.
+ */
+function requireStreamable(what: string, length: number, structure: AttentionStructure): void {
+  const most = longestStream(structure);
+  if (length <= most) return;
+  throw new RangeError(
+    `Cannot run attention over ${length} ${what} of a sequence with ${
+      4 * structure.d4
+    } channels a head: kernels of the ` +
+      `family ${structure.family} go over at most ${most}`,
+  );
+}
+
 /** vec4s of a row of the bias. */
 const quads = (length: number) => Math.ceil(length / 4);
 
@@ -208,12 +230,15 @@ function attendAtOnce(inputs: AttentionOperands, attributes: AttentionAttributes
   const { bias, mask, ...operands } = inputs;
   const { device, dtype } = (inputs.qkv ?? inputs.q)!;
   const sizes = sizesOf(inputs, attributes);
-  const { H, Lk, flops, uniforms } = sizes;
+  const { H, Lq, Lk, flops, uniforms } = sizes;
   const [B, I, J] = sizes.shape;
   const out = device.empty(sizes.shape, dtype); // in 16 bits if its inputs are
   if (out.size === 0) return { out, stats: undefined };
   const stats = recording ? device.empty([2, B, I, J, H]) : undefined;
-  const { structure, grid } = plan(device, sizes, "q", forwardBlocking, { bias: !!bias, mask: !!mask });
+  const flags = { bias: !!bias, mask: !!mask };
+  const { structure, grid } = plan(device, sizes, "q", forwardBlocking, flags);
+  requireStreamable("keys", Lk, structure);
+  if (recording) requireStreamable("queries", Lq, plan(device, sizes, "k", backwardBlocking, flags).structure);
   device.run(forwardKernel({ ...structure, gated: attributes.gated, record: recording }), {
     bindings: present({ ...operands, bias: bias && preparedBias(device, bias, sizes, false), mask, out, stats }),
     uniforms: { ...uniforms, L4: quads(Lk), valueAt: 0 },
@@ -295,7 +320,7 @@ function attendBackAtOnce(
   const { bias, mask, gate, ...operands } = inputs;
   const { device } = out;
   const sizes = sizesOf(inputs, attributes);
-  const { B, Lq, Lk, H, d4, packed, flops, uniforms } = sizes;
+  const { B, Lq, Lk, R, H, d4, packed, flops, uniforms } = sizes;
   const { gated } = attributes;
   const { dqkv, dq, dGate, dkv, valueAt } = targetsFor(device, inputs, wanted);
   const gradients: AttentionGradients = packed ? { qkv: dqkv } : {
@@ -330,15 +355,24 @@ function attendBackAtOnce(
     bytesWritten: number,
     more: Readonly<Record<string, Tensor | undefined>>,
     streamedLength = Lk,
-  ) =>
+    sequences = { rFirst: 0, rEnd: R },
+  ) => {
+    const share = (sequences.rEnd - sequences.rFirst) / R;
     device.run(kernel, {
       bindings: present({ ...operands, dO, terms, bias: padded, mask, ...more }),
-      uniforms: { ...uniforms, L4: quads(streamedLength), valueAt: packed ? uniforms.HD4 : valueAt / 4 },
+      uniforms: { ...uniforms, ...sequences, L4: quads(streamedLength), valueAt: packed ? uniforms.HD4 : valueAt / 4 },
       grid,
-      flops: (2 + grads) * flops,
-      bytesRead: 4 * (2 * out.size + 2 * keySize + terms.size + (padded?.size ?? 0) + (mask?.size ?? 0)), // q, dO; k, v
-      bytesWritten,
+      flops: share * (2 + grads) * flops,
+      bytesRead: share * 4 *
+        (2 * out.size + 2 * keySize + terms.size + (padded?.size ?? 0) + (mask?.size ?? 0)), // q, dO; k, v
+      bytesWritten: share * bytesWritten,
     });
+  };
+  /** A kernel that adds over sequences, for as many at a time as an invocation goes through. */
+  const runOverSequences = (turns: number, step: (sequences: { rFirst: number; rEnd: number }) => void) => {
+    const most = Math.floor((MOST_TURNS - 1) / turns);
+    for (let rFirst = 0; rFirst < R; rFirst += most) step({ rFirst, rEnd: Math.min(R, rFirst + most) });
+  };
 
   const queries = plan(device, sizes, "q", backwardBlocking, flags);
   const { structure } = queries;
@@ -350,7 +384,10 @@ function attendBackAtOnce(
     const padding = () => onTop ? preparedBias(device, onTop, sizes, false) : device.empty([rows, 4 * L4]);
     const sums = Lk % 4 === 0 ? dBias : padding();
     const kernel = queriesKernel({ ...structure, sumBias: true, ...(onTop && { onTop: true }) });
-    run(kernel, queries.entriesGrid, 1, 4 * (out.size + sums.size), { ...queryTargets, dBias: sums });
+    runOverSequences(turnsOfQueries(structure, Lk), (sequences) => {
+      const written = 4 * (out.size + sums.size);
+      run(kernel, queries.entriesGrid, 1, written, { ...queryTargets, dBias: sums }, Lk, sequences);
+    });
     if (sums !== dBias) {
       device.run(unpadBiasKernel({}), {
         bindings: { padded: sums, bias: dBias },
@@ -363,7 +400,9 @@ function attendBackAtOnce(
     const [y, z] = flatGrid(Math.ceil(Lq / BIAS_TILE) * B * H);
     const sums = onTop ? device.empty(onTop.shape) : dBias;
     const kernel = biasKernel({ d4, packed, ...flags });
-    run(kernel, [Math.ceil(Lk / BIAS_TILE), y, z], 0, 4 * sums.size, { dBias: sums });
+    runOverSequences(turnsOfBias(d4), (sequences) => {
+      run(kernel, [Math.ceil(Lk / BIAS_TILE), y, z], 0, 4 * sums.size, { dBias: sums }, Lk, sequences);
+    });
     if (onTop) addInto(device, onTop, sums);
   }
   if (wantsQueries && !inPassing) {

@@ -1,4 +1,4 @@
-import type { KernelFamily } from "../core/mod.ts";
+import { type KernelFamily, MOST_TURNS } from "../core/mod.ts";
 
 /** How the invocations of an attention kernel share the rows they stream over. */
 export interface Streaming {
@@ -56,6 +56,26 @@ function tileRows(d4: number): number {
 
 /** Largest `d4` that every adapter's workgroup memory takes. */
 export const MAX_D4 = 127;
+
+/** Tokens of a cycle of {@linkcode streamLoop}, and turns of loops that it takes. */
+function cycleOf({ family, lanes, d4, items }: Streaming): { tokens: number; turns: number } {
+  if (family === "subgroup") return { tokens: items, turns: 1 };
+  if (family === "plain") return { tokens: 4, turns: 1 };
+  const rows = tileRows(d4);
+  return { tokens: rows, turns: 1 + (Math.ceil(rows * d4 / lanes) + 1) + (rows / 4 + 1) };
+}
+
+/** Most turns of {@linkcode streamLoop} over so many tokens. */
+export function turnsOfStream(streaming: Streaming, length: number): number {
+  const { tokens, turns } = cycleOf(streaming);
+  return Math.ceil(length / tokens) * turns + 1;
+}
+
+/** Most tokens that one invocation goes over, with two turns to spare. */
+export function longestStream(streaming: Streaming): number {
+  const { tokens, turns } = cycleOf(streaming);
+  return Math.floor((MOST_TURNS - 3) / turns) * tokens;
+}
 
 /** Workgroup variables of {@linkcode streamLoop}. */
 export function streamDeclarations({ family, d4 }: Streaming): string {

@@ -1,4 +1,4 @@
-import { type BindingType, type Device, unroll } from "../core/mod.ts";
+import { type BindingType, type Device, type Tensor, unroll } from "../core/mod.ts";
 import { EXTREMA, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 
 /**
@@ -62,7 +62,7 @@ ${unroll(unrolled, (k) => `{ let j = first + ${k * rowLanes}u; let i = base + j$
 /** Most turns of so many loops along a row, and of so many reductions over the invocations that share it. */
 export function turnsAlongRow({ rowLanes, unrolled }: RowStructure, loops: number, reductions: number) {
   return ({ columns }: Readonly<Record<string, number>>): number =>
-    loops * Math.ceil(columns / (rowLanes * unrolled)) + reductions * (rowLanes - 1);
+    loops * (Math.ceil(columns / (rowLanes * unrolled)) + 1) + (rowLanes > 1 ? reductions * rowLanes : 0);
 }
 
 /** How an array is read at once. */
@@ -72,6 +72,12 @@ export const reader = ({ vector }: { vector: boolean }, name: string, at: string
 /** Bindings of arrays that are read, and written, at once. */
 export const inputType = ({ vector }: { vector: boolean }): BindingType => (vector ? "load vec4f" : "read f32");
 export const outputType = ({ vector }: { vector: boolean }): BindingType => (vector ? "write vec4f" : "write f32");
+
+/** Refuses rows too long for the invocations of a workgroup, in an op that does not go through them in parts. */
+export function requireShortRows(name: string, { shape }: Tensor): void {
+  const c = shape[shape.length - 1];
+  if (c > LONG_ROW) throw new RangeError(`${name} takes rows of at most ${LONG_ROW} numbers, got [${shape}]`);
+}
 
 /** How rows of `c` elements are read on this device. */
 export function rowStructure(device: Device, c: number): RowStructure {

@@ -1,5 +1,11 @@
 import { type BindingType, kernelFamily, type UniformType, unroll } from "../core/mod.ts";
-import { streamDeclarations, type StreamedTokens, type Streaming, streamLoop } from "./_attention_stream.ts";
+import {
+  streamDeclarations,
+  type StreamedTokens,
+  type Streaming,
+  streamLoop,
+  turnsOfStream,
+} from "./_attention_stream.ts";
 import { SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 
 /** What the text of an attention kernel depends on. */
@@ -19,6 +25,9 @@ export interface AttentionStructure extends Streaming {
 
 /** Sizes that all attention kernels take; offsets and widths in vec4s. */
 export const SIZES = {
+  /** Sequences of a batch entry, from and up to which a kernel that adds over them goes. */
+  rFirst: "u32",
+  rEnd: "u32",
   /** Queries and keys of a sequence. */
   Lq: "u32",
   Lk: "u32",
@@ -236,6 +245,7 @@ ${addWeighted(structure, block.items, "o", "s", block.b)}`;
     name: "attention",
     bindings,
     uniforms: SIZES,
+    turns: ({ Lk }) => turnsOfStream(structure, Lk),
     workgroupSize: lanes,
     subgroups: family === "subgroup",
     declarations: streamDeclarations(structure) + (gated ? "\n" + valueTypes("vec4f") + SPECIAL_VALUES + SIGMOID : ""),

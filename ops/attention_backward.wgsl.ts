@@ -1,5 +1,5 @@
 import { type BindingType, kernelFamily, unroll } from "../core/mod.ts";
-import { streamDeclarations, type StreamedBlock, streamLoop } from "./_attention_stream.ts";
+import { streamDeclarations, type StreamedBlock, streamLoop, turnsOfStream } from "./_attention_stream.ts";
 import { SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 import {
   addProducts,
@@ -74,10 +74,16 @@ function startProducts({ t }: AttentionStructure, items: number): string {
   return unroll(t, (i) => unroll(items, (j) => `var dp_${i}_${j} = 0.0;`));
 }
 
+/** Turns of {@linkcode queriesKernel} with `sumBias` for each of its sequences, of so many keys. */
+export function turnsOfQueries(structure: AttentionStructure, keys: number): number {
+  return 1 + turnsOfStream(structure, keys);
+}
+
 /**
  * Gradient of the queries, for a block of queries of one head and sequence, with keys and values streaming by. With
- * `sumBias` one workgroup goes through all sequences of a batch entry, one after the other, and adds the gradient of
- * the bias up in `dBias` [B, H, L, 4·L4] on the way, `onTop` of what stands there.
+ * `sumBias` one workgroup goes through the sequences rFirst … rEnd - 1 of a batch entry, one after the other, and adds
+ * the gradient of the bias up in `dBias` [B, H, L, 4·L4] on the way, from the second one on, or `onTop`, of what stands
+ * there.
  */
 export const queriesKernel = kernelFamily((structure: AttentionStructure & { sumBias: boolean; onTop?: boolean }) => {
   const { family, lanes, t, bias, mask, packed, sumBias, onTop } = structure;
@@ -135,6 +141,8 @@ if (own_${i} < u.Lq) {
     name: sumBias ? "attention.vjp.queriesAndBias" : "attention.vjp.queries",
     bindings,
     uniforms: SIZES,
+    turns: ({ Lk, rFirst, rEnd }) =>
+      sumBias ? (rEnd - rFirst) * turnsOfQueries(structure, Lk) + 1 : turnsOfStream(structure, Lk),
     workgroupSize: lanes,
     subgroups: family === "subgroup",
     declarations: streamDeclarations(structure),
@@ -142,7 +150,7 @@ if (own_${i} < u.Lq) {
       ? `
 ${ownQueriesOfEntry(structure)}
 ${biasRows(structure, "q")}
-for (var r = 0u; r < u.R; r++) {
+for (var r = u.rFirst; r < u.rEnd; r++) {
 ${body}
 }`
       : `
@@ -184,6 +192,7 @@ ${addWeighted(structure, block.items, "dk", "ds", block.a)}`);
     name: "attention.vjp.keys",
     bindings,
     uniforms: SIZES,
+    turns: ({ Lq }) => turnsOfStream(structure, Lq),
     workgroupSize: lanes,
     subgroups: family === "subgroup",
     declarations: streamDeclarations(structure),
@@ -217,9 +226,18 @@ export const BIAS_TILE = 16;
 
 type BiasStructure = Pick<AttentionStructure, "d4" | "bias" | "mask" | "packed">;
 
+/** vec4s of a row that pass through workgroup memory at a time. */
+const stepOfBias = (d4: number) => Math.min(d4, 8);
+
+/** Turns of {@linkcode biasKernel} for each of its sequences. */
+export function turnsOfBias(d4: number): number {
+  const step = stepOfBias(d4);
+  return 1 + Math.ceil(d4 / step) * (1 + (Math.ceil(BIAS_TILE * step / 64) + 1) + (step + 1)) + 1;
+}
+
 /**
  * Gradient of the bias on a GPU: a workgroup makes a tile of 16 queries × 16 keys of one head and adds up over the
- * sequences, 2 × 2 logits an invocation. Rows of q, k, dO and v pass through workgroup memory, 8 vec4s at a time.
+ * sequences rFirst … rEnd - 1, on top of what stands there from the second one on, 2 × 2 logits an invocation. Rows of q, k, dO and v pass through workgroup memory, 8 vec4s at a time.
  */
 export const biasKernel = kernelFamily((structure: BiasStructure) => {
   const { d4, bias, mask } = structure;
@@ -231,7 +249,7 @@ export const biasKernel = kernelFamily((structure: BiasStructure) => {
   if (bias) bindings.bias = "load vec4f";
   if (mask) bindings.mask = "read f32";
   bindings.dBias = "write f32";
-  const step = Math.min(d4, 8);
+  const step = stepOfBias(d4);
   const pairs = [0, 1].flatMap((i) => [0, 1].map((j) => [i, j] as const));
   const each = (piece: (i: number, j: number) => string) => pairs.map(([i, j]) => piece(i, j)).join("\n");
   const two = (piece: (i: number) => string) => unroll(2, piece);
@@ -239,6 +257,7 @@ export const biasKernel = kernelFamily((structure: BiasStructure) => {
     name: "attention.vjp.bias",
     bindings,
     uniforms: SIZES,
+    turns: ({ rFirst, rEnd }) => (rEnd - rFirst) * turnsOfBias(d4) + 1,
     workgroupSize: 64,
     declarations: unroll(4, (i) => `var<workgroup> tile_${"qkdv"[i]}: array<vec4f, ${BIAS_TILE * step}>;`),
     body: `
@@ -252,7 +271,14 @@ let mine = vec2u(lane % 8u, lane / 8u);
 ${two((i) => `let query_${i} = (row % rows) * ${BIAS_TILE}u + mine.y + ${8 * i}u;`)}
 ${two((j) => `let key_${j} = group.x * ${BIAS_TILE}u + mine.x + ${8 * j}u;`)}
 ${each((i, j) => `var total_${i}_${j} = 0.0;`)}
-for (var r = 0u; r < u.R; r++) {
+if (u.rFirst > 0u) {
+  ${
+      each((i, j) =>
+        `total_${i}_${j} = dBias[((b * u.H + h) * u.Lq + min(query_${i}, u.Lq - 1u)) * u.Lk + min(key_${j}, u.Lk - 1u)];`
+      )
+    }
+}
+for (var r = u.rFirst; r < u.rEnd; r++) {
   let base_q = b * u.R * u.Lq + r * u.qRow;
   let base_k = b * u.R * u.Lk + r * u.kRow;
   ${two((i) => `let query_token_${i} = base_q + min(query_${i}, u.Lq - 1u) * u.qStep;`)}

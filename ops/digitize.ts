@@ -1,4 +1,5 @@
 import { elementGrid, inWindows, type Tensor } from "../core/mod.ts";
+import { LONG_ROW } from "./_rows.ts";
 import { digitizeKernel } from "./digitize.wgsl.ts";
 
 /**
@@ -20,13 +21,16 @@ import { digitizeKernel } from "./digitize.wgsl.ts";
  * @param boundaries Ascending; at least one.
  * @returns The shape of `x`, i32, between 0 and the number of boundaries.
  * @throws {TypeError} If `x` is not f32.
- * @throws {RangeError} If there is no boundary, or they do not ascend.
+ * @throws {RangeError} If there is no boundary, there are more than 16,384, or they do not ascend.
  */
 export function digitize(x: Tensor, boundaries: ArrayLike<number>): Tensor {
   if (x.dtype !== "f32") throw new TypeError(`digitize takes an f32 tensor, got ${x.dtype} [${x.shape}]`);
   const edges = Float32Array.from(boundaries);
   if (!edges.length || edges.some((edge, k) => !(k === 0 ? edge === edge : edge > edges[k - 1]))) {
     throw new RangeError(`digitize needs ascending boundaries, at least one, got [${edges.join(", ")}]`);
+  }
+  if (edges.length > LONG_ROW) {
+    throw new RangeError(`digitize takes at most ${LONG_ROW} boundaries, got ${edges.length}`);
   }
   const { device } = x;
   using scope = device.scope("digitize");

@@ -5,6 +5,7 @@ export const digitizeKernel: Kernel = kernel({
   name: "digitize",
   bindings: { x: "read f32", boundaries: "read f32", bins: "write i32" },
   uniforms: { n: "u32", count: "u32" },
+  turns: ({ count }) => count + 1,
   body: `
 if (index < u.n) {
   let value = x[index];

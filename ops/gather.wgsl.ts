@@ -38,7 +38,7 @@ export const scatterKernel: (structure: GatherStructure) => Kernel = kernelFamil
       skip: "u32",
       count: "u32",
     },
-    turns: ({ count }) => count,
+    turns: ({ count }) => count + 1,
     body: `
 if (index < u.chunks * u.channels) {
   let c = index % u.channels;

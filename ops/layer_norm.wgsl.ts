@@ -96,7 +96,7 @@ export const layerNormAffineKernel = kernelFamily((s: { readonly vector: boolean
     d_beta: outputType(s),
   },
   uniforms: { rows: "u32", columns: "u32", chunks: "u32", chunk: "u32" },
-  turns: ({ chunk }) => chunk,
+  turns: ({ chunk }) => chunk + 1,
   declarations: `alias V = ${s.vector ? "vec4f" : "f32"};`,
   body: `
 if (index >= u.columns * u.chunks) { return; }

@@ -22,7 +22,7 @@ export interface Epilogue {
  * Longest sum of one invocation, a multiple of four: more turns than it takes would end early on lavapipe, and longer sums
  * lose digits. What is longer is summed in parts.
  */
-export const MOST_TERMS = 65_536;
+export const MOST_TERMS = 48 * 1024;
 
 /** All that the text depends on. */
 export interface MatmulStructure {
@@ -62,7 +62,7 @@ interface Tile {
   /** Statements before the loop over k, and one step of it. */
   readonly setup: string;
   readonly step: number;
-  /** Turns of the loops inside a step. */
+  /** Turns of the loops inside a step, the tests that end them included. */
   readonly innerTurns: number;
   readonly body: string;
 }
@@ -111,7 +111,7 @@ export const matmulKernel = kernelFamily<MatmulStructure>((structure) => {
       isRelu: "u32",
       ...(epilogue.carry ? { carryOffset: "u32" as const } : {}),
     },
-    turns: ({ K }) => Math.ceil(K / tile.step) * (1 + tile.innerTurns) + tile.rows / STORE_ROWS,
+    turns: ({ K }) => Math.ceil(K / tile.step) * (1 + tile.innerTurns) + 1 + tile.rows / STORE_ROWS + 1,
     workgroupSize: tile.workgroupSize,
     subgroups: tile.subgroups,
     declarations: `${EPILOGUE_FUNCTIONS}\n${tile.declarations ?? ""}`,
@@ -326,7 +326,7 @@ function workgroupTile(s: MatmulStructure, { side, depth, rows, vectors }: TileO
       : `for (var t = lane; t < ${items}u; t += ${invocations}u) { ${text} }`;
   const items = (isStraight: boolean) => (isStraight ? depth : depth / 4) * quads;
   const sharingTurns = (isStraight: boolean) =>
-    isShared(items(isStraight)) ? 0 : Math.ceil(items(isStraight) / invocations);
+    isShared(items(isStraight)) ? 0 : Math.ceil(items(isStraight) / invocations) + 1;
   const straight = (name: "a" | "b") =>
     share(items(true), `${name}Tile[t] = ${alongK(name, `t % ${quads}u * 4u`, `(k + t / ${quads}u)`)};`);
   const turned = (name: "a" | "b") => {
@@ -354,7 +354,7 @@ function workgroupTile(s: MatmulStructure, { side, depth, rows, vectors }: TileO
     setup: `let row = tileRow * ${side}u + lane / ${across}u * 4u; ` +
       `let n4First = tileColumn * ${quads}u + lane % ${across}u;`,
     step: depth,
-    innerTurns: depth / 4 + sharingTurns(s.aTransposed) + sharingTurns(!s.bTransposed),
+    innerTurns: depth / 4 + 1 + sharingTurns(s.aTransposed) + sharingTurns(!s.bTransposed),
     body: `workgroupBarrier();
 ${(s.aTransposed ? straight : turned)("a")}
 ${(s.bTransposed ? turned : straight)("b")}

@@ -50,7 +50,7 @@ export const reduceKernel: (structure: ReduceStructure) => Kernel = kernelFamily
         scale: "f32",
         identity: "f32",
       },
-      turns: ({ length, chunks }) => Math.ceil(length / chunks) * (1 + 1 / BLOCK) + 1,
+      turns: ({ length, chunks }) => Math.ceil(length / chunks) + 2 * Math.ceil(length / chunks / BLOCK) + 1,
       declarations: valueTypes(V) + (operation === "sum" ? "" : SPECIAL_VALUES + EXTREMA),
       body: `
 if (index < u.outer * u.chunks * u.inner) {

@@ -1,5 +1,5 @@
 import { defineOp, type Device, elementGrid, inWindows, type Tensor } from "../core/mod.ts";
-import { rowStructure } from "./_rows.ts";
+import { requireShortRows, rowStructure } from "./_rows.ts";
 import { expectationKernel, expectationVjpKernel } from "./softmax_expectation.wgsl.ts";
 
 const op = defineOp<{ logits: Tensor; values: Tensor }, "logits" | "values">({
@@ -64,6 +64,7 @@ function dispatchOf(device: Device, logits: Tensor, values: Tensor, rows: number
  * @param values `[C]`, or `[G, C]` where the rows of each G-th part have values of their own; they get no gradient.
  * @returns `[…]`.
  * @throws {TypeError} If the shapes do not fit.
+ * @throws {RangeError} If there are more than 16,384 bins.
  */
 export function softmaxExpectation(logits: Tensor, values: Tensor): Tensor {
   const c = logits.shape.at(-1);
@@ -77,5 +78,6 @@ export function softmaxExpectation(logits: Tensor, values: Tensor): Tensor {
         `${logits.dtype} [${logits.shape}], values are ${values.dtype} [${values.shape}]`,
     );
   }
+  requireShortRows("softmaxExpectation", logits);
   return op({ logits, values });
 }

@@ -1,5 +1,14 @@
 import { kernelFamily } from "../core/mod.ts";
-import { alongRow, inputType, outputType, reader, rowDeclarations, rowPlace, type RowStructure } from "./_rows.ts";
+import {
+  alongRow,
+  inputType,
+  outputType,
+  reader,
+  rowDeclarations,
+  rowPlace,
+  type RowStructure,
+  turnsAlongRow,
+} from "./_rows.ts";
 
 const UNIFORMS = { rows: "u32", columns: "u32", first: "u32", perGroup: "u32" } as const;
 
@@ -9,7 +18,7 @@ const VALUES = "let values0 = (row + u.first) / u.perGroup * u.columns;";
 /** Largest logit `top` of the row, sum `total_` of exponentials, and `mean` of the values. */
 const weigh = (s: RowStructure) => `
 var tops = ${reader(s, "x", "base")};
-${alongRow(s, `tops = max(tops, ${reader(s, "x", "i")});`)}
+${alongRow(s, `tops = larger(tops, ${reader(s, "x", "i")});`)}
 let top = row_max(lane, greatest(tops));
 var sums = V();
 var weighed = V();
@@ -27,6 +36,7 @@ export const expectationKernel = kernelFamily((s: RowStructure) => ({
   name: "softmaxExpectation",
   bindings: { x: inputType(s), centers: inputType(s), out: "write f32" },
   uniforms: UNIFORMS,
+  turns: turnsAlongRow(s, 2, 3),
   declarations: rowDeclarations(s),
   body: `${rowPlace(s)}
 ${VALUES}
@@ -39,6 +49,7 @@ export const expectationVjpKernel = kernelFamily((s: RowStructure) => ({
   name: "softmaxExpectation.vjp",
   bindings: { x: inputType(s), centers: inputType(s), d: "read f32", dx: outputType(s) },
   uniforms: UNIFORMS,
+  turns: turnsAlongRow(s, 3, 3),
   declarations: rowDeclarations(s),
   body: `${rowPlace(s)}
 ${VALUES}

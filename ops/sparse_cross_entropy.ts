@@ -1,5 +1,5 @@
 import { defineOp, elementGrid, inWindows, sameShape, type Tensor } from "../core/mod.ts";
-import { rowStructure } from "./_rows.ts";
+import { requireShortRows, rowStructure } from "./_rows.ts";
 import { sparseCrossEntropyKernel, sparseCrossEntropyVjpKernel } from "./sparse_cross_entropy.wgsl.ts";
 
 const op = defineOp<{ logits: Tensor; classes: Tensor }, "logits" | "classes", { sums: Tensor }>({
@@ -70,6 +70,7 @@ const op = defineOp<{ logits: Tensor; classes: Tensor }, "logits" | "classes", {
  * @param classes `[…]`, i32 between 0 and C - 1; the GPU cannot report others, they are moved to the nearest.
  * @returns `[…]`, in nats.
  * @throws {TypeError} If the shapes do not fit, or a dtype is another.
+ * @throws {RangeError} If there are more than 16,384 classes.
  */
 export function sparseCrossEntropy(logits: Tensor, classes: Tensor): Tensor {
   const fits = logits.size > 0 && sameShape(logits.shape.slice(0, -1), classes.shape) && logits.dtype === "f32" &&
@@ -80,5 +81,6 @@ export function sparseCrossEntropy(logits: Tensor, classes: Tensor): Tensor {
         `[${logits.shape}], classes are ${classes.dtype} [${classes.shape}]`,
     );
   }
+  requireShortRows("sparseCrossEntropy", logits);
   return op({ logits, classes });
 }

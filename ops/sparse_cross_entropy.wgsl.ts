@@ -1,5 +1,5 @@
 import { type Kernel, kernelFamily } from "../core/mod.ts";
-import { alongRow, inputType, reader, rowDeclarations, rowPlace, type RowStructure } from "./_rows.ts";
+import { alongRow, inputType, reader, rowDeclarations, rowPlace, type RowStructure, turnsAlongRow } from "./_rows.ts";
 
 /** One number of a row that is read at once. */
 const pick = (s: RowStructure, name: string, c: string) =>
@@ -10,10 +10,11 @@ export const sparseCrossEntropyKernel: (structure: RowStructure) => Kernel = ker
   name: "sparseCrossEntropy",
   bindings: { x: inputType(s), goal: "read i32", loss: "write f32", sums: "write f32" },
   uniforms: { rows: "u32", columns: "u32", classes: "u32" },
+  turns: turnsAlongRow(s, 2, 2),
   declarations: rowDeclarations(s),
   body: `${rowPlace(s)}
 var tops = ${reader(s, "x", "base")};
-${alongRow(s, `tops = max(tops, ${reader(s, "x", "i")});`)}
+${alongRow(s, `tops = larger(tops, ${reader(s, "x", "i")});`)}
 let top = row_max(lane, greatest(tops));
 var sums_ = V();
 ${alongRow(s, `sums_ += exp(${reader(s, "x", "i")} - top);`)}

@@ -248,7 +248,7 @@ ${unroll(columns, (j) => `acc${i}_${j} = fma(v${s}, y${s}_${j}, acc${i}_${j});`)
       plane: "u32",
       planes: "u32",
     },
-    turns: ({ steps }) => PLANES * (1 + steps / STEPS),
+    turns: ({ steps }) => PLANES * (2 + steps / STEPS) + 1,
     body: `
 let tile = block % u.tiles;
 let p = ${whole ? "min(" : "("}tile / u.panels * ${ROWS}u${whole ? `, u.n - ${ROWS}u` : ""});
@@ -308,7 +308,7 @@ export const tileProductKernel = kernelFamily(({ tile, aligned }: { tile: number
       y_p: "u32",
       y_r: "u32",
     },
-    turns: ({ n }) => n,
+    turns: ({ n }) => n + 1,
     declarations: aligned ? "" : scalarGroup("x", "u.c") + scalarGroup("y", "u.c"),
     body: `
 if (index >= u.size) { return; }

@@ -17,7 +17,7 @@ export const pullKernel: (structure: { readonly weighted: boolean }) => Kernel =
       out: "write f32", // [starts, 4, m]
     },
     uniforms: { starts: "u32", m: "u32", factor: "f32" },
-    turns: ({ m }) => m / 4,
+    turns: ({ m }) => m / 4 + 1,
     body: `if (index < u.starts * u.m) {
 let i = index % u.m;
 let m4 = u.m / 4u;
@@ -64,7 +64,7 @@ export const spreadKernel: Kernel = kernel({
     out: "write f32", // [starts, 4, m]
   },
   uniforms: { starts: "u32", m: "u32" },
-  turns: ({ m }) => m / 4,
+  turns: ({ m }) => m / 4 + 1,
   body: `if (index < u.starts * u.m) {
 let i = index % u.m;
 let m4 = u.m / 4u;

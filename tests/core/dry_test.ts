@@ -61,6 +61,6 @@ gpuTest("a device for plans has its adapter's limits, and takes far more than th
   }
   const { kernels, clock } = await profiler.stop();
   assert.equal(clock, "none");
-  assert.equal(kernels[0].flops, 2 * 2 ** 60);
+  assert.equal(kernels.reduce((sum, { flops }) => sum + flops!, 0), 2 * 2 ** 60); // sums in parts
   assert.ok(large.memory.peakBytes >= 2 * 2 ** 42);
 });

@@ -12,6 +12,14 @@ export const OPS: Readonly<Record<string, Run>> = {
     { qkv: x(2, 3, 7, 4 * 2 * 8), bias: x(2, 2, 7, 7), mask: x(2, 3, 7) },
     ({ qkv, bias, mask }) => ops.attention({ qkv, bias, mask }, { heads: 2, axis: 2, gated: true }),
   ],
+  attentionToOthers: (_, x) => [
+    { q: x(1, 3, 40, 16), k: x(1, 3, 35, 16), v: x(1, 3, 35, 16), gate: x(1, 3, 40, 16), bias: x(1, 2, 40, 35) },
+    ({ q, k, v, gate, bias }) => ops.attention({ q, k, v, gate, bias }, { heads: 2, axis: 2 }),
+  ],
+  attentionToFew: (_, x) => [
+    { q: x(1, 30, 1, 16), k: x(1, 30, 4, 16), v: x(1, 30, 4, 16) },
+    ({ q, k, v }) => ops.attention({ q, k, v }, { heads: 2, axis: 2 }),
+  ],
   broadcastTo: (_, x) => [{ x: x(1, 6) }, ({ x }) => ops.broadcastTo(x, [5, 6])],
   concat: (_, x) => [{ a: x(3, 6), b: x(3, 5) }, ({ a, b }) => ops.concat([a, b], 1)],
   crossEntropy: (_, x) => [
@@ -48,6 +56,7 @@ export const OPS: Readonly<Record<string, Run>> = {
   max: (_, x) => [{ x: x(6, 5) }, ({ x }) => ops.max(x, { axes: [1] })],
   mean: (_, x) => [{ x: x(6, 5) }, ({ x }) => ops.mean(x)],
   meanSquaredError: (_, x) => [{ a: x(3, 5), b: x(3, 5) }, ({ a, b }) => ops.meanSquaredError(a, b)],
+  min: (_, x) => [{ x: x(6, 5) }, ({ x }) => ops.min(x, { axes: [0] })],
   oneHot: (device, x) => [
     { x: x(6, 5) },
     ({ x }) => ops.multiply(x, ops.oneHot(device.empty([6], "i32"), 5)),
@@ -64,6 +73,11 @@ export const OPS: Readonly<Record<string, Run>> = {
   ],
   slice: (_, x) => [{ x: x(3, 5) }, ({ x }) => ops.slice(x, [0, 1], [2, 4])],
   softmax: (_, x) => [{ x: x(6, 5) }, ({ x }) => ops.softmax(x)],
+  softmaxExpectation: (device, x) => [{ x: x(6, 5) }, ({ x }) => ops.softmaxExpectation(x, device.empty([5]))],
+  sparseCrossEntropy: (device, x) => [
+    { x: x(6, 5) },
+    ({ x }) => ops.sparseCrossEntropy(x, device.empty([6], "i32")),
+  ],
   sum: (_, x) => [{ x: x(6, 5) }, ({ x }) => ops.sum(x, { axes: [0] })],
   triangleProduct: (_, x) => [
     { a: x(1, 5, 5, 4), b: x(1, 5, 5, 4) },

@@ -1,6 +1,6 @@
 /** Loops: lavapipe ends those of one invocation, all together, after 65,535 turns, and says nothing. */
 import assert from "node:assert/strict";
-import { Device, type Kernel, kernel, kernelText, type Tensor } from "../../core/mod.ts";
+import { Device, type Kernel, kernel, kernelText, pullback, type Tensor } from "../../core/mod.ts";
 import { MOST_TURNS } from "../../core/wgsl.ts";
 import { globalNorm } from "../../finetune/mod.ts";
 import { pullKernel, spreadKernel } from "../../model/distance_geometry/mds_gpu.wgsl.ts";
@@ -18,11 +18,12 @@ function intercept(device: Device, run: (kernel: Kernel, dispatch: Parameters<De
 }
 
 /** Turns that a kernel may take without saying so. */
-const FEW = 300;
+const FEW = 400;
 
-/** The same kernel, which also writes how many turns each invocation took. */
+/** The same kernel, which also writes how many turns each invocation took, the tests that end loops included. */
 function counting({ source }: Kernel): Kernel {
-  const counted = (text: string) => text.replace(/(?:for|while) \([^{]*\) \{/g, "$& turns_taken += 1u;");
+  const counted = (text: string) =>
+    text.replace(/(?:for|while) \([^{]*\) \{/g, "turns_taken += 1u; $& turns_taken += 1u;");
   const at = "(group.z * groups.x * groups.y + block)";
   return kernel({
     ...source,
@@ -38,6 +39,14 @@ const LOOPING: Readonly<Record<string, Run>> = {
     { qkv: x(2, 5, 35, 4 * 2 * 8), bias: x(2, 2, 35, 35) },
     ({ qkv, bias }) => ops.attention({ qkv, bias }, { heads: 2, axis: 2, gated: true }),
   ],
+  attentionToOthers: (_, x) => [
+    { q: x(1, 3, 45, 16), k: x(1, 3, 61, 16), v: x(1, 3, 61, 16), bias: x(1, 2, 45, 61) },
+    ({ q, k, v, bias }) => ops.attention({ q, k, v, bias }, { heads: 2, axis: 2 }),
+  ],
+  attentionToFew: (_, x) => [
+    { q: x(1, 30, 5, 16), k: x(1, 30, 21, 16), v: x(1, 30, 21, 16), bias: x(1, 2, 5, 21) },
+    ({ q, k, v, bias }) => ops.attention({ q, k, v, bias }, { heads: 2, axis: 2 }),
+  ],
   columns: (_, x) => [{ x: x(700, 12) }, ({ x }) => ops.sum(x, { axes: [0] })],
   crossEntropy: (_, x) => [{ x: x(9, 68), y: x(9, 68) }, ({ x, y }) => ops.crossEntropy(x, y)],
   embedding: (device, x) => [{ table: x(5, 8) }, ({ table }) => ops.embedding(table, device.empty([700], "i32"))],
@@ -52,6 +61,11 @@ const LOOPING: Readonly<Record<string, Run>> = {
     ({ x, weight, bias }) => ops.linear(x, { weight, bias }),
   ],
   max: (_, x) => [{ x: x(3, 1023) }, ({ x }) => ops.max(x, { axes: [1] })],
+  softmaxExpectation: (device, x) => [{ x: x(6, 67) }, ({ x }) => ops.softmaxExpectation(x, device.empty([67]))],
+  sparseCrossEntropy: (device, x) => [
+    { x: x(6, 64) },
+    ({ x }) => ops.sparseCrossEntropy(x, device.empty([6], "i32")),
+  ],
   softmax: (_, x) => [{ x: x(7, 131) }, ({ x }) => ops.softmax(x)],
   softmaxAcross: (_, x) => [{ x: x(61, 8) }, ({ x }) => ops.softmax(x, { axis: 0 })],
   softmaxWide: (_, x) => [{ x: x(3, 260) }, ({ x }) => ops.softmax(x)],
@@ -105,12 +119,24 @@ Deno.test("every kernel with a loop bounded by a size says how many turns it tak
   }
   assert.ok(loops > 50, `${loops} loops`);
   for (const kernel of [pullKernel({ weighted: true }), pullKernel({ weighted: false }), spreadKernel]) {
-    assert.equal(kernel.source.turns!({ m: 32_768 }), 8192); // points of which a kernel may see all pairs
+    assert.equal(kernel.source.turns!({ m: 32_768 }), 8193); // points of which a kernel may see all pairs
   }
 });
 
 /** The largest sizes that bindings of 2 GiB take, and rows and sums far longer than an invocation can go through. */
 const LARGE: Readonly<Record<string, Run>> = {
+  "attention of 20,000 sequences of 384 residues": (_, x) => [
+    { qkv: x(1, 20_000, 384, 4 * 2 * 8), bias: x(1, 2, 384, 384) },
+    ({ qkv, bias }) => ops.attention({ qkv, bias }, { heads: 2, axis: 2, gated: true }),
+  ],
+  "attention of 16,000 tokens with a bias": (_, x) => [
+    { qkv: x(1, 2, 16_000, 3 * 32), bias: x(1, 1, 16_000, 16_000) },
+    ({ qkv, bias }) => ops.attention({ qkv, bias }, { heads: 1, axis: 2 }),
+  ],
+  "attention of 4 sequences to 100,000 keys": (_, x) => [
+    { q: x(1, 4, 64, 64), k: x(1, 4, 100_000, 64), v: x(1, 4, 100_000, 64) },
+    ({ q, k, v }) => ops.attention({ q, k, v }, { heads: 8, axis: 2 }),
+  ],
   "cross entropy of a row of 2^28": (_, x) => [{ x: x(1, 2 ** 28) }, ({ x }) => ops.crossEntropy(x, x)],
   "cross entropy of 2^22 rows": (_, x) => [{ x: x(2 ** 22, 64) }, ({ x }) => ops.crossEntropy(x, x)],
   "embedding of 2^26 positions in a large table": (device, x) => [
@@ -180,6 +206,21 @@ Deno.test("no op takes too many turns at any size that bindings of 4 GiB take", 
       }
       globalNorm(device, device.empty([2 ** 30]));
     }
+  }
+});
+
+Deno.test("attention over more keys or queries than an invocation goes over is refused, with the limit", () => {
+  for (const [family, most] of [["subgroup", 262_128], ["plain", 262_128], ["workgroup", 161_280]] as const) {
+    const device = Device.dry({ ...traits, kernelFamily: family, subgroupSize: 8, maxBufferBytes: 2 ** 40 });
+    const run = (queries: number, keys: number) => {
+      const q = device.empty([1, 1, queries, 16]), k = device.empty([1, 1, keys, 16]);
+      return pullback(device, (q: Tensor) => ops.attention({ q, k, v: k }, { heads: 1, axis: 2 }), q);
+    };
+    run(64, most).pull([device.empty([1, 1, 64, 16])]);
+    run(most, 64).pull([device.empty([1, 1, most, 16])]);
+    const told = (what: string) => new RegExp(`over ${most + 1} ${what} .* 16 channels .* go over at most ${most}`);
+    assert.throws(() => run(64, most + 1), told("keys"));
+    assert.throws(() => run(most + 1, 64), told("queries"));
   }
 });
 
