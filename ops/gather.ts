@@ -1,6 +1,7 @@
-import { defineOp, elementGrid, inWindows, sizeOf, type Tensor } from "../core/mod.ts";
+import { defineOp, elementGrid, inWindows, type Shape, sizeOf, type Tensor } from "../core/mod.ts";
 import { gatherKernel, oneHotKernel, scatterKernel } from "./gather.wgsl.ts";
 import { reduceMiddle } from "./_reduce.ts";
+import { readRegion } from "./_region.ts";
 
 /** Positions that one invocation of the backward pass walks through, at least; and at once, at most. */
 const CHUNK = 128, MOST_POSITIONS = 2 ** 15;
@@ -27,34 +28,48 @@ const embeddingOp = defineOp<{ table: Tensor; indices: Tensor }, "indices", Reco
     });
     return { out };
   },
-  vjp({ device, inputs: { indices }, shapes }, dOut) {
-    const [rows, ...row] = shapes.table;
-    const size = sizeOf(shapes.table);
-    const vectors = sizeOf(row) % 4 === 0;
-    const channels = sizeOf(row) / (vectors ? 4 : 1);
-    const most = Math.max(1, Math.floor(MOST_PARTIAL / Math.max(1, size)));
-    const chunkLength = Math.max(CHUNK, Math.ceil(indices.size / most));
-    const chunks = Math.max(1, Math.ceil(indices.size / chunkLength));
-    const partial = device.zeros([chunks, ...shapes.table]);
-    inWindows(device, indices.size, { reads: { d: dOut, indices }, unit: chunkLength }, (windows, positions, first) => {
-      const now = Math.max(1, Math.ceil(positions / chunkLength));
-      const part = now === chunks ? partial : device.zeros([now, ...shapes.table]);
-      const longest = Math.min(chunkLength, positions);
-      for (let from = 0; from < longest; from += MOST_POSITIONS) {
-        const count = Math.min(MOST_POSITIONS, longest - from);
-        device.run(scatterKernel({ vectors }), {
-          bindings: { ...windows, partial: part },
-          uniforms: { positions, rows, channels, chunks: now, chunkLength, skip: from, count },
-          grid: elementGrid(now * channels, 64),
-          flops: windows.d.size * count / longest,
-        });
-      }
-      if (now !== chunks) device.copy(part, partial, { toElement: first / chunkLength * size });
-    });
-    const table = chunks === 1 ? partial : reduceMiddle("sum", partial, [1, chunks, size]);
-    return { table: device.view(table, shapes.table) };
-  },
+  vjp: ({ inputs: { indices }, shapes }, dOut) => ({ table: scatterRows(dOut, indices, shapes.table) }),
 });
+
+/**
+ * Adds rows up by their index, in a fixed order. Records no gradient.
+ *
+ * @param d A row for each index.
+ * @param shape Of the result; an index is moved to its nearest row.
+ * @param skip How many indices, from 0 on, have no row: the first row is that of the next.
+ */
+export function scatterRows(d: Tensor, indices: Tensor, shape: Shape, skip = 0): Tensor {
+  const { device } = d;
+  const row = shape.slice(1);
+  const rows = shape[0] + skip;
+  const size = rows * sizeOf(row);
+  const vectors = sizeOf(row) % 4 === 0;
+  const channels = sizeOf(row) / (vectors ? 4 : 1);
+  const most = Math.max(1, Math.floor(MOST_PARTIAL / Math.max(1, size)));
+  const chunkLength = Math.max(CHUNK, Math.ceil(indices.size / most));
+  const chunks = Math.max(1, Math.ceil(indices.size / chunkLength));
+  const partial = device.zeros([chunks, rows, ...row]);
+  inWindows(device, indices.size, { reads: { d, indices }, unit: chunkLength }, (windows, positions, first) => {
+    const now = Math.max(1, Math.ceil(positions / chunkLength));
+    const part = now === chunks ? partial : device.zeros([now, rows, ...row]);
+    const longest = Math.min(chunkLength, positions);
+    for (let from = 0; from < longest; from += MOST_POSITIONS) {
+      const count = Math.min(MOST_POSITIONS, longest - from);
+      device.run(scatterKernel({ vectors }), {
+        bindings: { ...windows, partial: part },
+        uniforms: { positions, rows, channels, chunks: now, chunkLength, skip: from, count },
+        grid: elementGrid(now * channels, 64),
+        flops: windows.d.size * count / longest,
+      });
+    }
+    if (now !== chunks) device.copy(part, partial, { toElement: first / chunkLength * size });
+  });
+  const table = device.view(
+    chunks === 1 ? partial : reduceMiddle("sum", partial, [1, chunks, size]),
+    [rows, ...row],
+  );
+  return skip ? readRegion(table, shape.map((_, axis) => (axis === 0 ? skip : 0)), shape) : table;
+}
 
 /**
  * Picks rows of a table. The gradient of a row is the sum of those of its positions, added in a fixed order.
