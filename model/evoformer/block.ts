@@ -8,7 +8,7 @@ import { msaColumnGlobalAttention } from "./msa_column_global_attention.ts";
 import { type MsaAttentionOptions, msaRowAttentionWithPairBias } from "./msa_row_attention.ts";
 import { msaTransition } from "./msa_transition.ts";
 import { outerProductMean } from "./outer_product_mean.ts";
-import { type BlockOptions, pairStack } from "./pair_stack.ts";
+import { type BlockOptions, pairStack, recomputesModules } from "./pair_stack.ts";
 import type { BlockParams, EvoformerBlockParams, ExtraMsaBlockParams } from "./params.ts";
 
 /** The representations that blocks update, and which of their elements are real. */
@@ -81,20 +81,23 @@ function block<P extends NonNullable<Column>>(
   const { key } = options;
   const onRows = attentionTap(options.capture, "msaRowAttention");
   const onColumns = attentionTap(options.capture, "msaColumnAttention");
-  const perModule = options.recompute === "module";
+  const perModule = recomputesModules(options.recompute);
   const given = m;
   const msaUpdate = (updated: Tensor) => {
-    if (m !== given) m.dispose();
+    if (m !== given || options.consume) m.dispose();
     m = updated;
   };
-  const tellPairs = () =>
-    step(
+  const tellPairs = () => {
+    const told = step(
       device,
       "outerProductMean",
       { params: params.outerProductMean, m, z, mask: msaMask },
       ({ z, mask, ...o }) => outerProductMean(o.params, o.m, { mask, residual: z }),
       perModule,
     );
+    if (options.consume) z.dispose();
+    return told;
+  };
 
   const before = opmFirst ? tellPairs() : z;
   msaUpdate(step(
@@ -126,7 +129,7 @@ function block<P extends NonNullable<Column>>(
     perModule,
   ));
   const told = opmFirst ? before : tellPairs();
-  const updated = pairStack(params.pairStack, told, pairMask, config, options);
+  const updated = pairStack(params.pairStack, told, pairMask, config, { ...options, consume: !device.tape });
   told.dispose();
   return { m, z: updated };
 }

@@ -34,6 +34,11 @@ export interface EvoformerConfig {
   readonly opmFirst: boolean;
   /** Whether transitions' updates are masked; AlphaFold 2 does not. @default false */
   readonly maskTrans: boolean;
+  /**
+   * Whether pairs are updated from triangles; if not, the pair half of a block has attention along rows and columns alone,
+   * without the third edge's bias. @default true
+   */
+  readonly triangles: boolean;
 }
 
 const EVOFORMER: EvoformerConfig = {
@@ -53,6 +58,7 @@ const EVOFORMER: EvoformerConfig = {
   columnAttention: true,
   opmFirst: false,
   maskTrans: false,
+  triangles: true,
 };
 
 /**

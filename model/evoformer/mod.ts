@@ -6,7 +6,7 @@ export { msaColumnGlobalAttention, type MsaGlobalAttentionOptions } from "./msa_
 export { type MsaAttentionOptions, msaRowAttentionWithPairBias } from "./msa_row_attention.ts";
 export { msaTransition } from "./msa_transition.ts";
 export { outerProductMean, type OuterProductMeanOptions } from "./outer_product_mean.ts";
-export { type BlockOptions, pairStack } from "./pair_stack.ts";
+export { type BlockOptions, pairStack, type PairStackConfig, type Recompute } from "./pair_stack.ts";
 export { pairTransition } from "./pair_transition.ts";
 export {
   type BlockParams,
@@ -30,6 +30,8 @@ export {
   type NormalizedTransitionParams,
   type OuterProductMeanParams,
   type PairStackParams,
+  pairStackShapes,
+  type PairStackSizes,
   type TriangleAttentionParams,
   type TriangleMultiplicationParams,
 } from "./params.ts";

@@ -13,10 +13,31 @@ export interface BlockOptions extends CaptureOptions {
   /** Makes dropout's decisions; it is not used up, keys are derived from it. @default no dropout */
   readonly key?: Key;
   /**
-   * What is computed again on the way back instead of being kept: each module's inside, each block's, or nothing.
-   * Gradients are the same to the bit. @default "nothing"
+   * What is computed again on the way back instead of being kept: each module's inside, each block's, of one block at a
+   * time each module's ("nested", for the least memory), or nothing. Gradients are the same to the bit.
+   * @default "nothing"
    */
-  readonly recompute?: "nothing" | "module" | "block";
+  readonly recompute?: Recompute;
+  /**
+   * Whether the representations given are not needed any more: they are disposed of as soon as they have been read.
+   * @default false
+   */
+  readonly consume?: boolean;
+}
+
+/** What the way back may compute again instead of keeping it. */
+export type Recompute = "nothing" | "module" | "block" | "nested";
+
+/** Whether the inside of each module is computed again on the way back. */
+export function recomputesModules(recompute: Recompute | undefined): boolean {
+  return recompute === "module" || recompute === "nested";
+}
+
+/** Sizes and choices of the pair half of a block. */
+export interface PairStackConfig
+  extends Pick<EvoformerConfig, "cZ" | "nHeadPair" | "pairDropout" | "maskTrans" | "triangles"> {
+  /** Whether attention comes before multiplication, as in the template stack. @default false */
+  readonly attentionFirst?: boolean;
 }
 
 /** Numbers from which the keys of the pair stack's dropouts are derived; row attention has 0. */
@@ -25,7 +46,7 @@ const FIRST_KEY = 1;
 /**
  * The pair half of an Evoformer block.
  *
- * Source: Jumper et al. (2021), Suppl. Alg. 6, lines 6-10.
+ * Source: Jumper et al. (2021), Suppl. Alg. 6, lines 6-10; with attention first, Alg. 16, lines 2-6.
  *
  * @param z `[batch, N_res, N_res, c_z]`.
  * @param pairMask `[batch, N_res, N_res]`.
@@ -35,8 +56,8 @@ export function pairStack(
   params: PairStackParams,
   z: Tensor,
   pairMask: Tensor | undefined,
-  { cZ, nHeadPair: nHead, pairDropout: rate, maskTrans }: EvoformerConfig,
-  { key, recompute, capture }: BlockOptions = {},
+  { cZ, nHeadPair: nHead, pairDropout: rate, maskTrans, attentionFirst }: PairStackConfig,
+  { key, recompute, capture, consume }: BlockOptions = {},
 ): Tensor {
   checkRepresentation("pairStack", "z", z, ["N_res", "N_res"], cZ, { mask: pairMask });
   let current = z;
@@ -47,42 +68,52 @@ export function pairStack(
   type Inputs<P> = { readonly params: P; readonly z: Tensor; readonly mask: Tensor | undefined };
   const update = <P extends Tree<Tensor>>(name: string, params: P, run: (inputs: Inputs<P>) => Tensor) => {
     const inputs = { params, z: current, mask: pairMask };
-    const updated = step(z.device, name, inputs, run, recompute === "module");
-    if (current !== z) current.dispose();
+    const updated = step(z.device, name, inputs, run, recomputesModules(recompute));
+    if (current !== z || consume) current.dispose();
     current = updated;
   };
-  update(
-    "triangleMultiplicationOutgoing",
-    params.triMulOut,
-    ({ params, z, mask }) =>
-      addUpdate(z, (residual) => triangleMultiplicationOutgoing(params, z, { mask, residual }), drop(0, 1)),
-  );
-  update(
-    "triangleMultiplicationIncoming",
-    params.triMulIn,
-    ({ params, z, mask }) =>
-      addUpdate(z, (residual) => triangleMultiplicationIncoming(params, z, { mask, residual }), drop(1, 1)),
-  );
-  update(
-    "triangleAttentionStarting",
-    params.triAttStart,
-    ({ params, z, mask }) =>
-      addUpdate(
-        z,
-        (residual) => triangleAttentionStartingNode(params, z, { nHead, mask, residual, capture: starting }),
-        drop(2, 1),
-      ),
-  );
-  update(
-    "triangleAttentionEnding",
-    params.triAttEnd,
-    ({ params, z, mask }) =>
-      addUpdate(
-        z,
-        (residual) => triangleAttentionEndingNode(params, z, { nHead, mask, residual, capture: ending }),
-        drop(3, 2),
-      ),
-  );
+  const { triMulOut, triMulIn } = params;
+  const multiplication = () => {
+    if (triMulOut) {
+      update(
+        "triangleMultiplicationOutgoing",
+        triMulOut,
+        ({ params, z, mask }) =>
+          addUpdate(z, (residual) => triangleMultiplicationOutgoing(params, z, { mask, residual }), drop(0, 1)),
+      );
+    }
+    if (triMulIn) {
+      update(
+        "triangleMultiplicationIncoming",
+        triMulIn,
+        ({ params, z, mask }) =>
+          addUpdate(z, (residual) => triangleMultiplicationIncoming(params, z, { mask, residual }), drop(1, 1)),
+      );
+    }
+  };
+  const attention = () => {
+    update(
+      "triangleAttentionStarting",
+      params.triAttStart,
+      ({ params, z, mask }) =>
+        addUpdate(
+          z,
+          (residual) => triangleAttentionStartingNode(params, z, { nHead, mask, residual, capture: starting }),
+          drop(2, 1),
+        ),
+    );
+    update(
+      "triangleAttentionEnding",
+      params.triAttEnd,
+      ({ params, z, mask }) =>
+        addUpdate(
+          z,
+          (residual) => triangleAttentionEndingNode(params, z, { nHead, mask, residual, capture: ending }),
+          drop(3, 2),
+        ),
+    );
+  };
+  for (const part of attentionFirst ? [attention, multiplication] : [multiplication, attention]) part();
   update(
     "pairTransition",
     params.pairTransition,

@@ -59,14 +59,16 @@ export type TriangleMultiplicationParams = {
 /** Triangle attention; `linear` makes the heads' biases, weight `[nHead, c_z]`. */
 export type TriangleAttentionParams = {
   readonly layerNorm: LayerNormParams;
-  readonly linear: LinearParams;
+  /** Absent where pairs are not updated from triangles. */
+  readonly linear?: LinearParams;
   readonly mha: AttentionParams;
 };
 
 /** The pair half of a block. */
 export type PairStackParams = {
-  readonly triMulOut: TriangleMultiplicationParams;
-  readonly triMulIn: TriangleMultiplicationParams;
+  /** Absent, as the other, where pairs are not updated from triangles. */
+  readonly triMulOut?: TriangleMultiplicationParams;
+  readonly triMulIn?: TriangleMultiplicationParams;
   readonly triAttStart: TriangleAttentionParams;
   readonly triAttEnd: TriangleAttentionParams;
   readonly pairTransition: NormalizedTransitionParams;
@@ -107,6 +109,7 @@ const GATE = { weight: ZEROS, bias: ONES };
 /** A residual update starts at zero. */
 const FINAL = { weight: ZEROS, bias: ZEROS };
 
+/** Shapes of the projections of gated attention. */
 function attention(c: number, hidden: number, keyHidden: number = hidden) {
   return {
     linearQ: linearShapes(hidden, c, GLOROT),
@@ -138,16 +141,36 @@ function triangleMultiplication(cZ: number, hidden: number) {
   };
 }
 
-function triangleAttention({ cZ, cHiddenPairAtt, nHeadPair }: EvoformerConfig) {
+function triangleAttention({ cZ, cHiddenPairAtt, nHeadPair, triangles }: PairStackSizes) {
   return {
     layerNorm: layerNormShapes(cZ),
-    linear: linearShapes(nHeadPair, cZ),
+    ...(triangles && { linear: linearShapes(nHeadPair, cZ) }),
     mha: attention(cZ, nHeadPair * cHiddenPairAtt),
   };
 }
 
+/** Sizes of the pair half of a block. */
+export type PairStackSizes = Pick<
+  EvoformerConfig,
+  "cZ" | "cHiddenMul" | "cHiddenPairAtt" | "nHeadPair" | "transitionN" | "triangles"
+>;
+
+/** Shapes of the parameters of the pair half of a block. */
+export function pairStackShapes(config: PairStackSizes): { readonly [K in keyof PairStackParams]?: ParamShapes } {
+  const { cZ, cHiddenMul, transitionN, triangles } = config;
+  return {
+    ...(triangles && {
+      triMulOut: triangleMultiplication(cZ, cHiddenMul),
+      triMulIn: triangleMultiplication(cZ, cHiddenMul),
+    }),
+    triAttStart: triangleAttention(config),
+    triAttEnd: triangleAttention(config),
+    pairTransition: transition(cZ, transitionN),
+  };
+}
+
 function block(config: EvoformerConfig, msaAttCol: ParamShapes) {
-  const { cM, cZ, cHiddenMsaAtt, cHiddenOpm, cHiddenMul, nHeadMsa, transitionN } = config;
+  const { cM, cZ, cHiddenMsaAtt, cHiddenOpm, nHeadMsa, transitionN } = config;
   return {
     msaAttRow: {
       layerNormM: layerNormShapes(cM),
@@ -163,13 +186,7 @@ function block(config: EvoformerConfig, msaAttCol: ParamShapes) {
       linear_2: linearShapes(cHiddenOpm, cM, DEFAULT),
       linearOut: linearShapes(cZ, cHiddenOpm ** 2, FINAL),
     },
-    pairStack: {
-      triMulOut: triangleMultiplication(cZ, cHiddenMul),
-      triMulIn: triangleMultiplication(cZ, cHiddenMul),
-      triAttStart: triangleAttention(config),
-      triAttEnd: triangleAttention(config),
-      pairTransition: transition(cZ, transitionN),
-    },
+    pairStack: pairStackShapes(config),
   };
 }
 

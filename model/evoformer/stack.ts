@@ -75,7 +75,7 @@ export function extraMsaStack(
     options,
     (block, inputs, options) => extraMsaBlock(block, inputs, config, options),
   );
-  if (m !== representations.m) m.dispose();
+  if (m !== representations.m || options.consume) m.dispose();
   return z;
 }
 
@@ -84,19 +84,26 @@ function runBlocks<P extends Tree<Tensor>>(
   name: string,
   blocks: readonly P[],
   { m, z, ...masks }: Representations,
-  { key, recompute, capture }: BlockOptions,
+  { key, recompute, capture, consume = false }: BlockOptions,
   run: (block: P, inputs: Representations, options: BlockOptions) => { m: Tensor; z: Tensor },
 ): { m: Tensor; z: Tensor } {
+  const perBlock = recompute === "block" || recompute === "nested";
   blocks.forEach((params, i) => {
     const before = { m, z };
+    const usedUp = i > 0 || consume;
     ({ m, z } = step(
       device,
       `${name}/${i}`,
       { params, m, z, ...masks },
-      ({ params, ...inputs }) => run(params, inputs, { key: key?.at(i), recompute, capture: inBlock(capture, i) }),
-      recompute === "block",
+      ({ params, ...inputs }) =>
+        // What a tape may hold, or compute again from, stays until the block has run.
+        run(params, inputs, {
+          ...{ key: key?.at(i), recompute, capture: inBlock(capture, i) },
+          consume: usedUp && !device.tape && !perBlock,
+        }),
+      perBlock,
     ));
-    if (i > 0) { for (const tensor of Object.values(before)) tensor.dispose(); }
+    if (usedUp) { for (const tensor of Object.values(before)) tensor.dispose(); }
   });
   return { m, z };
 }

@@ -40,7 +40,7 @@ export function triangleAttentionStartingNode(
     options,
   );
   const x = normalize(params.layerNorm, z); // line 1
-  const bias = pairBias(params.linear, x); // line 3
+  const bias = params.linear && pairBias(params.linear, x); // line 3
   return axialAttention(projectionsOf(params.mha), x, { ...options, axis: 2, bias }); // lines 2 and 4-7
 }
 
@@ -59,6 +59,6 @@ export function triangleAttentionEndingNode(
 ): Tensor {
   checkRepresentation("triangleAttentionEndingNode", "z", z, ["N_res", "N_res"], params.layerNorm.weight.size, options);
   const x = normalize(params.layerNorm, z); // line 1
-  const bias = pairBias(params.linear, x, true); // line 3
+  const bias = params.linear && pairBias(params.linear, x, true); // line 3
   return axialAttention(projectionsOf(params.mha), x, { ...options, axis: 1, bias }); // lines 2 and 4-7
 }

@@ -139,12 +139,12 @@ function callsOf(device: Device): [string, () => unknown, RegExp][] {
     ],
     [
       "triangle, outgoing",
-      () => triangleMultiplicationOutgoing(pair.triMulOut, oblong),
+      () => triangleMultiplicationOutgoing(pair.triMulOut!, oblong),
       /Outgoing: z must be .* axis 2 is 6 instead of 5/,
     ],
     [
       "triangle, incoming",
-      () => triangleMultiplicationIncoming(pair.triMulIn, z, { mask: t(1, 5, 5) }),
+      () => triangleMultiplicationIncoming(pair.triMulIn!, z, { mask: t(1, 5, 5) }),
       /mask must be .* axis 0 is 1 instead of 2/,
     ],
     [

@@ -175,7 +175,7 @@ gpuTest(
       return { held: back.heldBytes, grads: back.pullLeaves(cotangents), output: back.output };
     };
     const plain = run("nothing");
-    for (const recompute of ["module", "block"] as const) {
+    for (const recompute of ["module", "block", "nested"] as const) {
       const again = run(recompute);
       assert.ok(again.held < 0.6 * plain.held, `${recompute}: ${again.held} of ${plain.held} bytes`);
       assert.deepEqual(await again.output.z.read(), await plain.output.z.read());
@@ -263,6 +263,48 @@ gpuTest(
     );
   },
 );
+
+gpuTest(
+  "blocks and modules computed again, one inside the other, take less on the way back than blocks alone",
+  (device) => {
+    const peak = (recompute: BlockOptions["recompute"]) => {
+      using scope = device.scope("measured");
+      void scope;
+      const params = initEvoformer(device, CONFIG, Key.fromSeed(3));
+      const { m, z } = representations(device, 1, 6, 40);
+      const back = pullback(
+        device,
+        (p: EvoformerStackParams) => evoformerStack(p, { m, z }, CONFIG, { recompute }),
+        params,
+      );
+      const cotangents = [m, z, device.zeros([1, 40, CONFIG.cS])];
+      const before = device.memory.liveBytes;
+      device.resetPeakMemory();
+      back.pullLeaves(cotangents);
+      return device.memory.peakBytes - before;
+    };
+    const [block, nested] = [peak("block"), peak("nested")];
+    assert.ok(nested < 0.7 * block, `${nested} bytes nested, ${block} without`);
+  },
+);
+
+gpuTest("representations that are used up are let go on the way", async (device) => {
+  const params = shaken(device, initEvoformer(device, CONFIG, Key.fromSeed(3)));
+  const run = async (consume: boolean) => {
+    using scope = device.scope("measured");
+    void scope;
+    const { m, z } = representations(device, 1, 3, 40);
+    device.resetPeakMemory();
+    const before = device.memory.liveBytes;
+    const out = evoformerStack(params, { m, z }, CONFIG, { consume });
+    assert.deepEqual([m.disposed, z.disposed], [consume, consume]);
+    return { peak: device.memory.peakBytes - before, numbers: [...await out.z.read(), ...await out.m.read()] };
+  };
+  const kept = await run(false), used = await run(true);
+  assert.deepEqual(used.numbers, kept.numbers);
+  const saved = kept.peak - used.peak, given = 4 * 40 * 40 * CONFIG.cZ;
+  assert.ok(saved >= given, `${saved} bytes less, z has ${given}`);
+});
 
 gpuTest("dropout follows its key, and is off without one", async (device) => {
   const params = shaken(device, initEvoformer(device, CONFIG, Key.fromSeed(3)));
