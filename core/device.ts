@@ -69,6 +69,11 @@ export class Device {
   readonly gpu: GPUDevice;
   /** Names of fusions that ops take apart at present; see `setFusions`. */
   unfused: ReadonlySet<string> = new Set();
+  /**
+   * Bytes above which modules make an intermediate tensor in parts, to take less memory; with a gradient, each part is
+   * computed again on the way back. @default Infinity: only where a kernel could not see it whole
+   */
+  partBytes = Infinity;
   /** Number of kernels dispatched so far. */
   dispatches = 0;
   /** Measures what runs, or null; see {@linkcode Profiler.start}. */

@@ -21,6 +21,7 @@ export * from "./pair_classes.ts";
 export * from "./pair_embedding.ts";
 export * from "./permute.ts";
 export { max, mean, min, type ReduceOptions, sum, sumTo } from "./reduce.ts";
+export { readRegion, writeRegion } from "./_region.ts";
 export * from "./reshape.ts";
 export * from "./slice.ts";
 export * from "./softmax.ts";

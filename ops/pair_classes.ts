@@ -1,5 +1,5 @@
 /** Classes of all pairs of things, for {@linkcode pairEmbedding}: 0 for none, then 1, 2, … They have no gradient. */
-import { type Device, elementGrid, inWindows, type Kernel, type Tensor } from "../core/mod.ts";
+import { type Device, elementGrid, inWindows, type Kernel, sameShape, type Tensor } from "../core/mod.ts";
 import { distanceClassesKernel, offsetClassesKernel } from "./pair_classes.wgsl.ts";
 
 /** Bounds of classes of distance. */
@@ -8,6 +8,11 @@ export interface DistanceClassOptions {
   readonly bounds: ArrayLike<number>;
   /** Upper bound of the last class. @default none */
   readonly end?: number;
+  /**
+   * Marks of the points, 0 or 1, `[B, N]`. Pairs of marked points have classes of their own: with K bounds, K + 1 more than
+   * they would have. @default none is marked
+   */
+  readonly marks?: Tensor;
 }
 
 /**
@@ -31,7 +36,7 @@ export interface DistanceClassOptions {
  * @throws {TypeError} If the points are of another shape.
  * @throws {RangeError} If there is no bound, or they do not ascend from 0 or more.
  */
-export function distanceClasses(points: Tensor, { bounds, end = Infinity }: DistanceClassOptions): Tensor {
+export function distanceClasses(points: Tensor, { bounds, end = Infinity, marks }: DistanceClassOptions): Tensor {
   const { device, shape: [batch, n], dtype } = points;
   if (points.shape.length !== 3 || points.shape[2] !== 3 || dtype !== "f32") {
     throw new TypeError(`distanceClasses needs f32 points [B, N, 3], got ${dtype} [${points.shape}]`);
@@ -40,12 +45,14 @@ export function distanceClasses(points: Tensor, { bounds, end = Infinity }: Dist
   if (all.length < 2 || all.some((bound, k) => !(bound >= 0 && (k === 0 || bound > all[k - 1])))) {
     throw new RangeError(`distanceClasses needs bounds that ascend from 0 or more, got [${all.join(", ")}]`);
   }
+  if (marks && !(marks.dtype === "f32" && sameShape(marks.shape, [batch, n]))) {
+    throw new TypeError(`distanceClasses needs f32 marks [${[batch, n]}], got ${marks.dtype} [${marks.shape}]`);
+  }
   using scope = device.scope("distanceClasses");
   const squares = device.tensor(all.map((bound) => Math.min(bound ** 2, LARGEST)), [all.length]);
-  const run = classesOf(device, batch, n, distanceClassesKernel, { points, bounds: squares }, {
-    count: all.length - 1,
-  });
-  return scope.keep(run);
+  const inputs = { points, bounds: squares, ...(marks && { marks }) };
+  const kernel = distanceClassesKernel({ marked: !!marks });
+  return scope.keep(classesOf(device, batch, n, kernel, inputs, { count: all.length - 1 }));
 }
 
 /** WGSL need not support infinities: the largest number stands for them. */

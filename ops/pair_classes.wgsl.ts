@@ -1,4 +1,4 @@
-import { type Kernel, kernel } from "../core/mod.ts";
+import { type Kernel, kernel, kernelFamily } from "../core/mod.ts";
 
 /** What both kernels start with: pair (i, j) of batch entry b, `row` being b n + i. */
 const PAIR = `
@@ -6,12 +6,18 @@ let row = u.first + index / u.n;
 let j = index % u.n;
 let other = row / u.n * u.n + j;`;
 
-/** classes[pair] = k where bounds[k - 1] < d² < bounds[k], all of them squares; else 0. */
-export const distanceClassesKernel: Kernel = kernel({
-  name: "distanceClasses",
-  bindings: { points: "read f32", bounds: "read f32", classes: "write i32" }, // [B, N, 3], [count + 1], [rows, N]
-  uniforms: { total: "u32", n: "u32", first: "u32", count: "u32" },
-  body: `
+/** classes[pair] = k where bounds[k - 1] < d² < bounds[k], all of them squares, else 0; and more where both are marked. */
+export const distanceClassesKernel: (structure: { readonly marked: boolean }) => Kernel = kernelFamily(
+  ({ marked }: { readonly marked: boolean }) => ({
+    name: "distanceClasses",
+    bindings: {
+      points: "read f32", // [B, N, 3]
+      bounds: "read f32", // [count + 1]
+      ...(marked && { marks: "read f32" as const }), // [B, N]
+      classes: "write i32", // [rows, N]
+    },
+    uniforms: { total: "u32", n: "u32", first: "u32", count: "u32" },
+    body: `
 if (index < u.total) {
   ${PAIR}
   var square = 0.0;
@@ -23,9 +29,11 @@ if (index < u.total) {
   for (var k = 0u; k < u.count; k++) {
     if (square > bounds[k] && square < bounds[k + 1u]) { found = i32(k) + 1; }
   }
+  ${marked ? "if (marks[row] * marks[other] != 0.0) { found += i32(u.count) + 1; }" : ""}
   classes[index] = found;
 }`,
-});
+  }),
+);
 
 /** classes[pair] = 1 + most + clamp(numbers_i - numbers_j, -most, most). */
 export const offsetClassesKernel: Kernel = kernel({

@@ -16,7 +16,7 @@ import {
 import { channelsOfHead, wholeChannels, widenColumns, widenHeads } from "../layers/_whole_heads.ts";
 import { checkRepresentation } from "../layers/check_shape.ts";
 import { explicitAttention } from "../layers/explicit_attention.ts";
-import { inParts, partOf } from "../layers/in_parts.ts";
+import { inParts } from "../layers/in_parts.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import type { MsaAttentionOptions } from "./msa_row_attention.ts";
 import type { MsaColumnGlobalAttentionParams } from "./params.ts";
@@ -66,12 +66,16 @@ export function msaColumnGlobalAttention(
     : explicitAttention({ q, k, v, mask }, { nHead: 1, axis: 2, keyAxis: 1 });
   const heads = reshape(o, [batch, 1, nRes, nHead * width]);
   const size = nSeq * heads.size;
-  return inParts(m.device, { axis: 1, count: nSeq, size }, (from, to) => {
-    const part = (t: Tensor) => partOf(t, 1, from, to);
-    const gate = linear(part(x), widen(linearG), { activation: "sigmoid" }); // line 4
-    const out = fused ? widenColumns(linearO, cHidden) : linearO;
-    return linear(multiply(gate, heads), out, { residual: residual && part(residual) }); // lines 6 and 7
-  });
+  return inParts(
+    m.device,
+    { axis: 1, count: nSeq, size },
+    { split: { x, residual }, whole: { linearG, linearO, heads } },
+    ({ split: { x, residual }, whole: { linearG, linearO, heads } }) => {
+      const gate = linear(x, widen(linearG), { activation: "sigmoid" }); // line 4
+      const out = fused ? widenColumns(linearO, cHidden) : linearO;
+      return linear(multiply(gate, heads), out, { residual }); // lines 6 and 7
+    },
+  );
 }
 
 /** Mean over the sequences of an MSA, of those that the mask counts: `[batch, N_res, c_m]`. */

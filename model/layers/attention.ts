@@ -3,7 +3,7 @@ import { attention, isFused, linear, type LinearParams, permute, sigmoidGate } f
 import { channelsOfHead, wholeChannels, widenColumns, widenHeads } from "./_whole_heads.ts";
 import { type AttentionTap, axialTapped } from "./attention_capture.ts";
 import { explicitAttention } from "./explicit_attention.ts";
-import { inParts, partOf } from "./in_parts.ts";
+import { inParts } from "./in_parts.ts";
 import { projectApart, projectPacked } from "./packed_linear.ts";
 
 /** Projections of multi-head self-attention: weights `[nHead * cHidden, c]`, and `[c, nHead * cHidden]` for the output. */
@@ -59,15 +59,13 @@ export function axialAttention(projections: AttentionProjections, x: Tensor, opt
   const { qkv, gate } = projections;
   const columns = [...qkv, ...(gate ? [gate] : [])].reduce((sum, { weight }) => sum + weight.shape[0], 0);
   const size = x.size / x.shape[3] * columns;
-  return inParts(x.device, { axis: across, count: x.shape[across], size }, (from, to) => {
-    const part = (x: Tensor) => partOf(x, across, from, to);
-    return attendAtOnce(projections, part(x), {
-      ...options,
-      mask: mask && part(mask),
-      residual: residual && part(residual),
-      gateInput: gateInput && part(gateInput),
-    });
-  });
+  return inParts(
+    x.device,
+    { axis: across, count: x.shape[across], size },
+    { split: { x, mask, residual, gateInput }, whole: { projections, bias: options.bias } },
+    ({ split: { x, ...split }, whole: { projections, bias } }) =>
+      attendAtOnce(projections, x, { ...options, ...split, bias }),
+  );
 }
 
 function attendAtOnce(projections: AttentionProjections, x: Tensor, options: SelfAttentionOptions): Tensor {

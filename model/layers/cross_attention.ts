@@ -2,7 +2,7 @@ import type { Tensor } from "../../core/mod.ts";
 import { attention, isFused, linear, type LinearParams } from "../../ops/mod.ts";
 import { channelsOfHead, widenColumns, widenHeads } from "./_whole_heads.ts";
 import { explicitAttention } from "./explicit_attention.ts";
-import { inParts, partOf } from "./in_parts.ts";
+import { inParts } from "./in_parts.ts";
 
 /** Projections of multi-head attention as OpenFold names them; weights `[nHead * cHidden, c]`, the output's `[c, …]`. */
 export type AttentionParams = {
@@ -39,21 +39,20 @@ export interface CrossAttentionOptions {
  * @throws {TypeError} If shapes do not fit, or channels do not divide into heads.
  */
 export function crossAttention(params: AttentionParams, x: Tensor, y: Tensor, options: CrossAttentionOptions): Tensor {
-  const { axis, mask, residual } = options;
+  const { axis, mask, residual, bias } = options;
   const across = axis === 2 ? 1 : 2;
   const { linearQ, linearK } = params;
   const size = Math.max(
     x.size / x.shape[3] * linearQ.weight.shape[0],
     y.size / y.shape[3] * linearK.weight.shape[0],
   );
-  return inParts(x.device, { axis: across, count: x.shape[across], size }, (from, to) => {
-    const part = (t: Tensor) => partOf(t, across, from, to);
-    return attendAtOnce(params, part(x), part(y), {
-      ...options,
-      mask: mask && part(mask),
-      residual: residual && part(residual),
-    });
-  });
+  return inParts(
+    x.device,
+    { axis: across, count: x.shape[across], size },
+    { split: { x, y, mask, residual }, whole: { params, bias } },
+    ({ split: { x, y, ...split }, whole: { params, bias } }) =>
+      attendAtOnce(params, x, y, { ...options, ...split, bias }),
+  );
 }
 
 function attendAtOnce(params: AttentionParams, x: Tensor, y: Tensor, options: CrossAttentionOptions): Tensor {

@@ -1,6 +1,6 @@
 import type { Tensor } from "../../core/mod.ts";
 import { add, linear, type LinearParams, multiply, reshape } from "../../ops/mod.ts";
-import { inParts, partOf } from "./in_parts.ts";
+import { inParts } from "./in_parts.ts";
 import { type LayerNormParams, normalize } from "./layer_norm.ts";
 
 /** Two linear maps with a relu between them. */
@@ -27,11 +27,15 @@ export interface TransitionOptions {
 export function transition(params: TransitionParams, x: Tensor, residual?: Tensor): Tensor {
   const axis = Math.max(0, x.shape.length - 3); // of the rows
   const [cHidden, c] = params.linear1.weight.shape;
-  return inParts(x.device, { axis, count: x.shape[axis], size: x.size / c * cHidden }, (from, to) => {
-    const part = (x: Tensor) => partOf(x, axis, from, to);
-    const a = linear(part(x), params.linear1, { activation: "relu", intermediate: true }); // line 2
-    return linear(a, params.linear2, { residual: residual && part(residual) }); // line 3
-  });
+  return inParts(
+    x.device,
+    { axis, count: x.shape[axis], size: x.size / c * cHidden },
+    { split: { x, residual }, whole: params },
+    ({ split: { x, residual }, whole: { linear1, linear2 } }) => {
+      const a = linear(x, linear1, { activation: "relu", intermediate: true }); // line 2
+      return linear(a, linear2, { residual }); // line 3
+    },
+  );
 }
 
 /**

@@ -9,7 +9,7 @@ import {
   type TriangleDirection,
   triangleProduct,
 } from "../../ops/mod.ts";
-import { inParts, partOf } from "./in_parts.ts";
+import { inParts } from "./in_parts.ts";
 import { type LayerNormParams, normalize } from "./layer_norm.ts";
 import { packLinear } from "./packed_linear.ts";
 
@@ -57,13 +57,18 @@ export function triangleUpdate(
 ): Tensor {
   const x = normalize(layerNormIn, z, normEps); // line 1
   const [c, cZ] = a.weight.shape;
-  const product = inParts(z.device, { axis: 3, count: c, size: x.size / cZ * 4 * c }, (from, to) => {
-    const cut = (t: Tensor) => partOf(t, 0, from, to);
-    const [va, ga, vb, gb] = [a, aGate, b, bGate].map((p) => ({ weight: cut(p.weight), bias: p.bias && cut(p.bias) }));
-    return isFused(z.device, "triangle")
-      ? gatedTriangleProduct({ packed: projected(x, [va, ga, vb, gb], to - from === c), mask }, { direction }) // lines 2 and 4
-      : edgeByEdge(x, [[va, ga], [vb, gb]], mask, direction);
-  });
+  const product = inParts( // of channels, whole vec4s
+    z.device,
+    { axis: 3, inputAxis: 0, count: c, size: x.size / cZ * 4 * c, unit: 4 },
+    { split: { a, aGate, b, bGate }, whole: { x, mask } },
+    ({ split: { a, aGate, b, bGate }, whole: { x, mask } }) =>
+      isFused(z.device, "triangle")
+        ? gatedTriangleProduct(
+          { packed: projected(x, [a, aGate, b, bGate], a.weight.shape[0] === c), mask },
+          { direction },
+        ) // lines 2 and 4
+        : edgeByEdge(x, [[a, aGate], [b, bGate]], mask, direction),
+  );
   const gate = linear(x, outGate, { intermediate: true }); // line 3
   const normed = layerNormOut ? normalize(layerNormOut, product, normEps) : product;
   return linear(normed, out, { gate, residual }); // line 4

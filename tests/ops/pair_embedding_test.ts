@@ -118,6 +118,13 @@ gpuTest("distanceClasses() finds the class between two bounds, both excluded", a
     }
   }
   assert.equal(found[1], 0); // 5 exactly
+  const marks = Float32Array.from({ length: batch * n }, (_, i) => (i % 3 ? 1 : 0));
+  const points = device.tensor(values, [batch, n, 3]);
+  const own = await distanceClasses(points, { bounds, end, marks: device.tensor(marks, [batch, n]) }).read();
+  for (let pair = 0; pair < found.length; pair++) {
+    const row = Math.floor(pair / n), other = Math.floor(row / n) * n + pair % n;
+    assert.equal(own[pair], found[pair] + (marks[row] && marks[other] ? bounds.length + 1 : 0));
+  }
   const far = device.tensor([0, 0, 0, 1e6, 0, 0], [1, 2, 3]);
   assert.deepEqual([...await distanceClasses(far, { bounds: [1] }).read()], [0, 1, 1, 0]);
 });

@@ -1,0 +1,297 @@
+/** Sizes and choices of AlphaFold 2, and its published presets. */
+import { type EvoformerConfig, evoformerConfig, extraMsaConfig } from "../evoformer/config.ts";
+import { checkSize } from "../layers/config.ts";
+import { type HeadsConfig, headsConfig } from "./heads/config.ts";
+import { type StructureConfig, structureConfig } from "./structure/config.ts";
+
+/** How much of the alignment and of the templates the network is given. */
+export interface DataConfig {
+  /** Most rows in the main stack, those of templates included where they are rows. @default 512 */
+  readonly maxMsaClusters: number;
+  /** Most rows in the extra stack. @default 1024, or 5120 as the preset has it */
+  readonly maxExtraMsa: number;
+  /** Most templates; 0 for a preset without. @default 4 */
+  readonly maxTemplates: number;
+}
+
+/** What the embedders read. */
+export interface EmbedderConfig {
+  /** Channels of `targetFeat`. @default 22 */
+  readonly targetChannels: number;
+  /** Channels of `msaFeat`. @default 49 */
+  readonly msaChannels: number;
+  /** Channels of a row of the extra MSA: letters and two of deletions. @default 25 */
+  readonly extraMsaChannels: number;
+  /** Residues along the chain from which on all distances along it are alike. @default 32 */
+  readonly maxRelativePosition: number;
+}
+
+/** How what an iteration found is fed to the next. */
+export interface RecyclingConfig {
+  /** Iterations after the first. @default 3 */
+  readonly maxRecycles: number;
+  /**
+   * Å: recycling ends when the distances between C-alphas have changed by less since the iteration before, in the root
+   * mean square over all pairs. @default 0, which never ends it early
+   */
+  readonly tolerance: number;
+  /** Lower bounds of the first and the last class of distances between C-betas, Å. @default 3.25 and 20.75 */
+  readonly minBin: number;
+  readonly maxBin: number;
+  /** Classes of distance. @default 15 */
+  readonly bins: number;
+}
+
+/** How templates are read. */
+export interface TemplateConfig {
+  /** Channels of a template's pair representation. @default 64 */
+  readonly cT: number;
+  /** Lower bounds of the first and the last class of distances between C-betas, Å. @default 3.25 and 50.75 */
+  readonly minBin: number;
+  readonly maxBin: number;
+  /** Classes of distance. @default 39 */
+  readonly bins: number;
+  /** Whether the torsion angles of templates become rows of the MSA representation. @default true */
+  readonly embedAngles: boolean;
+  /** Whether directions between residues are told; the published models are not told them. @default false */
+  readonly useUnitVector: boolean;
+  /** Channels of a head of the stack's triangle attention, and its heads. @default 16 and 4 */
+  readonly cHiddenTriAtt: number;
+  readonly nHead: number;
+  /** Channels of the stack's triangle multiplication. @default 64 */
+  readonly cHiddenTriMul: number;
+  /** Blocks of the stack. @default 2 */
+  readonly nBlock: number;
+  /** Factor by which its transitions widen their channels. @default 2 */
+  readonly transitionN: number;
+  /** Dropout of its triangle modules' updates. @default 0.25 */
+  readonly dropout: number;
+  /** Channels of a head of pointwise attention, and its heads. @default 16 and 4 */
+  readonly cHiddenPointwise: number;
+  readonly nHeadPointwise: number;
+}
+
+/** What the study of the paper took away, one after the other; all are on in the published models. */
+export interface Ablations {
+  /** Whether templates are read. @default as the preset has it */
+  readonly templates: boolean;
+  /** Whether the structure module's attention knows where residues are; if not, it is attention with the pairs' bias. */
+  readonly pointAttention: boolean;
+  /** Whether iterations are fed to each other. */
+  readonly recycling: boolean;
+  /** Whether pairs are updated from triangles; if not, by attention along rows and columns. */
+  readonly triangles: boolean;
+  /** Whether the rows of the alignment are read; if not, only how frequent letters are in each column. */
+  readonly msa: boolean;
+  /** Whether there are losses besides those of the structure: distogram, masked MSA, confidence, resolved atoms. */
+  readonly auxiliaryLosses: boolean;
+}
+
+/** Sizes and choices of the network. */
+export interface AlphaFoldConfig {
+  /** Name of the preset that it is, or was made of. */
+  readonly name: string;
+  /** Channels of the MSA representation. @default 256 */
+  readonly cM: number;
+  /** Channels of the pair representation. @default 128 */
+  readonly cZ: number;
+  /** Channels of the single representation. @default 384 */
+  readonly cS: number;
+  /** Whether transitions' updates are masked; AlphaFold 2 does not. @default false */
+  readonly maskTrans: boolean;
+  /** What the embedders read. */
+  readonly embedders: EmbedderConfig;
+  /** How iterations are fed to each other. */
+  readonly recycling: RecyclingConfig;
+  /** How templates are read; absent where none are. */
+  readonly templates?: TemplateConfig;
+  /** The extra-MSA stack; absent where the alignment's rows are not read. */
+  readonly extraMsa?: EvoformerConfig;
+  /** The Evoformer. */
+  readonly evoformer: EvoformerConfig;
+  /** The structure module. */
+  readonly structure: StructureConfig;
+  /** The heads. */
+  readonly heads: HeadsConfig;
+  /** How much data it is given. */
+  readonly data: DataConfig;
+  /** What it does without. */
+  readonly ablations: Ablations;
+}
+
+/** What may be given instead of a preset's own values. */
+export interface AlphaFoldChoices {
+  readonly cM?: number;
+  readonly cZ?: number;
+  readonly cS?: number;
+  readonly maskTrans?: boolean;
+  readonly embedders?: Partial<EmbedderConfig>;
+  readonly recycling?: Partial<RecyclingConfig>;
+  readonly templates?: Partial<TemplateConfig>;
+  readonly extraMsa?: Partial<Omit<EvoformerConfig, SharedSizes>>;
+  /** Channels of the extra-MSA representation. @default 64 */
+  readonly cExtra?: number;
+  readonly evoformer?: Partial<Omit<EvoformerConfig, SharedSizes>>;
+  readonly structure?: Partial<Omit<StructureConfig, SharedSizes>>;
+  readonly heads?: Partial<Omit<HeadsConfig, SharedSizes>>;
+  readonly data?: Partial<DataConfig>;
+  readonly ablations?: Partial<Ablations>;
+}
+
+/** Sizes that several parts have in common, and choices that are made for all of them. */
+type SharedSizes = "cM" | "cZ" | "cS" | "maskTrans" | "triangles" | "pointAttention";
+
+interface Preset {
+  readonly templates: boolean;
+  readonly tm: boolean;
+  readonly maxExtraMsa: number;
+}
+
+const preset = (templates: boolean, tm: boolean, maxExtraMsa = 1024): Preset => ({ templates, tm, maxExtraMsa });
+
+/**
+ * The published models: which read templates, which tell aligned errors, and the rows of their extra stack.
+ *
+ * Source: Jumper et al. (2021), Suppl. Table 5; the published code's `model_config`.
+ */
+const PRESETS = {
+  model_1: preset(true, false, 5120),
+  model_2: preset(true, false),
+  model_3: preset(false, false, 5120),
+  model_4: preset(false, false, 5120),
+  model_5: preset(false, false),
+  model_1_ptm: preset(true, true, 5120),
+  model_2_ptm: preset(true, true),
+  model_3_ptm: preset(false, true, 5120),
+  model_4_ptm: preset(false, true, 5120),
+  model_5_ptm: preset(false, true),
+} as const satisfies Readonly<Record<string, Preset>>;
+
+/** Name of a published model. */
+export type AlphaFoldPreset = keyof typeof PRESETS;
+
+/** Names of the published models. */
+export const ALPHAFOLD_PRESETS = Object.keys(PRESETS) as readonly AlphaFoldPreset[];
+
+const EMBEDDERS: EmbedderConfig = {
+  targetChannels: 22,
+  msaChannels: 49,
+  extraMsaChannels: 25,
+  maxRelativePosition: 32,
+};
+
+const RECYCLING: RecyclingConfig = { maxRecycles: 3, tolerance: 0, minBin: 3.25, maxBin: 20.75, bins: 15 };
+
+const TEMPLATES: TemplateConfig = {
+  cT: 64,
+  minBin: 3.25,
+  maxBin: 50.75,
+  bins: 39,
+  embedAngles: true,
+  useUnitVector: false,
+  cHiddenTriAtt: 16,
+  nHead: 4,
+  cHiddenTriMul: 64,
+  nBlock: 2,
+  transitionN: 2,
+  dropout: 0.25,
+  cHiddenPointwise: 16,
+  nHeadPointwise: 4,
+};
+
+/**
+ * A published model's configuration, with other values for what is given.
+ *
+ * @example
+ * ```ts
+ * import { alphafoldConfig } from "@denofold/denofold/model";
+ * import assert from "node:assert/strict";
+ *
+ * const config = alphafoldConfig("model_1_ptm", { evoformer: { nBlock: 8 } });
+ * assert.equal(config.evoformer.nBlock, 8);
+ * assert.equal(config.evoformer.cM, 256);
+ * assert.equal(config.heads.tm, true);
+ * ```
+ *
+ * @throws {RangeError} If there is no such preset, a size is not a positive integer, or a rate not in [0, 1).
+ */
+export function alphafoldConfig(name: AlphaFoldPreset, given: AlphaFoldChoices = {}): AlphaFoldConfig {
+  const published: Preset | undefined = PRESETS[name];
+  if (!published) throw new RangeError(`There is no preset ${name}: expected one of ${ALPHAFOLD_PRESETS.join(", ")}`);
+  const { cM = 256, cZ = 128, cS = 384, maskTrans = false } = given;
+  const ablations: Ablations = {
+    templates: published.templates,
+    pointAttention: true,
+    recycling: true,
+    triangles: true,
+    msa: true,
+    auxiliaryLosses: true,
+    ...given.ablations,
+  };
+  const { triangles } = ablations;
+  const templates = ablations.templates ? { ...TEMPLATES, ...given.templates } : undefined;
+  const data = {
+    maxMsaClusters: 512,
+    maxExtraMsa: published.maxExtraMsa,
+    maxTemplates: templates ? 4 : 0,
+    ...given.data,
+  };
+  const recycling = { ...RECYCLING, ...given.recycling, ...(!ablations.recycling && { maxRecycles: 0 }) };
+  const config: AlphaFoldConfig = {
+    ...{ name, cM, cZ, cS, maskTrans, ablations, data, recycling },
+    embedders: { ...EMBEDDERS, ...given.embedders },
+    ...(templates && { templates }),
+    ...(ablations.msa && {
+      extraMsa: extraMsaConfig({ ...given.extraMsa, cM: given.cExtra ?? 64, cZ, cS, maskTrans, triangles }),
+    }),
+    evoformer: evoformerConfig({ ...given.evoformer, cM, cZ, cS, maskTrans, triangles }),
+    structure: structureConfig({ ...given.structure, cS, cZ }),
+    heads: headsConfig({ tm: published.tm, ...given.heads, cM, cZ, cS }),
+  };
+  checkOwn(config);
+  return config;
+}
+
+/** Checks what no part's own configuration does. */
+function checkOwn({ cM, cZ, cS, embedders, recycling, templates, data }: AlphaFoldConfig): void {
+  const owner = "AlphaFold's";
+  const sizes: Readonly<Record<string, number>> = {
+    ...{ cM, cZ, cS },
+    ...embedders,
+    "recycling.bins": recycling.bins,
+    maxMsaClusters: data.maxMsaClusters,
+    maxExtraMsa: data.maxExtraMsa,
+  };
+  for (const [name, value] of Object.entries(sizes)) checkSize(owner, name, value);
+  for (const [name, value] of Object.entries({ maxRecycles: recycling.maxRecycles, maxTemplates: data.maxTemplates })) {
+    if (!(Number.isInteger(value) && value >= 0)) {
+      throw new RangeError(`${owner} ${name} must be 0 or a positive integer, got ${value}`);
+    }
+  }
+  if (!(recycling.tolerance >= 0)) {
+    throw new RangeError(`${owner} recycling tolerance must be 0 Å or more, got ${recycling.tolerance}`);
+  }
+  checkBins("recycling", recycling);
+  if (!templates) return;
+  const { minBin, maxBin, embedAngles: _, useUnitVector: __, dropout, ...numbers } = templates;
+  for (const [name, value] of Object.entries(numbers)) checkSize(`${owner} templates'`, name, value);
+  if (!(dropout >= 0 && dropout < 1)) {
+    throw new RangeError(`${owner} templates' dropout must be at least 0 and below 1, got ${dropout}`);
+  }
+  checkBins("templates", { minBin, maxBin });
+}
+
+function checkBins(of: string, { minBin, maxBin }: { readonly minBin: number; readonly maxBin: number }): void {
+  if (minBin >= 0 && maxBin > minBin) return;
+  throw new RangeError(`AlphaFold's ${of} need 0 <= minBin < maxBin, got ${minBin} and ${maxBin}`);
+}
+
+/** Lower bounds of classes of distance, Å: evenly spaced, from the first to the last. */
+export function binBounds(
+  { minBin, maxBin, bins }: { readonly minBin: number; readonly maxBin: number; readonly bins: number },
+): Float64Array {
+  return Float64Array.from(
+    { length: bins },
+    (_, k) => bins === 1 ? minBin : minBin + (maxBin - minBin) * k / (bins - 1),
+  );
+}

@@ -1,0 +1,68 @@
+import type { Tensor } from "../../../core/mod.ts";
+import { broadcastTo, linear, offsetClasses, pairEmbedding, permute, reshape } from "../../../ops/mod.ts";
+import { checkShape } from "../../layers/check_shape.ts";
+import { inParts } from "../../layers/in_parts.ts";
+import type { InputEmbedderParams } from "./params.ts";
+
+/** What the pair representation is first made of. */
+export interface PairInputs {
+  /** Features of the residues, `[batch, N_res, 22]`. */
+  readonly targetFeat: Tensor;
+  /** Numbers of the residues along their chain, i32 `[batch, N_res]`. */
+  readonly residueIndex: Tensor;
+}
+
+/**
+ * The first MSA representation: features of the clusters, and of the target in every row.
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 3 "InputEmbedder", line 4.
+ *
+ * @param targetFeat `[batch, N_res, 22]`.
+ * @param msaFeat `[batch, N_seq, N_res, 49]`.
+ * @returns `[batch, N_seq, N_res, c_m]`.
+ */
+export function embedMsa(
+  { linearTfM, linearMsaM }: Pick<InputEmbedderParams, "linearTfM" | "linearMsaM">,
+  targetFeat: Tensor,
+  msaFeat: Tensor,
+): Tensor {
+  checkShape("embedMsa", "msaFeat", msaFeat, ["batch", "N_seq", "N_res", linearMsaM.weight.shape[1]]);
+  const { device, shape: [batch, nSeq, nRes] } = msaFeat;
+  checkShape("embedMsa", "targetFeat", targetFeat, [batch, nRes, linearTfM.weight.shape[1]]);
+  const cM = linearMsaM.weight.shape[0];
+  using scope = device.scope("embedMsa");
+  const target = reshape(linear(targetFeat, linearTfM), [batch, 1, nRes, cM]);
+  const size = batch * nSeq * nRes * cM;
+  return scope.keep(inParts(
+    device,
+    { axis: 1, count: nSeq, size },
+    { split: msaFeat, whole: { target, linearMsaM } },
+    ({ split: msaFeat, whole: { target, linearMsaM } }) =>
+      linear(msaFeat, linearMsaM, { residual: broadcastTo(target, [batch, msaFeat.shape[1], nRes, cM]) }),
+  ));
+}
+
+/**
+ * The first pair representation: features of both residues, and how far they lie apart along the chain.
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 3 "InputEmbedder", lines 1-3, with Alg. 4 "relpos" and Alg. 5 "one_hot".
+ *
+ * @returns `[batch, N_res, N_res, c_z]`.
+ */
+export function embedPairs(
+  { linearTfZI, linearTfZJ, linearRelpos }: Pick<InputEmbedderParams, "linearTfZI" | "linearTfZJ" | "linearRelpos">,
+  { targetFeat, residueIndex }: PairInputs,
+): Tensor {
+  const { device, shape: [batch, nRes] } = targetFeat;
+  checkShape("embedPairs", "targetFeat", targetFeat, ["batch", "N_res", linearTfZI.weight.shape[1]]);
+  checkShape("embedPairs", "residueIndex", residueIndex, [batch, nRes], "i32");
+  using scope = device.scope("embedPairs");
+  const { weight, bias } = linearRelpos;
+  return scope.keep(pairEmbedding({
+    table: permute(weight, [1, 0]),
+    bias,
+    classes: offsetClasses(residueIndex, (weight.shape[1] - 1) / 2),
+    left: linear(targetFeat, linearTfZI), // line 1
+    right: linear(targetFeat, linearTfZJ),
+  })); // lines 2 and 3
+}
