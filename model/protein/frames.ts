@@ -29,35 +29,6 @@ export function frameFrom3Points(negativeX: Point, origin: Point, xyPlane: Point
   return frame;
 }
 
-/**
- * The frame of a backbone: origin C-alpha, x axis towards C, N in the xy plane, made by three turns.
- *
- * It differs from {@linkcode frameFrom3Points} only by where `eps` goes in.
- *
- * Source: OpenFold's `make_transform_from_reference`.
- */
-export function frameFromReference(n: Point, ca: Point, c: Point, eps: number): Float64Array {
-  const [cx, cy, cz] = difference(c, ca);
-  const flat = Math.sqrt(eps + cx * cx + cy * cy);
-  const [sin1, cos1] = [-cy / flat, cx / flat];
-  const whole = Math.sqrt(eps + cx * cx + cy * cy + cz * cz);
-  const [sin2, cos2] = [cz / whole, Math.sqrt(cx * cx + cy * cy) / whole];
-  // About z, so that C comes to y = 0, then about y, so that it comes to the x axis.
-  const turnC = [cos2 * cos1, -cos2 * sin1, sin2, sin1, cos1, 0, -sin2 * cos1, sin2 * sin1, cos2];
-  const toN = difference(n, ca);
-  const ny = turnC[3] * toN[0] + turnC[4] * toN[1] + turnC[5] * toN[2];
-  const nz = turnC[6] * toN[0] + turnC[7] * toN[1] + turnC[8] * toN[2];
-  const side = Math.sqrt(eps + ny * ny + nz * nz);
-  const [sin3, cos3] = [-nz / side, ny / side];
-  const frame = new Float64Array(FRAME);
-  for (let axis = 0; axis < 3; axis++) { // the inverse of all three turns, so that rows become columns
-    const [x, y, z] = [turnC[axis], turnC[3 + axis], turnC[6 + axis]];
-    frame.set([x, cos3 * y - sin3 * z, sin3 * y + cos3 * z], 3 * axis);
-    frame[9 + axis] = ca[0][ca[1] + axis];
-  }
-  return frame;
-}
-
 /** The point as the frame sees it: inverse rotation of what is left after the translation. */
 export function toLocal(frame: ArrayLike<number>, point: Point): [number, number, number] {
   const [x, y, z] = [0, 1, 2].map((axis) => point[0][point[1] + axis] - frame[9 + axis]);

@@ -15,6 +15,9 @@ const NAMES = [
   "between_residue_bond_loss",
   "fape_backbone",
   "find_structural_violations",
+  "input_embedder",
+  "recycling_embedder",
+  "template_embedder_full",
   "invariant_point_attention",
   "structure_module",
   "supervised_chi_loss",
@@ -31,7 +34,7 @@ async function present(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-for (const group of ["structure", "heads", "losses"]) {
+for (const group of ["embedders", "structure", "heads", "losses"]) {
   gpuTest(`all golden cases of ${group} that lie beside the repository are passed`, async (device) => {
     const folder = `${SHARED}/${group}`;
     if (!await present(folder)) return console.log(`skipped: there is no ${folder}`);

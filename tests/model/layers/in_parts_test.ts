@@ -111,9 +111,11 @@ gpuTest(
     const parts = await withParts(device, 2 ** 14, run);
     assert.ok(parts.there < 0.6 * whole.there, `${parts.there} bytes in parts, ${whole.there} at once`);
     assert.ok(parts.peak < 0.9 * whole.peak, `${parts.peak} bytes in parts on the way back, ${whole.peak} at once`);
+    const largest = (numbers: Float32Array) => numbers.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+    const most = Math.max(...whole.numbers.map(largest)); // some gradients are zero but for rounding
     for (const [i, numbers] of whole.numbers.entries()) {
-      const largest = numbers.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-      assertClose(parts.numbers[i], numbers, { rtol: 1e-4, atol: 1e-5 * largest }, `tensor ${i}`);
+      const atol = 1e-5 * largest(numbers) + 1e-6 * most;
+      assertClose(parts.numbers[i], numbers, { rtol: 1e-4, atol }, `tensor ${i}`);
     }
   },
 );

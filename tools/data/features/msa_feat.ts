@@ -10,9 +10,6 @@ export const MSA_FEAT = 49;
 /** Numbers a residue of `target_feat`. */
 export const TARGET_FEAT = 22;
 
-/** Numbers a place of `extra_msa_feat`. */
-export const EXTRA_MSA_FEAT = 25;
-
 /** Deletions as the network reads them. */
 export interface DeletionFeatures {
   /** 1 where residues were left out. */
@@ -80,33 +77,6 @@ export function makeMsaFeat(
 /** Deletions as the network reads them; any shape. */
 export function makeDeletionFeatures(deletions: ArrayLike<number>): DeletionFeatures {
   return { has_deletion: Float32Array.from(deletions, clip), deletion_value: Float32Array.from(deletions, squash) };
-}
-
-/**
- * Features of the extra rows: token (23), has_deletion, deletion_value.
- *
- * Source: Jumper et al. (2021), Suppl. Table 1.
- *
- * @param extraMsa Tokens, 0 … 22, `[N_extra, N_res]`.
- * @returns `[N_extra, N_res, 25]`
- * @throws {TypeError} If the sizes do not fit together.
- * @throws {RangeError} If a token is not 0 … 22.
- */
-export function buildExtraMsaFeat(
-  extraMsa: ArrayLike<number>,
-  { has_deletion, deletion_value }: DeletionFeatures,
-): Float32Array {
-  const owner = "buildExtraMsaFeat";
-  checkTokens(owner, "extra_msa", extraMsa, MASKED_CLASSES);
-  checkSize(owner, "has_deletion", has_deletion, extraMsa.length);
-  checkSize(owner, "deletion_value", deletion_value, extraMsa.length);
-  const features = new Float32Array(extraMsa.length * EXTRA_MSA_FEAT);
-  for (let i = 0; i < extraMsa.length; i++) {
-    features[i * EXTRA_MSA_FEAT + extraMsa[i]] = 1;
-    features[i * EXTRA_MSA_FEAT + 23] = has_deletion[i];
-    features[i * EXTRA_MSA_FEAT + 24] = deletion_value[i];
-  }
-  return features;
 }
 
 /** One-hot rows of `aatype`, as pickled features have it, back to types. */

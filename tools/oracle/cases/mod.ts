@@ -1,4 +1,5 @@
 import type { Family } from "../family.ts";
+import { ALPHAFOLD_EMBEDDERS } from "./alphafold_embedders.ts";
 import { ALPHAFOLD_HEADS } from "./alphafold_heads.ts";
 import { ALPHAFOLD_LOSSES } from "./alphafold_losses.ts";
 import { ALPHAFOLD_STRUCTURE } from "./alphafold_structure.ts";
@@ -9,7 +10,6 @@ import { EVOFORMER_PRIMITIVES } from "./evoformer_primitives.ts";
 import { NNX_EVOFORMER } from "./nnx_evoformer.ts";
 import { NNX_EVOFORMER_TRAINING } from "./nnx_evoformer_training.ts";
 import { OPENFOLD_DATA } from "./openfold_data.ts";
-import { OPENFOLD_EMBEDDER_FEATURES } from "./openfold_embedder_features.ts";
 import { TINY_OPENFOLD } from "./tiny_openfold.ts";
 import { TINY_OPENFOLD_DATASET } from "./tiny_openfold_dataset.ts";
 import { TINY_OPENFOLD_TRAINING } from "./tiny_openfold_training.ts";
@@ -25,11 +25,11 @@ export const FAMILIES: readonly Family[] = [
   ...CROSS_TRUNK_MDS,
   ...EVOFORMER,
   ...EVOFORMER_PRIMITIVES,
+  ...ALPHAFOLD_EMBEDDERS,
   ...ALPHAFOLD_HEADS,
   ...ALPHAFOLD_LOSSES,
   ...ALPHAFOLD_STRUCTURE,
   ...NNX_EVOFORMER,
   NNX_EVOFORMER_TRAINING,
   ...OPENFOLD_DATA,
-  ...OPENFOLD_EMBEDDER_FEATURES,
 ];

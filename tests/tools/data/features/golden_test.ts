@@ -5,7 +5,6 @@ import { makeTemplates } from "../../../../tools/data/features/templates.ts";
 import { parseHhr } from "../../../../tools/data/hhr.ts";
 import { parseMmcif } from "../../../../tools/data/mmcif.ts";
 import { OPENFOLD_DATA } from "../../../../tools/oracle/cases/openfold_data.ts";
-import { OPENFOLD_EMBEDDER_FEATURES } from "../../../../tools/oracle/cases/openfold_embedder_features.ts";
 import { compare } from "../../../../tools/oracle/compare.ts";
 import { familyOf } from "../../../../tools/oracle/family.ts";
 import { GOLDEN, hasGolden, readGolden } from "./_golden.ts";
@@ -25,10 +24,6 @@ const CASES = [
   "data/parsed_pdb70_hits.hhr",
   "data/parsed_uniref90_hits.sto",
   "data/template_transforms",
-  "embedders/build_extra_msa_feat",
-  "embedders/build_template_angle_feat",
-  "embedders/build_template_pair_feat",
-  "embedders/build_template_pair_feat_unit_vector",
 ];
 
 for (const name of CASES) {
@@ -37,7 +32,7 @@ for (const name of CASES) {
     ignore: !hasGolden,
     async fn() {
       const golden = readGolden(join(GOLDEN, name));
-      const family = familyOf(golden, [...OPENFOLD_DATA, ...OPENFOLD_EMBEDDER_FEATURES]);
+      const family = familyOf(golden, OPENFOLD_DATA);
       assert(family, "no family covers it");
       const results = await family.run(NO_DEVICE, golden);
       const comparisons = family.special?.(golden, results) ?? [];

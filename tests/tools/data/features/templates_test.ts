@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { makeAtom14Masks } from "../../../../tools/data/features/atom14.ts";
 import { makeChainFeatures, makeSequenceFeatures } from "../../../../tools/data/features/chain.ts";
-import {
-  buildTemplateAngleFeat,
-  buildTemplatePairFeat,
-  fixTemplatesAatype,
-  makeTemplateFeatures,
-} from "../../../../tools/data/features/template_feats.ts";
+import { fixTemplatesAatype, makeTemplateFeatures } from "../../../../tools/data/features/template_feats.ts";
 import { makeTemplates, templateName } from "../../../../tools/data/features/templates.ts";
 import type { HhrHit } from "../../../../tools/data/hhr.ts";
 import type { Chain, Structure } from "../../../../tools/data/structure.ts";
@@ -156,47 +151,6 @@ Deno.test("template features are those of chains, and residues that a template l
     [0, 0, 0, 0, 0, 0, 0, 0, 0],
   );
 
-  const angles = buildTemplateAngleFeat(features);
-  for (let i = 0; i < 10; i++) {
-    const row = angles.slice(57 * i, 57 * i + 57);
-    assert.deepEqual(row.slice(0, 22), Float32Array.from({ length: 22 }, (_, k) => Number(k === types[i])));
-    assert.deepEqual(row.slice(22, 36), features.template_torsion_angles_sin_cos.slice(14 * i, 14 * i + 14));
-    assert.deepEqual(row.slice(36, 50), features.template_alt_torsion_angles_sin_cos.slice(14 * i, 14 * i + 14));
-    assert.deepEqual(row.slice(50), features.template_torsion_angles_mask.slice(7 * i, 7 * i + 7));
-  }
-
-  const pairs = buildTemplatePairFeat(features, columns, { useUnitVector: true });
-  const plain = buildTemplatePairFeat(features, columns);
-  for (let t = 0; t < 2; t++) {
-    for (let i = 0; i < columns; i++) {
-      for (let j = 0; j < columns; j++) {
-        const at = ((t * columns + i) * columns + j) * 88;
-        const row = pairs.slice(at, at + 88);
-        const [a, b] = [t * columns + i, t * columns + j];
-        if (a === 7 || b === 7) {
-          assert(row.every((x) => x === 0));
-          continue;
-        }
-        const beta = (k: number) => features.template_pseudo_beta.slice(3 * k, 3 * k + 3);
-        const distance = Math.hypot(...beta(a).map((x, axis) => x - beta(b)[axis]));
-        const bin = distance > 3.25 ? Math.min(Math.floor((distance - 3.25) / 1.25), 38) : -1;
-        assert.deepEqual(row.slice(0, 39), Float32Array.from({ length: 39 }, (_, k) => Number(k === bin)));
-        assert.deepEqual([row[39], row[40 + types[b]], row[62 + types[a]], row[87]], [1, 1, 1, 1]);
-        assert.equal(row.slice(40, 84).reduce((sum, x) => sum + x), 2);
-        // The backbone frame of residue i sees the C-alpha of j.
-        const frame = of.backbone_rigid_tensor.slice(16 * i, 16 * i + 16);
-        const alpha = (k: number) => chain.atomPositions.slice((k * 37 + 1) * 3, (k * 37 + 1) * 3 + 3);
-        const toOther = alpha(j).map((x, axis) => x - alpha(i)[axis]);
-        const length = i === j ? 1 : Math.hypot(...toOther);
-        [0, 1, 2].forEach((column) => {
-          const seen = [0, 1, 2].reduce((sum, k) => sum + frame[4 * k + column] * toOther[k], 0) / length;
-          assert(Math.abs(row[84 + column] - seen) < 1e-5);
-        });
-        assert.deepEqual(plain.slice(at + 84, at + 87), new Float32Array(3));
-        assert.deepEqual(plain.slice(at, at + 84), row.slice(0, 84));
-      }
-    }
-  }
   const oneHot = new Float32Array(44);
   oneHot[1] = oneHot[22 + 21] = 1; // C in HHblits' order, and a gap
   assert.deepEqual(fixTemplatesAatype(oneHot), Int32Array.of(4, 21));
