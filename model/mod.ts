@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "./alphafold/mod.ts";
 export * from "./alphafold/heads/mod.ts";
 export * from "./alphafold/losses/mod.ts";
 export * from "./alphafold/structure/mod.ts";

@@ -27,7 +27,7 @@ const weighted = defineMap({ name: "pairEmbedding.vjp.weighted", args: ["d", "wi
 
 const op = defineOp<PairEmbeddingInputs, "classes" | "weights">({
   name: "pairEmbedding",
-  needs: ["classes", "weights"],
+  needs: { table: ["classes", "weights"], left: ["weights"], right: ["weights"] },
   forward({ table, classes, left, right, weights, bias, residual }, _, { device }) {
     const [batch, n] = classes.shape;
     const c = table.shape[1];

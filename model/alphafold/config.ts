@@ -139,7 +139,7 @@ export interface AlphaFoldChoices {
 }
 
 /** Sizes that several parts have in common, and choices that are made for all of them. */
-type SharedSizes = "cM" | "cZ" | "cS" | "maskTrans" | "triangles" | "pointAttention";
+export type SharedSizes = "cM" | "cZ" | "cS" | "maskTrans" | "triangles" | "pointAttention";
 
 interface Preset {
   readonly templates: boolean;

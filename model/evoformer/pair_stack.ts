@@ -23,6 +23,11 @@ export interface BlockOptions extends CaptureOptions {
    * @default false
    */
   readonly consume?: boolean;
+  /**
+   * Told of the representations after each block of a stack, from 0; it must not dispose of them, which the stack may do
+   * when it returns. @default nobody is
+   */
+  readonly onBlock?: (block: number, representations: { readonly m: Tensor; readonly z: Tensor }) => void;
 }
 
 /** What the way back may compute again instead of keeping it. */

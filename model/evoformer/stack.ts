@@ -84,7 +84,7 @@ function runBlocks<P extends Tree<Tensor>>(
   name: string,
   blocks: readonly P[],
   { m, z, ...masks }: Representations,
-  { key, recompute, capture, consume = false }: BlockOptions,
+  { key, recompute, capture, onBlock, consume = false }: BlockOptions,
   run: (block: P, inputs: Representations, options: BlockOptions) => { m: Tensor; z: Tensor },
 ): { m: Tensor; z: Tensor } {
   const perBlock = recompute === "block" || recompute === "nested";
@@ -104,6 +104,7 @@ function runBlocks<P extends Tree<Tensor>>(
       perBlock,
     ));
     if (usedUp) { for (const tensor of Object.values(before)) tensor.dispose(); }
+    onBlock?.(i, { m, z });
   });
   return { m, z };
 }

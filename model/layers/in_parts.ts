@@ -66,10 +66,10 @@ export function inParts<S extends Tree<Tensor>, W extends Tree<Tensor>>(
       inputs: given,
       outputs: [output],
       held,
-      backward: ([dOut]) => {
+      backward: ([dOut], wanted) => {
         let next = 0;
-        const again = mapLeaves<Tensor, [S, W]>([inputs.split, inputs.whole], () => held[next++]);
-        return pullParts(device, plan, ranges, { split: again[0], whole: again[1] }, run, dOut!);
+        const [split, whole] = mapLeaves<Tensor, [S, W]>([inputs.split, inputs.whole], () => held[next++]);
+        return pullParts(device, plan, ranges, { split, whole }, run, dOut!, wanted);
       },
     });
   }
@@ -111,13 +111,14 @@ function pullParts<S extends Tree<Tensor>, W extends Tree<Tensor>>(
   { split, whole }: PartInputs<S, W>,
   run: (inputs: PartInputs<S, W>) => Tensor,
   dOut: Tensor,
+  wanted: readonly boolean[],
 ): (Tensor | null)[] {
   const splitLeaves = leaves<Tensor>(split), wholeLeaves = leaves<Tensor>(whole);
   const grads: (Tensor | null)[] = [...splitLeaves, ...wholeLeaves].map(() => null);
   for (const range of ranges) {
     using scope = device.scope("part");
     const parts = mapLeaves<Tensor, S>(split, (x) => partOf(x, inputAxis, ...range));
-    const back = pullback(device, ([split, whole]: [S, W]) => run({ split, whole }), [parts, whole]);
+    const back = pullback(device, ([split, whole]: [S, W]) => run({ split, whole }), [parts, whole], { wanted });
     const found = back.pullLeaves([partOf(dOut, axis, ...range)]);
     found.forEach((grad, i) => {
       if (!grad) return;

@@ -1,5 +1,15 @@
 import type { Tensor } from "../../../core/mod.ts";
-import { broadcastTo, linear, offsetClasses, pairEmbedding, permute, reshape } from "../../../ops/mod.ts";
+import {
+  add,
+  broadcastTo,
+  concat,
+  linear,
+  offsetClasses,
+  pairEmbedding,
+  permute,
+  reshape,
+  slice,
+} from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import { inParts } from "../../layers/in_parts.ts";
 import type { InputEmbedderParams } from "./params.ts";
@@ -19,27 +29,35 @@ export interface PairInputs {
  *
  * @param targetFeat `[batch, N_res, 22]`.
  * @param msaFeat `[batch, N_seq, N_res, 49]`.
+ * @param firstRow Added to the first row, `[batch, N_res, c_m]`. @default nothing
  * @returns `[batch, N_seq, N_res, c_m]`.
  */
 export function embedMsa(
   { linearTfM, linearMsaM }: Pick<InputEmbedderParams, "linearTfM" | "linearMsaM">,
   targetFeat: Tensor,
   msaFeat: Tensor,
+  firstRow?: Tensor,
 ): Tensor {
   checkShape("embedMsa", "msaFeat", msaFeat, ["batch", "N_seq", "N_res", linearMsaM.weight.shape[1]]);
   const { device, shape: [batch, nSeq, nRes] } = msaFeat;
   checkShape("embedMsa", "targetFeat", targetFeat, [batch, nRes, linearTfM.weight.shape[1]]);
   const cM = linearMsaM.weight.shape[0];
   using scope = device.scope("embedMsa");
-  const target = reshape(linear(targetFeat, linearTfM), [batch, 1, nRes, cM]);
+  if (firstRow) checkShape("embedMsa", "firstRow", firstRow, [batch, nRes, cM]);
+  const target = linear(targetFeat, linearTfM);
   const size = batch * nSeq * nRes * cM;
-  return scope.keep(inParts(
-    device,
-    { axis: 1, count: nSeq, size },
-    { split: msaFeat, whole: { target, linearMsaM } },
-    ({ split: msaFeat, whole: { target, linearMsaM } }) =>
-      linear(msaFeat, linearMsaM, { residual: broadcastTo(target, [batch, msaFeat.shape[1], nRes, cM]) }),
-  ));
+  const rows = (msaFeat: Tensor, added: Tensor) =>
+    inParts(
+      device,
+      { axis: 1, count: msaFeat.shape[1], size },
+      { split: msaFeat, whole: { added: reshape(added, [batch, 1, nRes, cM]), linearMsaM } },
+      ({ split: msaFeat, whole: { added, linearMsaM } }) =>
+        linear(msaFeat, linearMsaM, { residual: broadcastTo(added, [batch, msaFeat.shape[1], nRes, cM]) }),
+    );
+  if (!firstRow) return scope.keep(rows(msaFeat, target));
+  const some = (from: number, to: number) => slice(msaFeat, [0, from, 0, 0], [batch, to, nRes, msaFeat.shape[3]]);
+  const first = rows(some(0, 1), add(target, firstRow));
+  return scope.keep(nSeq === 1 ? first : concat([first, rows(some(1, nSeq), target)], 1));
 }
 
 /**
@@ -47,11 +65,13 @@ export function embedMsa(
  *
  * Source: Jumper et al. (2021), Suppl. Alg. 3 "InputEmbedder", lines 1-3, with Alg. 4 "relpos" and Alg. 5 "one_hot".
  *
+ * @param residual Added, `[batch, N_res, N_res, c_z]`. @default nothing
  * @returns `[batch, N_res, N_res, c_z]`.
  */
 export function embedPairs(
   { linearTfZI, linearTfZJ, linearRelpos }: Pick<InputEmbedderParams, "linearTfZI" | "linearTfZJ" | "linearRelpos">,
   { targetFeat, residueIndex }: PairInputs,
+  residual?: Tensor,
 ): Tensor {
   const { device, shape: [batch, nRes] } = targetFeat;
   checkShape("embedPairs", "targetFeat", targetFeat, ["batch", "N_res", linearTfZI.weight.shape[1]]);
@@ -64,5 +84,6 @@ export function embedPairs(
     classes: offsetClasses(residueIndex, (weight.shape[1] - 1) / 2),
     left: linear(targetFeat, linearTfZI), // line 1
     right: linear(targetFeat, linearTfZJ),
+    residual,
   })); // lines 2 and 3
 }

@@ -307,8 +307,8 @@ gpuTest("each kind is captured where it runs, with its mask", async (device) => 
 
   const byHand = everything();
   const nHead = CONFIG.nHeadPair;
-  const outgoing = triangleMultiplicationOutgoing(params.triMulOut, z, { mask, residual: z });
-  const incoming = triangleMultiplicationIncoming(params.triMulIn, outgoing, { mask, residual: outgoing });
+  const outgoing = triangleMultiplicationOutgoing(params.triMulOut!, z, { mask, residual: z });
+  const incoming = triangleMultiplicationIncoming(params.triMulIn!, outgoing, { mask, residual: outgoing });
   const starting = triangleAttentionStartingNode(params.triAttStart, incoming, {
     ...{ nHead, mask, residual: incoming, capture: attentionTap(byHand, "triangleAttentionStarting") },
   });
