@@ -12,7 +12,7 @@ import {
   type RecyclingEmbedderParams,
   recyclingEmbedderShapes,
 } from "../../../model/alphafold/embedders/mod.ts";
-import { type AlphaFoldChoices, alphafoldConfig, type TemplateConfig } from "../../../model/alphafold/config.ts";
+import { type AlphaFoldChoices, alphafoldConfig } from "../../../model/alphafold/config.ts";
 import {
   addTemplatePairs,
   embedTemplateAngles,
@@ -20,7 +20,6 @@ import {
   templateAngleFeatures,
   type TemplateEmbedderParams,
   templateEmbedderShapes,
-  type TemplateFeatures,
   type TemplatePairEmbedderParams,
   templatePairFeatures,
   templatePairStack,
@@ -37,7 +36,8 @@ import { constant, linearShapes } from "../../../model/layers/params.ts";
 import { broadcastTo, linear, reshape, subtract } from "../../../ops/mod.ts";
 import type { Family } from "../family.ts";
 import { type Golden, recordOf } from "../golden.ts";
-import { moduleFamily, type Tensors } from "./_module.ts";
+import { templateChoices, templateFeaturesOf } from "./_alphafold.ts";
+import { moduleFamily } from "./_module.ts";
 
 const EMBEDDERS = /^openfold\/model\/embedders\.py/;
 const TEMPLATE = /^openfold\/model\/template\.py/;
@@ -64,49 +64,9 @@ function configOf(choices: AlphaFoldChoices) {
   return alphafoldConfig("model_1_ptm", choices);
 }
 
-/** The template embedder's configuration from that of one of its parts, or of all. */
-export function templateChoices(config: Readonly<Record<string, unknown>>): Partial<TemplateConfig> {
-  const part = (name: string) => (name in config ? recordOf(config[name]) : config);
-  const distogram = part("distogram"),
-    stack = part("template_pair_stack"),
-    pointwise = part("template_pointwise_attention");
-  const given: Readonly<Record<string, unknown>> = {
-    cT: stack.c_t ?? pointwise.c_t ?? part("template_pair_embedder").c_out,
-    minBin: distogram.min_bin,
-    maxBin: distogram.max_bin,
-    bins: distogram.no_bins,
-    embedAngles: config.embed_angles,
-    useUnitVector: config.use_unit_vector,
-    cHiddenTriAtt: stack.c_hidden_tri_att,
-    nHead: stack.no_blocks === undefined ? undefined : stack.no_heads,
-    cHiddenTriMul: stack.c_hidden_tri_mul,
-    nBlock: stack.no_blocks,
-    transitionN: stack.pair_transition_n,
-    dropout: stack.dropout_rate,
-    cHiddenPointwise: pointwise.c_hidden,
-    nHeadPointwise: pointwise.no_heads,
-  };
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-}
-
 function templatesOf(golden: Golden, cM = 8, cZ = 8) {
   const config = configOf({ cM, cZ, templates: templateChoices(golden.config) });
   return { config, templates: config.templates! };
-}
-
-/** Templates by our names; a batch axis is in front. */
-export function templateFeaturesOf(given: Tensors): TemplateFeatures {
-  return {
-    mask: given.template_mask,
-    aatype: given.template_aatype,
-    allAtomPositions: given.template_all_atom_positions,
-    allAtomMask: given.template_all_atom_mask,
-    pseudoBeta: given.template_pseudo_beta,
-    pseudoBetaMask: given.template_pseudo_beta_mask,
-    torsionAnglesSinCos: given.template_torsion_angles_sin_cos,
-    altTorsionAnglesSinCos: given.template_alt_torsion_angles_sin_cos,
-    torsionAnglesMask: given.template_torsion_angles_mask,
-  };
 }
 
 /** The map that leaves features as they are: what is embedded with it is the features themselves. */

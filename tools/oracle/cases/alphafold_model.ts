@@ -1,0 +1,300 @@
+/** The whole network as OpenFold computes it: small, with weights of files, and full size, with weights of hashes. */
+import { dirname, join } from "node:path";
+import { type Device, entries, pullback, type Shape, type Tensor } from "../../../core/mod.ts";
+import {
+  alphafold,
+  type AlphaFoldConfig,
+  type AlphaFoldOutputs,
+  alphafoldParameterCount,
+  type AlphaFoldParams,
+  alphafoldShapes,
+  confidence,
+  loadAlphaFold,
+  lossOutputs,
+  recycledOf,
+  recycleForTraining,
+} from "../../../model/alphafold/mod.ts";
+import { alphafoldLoss } from "../../../model/alphafold/losses/mod.ts";
+import { shapesByPath } from "../../../model/layers/params.ts";
+import { snakeCase } from "../../../model/weights/names.ts";
+import { openfoldWeights } from "../../../model/weights/openfold_weights.ts";
+import { toFloat32 } from "../../../model/weights/safetensors.ts";
+import { noGrad } from "../../../core/mod.ts";
+import { matricesFromFrames } from "../../../ops/mod.ts";
+import { openWeights } from "../../weights/open_weights.ts";
+import { compare, type Comparison } from "../compare.ts";
+import type { Family, Results } from "../family.ts";
+import { Golden, recordOf } from "../golden.ts";
+import { EXACT } from "../tolerance.ts";
+import { alphafoldConfigOf, featuresOf, hashedAlphaFoldParameter, inputsOfIteration } from "./_alphafold.ts";
+import { lossConfigOf, TRUTH_CONSTANTS, truthOf } from "./alphafold_losses.ts";
+import { goldenTensor, type Tensors } from "./_module.ts";
+
+const MODEL = /^openfold\/model\/model\.py::AlphaFold/;
+const STEP = /^AlphaFold .*AlphaFoldLoss/;
+
+/** Numbers of the parameters by OpenFold's names. */
+type Weights = ReadonlyMap<string, Float32Array>;
+
+/** A file of weights that the description names, beside the case. */
+async function weightsOf(golden: Golden, file: string, shapes: ReadonlyMap<string, Shape>): Promise<Weights> {
+  const path = join(dirname(golden.file), file);
+  using opened = await openWeights(path);
+  const { entries: found } = openfoldWeights(opened.file);
+  const read = new Map<string, Float32Array>();
+  for (const [name, entry] of found) {
+    const expected = shapes.get(name);
+    if (!expected) throw new TypeError(`${file} has a parameter ${name} that the network lacks`);
+    if (String(entry.shape) !== String(expected)) {
+      throw new TypeError(`${file}: ${name} is [${entry.shape}], the network has [${expected}]`);
+    }
+    read.set(name, toFloat32(await entry.read()));
+  }
+  return read;
+}
+
+/** Shapes of a network by OpenFold's names. */
+function namedShapes(config: AlphaFoldConfig): Map<string, Shape> {
+  return new Map([...shapesByPath(alphafoldShapes(config))].map(([path, shape]) => [snakeCase(path), shape]));
+}
+
+function load(device: Device, config: AlphaFoldConfig, find: (name: string, shape: Shape) => Float32Array | undefined) {
+  return loadAlphaFold(device, config, (path, shape) => {
+    const name = snakeCase(path);
+    const numbers = find(name, shape);
+    if (!numbers) throw new TypeError(`the weights lack ${name}`);
+    return numbers;
+  });
+}
+
+/** The first words of a description that name a file. */
+function fileIn(text: unknown): string {
+  return /^[\w.-]+/.exec(String(text))?.[0] ?? "";
+}
+
+const BLOCK = /^block(\d+)_([mz])$/;
+
+/** Runs the iterations of a case and reads every output that it has. */
+async function runIterations(
+  device: Device,
+  golden: Golden,
+  params: AlphaFoldParams,
+  config: AlphaFoldConfig,
+  results: Results,
+): Promise<void> {
+  const names = golden.names("out/");
+  const iterations = golden.shape("in/aatype").at(-1)!;
+  const put = async (name: string, tensor: Tensor | undefined) => {
+    if (tensor && names.includes(name)) results.set(`out/${name}`, await tensor.read());
+  };
+  let outputs: AlphaFoldOutputs | undefined;
+  let aatype: Tensor | undefined;
+  let seqMask: Tensor | undefined;
+  const blocks = new Map<string, Promise<ArrayLike<number>>>();
+  for (let i = 0; i < iterations; i++) {
+    const features = featuresOf(inputsOfIteration(device, golden, i));
+    const recycled = outputs && recycledOf(outputs, aatype!);
+    outputs = alphafold(params, features, recycled, config, {
+      onBlock(block, representations) {
+        if (i < iterations - 1) return;
+        for (const name of names) {
+          const [, number, which] = BLOCK.exec(name) ?? [];
+          if (Number(number) === block + 1) blocks.set(name, representations[which as "m" | "z"].read());
+        }
+      },
+    });
+    ({ aatype, seqMask } = features);
+    await put(`iter${i}/prev_msa_first_row`, outputs.firstRow);
+    await put(`iter${i}/prev_pair`, outputs.z);
+    await put(`iter${i}/prev_positions_atom37`, outputs.positions);
+  }
+  for (const [name, numbers] of blocks) results.set(`out/${name}`, await numbers);
+  await putOutputs(device, params, outputs!, seqMask, put);
+  results.set("out/max_predicted_aligned_error", [31.75]);
+}
+
+type Put = (name: string, tensor: Tensor | undefined) => Promise<void>;
+
+/** Gives the outputs of an iteration under the names of the cases. */
+async function putOutputs(
+  device: Device,
+  params: AlphaFoldParams,
+  outputs: AlphaFoldOutputs,
+  seqMask: Tensor | undefined,
+  put: Put,
+): Promise<void> {
+  const { m, z, s, structure, positions } = outputs;
+  const logits = lossOutputs(params.auxHeads, outputs);
+  const sure = confidence(params.auxHeads, outputs);
+  const { trajectory, last, single } = structure;
+  const all = async (name: string, of: (iteration: typeof last) => Tensor) => {
+    const parts: number[] = [];
+    for (const iteration of trajectory) parts.push(...await of(iteration).read());
+    await put(name, device.tensor(parts, [parts.length]));
+  };
+  const given: Readonly<Record<string, Tensor | undefined>> = {
+    ...{ msa: m, pair: z, single: s, final_atom_positions: positions, final_affine_tensor: last.frames },
+    ...{ lddt_logits: logits.plddtLogits, plddt: sure.plddt, distogram_logits: logits.distogramLogits },
+    masked_msa_logits: logits.maskedMsaLogits,
+    experimentally_resolved_logits: logits.experimentallyResolvedLogits,
+    ...{ tm_logits: logits.tmLogits, ptm_score: sure.tmScore, predicted_aligned_error: sure.alignedErrors },
+    sm_single: single,
+  };
+  for (const [name, tensor] of Object.entries(given)) await put(name, tensor);
+  await all("sm_frames", ({ frames }) => frames);
+  await all("sm_sidechain_frames", ({ sidechainFrames }) => matricesFromFrames(sidechainFrames));
+  await all("sm_unnormalized_angles", ({ unnormalizedAngles }) => unnormalizedAngles);
+  await all("sm_angles", ({ angles }) => angles);
+  await all("sm_positions", (iteration) => iteration.positions);
+  await all("sm_states", ({ state }) => state);
+}
+
+/** Compares the number of parameters with the case's. */
+function countOf(golden: Golden, results: Results): Comparison[] {
+  const { n_params: count } = golden.description;
+  return typeof count === "number" ? [compare("n_params", results.get("n_params"), [count], EXACT)] : [];
+}
+
+/** Small networks with weights of files: PyTorch's under both kinds of names, and AlphaFold's, all the same. */
+const SMALL: Family = {
+  prefix: "tiny_model",
+  matches: ({ source }) => MODEL.test(source),
+  async run(device, golden) {
+    const { preset, config_model, checkpoint_torch, checkpoint_npz } = golden.description;
+    const config = alphafoldConfigOf(String(preset), recordOf(config_model));
+    const shapes = namedShapes(config);
+    const torch = fileIn(checkpoint_torch);
+    const weights = await weightsOf(golden, torch, shapes);
+    const others = [fileIn(checkpoint_npz), torch.replace(/\.pt$/, "_v1keys.pt")];
+    for (const file of others) {
+      if (!await Deno.stat(join(dirname(golden.file), file)).then(() => true, () => false)) continue;
+      await sameWeights(weights, await weightsOf(golden, file, shapes), file);
+    }
+    const results: Results = new Map([["n_params", [alphafoldParameterCount(config)]]]);
+    await runIterations(device, golden, load(device, config, (name) => weights.get(name)), config, results);
+    return results;
+  },
+  special: countOf,
+};
+
+/** @throws {TypeError} If two files' weights differ in any bit. */
+function sameWeights(weights: Weights, others: Weights, file: string): void {
+  for (const [name, numbers] of weights) {
+    const other = others.get(name);
+    if (!other) throw new TypeError(`${file} lacks ${name}`);
+    const wrong = numbers.findIndex((x, i) => !Object.is(x, other[i]));
+    if (wrong >= 0) throw new TypeError(`${file}: ${name}[${wrong}] is ${other[wrong]}, expected ${numbers[wrong]}`);
+  }
+}
+
+/** Full-size networks whose weights are hashes of their names. */
+const FULL_SIZE: Family = {
+  prefix: "model",
+  matches: ({ source, description }) => MODEL.test(source) && description.parameters_stored === false,
+  async run(device, golden) {
+    const { preset, config_model, salt = "", fill_check } = golden.description;
+    const config = alphafoldConfigOf(String(preset), recordOf(config_model));
+    for (const [name, check] of Object.entries(recordOf(fill_check))) checkFill(name, recordOf(check), String(salt));
+    const results: Results = new Map([["n_params", [alphafoldParameterCount(config)]]]);
+    const params = load(device, config, (name, shape) => hashedAlphaFoldParameter(name, shape, String(salt)));
+    await runIterations(device, golden, params, config, results);
+    return results;
+  },
+  special: countOf,
+};
+
+/** @throws {TypeError} If our numbers of a parameter are not those of the description. */
+function checkFill(name: string, { shape, first4, last }: Readonly<Record<string, unknown>>, salt: string): void {
+  const numbers = hashedAlphaFoldParameter(name, shape as number[], salt);
+  const ours = [...numbers.slice(0, 4), numbers.at(-1)!], theirs = [...first4 as number[], last as number];
+  if (ours.some((x, i) => Math.abs(x - theirs[i]) > 1e-7 * Math.max(1, Math.abs(theirs[i])))) {
+    throw new TypeError(`${name} is filled with ${ours.join(", ")}, the description has ${theirs.join(", ")}`);
+  }
+}
+
+/** Loss and gradients of all parameters of a small network, for the last iteration alone. */
+const TRAINING_STEP: Family = {
+  prefix: "tiny_model",
+  matches: ({ source }) => STEP.test(source),
+  async run(device, golden) {
+    const name = golden.name.replace(/_train_step$/, "");
+    const path = join(dirname(golden.file), name);
+    const text = await Deno.readTextFile(`${path}.json`);
+    const model = new Golden(text, await Deno.readFile(`${path}.safetensors`), path);
+    const { preset, config_model, checkpoint_torch } = model.description;
+    const config = alphafoldConfigOf(String(preset), recordOf(config_model));
+    const weights = await weightsOf(model, fileIn(checkpoint_torch), namedShapes(config));
+    const params = load(device, config, (name) => weights.get(name));
+    const iterations = model.shape("in/aatype").at(-1)!;
+    const inputs = Array.from({ length: iterations }, (_, i) => inputsOfIteration(device, model, i));
+    const samples = inputs.map(featuresOf);
+    const last = inputs.at(-1)!;
+    const fixed: Tensors = {
+      ...last,
+      ...Object.fromEntries(
+        Object.entries(TRUTH_CONSTANTS).filter(([name]) => golden.has(`in/${name}`)).map(([name, dtype]) => [
+          name,
+          goldenTensor(device, golden, name, { dtype }),
+        ]),
+      ),
+    };
+    const truth = truthOf(fixed);
+    const lossConfig = lossConfigOf(recordOf(golden.description.loss_config));
+    const recycled = noGrad(device, () => recycleForTraining(params, samples.slice(0, -1), config));
+    const back = pullback(device, (params: AlphaFoldParams) => {
+      const outputs = alphafold(params, samples.at(-1)!, recycled, config, { recompute: "block" });
+      const { loss, unscaled, terms } = alphafoldLoss(lossOutputs(params.auxHeads, outputs), truth, lossConfig);
+      return { loss, unscaled, ...terms };
+    }, params);
+    const { loss, ...rest } = back.output;
+    const results: Results = new Map();
+    const termNames: Readonly<Record<string, string>> = {
+      unscaled: "unscaled_loss",
+      plddt: "plddt_loss",
+      supervisedChi: "supervised_chi",
+      maskedMsa: "masked_msa",
+      experimentallyResolved: "experimentally_resolved",
+    };
+    results.set("out/loss", await loss.read()).set("out/breakdown_loss", await loss.read());
+    for (const [term, tensor] of Object.entries(rest)) {
+      if (tensor) results.set(`out/breakdown_${termNames[term] ?? term}`, await tensor.read());
+    }
+    const one = device.tensor([1], loss.shape);
+    const grads = back.pullLeaves(
+      Object.keys(back.output).filter((key) => (back.output as Tensors)[key]).map((key) => key === "loss" ? one : null),
+    );
+    for (const [i, [path]] of entries<Tensor>(params).entries()) {
+      const grad = grads[i];
+      if (grad) results.set(`grad_param/${snakeCase(path)}`, await grad.read());
+    }
+    return results;
+  },
+  special(golden, results) {
+    const { params } = recordOf(golden.description.grad_tolerances);
+    return golden.results.map((tensor) => {
+      const expected = golden.data(tensor);
+      if (tensor.startsWith("out/")) {
+        return compare(tensor, results.get(tensor), expected, { rtol: 1e-3, atol: 1e-6, atolOfMax: 0 });
+      }
+      const atol = recordOf(params)[tensor.replace("grad_param/", "")];
+      if (!Array.isArray(atol)) throw new SyntaxError(`the description states no tolerance for ${tensor}`);
+      const zero = expected.every((x) => x === 0) ? new Float32Array(expected.length) : undefined;
+      const tolerance = { rtol: 2e-3, atol: Number(atol[2]), atolOfMax: 0 };
+      return compare(tensor, results.get(tensor) ?? zero, expected, tolerance);
+    });
+  },
+};
+
+/** Families whose prefixes are alike: the first that matches counts. */
+function oneOf(prefix: string, families: readonly Family[]): Family {
+  const find = (golden: Golden) => families.find((family) => family.matches(golden))!;
+  return {
+    prefix,
+    matches: (golden) => families.some((family) => family.matches(golden)),
+    run: (device, golden) => find(golden).run(device, golden),
+    special: (golden, results) => find(golden).special?.(golden, results) ?? [],
+  };
+}
+
+/** AlphaFold 2, whole. */
+export const ALPHAFOLD_MODEL: readonly Family[] = [oneOf("tiny_model", [SMALL, TRAINING_STEP]), FULL_SIZE];
