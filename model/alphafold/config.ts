@@ -228,7 +228,7 @@ export function alphafoldConfig(name: AlphaFoldPreset, given: AlphaFoldChoices =
     auxiliaryLosses: true,
     ...given.ablations,
   };
-  const { triangles } = ablations;
+  const { triangles, pointAttention } = ablations;
   const templates = ablations.templates ? { ...TEMPLATES, ...given.templates } : undefined;
   const data = {
     maxMsaClusters: 512,
@@ -245,7 +245,7 @@ export function alphafoldConfig(name: AlphaFoldPreset, given: AlphaFoldChoices =
       extraMsa: extraMsaConfig({ ...given.extraMsa, cM: given.cExtra ?? 64, cZ, cS, maskTrans, triangles }),
     }),
     evoformer: evoformerConfig({ ...given.evoformer, cM, cZ, cS, maskTrans, triangles }),
-    structure: structureConfig({ ...given.structure, cS, cZ }),
+    structure: structureConfig({ ...given.structure, cS, cZ, pointAttention }),
     heads: headsConfig({ tm: published.tm, ...given.heads, cM, cZ, cS }),
   };
   checkOwn(config);

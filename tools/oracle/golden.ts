@@ -37,7 +37,7 @@ export class Golden {
     const description = parseDescription(text, `${file}.json`);
     this.file = file;
     this.#description = description;
-    this.name = typeof description.case === "string" ? description.case : "";
+    this.name = nameOf(description);
     if (!this.name) throw new SyntaxError(`${file}.json has no "case", the name of the golden case`);
     this.source = typeof description.source === "string" ? description.source : "";
     this.config = recordOf(description.config);
@@ -176,6 +176,12 @@ export class Golden {
     if (!array) throw new TypeError(`the golden case has no tensor ${name}`);
     return array;
   }
+}
+
+/** Name of a case; an inventory of parameters is named after its preset. */
+function nameOf({ case: name, preset, openfold }: Json): string {
+  if (typeof name === "string") return name;
+  return typeof preset === "string" && openfold !== undefined ? `inventory_${preset}` : "";
 }
 
 /** A value as an object, an empty one if it is none. */

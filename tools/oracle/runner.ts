@@ -32,8 +32,8 @@ export interface Counts {
 /** A part of the largest gradient of a case that every gradient's absolute tolerance is at least. */
 const FLOOR_OF_GRADIENTS = 1e-6;
 
-/** Description of a case whose golden numbers and words all stand in it: it names the case at its beginning. */
-const CASE = /^\s*\{\s*"case"\s*:/;
+/** Description of a case whose golden numbers and words all stand in it: it names the case, or a preset, at its beginning. */
+const CASE = /^\s*\{\s*"(case|preset)"\s*:/;
 
 /**
  * Paths of all safetensors files and of all descriptions of cases under a folder, without their ending, sorted.

@@ -26,6 +26,11 @@ export interface StructureConfig {
   readonly dropout: number;
   /** Å for a step of 1 of a translation. @default 10 */
   readonly transScale: number;
+  /**
+   * Whether residues attend to each other by points in their frames too; if not, by plain attention with the pairs' bias.
+   * @default true
+   */
+  readonly pointAttention: boolean;
 }
 
 /** Torsion angles of a residue: pre-omega, phi, psi, chi 1 to 4. */
@@ -44,6 +49,7 @@ const STRUCTURE: StructureConfig = {
   nResnetBlock: 2,
   dropout: 0.1,
   transScale: 10,
+  pointAttention: true,
 };
 
 /**
@@ -53,7 +59,7 @@ const STRUCTURE: StructureConfig = {
  */
 export function structureConfig(given: Partial<StructureConfig> = {}): StructureConfig {
   const config = { ...STRUCTURE, ...given };
-  const { dropout, transScale, ...sizes } = config;
+  const { dropout, transScale, pointAttention: _, ...sizes } = config;
   for (const [name, value] of Object.entries(sizes)) checkSize("The structure module's", name, value);
   if (!(dropout >= 0 && dropout < 1)) {
     throw new RangeError(`The structure module's dropout must be at least 0 and below 1, got ${dropout}`);

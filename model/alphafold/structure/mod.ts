@@ -35,12 +35,15 @@ export {
   type InvariantPointAttentionParams,
   invariantPointAttentionShapes,
   loadStructureModule,
+  type SingleAttentionParams,
+  singleAttentionShapes,
   type StructureModuleParams,
   structureModuleShapes,
   type StructureTransitionLayerParams,
   type StructureTransitionParams,
   structureTransitionShapes,
 } from "./params.ts";
+export { singleAttention, type SingleAttentionInputs } from "./single_attention.ts";
 export { type ResidueTables, residueTables } from "./residue_tables.ts";
 export {
   type StructureInputs,

@@ -31,6 +31,18 @@ export type InvariantPointAttentionParams = {
   readonly linearOut: LinearParams;
 };
 
+/** Plain attention of residues, where point attention is left out; H heads, C channels. */
+export type SingleAttentionParams = {
+  /** Weights `[H C, c_s]`. */
+  readonly linearQ: LinearParams;
+  readonly linearK: LinearParams;
+  readonly linearV: LinearParams;
+  /** Weight `[H, c_z]`. */
+  readonly linearB: LinearParams;
+  /** Weight `[c_s, H C]`. */
+  readonly linearOut: LinearParams;
+};
+
 /** A layer of the transition: three linear maps, each `[c_s, c_s]`. */
 export type StructureTransitionLayerParams = {
   readonly linear_1: LinearParams;
@@ -61,7 +73,10 @@ export type StructureModuleParams = {
   readonly layerNormS: LayerNormParams;
   readonly layerNormZ: LayerNormParams;
   readonly linearIn: LinearParams;
-  readonly ipa: InvariantPointAttentionParams;
+  /** Absent where residues attend without points. */
+  readonly ipa?: InvariantPointAttentionParams;
+  /** What stands in for it. */
+  readonly attention?: SingleAttentionParams;
   readonly layerNormIpa: LayerNormParams;
   readonly transition: StructureTransitionParams;
   readonly bbUpdate: BackboneUpdateParams;
@@ -87,6 +102,18 @@ export function invariantPointAttentionShapes(config: StructureConfig): ParamSha
     linearKvPoints: { linear: linearShapes(3 * H * (nQkPoints + nVPoints), cS, DEFAULT) },
     linearB: linearShapes(H, cZ, DEFAULT),
     linearOut: linearShapes(cS, H * (cIpa + 4 * nVPoints + cZ), FINAL),
+  };
+}
+
+/** Shapes of the parameters of plain attention. */
+export function singleAttentionShapes({ cS, cZ, cIpa, nHeadIpa: H }: StructureConfig): ParamShapes {
+  const glorot = () => linearShapes(H * cIpa, cS, { weight: glorotUniform });
+  return {
+    linearQ: glorot(),
+    linearK: glorot(),
+    linearV: glorot(),
+    linearB: linearShapes(H, cZ),
+    linearOut: linearShapes(cS, H * cIpa, FINAL),
   };
 }
 
@@ -126,7 +153,9 @@ export function structureModuleShapes(config: StructureConfig): ParamShapes {
     layerNormS: layerNormShapes(cS),
     layerNormZ: layerNormShapes(cZ),
     linearIn: linearShapes(cS, cS, DEFAULT),
-    ipa: invariantPointAttentionShapes(config),
+    ...(config.pointAttention
+      ? { ipa: invariantPointAttentionShapes(config) }
+      : { attention: singleAttentionShapes(config) }),
     layerNormIpa: layerNormShapes(cS),
     transition: structureTransitionShapes(config),
     bbUpdate: backboneUpdateShapes(config),

@@ -8,6 +8,7 @@ import {
   updateQuaternions,
   updateTranslations,
 } from "../../../ops/mod.ts";
+import { pairBias } from "../../layers/attention.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import { normalize } from "../../layers/layer_norm.ts";
 import { step } from "../../layers/step.ts";
@@ -18,6 +19,7 @@ import { framesToAtom14 } from "./frames_to_atom14.ts";
 import { invariantPointAttention, pointAttentionBias } from "./invariant_point_attention.ts";
 import type { StructureModuleParams } from "./params.ts";
 import { type ResidueTables, residueTables } from "./residue_tables.ts";
+import { singleAttention } from "./single_attention.ts";
 import { structureTransition } from "./structure_transition.ts";
 import { torsionAnglesToFrames } from "./torsion_angles_to_frames.ts";
 
@@ -132,7 +134,7 @@ export function structureModule(
   using scope = device.scope("structureModule");
   const sInitial = normalize(params.layerNormS, inputs.s); // line 1
   const z = normalize(params.layerNormZ, inputs.z); // line 2
-  const bias = pointAttentionBias(params.ipa, z); // the same in all iterations
+  const bias = attentionBias(params, z); // the same in all iterations
   const { aatype, mask } = inputs;
   const shared: Shared = { params, sInitial, z, bias, aatype, mask, tables: residueTables(device) };
   let state: State = { s: linear(sInitial, params.linearIn), ...restingFrames(device, batch, nRes) }; // lines 3 and 4
@@ -165,6 +167,13 @@ function restingFrames(device: Device, batch: number, nRes: number) {
   };
 }
 
+/** Biases of the heads of either attention. */
+function attentionBias({ ipa, attention }: StructureModuleParams, z: Tensor): Tensor {
+  if (ipa) return pointAttentionBias(ipa, z);
+  if (attention) return pairBias(attention.linearB, z);
+  throw new TypeError("Cannot run structureModule: its parameters have no attention of either kind");
+}
+
 /** Updates the single representation, and moves the frames by it. */
 function move(
   { params, z, bias, mask }: Shared,
@@ -174,7 +183,9 @@ function move(
 ): State {
   const drop = (index: number) => (key && { rate: config.dropout, key: key.at(index) });
   const frames = framesFromQuaternions(quaternions, translations);
-  const attended = invariantPointAttention(params.ipa, s, { z, frames, mask, bias, residual: s }, config); // line 6
+  const attended = params.ipa // line 6
+    ? invariantPointAttention(params.ipa, s, { z, frames, mask, bias, residual: s }, config)
+    : singleAttention(params.attention!, s, { mask, bias, residual: s }, config.nHeadIpa);
   const dropped = drop(0);
   const normed = normalize(params.layerNormIpa, dropped ? dropout(attended, dropped) : attended); // line 7
   const updated = structureTransition(params.transition, normed, drop(1)); // lines 8 and 9

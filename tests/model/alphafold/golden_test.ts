@@ -34,7 +34,7 @@ async function present(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-for (const group of ["embedders", "structure", "heads", "losses"]) {
+for (const group of ["embedders", "structure", "heads", "losses", "model", "inventory"]) {
   gpuTest(`all golden cases of ${group} that lie beside the repository are passed`, async (device) => {
     const folder = `${SHARED}/${group}`;
     if (!await present(folder)) return console.log(`skipped: there is no ${folder}`);

@@ -2,6 +2,7 @@ import type { Family } from "../family.ts";
 import { ALPHAFOLD_EMBEDDERS } from "./alphafold_embedders.ts";
 import { ALPHAFOLD_HEADS } from "./alphafold_heads.ts";
 import { ALPHAFOLD_LOSSES } from "./alphafold_losses.ts";
+import { ALPHAFOLD_INVENTORY } from "./alphafold_inventory.ts";
 import { ALPHAFOLD_MODEL } from "./alphafold_model.ts";
 import { ALPHAFOLD_STRUCTURE } from "./alphafold_structure.ts";
 import { CROSS_TRUNK } from "./distance_geometry.ts";
@@ -29,6 +30,7 @@ export const FAMILIES: readonly Family[] = [
   ...ALPHAFOLD_EMBEDDERS,
   ...ALPHAFOLD_HEADS,
   ...ALPHAFOLD_LOSSES,
+  ALPHAFOLD_INVENTORY,
   ...ALPHAFOLD_MODEL,
   ...ALPHAFOLD_STRUCTURE,
   ...NNX_EVOFORMER,
