@@ -4,6 +4,7 @@ import type { LayerNormParams } from "../../layers/layer_norm.ts";
 import {
   constant,
   fanIn,
+  glorotUniform,
   initParams,
   layerNormShapes,
   linearShapes,

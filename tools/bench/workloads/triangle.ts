@@ -24,7 +24,8 @@ export async function* triangle({ device, rounds }: BenchContext): AsyncIterable
   void scope;
   const config = evoformerConfig({ nBlock: 1 });
   const [block] = loadEvoformer(device, config, (path, shape) => hashedParameter(snakeCase(path), shape)).blocks;
-  const { triMulOut, triAttStart } = block.pairStack;
+  const { triAttStart } = block.pairStack;
+  const triMulOut = block.pairStack.triMulOut!; // this configuration has triangles
   type Primals<P> = { readonly z: Tensor; readonly params: P };
   const multiplication = ({ z, params }: Primals<typeof triMulOut>) =>
     triangleMultiplicationOutgoing(params, z, { residual: z });
