@@ -10,6 +10,10 @@ import type { Chain, Structure } from "./structure.ts";
 export interface PdbOptions {
   /** Lines of REMARK 1, such as where the coordinates come from. */
   readonly remarks?: readonly string[];
+  /** A HEADER record is written with this classification, whatever the entry's name. @default only for PDB codes */
+  readonly classification?: string;
+  /** Whether to write the CRYST1 record of a structure without a crystal, which some programs ask for. @default false */
+  readonly unitCell?: boolean;
 }
 
 /**
@@ -20,7 +24,11 @@ export interface PdbOptions {
  */
 export function formatPdb(structure: Structure, options: PdbOptions = {}): string {
   const lines: string[] = [];
-  if (/^[0-9A-Za-z]{4}$/.test(structure.id)) lines.push(`HEADER${" ".repeat(56)}${structure.id}`);
+  const { classification = "" } = options;
+  const code = /^[0-9A-Za-z]{4}$/.test(structure.id) ? structure.id : "";
+  if (classification || code) {
+    lines.push(`HEADER    ${classification.toUpperCase().slice(0, 40).padEnd(40)}${" ".repeat(12)}${code}`.trimEnd());
+  }
   pushWrapped(lines, "TITLE ", structure.title);
   pushWrapped(lines, "EXPDTA", structure.method?.toUpperCase());
   for (const remark of options.remarks ?? []) lines.push(`REMARK   1 ${remark}`.slice(0, 80).trimEnd());
@@ -31,6 +39,7 @@ export function formatPdb(structure: Structure, options: PdbOptions = {}): strin
     fits(chain.id.length === 1, `chain ${chain.id}`, "a name of one letter");
     pushSequence(lines, chain);
   }
+  if (options.unitCell) lines.push("CRYST1    1.000    1.000    1.000  90.00  90.00  90.00 P 1           1");
   let serial = 0;
   for (const chain of structure.chains) serial = pushAtoms(lines, chain, serial);
   lines.push("END");

@@ -1,0 +1,109 @@
+/** What a network predicts of a target, as plain arrays, and what is derived from it. */
+import { ATOM_SLOTS } from "../../model/protein/residues.ts";
+import type { Chain, Structure } from "../data/structure.ts";
+
+/** How a target's residues are named in files. */
+export interface ResidueNaming {
+  /** Name of the chain, one letter in PDB files. */
+  readonly chainId: string;
+  /** Residue numbers, `[N_res]`. */
+  readonly residueNumbers: Int32Array;
+  /** Insertion codes, `[N_res]`; empty where there is none. */
+  readonly insertionCodes: readonly string[];
+}
+
+/** State after an iteration of the trunk and the structure module. */
+export interface RecycleState {
+  /** Mean pLDDT, 0 to 100. */
+  readonly meanPlddt: number;
+  /** Predicted TM-score; null where the network predicts none. */
+  readonly ptm: number | null;
+  /** Root of the mean squared change of the Cα distances since the iteration before, Å; null for the first. */
+  readonly distanceChange: number | null;
+  /** Cα positions in Å, `[N_res, 3]`. */
+  readonly alphas: Float32Array;
+  /** pLDDT of each residue, `[N_res]`. */
+  readonly plddt: Float32Array;
+}
+
+/** The prediction of one network with one seed. */
+export interface Prediction {
+  /** Preset of the network, such as `model_1_ptm`. */
+  readonly preset: string;
+  /** Seed of the random choices. */
+  readonly seed: number;
+  /** One letter a residue. */
+  readonly sequence: string;
+  /** Positions in Å, `[N_res, 37, 3]`; 0 where the mask is 0. */
+  readonly atomPositions: Float32Array;
+  /** 1 where a residue of this type has the atom, `[N_res, 37]`. */
+  readonly atomMask: Float32Array;
+  /** Predicted lDDT-Cα of each residue, 0 to 100, `[N_res]`. */
+  readonly plddt: Float32Array;
+  /** Predicted aligned error in Å, `[N_res, N_res]`: the error of the second residue when aligned on the first. */
+  readonly pae?: Float32Array;
+  /** Largest aligned error that can be predicted, Å. */
+  readonly maxPae?: number;
+  /** Predicted TM-score, where the network predicts it. */
+  readonly ptm?: number;
+  /** Expected distances of C-beta atoms from the distogram, Å, `[N_res, N_res]`. */
+  readonly distances: Float32Array;
+  /** The iterations, the first first. */
+  readonly recycles: readonly RecycleState[];
+  /** Cα positions after each block of the structure module in the last iteration, `[blocks][N_res, 3]`. */
+  readonly trajectory: readonly Float32Array[];
+  /** Seconds spent: choices of features, first kernels included, network. */
+  readonly seconds: { readonly features: number; readonly network: number };
+}
+
+/** By what predictions are ranked. */
+export type RankBy = "plddt" | "ptm";
+
+/** Mean of the pLDDT. */
+export function meanPlddt({ plddt }: Pick<Prediction, "plddt">): number {
+  return plddt.reduce((sum, value) => sum + value, 0) / plddt.length;
+}
+
+/** Name of a prediction in AlphaFold's files: `model_1_ptm_pred_0`. */
+export function predictionName({ preset }: Prediction, index: number): string {
+  return `${preset}_pred_${index}`;
+}
+
+/**
+ * The score that ranks.
+ *
+ * @throws {RangeError} If the network predicts no TM-score and that is asked for.
+ */
+export function scoreOf(prediction: Prediction, rankBy: RankBy): number {
+  if (rankBy === "plddt") return meanPlddt(prediction);
+  if (prediction.ptm === undefined) {
+    throw new RangeError(
+      `Cannot rank by pTM as ${prediction.preset} predicts none: use a preset with _ptm, or rank by plddt`,
+    );
+  }
+  return prediction.ptm;
+}
+
+/** Indices of predictions, best first; equal ones keep their order. */
+export function ranking(predictions: readonly Prediction[], rankBy: RankBy): number[] {
+  const scores = predictions.map((prediction) => scoreOf(prediction, rankBy));
+  return predictions.map((_, i) => i).sort((a, b) => scores[b] - scores[a] || a - b);
+}
+
+/** A prediction as a structure; the B-factors are the pLDDT. */
+export function predictedStructure(id: string, prediction: Prediction, naming: ResidueNaming): Structure {
+  const { sequence, atomPositions, atomMask, plddt } = prediction;
+  const bFactors = new Float32Array(atomMask.length);
+  for (let at = 0; at < atomMask.length; at++) if (atomMask[at]) bFactors[at] = plddt[Math.floor(at / ATOM_SLOTS)];
+  const chain: Chain = Object.freeze({
+    id: naming.chainId,
+    labelId: naming.chainId,
+    sequence,
+    residueNumbers: naming.residueNumbers,
+    insertionCodes: naming.insertionCodes,
+    atomPositions,
+    atomMask,
+    bFactors,
+  });
+  return Object.freeze({ id, source: id, chains: Object.freeze([chain]), title: `Predicted structure of ${id}` });
+}
