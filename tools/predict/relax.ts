@@ -58,10 +58,19 @@ export async function findRelaxPython(python?: string): Promise<string> {
   const code = "import pdbfixer\ntry:\n  import openmm\nexcept ImportError:\n  from simtk import openmm";
   let reason: string | undefined;
   for (const candidate of python === undefined ? PYTHONS : [python]) {
-    const command = new Deno.Command(candidate, { args: ["-c", code], stdin: "null", stdout: "null", stderr: "piped" });
-    const found = await command.output().catch(() => undefined);
-    if (found?.success) return candidate;
-    if (found) reason ??= `${candidate}: ${new TextDecoder().decode(found.stderr).trim().split("\n").at(-1)}`;
+    try {
+      const command = new Deno.Command(candidate, {
+        args: ["-c", code],
+        stdin: "null",
+        stdout: "null",
+        stderr: "piped",
+      });
+      const { success, stderr } = await command.output();
+      if (success) return candidate;
+      reason ??= `${candidate}: ${new TextDecoder().decode(stderr).trim().split("\n").at(-1)}`;
+    } catch {
+      // There is no such program.
+    }
   }
   throw new InputError(`Cannot relax: ${reason ?? `there is no program ${python ?? "python3"}`}; ${HOW_TO_GET}`);
 }
