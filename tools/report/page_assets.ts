@@ -46,12 +46,19 @@ export function builtAssets(page: PageName): Promise<PageAssets> {
  * and needs neither esbuild (mark it external) nor the pages' sources.
  */
 export async function pageDefine(): Promise<
-  Record<"DENOFOLD_PAGE_ASSETS" | "DENOFOLD_PROFILE_PAGE_ASSETS" | "DENOFOLD_ATTENTION_PAGE_ASSETS", string>
+  Record<
+    | "DENOFOLD_PAGE_ASSETS"
+    | "DENOFOLD_PROFILE_PAGE_ASSETS"
+    | "DENOFOLD_ATTENTION_PAGE_ASSETS"
+    | "DENOFOLD_PREDICT_PAGE_ASSETS",
+    string
+  >
 > {
   return {
     DENOFOLD_PAGE_ASSETS: JSON.stringify(await pageAssets()),
     DENOFOLD_PROFILE_PAGE_ASSETS: JSON.stringify(await builtAssets("profile")),
     DENOFOLD_ATTENTION_PAGE_ASSETS: JSON.stringify(await builtAssets("attention")),
+    DENOFOLD_PREDICT_PAGE_ASSETS: JSON.stringify(await builtAssets("predict")),
   };
 }
 

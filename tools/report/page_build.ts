@@ -6,12 +6,13 @@ import type { PageAssets } from "./page_assets.ts";
 const PACKAGES = ["esbuild", "molstar", "plotly.js-cartesian-dist-min"];
 
 /** A page that can be built. */
-export type PageName = "report" | "profile" | "attention";
+export type PageName = "report" | "profile" | "attention" | "predict";
 
 /** Pages: folder of `main.ts` and `style.css`, and what else they are made of, from the folder of tools. */
 const PAGES: Readonly<Record<PageName, { readonly folder: string; readonly sources: readonly string[] }>> = {
   report: { folder: "report/page", sources: ["report/report_data.ts"] },
   profile: { folder: "profile/page", sources: ["profile/profile_data.ts", "profile/table.ts", "report/page"] },
+  predict: { folder: "predict/page", sources: ["predict/report_data.ts", "report/page"] },
   attention: { folder: "attention/page", sources: ["attention/attention_data.ts", "report/page"] },
 };
 
