@@ -25,6 +25,14 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "predict distances and coordinates from a checkpoint and an alignment",
     load: () => import("./predict_distances.ts"),
   },
+  "predict": {
+    summary: "predict structures with AlphaFold 2 and published weights",
+    load: () => import("./predict.ts"),
+  },
+  "relax": {
+    summary: "relax predicted structures with OpenMM",
+    load: () => import("./relax.ts"),
+  },
   "prep": {
     summary: "turn tables, sequences, alignments and structures into feature files",
     load: () => import("./prep.ts"),

@@ -29,8 +29,8 @@ export interface TargetOutput {
   readonly rankBy: RankBy;
   /** Whose names the files get. */
   readonly format: OutputFormat;
-  /** Where the weights come from, and their hash: `finetuning_ptm_2.pt, SHA-256 …`, or that they are random. */
-  readonly weights: string;
+  /** Where the weights of a prediction come from, and their hash: `finetuning_ptm_2.pt, SHA-256 …`, or that they are random. */
+  readonly weights: (prediction: Prediction) => string;
   /** Adapter that computed. */
   readonly adapter: string;
   /** Version of denofold. */
@@ -89,7 +89,8 @@ const ALPHAFOLD: ModelSoftware["citation"] = {
 };
 
 function structureTexts(output: TargetOutput, prediction: Prediction, name: string): StructureTexts {
-  const { id, naming, weights, adapter, version } = output;
+  const { id, naming, adapter, version } = output;
+  const weights = output.weights(prediction);
   const structure = predictedStructure(id, prediction, naming);
   const facts = [
     `Predicted by denofold ${version} with ${prediction.preset}, seed ${prediction.seed}, ${

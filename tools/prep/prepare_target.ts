@@ -12,7 +12,7 @@ import { makeTargetFeat } from "../data/features/msa_feat.ts";
 import { makeTemplateFeatures, type TemplateFeatures } from "../data/features/template_feats.ts";
 import { makeTemplates, type Templates } from "../data/features/templates.ts";
 import { type HhrHit, parseHhr } from "../data/hhr.ts";
-import { observedResidues, type Structure } from "../data/structure.ts";
+import { type Chain, observedResidues, type Structure } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
 import { decodeText, unpackMaybeGzip } from "../files.ts";
 import { counted } from "../words.ts";
@@ -27,6 +27,8 @@ export interface PrepareOptions {
   readonly maxTemplates?: number;
   /** Only templates released before this day, `YYYY-MM-DD`. @default all */
   readonly templatesBefore?: string;
+  /** Paths of structures that are templates of every target, before those of hits. @default none */
+  readonly ownTemplates?: readonly string[];
   /** Path of the structure of a PDB code (lower case). @default there is none */
   readonly findTemplate?: (pdbId: string) => string | undefined;
 }
@@ -57,6 +59,8 @@ export interface PreparedTarget {
   readonly supervised?: ChainFeatures;
   /** Name of the structure's chain. */
   readonly chain?: string;
+  /** Numbers and insertion codes of the residues in the structure that was given; not kept in feature files. */
+  readonly numbering?: Pick<Chain, "residueNumbers" | "insertionCodes">;
   /** Day on which the structure was released, `YYYY-MM-DD`. */
   readonly releaseDate?: string;
   /** Residues of which the structure shows the C-alpha atom. */
@@ -136,6 +140,7 @@ export async function prepareTarget(
     },
     supervised: chain && makeChainFeatures(chain, structure?.resolutionAngstrom),
     chain: chain?.id,
+    numbering: chain && { residueNumbers: chain.residueNumbers, insertionCodes: chain.insertionCodes },
     releaseDate: structure?.releaseDate,
     observedResidues: chain ? observedResidues(chain) : 0,
     depth,
@@ -147,7 +152,7 @@ export async function prepareTarget(
 async function readTemplates(
   path: string | undefined,
   sequence: string,
-  { strict, maxTemplates, templatesBefore, findTemplate }: PrepareOptions,
+  { strict, maxTemplates, templatesBefore, findTemplate, ownTemplates = [] }: PrepareOptions,
   reader: SourceReader,
   log: ReadingLog,
 ): Promise<Templates & TemplateFeatures> {
@@ -161,7 +166,14 @@ async function readTemplates(
     const file = findTemplate?.(pdbId);
     return file === undefined ? undefined : await readSourceStructure(file, reader, log);
   };
-  const made = await makeTemplates(sequence, hits, find, { strict, maxTemplates, releasedBefore: templatesBefore });
+  const own: Structure[] = [];
+  for (const path of ownTemplates) own.push(await readSourceStructure(path, reader, log));
+  const made = await makeTemplates(sequence, hits, find, {
+    strict,
+    maxTemplates,
+    releasedBefore: templatesBefore,
+    own,
+  });
   made.warnings.forEach(log.warn);
   return { ...made.templates, ...makeTemplateFeatures(made.templates, sequence.length) };
 }

@@ -15,6 +15,7 @@
  */
 export { type HeadsConfig, headsConfig } from "./config.ts";
 export { DISTOGRAM_RANGE, distogramBoundaries, distogramHead } from "./distogram_head.ts";
+export { distogramCenters, expectedDistances } from "./expected_distances.ts";
 export { experimentallyResolvedHead } from "./experimentally_resolved_head.ts";
 export { maskedMsaHead } from "./masked_msa_head.ts";
 export {

@@ -15,7 +15,7 @@ const OUTPUT: TargetOutput = {
   naming: NAMING,
   rankBy: "plddt",
   format: "both",
-  weights: "params.npz, SHA-256 00ff",
+  weights: () => "params.npz, SHA-256 00ff",
   adapter: "a GPU",
   version: "1.2.3",
   config: { maxMsa: 512 },

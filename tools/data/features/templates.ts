@@ -1,5 +1,6 @@
 /** Templates: structures that HHsearch found, laid along the query. */
 import { InputError } from "../../errors.ts";
+import { alignPair } from "../align_pair.ts";
 import type { HhrHit } from "../hhr.ts";
 import { ATOM_SLOTS, SLOT } from "../../../model/protein/residues.ts";
 import type { Chain, Structure } from "../structure.ts";
@@ -38,6 +39,8 @@ export interface TemplateOptions {
   readonly minResidues?: number;
   /** Whether a missing or unfitting structure is an error. @default false */
   readonly strict?: boolean;
+  /** Structures that are templates whatever their names and dates; they are aligned here and come first. @default none */
+  readonly own?: readonly Structure[];
 }
 
 /** Å; a chain with a longer step from C-alpha to C-alpha is broken data. */
@@ -68,10 +71,10 @@ export async function makeTemplates(
 ): Promise<TemplatesResult> {
   const { maxTemplates = 4, releasedBefore, strict = false } = options;
   const warnings: string[] = [];
-  const laid: LaidTemplate[] = [];
+  const laid: LaidTemplate[] = (options.own ?? []).map((structure) => layOwn(structure, query));
   const chosen = hits.filter((hit) => isUseful(hit, query, options)).sort((a, b) => b.sumProbs - a.sumProbs);
   for (const hit of chosen) {
-    if (laid.length >= maxTemplates) break;
+    if (laid.length >= maxTemplates + (options.own?.length ?? 0)) break;
     const name = templateName(hit);
     const structure = name && await find(name.pdbId);
     if (structure && releasedBefore !== undefined && !((structure.releaseDate ?? "9999") < releasedBefore)) continue;
@@ -136,6 +139,35 @@ function layTemplate(hit: HhrHit, structure: Structure, chainId: string, query: 
   if (mask.reduce((sum, there) => sum + there, 0) < MIN_ATOMS) return `${structure.source} has no atoms there`;
   const name = `${templateName(hit)?.pdbId}_${chain.id}`;
   return { positions, mask, sequence: letters.join(""), name, sumProbs: hit.sumProbs };
+}
+
+/** Residues that must stand together in an own template's alignment, as a part of the shorter sequence. */
+const LEAST_ALIGNED = 0.1;
+
+/**
+ * Lays an own structure along the query: the chain that aligns best.
+ *
+ * @throws {InputError} If none aligns.
+ */
+function layOwn({ chains, id, source }: Structure, query: string): LaidTemplate {
+  const aligned = chains.map((chain) => ({ chain, ...alignPair(query, chain.sequence) }));
+  const best = aligned.reduce((a, b) => (b.score > a.score ? b : a));
+  const { chain, pairs, identical } = best;
+  if (pairs.length < Math.max(MIN_ATOMS, LEAST_ALIGNED * Math.min(query.length, chain.sequence.length))) {
+    throw new InputError(
+      `The template ${source} cannot be used: its chain ${chain.id} aligns with ${pairs.length} of the ${query.length} residues`,
+    );
+  }
+  const positions = new Float32Array(query.length * ATOM_SLOTS * 3);
+  const mask = new Float32Array(query.length * ATOM_SLOTS);
+  const letters = new Array<string>(query.length).fill("-");
+  for (const [residue, index] of pairs) {
+    const from = index * ATOM_SLOTS;
+    positions.set(chain.atomPositions.subarray(from * 3, (from + ATOM_SLOTS) * 3), residue * ATOM_SLOTS * 3);
+    mask.set(chain.atomMask.subarray(from, from + ATOM_SLOTS), residue * ATOM_SLOTS);
+    letters[residue] = chain.sequence[index];
+  }
+  return { positions, mask, sequence: letters.join(""), name: `${id}_${chain.id}`, sumProbs: identical };
 }
 
 /** The named chain, else any, that has the sequence; at last also where one of the two has an `X`. */

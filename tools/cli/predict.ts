@@ -1,0 +1,294 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { join } from "node:path";
+import config from "../../deno.json" with { type: "json" };
+import { ALPHAFOLD_PRESETS, type AlphaFoldChoices, type AlphaFoldPreset } from "../../model/alphafold/mod.ts";
+import { InputError, UsageError } from "../errors.ts";
+import { makeFolder, writeFileAtomic } from "../files.ts";
+import { ensureAdapter } from "../platform/driver.ts";
+import { openDevice } from "../platform/open_device.ts";
+import { predictTargets } from "../predict/collect.ts";
+import { fitMemory } from "../predict/fit_memory.ts";
+import { planModels, type PlannedModel } from "../predict/models.ts";
+import { paddedSizes } from "../predict/network_inputs.ts";
+import type { RankBy } from "../predict/prediction.ts";
+import { findRelaxPython } from "../predict/relax.ts";
+import { relaxFolder } from "../predict/relax_folder.ts";
+import { renderPredictReport } from "../predict/report.ts";
+import { predictAll, type TargetResult } from "../predict/run.ts";
+import { reportOf, summaryCsv } from "../predict/summary.ts";
+import type { OutputFormat } from "../predict/target_files.ts";
+import { counted } from "../words.ts";
+import {
+  deviceOption,
+  EXIT,
+  nonNegativeInteger,
+  nonNegativeNumber,
+  onInterrupt,
+  positiveInteger,
+  positiveNumber,
+} from "./_shared.ts";
+import { predictProgress } from "./_predict_progress.ts";
+
+const HELP = `
+INPUTS are files and folders as for "denofold prep": sequences (.fasta), alignments (.a3m, .sto), ColabFold's lists of jobs
+(.csv), hits (.hhr), structures whose residue numbers are kept, or feature files of prep (.safetensors). Without an alignment
+a sequence is predicted alone, which is much less accurate: "denofold msa" makes alignments. Nothing is sent anywhere.
+
+WEIGHTS: OpenFold's .pt, AlphaFold's params_*.npz or safetensors; a folder of them, each named after its preset; or random:SEED
+for the full-size network without meaning. "denofold weights download" fetches the published files.
+
+OUT gets a folder a target (ranked structures as PDB and ModelCIF with pLDDT as B-factors, aligned errors, scores, times), and
+report.html and summary.csv of the run. A target that is done is not predicted again; one that fails costs no other, and the exit code
+is 1.
+
+Examples:
+  denofold predict query.a3m --weights params_model_1_ptm.npz --out prediction
+  denofold predict targets.fasta alignments/ --weights weights/ --models model_1_ptm,model_2_ptm --num-recycles 3 --out runs/x
+  denofold predict query.fasta --weights random:1 --num-recycles 0 --out test`;
+
+/** Adds `denofold predict`. */
+export function register(program: Command): void {
+  program.command("predict")
+    .description("predict structures with AlphaFold 2 and published weights, with confidence, files and a report")
+    .argument("[inputs...]", "files and folders")
+    .optionsGroup("Input:")
+    .option("--weights <file>", "file, folder, or random:SEED", Deno.env.get("DENOFOLD_WEIGHTS"))
+    .option("--models <presets>", "presets, comma-separated (default: those of the weights)", presets)
+    .option("--msa <files...>", "alignments, as if they were inputs")
+    .option("--templates <paths...>", "structures of the PDB (files, folders) for the hits of an .hhr file")
+    .option(
+      "--template <files...>",
+      "own structures as templates; they are aligned here, whatever their names and dates",
+    )
+    .option("--max-templates <n>", "most templates of an .hhr file", nonNegativeInteger, 4)
+    .option(
+      "--first-residue <n>",
+      "number of the first residue (default: that of the structure given, else 1)",
+      wholeNumber,
+    )
+    .optionsGroup("Network:")
+    .option("--num-recycles <n>", "iterations after the first (default: 3)", nonNegativeInteger)
+    .option("--recycle-tolerance <angstrom>", "end recycling when distances change less", nonNegativeNumber)
+    .option("--max-msa <n>", "most rows in the main stack (default: 512)", positiveInteger)
+    .option(
+      "--max-extra-msa <n>",
+      "most rows in the extra stack (default: the preset's, 1024 or 5120)",
+      positiveInteger,
+    )
+    .option("--num-ensemble <n>", "samples of the alignment that are averaged over", positiveInteger, 1)
+    .option("--seeds <list>", "seeds, comma-separated; every network runs with each", seedList, [0])
+    .option("--config <file>", "JSON with other sizes than the preset's, for small networks")
+    .option("--print-config", "print the configurations as JSON, and stop")
+    .optionsGroup("Output:")
+    .option("--out <dir>", "folder for the results", "prediction")
+    .addOption(new Option("--rank-by <what>", "what ranks predictions").choices(["plddt", "ptm"]).default("plddt"))
+    .addOption(
+      new Option("--format <names>", "whose names the files get").choices(["alphafold", "colabfold", "both"]).default(
+        "alphafold",
+      ),
+    )
+    .option("--save-representations", "write single and pair representation of the last iteration")
+    .option("--relax", "relax the best prediction with OpenMM when all are written")
+    .option("--openmm-python <program>", "Python with OpenMM and PDBFixer")
+    .option("--overwrite", "predict again what is done")
+    .optionsGroup("Run:")
+    .option("--strict", "missing templates and unknown residues are errors")
+    .option("--offline", "promise that nothing is fetched or sent; predict never does either way")
+    .option(
+      "--memory <gib>",
+      "memory for it, in GiB (default: on software adapters, what the machine has)",
+      positiveNumber,
+    )
+    .addOption(deviceOption())
+    .option("--json", "print one JSON object instead of text")
+    .addHelpText("after", HELP)
+    .action(run);
+}
+
+interface Flags {
+  weights?: string;
+  models?: AlphaFoldPreset[];
+  msa?: string[];
+  templates?: string[];
+  template?: string[];
+  maxTemplates: number;
+  firstResidue?: number;
+  numRecycles?: number;
+  recycleTolerance?: number;
+  maxMsa?: number;
+  maxExtraMsa?: number;
+  numEnsemble: number;
+  seeds: number[];
+  config?: string;
+  printConfig?: boolean;
+  out: string;
+  rankBy: RankBy;
+  format: OutputFormat;
+  saveRepresentations?: boolean;
+  relax?: boolean;
+  openmmPython?: string;
+  overwrite?: boolean;
+  strict?: boolean;
+  memory?: number;
+  device: string;
+  json?: boolean;
+}
+
+async function run(inputs: string[], flags: Flags): Promise<void> {
+  const { out, json, rankBy } = flags;
+  if (flags.weights === undefined) {
+    throw new UsageError(
+      "--weights is missing: a file, a folder, or random:SEED; `denofold weights download` lists published files",
+    );
+  }
+  const models = await planModels(flags.weights, flags.models, await choicesOf(flags.config));
+  if (flags.printConfig) return console.log(JSON.stringify(models.map((model) => model.config), undefined, 2));
+  if (inputs.length === 0) throw new UsageError("There are no inputs: give sequences, alignments or feature files");
+  const withoutTm = models.find(({ config }) => !config.heads.tm);
+  if (rankBy === "ptm" && withoutTm) {
+    throw new UsageError(`--rank-by ptm needs networks with pTM, ${withoutTm.preset} has none`);
+  }
+  const python = flags.relax ? await findRelaxPython(flags.openmmPython) : undefined;
+  const { targets, templates, notes } = await predictTargets([...inputs, ...flags.msa ?? []], flags.templates);
+  await makeFolder(out);
+  const { adapter, notes: adapterNotes } = await ensureAdapter({ device: flags.device });
+  const device = await openDevice(adapter);
+  if (!json) { for (const note of [...adapterNotes, ...notes]) console.error(`note: ${note}`); }
+  using interrupt = onInterrupt("Stopping; what is done is kept. Press Ctrl-C again to stop at once.");
+  const progress = predictProgress(json ?? false, models.length * flags.seeds.length, (preset) => {
+    return models.find((model) => model.preset === preset)!.config.evoformer.nBlock;
+  });
+  const started = performance.now();
+  let results: TargetResult[];
+  try {
+    const memoryBytes = flags.memory !== undefined
+      ? flags.memory * 2 ** 30
+      : device.traits.software
+      ? Deno.systemMemoryInfo().available
+      : undefined;
+    results = await predictAll(device, targets, models, {
+      ...{ out, rankBy, seeds: flags.seeds, format: flags.format, version: config.version },
+      maxRecycles: flags.numRecycles,
+      tolerance: flags.recycleTolerance,
+      maxMsaClusters: flags.maxMsa,
+      maxExtraMsa: flags.maxExtraMsa,
+      ensemble: flags.numEnsemble,
+      overwrite: flags.overwrite ?? false,
+      saveRepresentations: flags.saveRepresentations ?? false,
+      firstResidue: flags.firstResidue,
+      prepare: {
+        strict: flags.strict,
+        maxTemplates: flags.maxTemplates,
+        findTemplate: (code) => templates.get(code),
+        ownTemplates: flags.template,
+      },
+      checkFits: memoryCheck(device, flags, memoryBytes),
+      signal: interrupt.signal,
+      tell: progress.events,
+    });
+  } finally {
+    progress.stop();
+    device.close();
+  }
+  const facts = {
+    models,
+    adapter: device.traits.description,
+    seconds: (performance.now() - started) / 1000,
+    version: config.version,
+  };
+  const relaxed = python ? await relaxAll(results, python, interrupt.signal, json ?? false) : undefined;
+  const report = join(out, "report.html"), summary = join(out, "summary.csv");
+  await writeFileAtomic(report, await renderPredictReport(reportOf(results, facts)));
+  await writeFileAtomic(summary, summaryCsv(results));
+  const bad = results.filter(({ status }) => status === "failed");
+  if (bad.length > 0) Deno.exitCode = EXIT.failure;
+  if (json) {
+    const targets = results.map(({ data: _, ...result }) => ({ reason: null, best: null, ...result }));
+    return console.log(
+      JSON.stringify(
+        { targets, left: targets.length - results.length, report, summary, relaxed: relaxed ?? null },
+        undefined,
+        2,
+      ),
+    );
+  }
+  for (const { id, reason } of bad) console.error(`denofold: ${id}: ${reason}`);
+  const done = results.length - bad.length;
+  console.log(`${counted(done, "target")} predicted${bad.length ? `, ${bad.length} failed` : ""}  ${report}`);
+}
+
+/** Plans each combination of padded sizes once. */
+function memoryCheck(device: Parameters<typeof fitMemory>[0], flags: Flags, memoryBytes: number | undefined) {
+  const planned = new Map<string, InputError | number>();
+  return ({ preset, config }: PlannedModel, { residues, sequences }: { residues: number; sequences: number }) => {
+    const clusters = Math.min(sequences, flags.maxMsa ?? config.data.maxMsaClusters);
+    const extra = Math.min(Math.max(0, sequences - clusters), flags.maxExtraMsa ?? config.data.maxExtraMsa);
+    const sizes = paddedSizes({ residues, clusters, extra, templates: config.data.maxTemplates });
+    const key = `${preset} ${JSON.stringify(sizes)}`;
+    let known = planned.get(key);
+    if (known === undefined) {
+      try {
+        fitMemory(device, config, sizes, memoryBytes);
+        known = device.partBytes;
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        known = error;
+      }
+      planned.set(key, known);
+    }
+    if (known instanceof InputError) throw known;
+    device.partBytes = known;
+  };
+}
+
+async function relaxAll(
+  results: readonly TargetResult[],
+  python: string,
+  signal: AbortSignal,
+  json: boolean,
+): Promise<{ id: string; error: string | null }[]> {
+  const outcomes: { id: string; error: string | null }[] = [];
+  for (const { id, folder, status } of results) {
+    if (status === "failed" || signal.aborted) continue;
+    try {
+      if (!json) console.error(`Relaxing ${id} …`);
+      await relaxFolder(folder, { python, signal, most: 1 });
+      outcomes.push({ id, error: null });
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      outcomes.push({ id, error: error.message });
+      if (!json) console.error(`denofold: ${error.message}; the prediction is there unrelaxed`);
+    }
+  }
+  return outcomes;
+}
+
+async function choicesOf(path: string | undefined): Promise<AlphaFoldChoices> {
+  if (path === undefined) return {};
+  const text = await Deno.readTextFile(path).catch(() => {
+    throw new InputError(`Cannot read ${path}: there is no such file`);
+  });
+  try {
+    const value = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // told below
+  }
+  throw new InputError(`Cannot read ${path}: expected a JSON object with sizes, such as {"evoformer": {"nBlock": 8}}`);
+}
+
+function presets(value: string): AlphaFoldPreset[] {
+  return value.split(",").map((name) => {
+    if ((ALPHAFOLD_PRESETS as readonly string[]).includes(name)) return name as AlphaFoldPreset;
+    throw new InvalidArgumentError(`There is no preset ${name}; expected some of ${ALPHAFOLD_PRESETS.join(", ")}.`);
+  });
+}
+
+function seedList(value: string): number[] {
+  return value.split(",").map(nonNegativeInteger);
+}
+
+function wholeNumber(value: string): number {
+  if (/^[+-]?\d+$/.test(value.trim())) return Number(value);
+  throw new InvalidArgumentError("Expected a whole number.");
+}

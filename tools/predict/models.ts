@@ -1,0 +1,140 @@
+/** Which networks run, with which weights. */
+import { basename, join } from "node:path";
+import { fitOf, fits, fitText } from "../../model/weights/load_weights.ts";
+import { openfoldWeights } from "../../model/weights/openfold_weights.ts";
+import type { WeightEntry } from "../../model/weights/weight_file.ts";
+import {
+  ALPHAFOLD_PRESETS,
+  type AlphaFoldChoices,
+  type AlphaFoldConfig,
+  alphafoldConfig,
+  type AlphaFoldPreset,
+} from "../../model/alphafold/mod.ts";
+import { asInputError, InputError } from "../errors.ts";
+import { sha256OfFile } from "../weights/download.ts";
+import { openWeights } from "../weights/open_weights.ts";
+import { namedShapes } from "./network.ts";
+import { randomWeights } from "./random_weights.ts";
+
+/** A network to run. */
+export interface PlannedModel {
+  /** Its preset. */
+  readonly preset: AlphaFoldPreset;
+  /** Its sizes and choices. */
+  readonly config: AlphaFoldConfig;
+  /** What the weights are, in words for files and reports. */
+  readonly weights: string;
+  /** Whether they are random, so that nothing predicted means anything. */
+  readonly random: boolean;
+  /** Opens the weights; dispose of them when they are on the device. */
+  open(): Promise<{ readonly entries: ReadonlyMap<string, WeightEntry> } & Disposable>;
+}
+
+/** Endings of files of weights, the fastest to read first. */
+const ENDINGS = ["safetensors", "pt", "npz"];
+
+/**
+ * Finds the networks and their weights.
+ *
+ * @param weights A file, a folder of files named after presets (`params_model_1_ptm.npz`, `model_1_ptm.safetensors`), or
+ * `random:SEED`.
+ * @param models Presets that were asked for. @default those of the folder; the one that the file fits; `model_1_ptm`
+ * @param choices Other sizes than the presets' own.
+ * @throws {InputError} If a file is missing, or fits none of the presets; the message says what it lacks.
+ */
+export async function planModels(
+  weights: string,
+  models: readonly AlphaFoldPreset[] | undefined,
+  choices: AlphaFoldChoices = {},
+): Promise<PlannedModel[]> {
+  const random = /^random:(\d+)$/.exec(weights);
+  if (random) {
+    const seed = Number(random[1]);
+    return (models ?? ["model_1_ptm"]).map((preset) => {
+      const config = asInputError(() => alphafoldConfig(preset, choices));
+      const entries = randomWeights(namedShapes(config), seed);
+      return {
+        ...{ preset, config },
+        weights: `RANDOM, seed ${seed}: nothing that is predicted means anything`,
+        random: true,
+        open: () => Promise.resolve({ entries, [Symbol.dispose]() {} }),
+      };
+    });
+  }
+  const { isDirectory } = await Deno.stat(weights).catch(() => {
+    throw new InputError(`Cannot read the weights ${weights}: there is no such file or folder`);
+  });
+  if (!isDirectory) return await modelsOfFile(weights, models, choices);
+  const found: PlannedModel[] = [];
+  for (const preset of models ?? ALPHAFOLD_PRESETS) {
+    const file = await fileOf(weights, preset);
+    if (file) found.push(...await modelsOfFile(file, [preset], choices));
+    else if (models) {
+      throw new InputError(
+        `${weights} has no weights for ${preset}: expected params_${preset}.npz or ${preset} with one of the endings ` +
+          ENDINGS.map((ending) => `.${ending}`).join(" "),
+      );
+    }
+  }
+  if (found.length === 0) {
+    throw new InputError(
+      `${weights} has no weights named after a preset, such as params_model_1_ptm.npz or model_1_ptm.pt`,
+    );
+  }
+  return found;
+}
+
+async function fileOf(folder: string, preset: string): Promise<string | undefined> {
+  for (const name of [...ENDINGS.map((ending) => `${preset}.${ending}`), `params_${preset}.npz`]) {
+    const path = join(folder, name);
+    if (await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return path;
+  }
+  return undefined;
+}
+
+/** The networks that a file's weights are for: those asked for, else the one that its name or its shapes tell. */
+async function modelsOfFile(
+  path: string,
+  models: readonly AlphaFoldPreset[] | undefined,
+  choices: AlphaFoldChoices,
+): Promise<PlannedModel[]> {
+  using opened = await openWeights(path);
+  const { entries, naming, unknown } = asInputError(() => openfoldWeights(opened.file));
+  if (unknown.length > 0) {
+    throw new InputError(`${path} has arrays that no monomer network has, such as ${unknown.slice(0, 3).join(", ")}`);
+  }
+  const configOf = (preset: AlphaFoldPreset) => asInputError(() => alphafoldConfig(preset, choices));
+  const fitting = ALPHAFOLD_PRESETS.filter((preset) => fits(fitOf(entries, namedShapes(configOf(preset)))));
+  const named = presetOfName(path);
+  const wanted = models ?? (named && fitting.includes(named) ? [named] : fitting.slice(0, 1));
+  for (const preset of wanted.length ? wanted : [named ?? "model_1_ptm" as const]) {
+    const fit = fitOf(entries, namedShapes(configOf(preset)));
+    if (fits(fit)) continue;
+    const surplus = fit.surplus.length
+      ? `; it has ${fit.surplus.length} tensors that ${preset} has not, such as ${fit.surplus[0]}`
+      : "";
+    const others = fitting.length ? ` They fit ${fitting.join(", ")}.` : "";
+    throw new InputError(
+      `The weights of ${path} are not those of ${preset}: ${
+        fitText(fit.missing, fit.misshapen) || "it has more"
+      }${surplus}.${others}`,
+    );
+  }
+  const sha256 = await sha256OfFile(path);
+  return wanted.map((preset) => ({
+    preset,
+    config: configOf(preset),
+    weights: `${basename(path)} (${naming === "alphafold" ? "AlphaFold" : "OpenFold"} names), SHA-256 ${sha256}`,
+    random: false,
+    async open() {
+      const opened = await openWeights(path);
+      return { entries: openfoldWeights(opened.file).entries, [Symbol.dispose]: () => opened[Symbol.dispose]() };
+    },
+  }));
+}
+
+/** The preset that a file's name contains. */
+function presetOfName(path: string): AlphaFoldPreset | undefined {
+  const found = /model_[1-5](?:_ptm)?/.exec(basename(path))?.[0];
+  return found && (ALPHAFOLD_PRESETS as readonly string[]).includes(found) ? found as AlphaFoldPreset : undefined;
+}

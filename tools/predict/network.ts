@@ -1,0 +1,221 @@
+/** AlphaFold 2 with weights, ready to predict. */
+import { type Device, Key, leaves, mapTree, type Shape, type Tensor, type Tree } from "../../core/mod.ts";
+import {
+  type AlphaFoldConfig,
+  type AlphaFoldParams,
+  alphafoldShapes,
+  confidence,
+  recycledAlphaFold,
+  type RecyclingIteration,
+} from "../../model/alphafold/mod.ts";
+import { expectedDistances } from "../../model/alphafold/heads/mod.ts";
+import type { AlphaFoldFeatures } from "../../model/alphafold/features.ts";
+import type { AttentionCapture } from "../../model/layers/attention_capture.ts";
+import { type ParamShapes, shapesByPath } from "../../model/layers/params.ts";
+import { snakeCase } from "../../model/weights/names.ts";
+import { loadWeights, type LoadWeightsOptions } from "../../model/weights/load_weights.ts";
+import type { WeightEntry } from "../../model/weights/weight_file.ts";
+import { ATOM14_SLOTS } from "../../model/protein/residue_constants.ts";
+import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
+import { makeAtom14Masks } from "../data/features/atom14.ts";
+import { makeNetworkInputs } from "../data/features/network_inputs.ts";
+import type { TargetFeatures } from "../prep/prepare_target.ts";
+import { deviceFeatures, firstTemplates, paddedSizes } from "./network_inputs.ts";
+import type { Prediction, RecycleState } from "./prediction.ts";
+
+/** Largest aligned error that the published networks can predict, Å. */
+const MAX_PAE = 31.75;
+
+/** A network on the device. */
+export interface LoadedNetwork {
+  /** Its sizes and choices. */
+  readonly config: AlphaFoldConfig;
+  /** Its parameters. */
+  readonly params: AlphaFoldParams;
+}
+
+/** Shapes of a configuration's parameters by OpenFold's names. */
+export function namedShapes(config: AlphaFoldConfig): Map<string, Shape> {
+  return new Map(Array.from(shapesByPath(alphafoldShapes(config)), ([path, shape]) => [snakeCase(path), shape]));
+}
+
+/**
+ * Brings a network's weights to the device, one tensor at a time.
+ *
+ * @returns Parameters owned by the scope that is current when this is called.
+ * @throws {TypeError} If a parameter is missing or has another size.
+ */
+export async function loadNetwork(
+  device: Device,
+  config: AlphaFoldConfig,
+  entries: ReadonlyMap<string, WeightEntry>,
+  options: LoadWeightsOptions = {},
+): Promise<LoadedNetwork> {
+  const shapes = alphafoldShapes(config);
+  const tensors = await loadWeights(device, entries, namedShapes(config), options);
+  const params = mapTree<unknown, Tensor>(shapes as ParamShapes, (_, path) => tensors.get(snakeCase(path))!);
+  return { config, params: params as AlphaFoldParams };
+}
+
+/** How a target is predicted. */
+export interface PredictOptions {
+  /** For all random choices. */
+  readonly seed: number;
+  /** Iterations after the first. @default as configured */
+  readonly maxRecycles?: number;
+  /** Å, at which recycling ends. @default as configured, 0: never early */
+  readonly tolerance?: number;
+  /** Most rows in the main stack, templates' rows included. @default as configured */
+  readonly maxMsaClusters?: number;
+  /** Most rows in the extra stack. @default as configured */
+  readonly maxExtraMsa?: number;
+  /** Samples of the alignment that representations are averaged over. @default 1 */
+  readonly ensemble?: number;
+  /** Receives attention probabilities of the last iteration. @default nobody does */
+  readonly capture?: AttentionCapture;
+  /** Receives single and pair representation of the last iteration, `[N_res, c_s]` and `[N_res, N_res, c_z]`. */
+  readonly onRepresentations?: (single: Float32Array, pair: Float32Array, sizes: { cS: number; cZ: number }) => void;
+  /** Told of every iteration. */
+  readonly onRecycle?: (index: number, state: RecycleState) => void;
+  /** Told of every block of the Evoformer. */
+  readonly onBlock?: (index: number) => void;
+}
+
+/**
+ * Predicts a target's structure.
+ *
+ * @param features As `prepareTarget` makes them.
+ * @param sequence One letter a residue.
+ */
+export async function predictTarget(
+  device: Device,
+  { config, params }: LoadedNetwork,
+  features: TargetFeatures,
+  sequence: string,
+  options: PredictOptions,
+): Promise<Prediction> {
+  const n = sequence.length;
+  const { maxRecycles = config.recycling.maxRecycles, tolerance = config.recycling.tolerance, ensemble = 1 } = options;
+  const { maxMsaClusters = config.data.maxMsaClusters, maxExtraMsa = config.data.maxExtraMsa } = options;
+  const templates = config.templates ? firstTemplates(features, config.data.maxTemplates) : undefined;
+  // Rows of templates take places of the alignment's, as in the published pipeline.
+  const templateRows = config.templates?.embedAngles ? config.data.maxTemplates : 0;
+  const clusters = Math.max(1, maxMsaClusters - templateRows);
+  const key = Key.fromSeed(options.seed).split(1)[0];
+  let featureMs = 0;
+  const started = performance.now();
+  const recycles: RecycleState[] = [];
+  let before: Float32Array | undefined;
+  using _scope = device.scope("predict");
+  let current: readonly AlphaFoldFeatures[] = [];
+  const samplesOf = (iteration: number): readonly AlphaFoldFeatures[] => {
+    const began = performance.now();
+    for (const sample of current) disposeAll(sample, sample.aatype); // the next iteration reads the types once more
+    current = Array.from({ length: ensemble }, (_, sample) => {
+      const drawn = key.at(iteration * ensemble + sample);
+      const inputs = makeNetworkInputs(features, features, drawn, { maxMsaClusters: clusters, maxExtraMsa });
+      const sizes = {
+        residues: n,
+        clusters: inputs.msa_row_mask.length,
+        extra: inputs.extra_msa_row_mask.length,
+        templates: templates?.template_mask.length ?? 0,
+      };
+      return deviceFeatures(device, inputs, templates, paddedSizes(sizes));
+    });
+    featureMs += performance.now() - began;
+    return current;
+  };
+  const stateOf = async ({ index, outputs, changeAngstrom }: RecyclingIteration): Promise<RecycleState> => {
+    using _ = device.scope("state");
+    const { plddt, tmScore } = confidence(params.auxHeads, outputs, current[0].seqMask);
+    const residues = (await plddt.read() as Float32Array).slice(0, n);
+    const alphas = alphasOf(await outputs.positions.read() as Float32Array, n, ATOM_SLOTS);
+    const state: RecycleState = {
+      meanPlddt: mean(residues),
+      ptm: tmScore ? (await tmScore.read())[0] : null,
+      distanceChange: changeAngstrom ?? (before ? changeOf(before, alphas) : null),
+      alphas,
+      plddt: residues,
+    };
+    before = alphas;
+    options.onRecycle?.(index, state);
+    return state;
+  };
+  const result = await recycledAlphaFold(params, samplesOf, config, {
+    maxRecycles,
+    tolerance,
+    trajectory: true,
+    capture: options.capture,
+    ...(options.onBlock && {
+      onBlock(block: number) {
+        device.settle(); // so that what is told has been computed
+        options.onBlock!(block);
+      },
+    }),
+    onIteration: async (iteration) => void recycles.push(await stateOf(iteration)),
+  });
+  const { outputs } = result;
+  const told = confidence(params.auxHeads, outputs, current[0].seqMask);
+  const pairs = async (x: Tensor) => square(await x.read() as Float32Array, x.shape[1], n);
+  const all = (await outputs.positions.read() as Float32Array).slice(0, n * ATOM_SLOTS * 3);
+  const trajectory: Float32Array[] = [];
+  for (const { positions } of outputs.structure.trajectory) {
+    trajectory.push(alphasOf(await positions.read() as Float32Array, n, ATOM14_SLOTS));
+  }
+  const { z, s } = outputs;
+  options.onRepresentations?.(
+    (await s.read() as Float32Array).slice(0, n * config.cS),
+    square(await z.read() as Float32Array, z.shape[1], n, config.cZ),
+    { cS: config.cS, cZ: config.cZ },
+  );
+  return {
+    preset: config.name,
+    seed: options.seed,
+    sequence,
+    atomPositions: all,
+    atomMask: makeAtom14Masks(features.aatype).atom37_atom_exists,
+    plddt: (await told.plddt.read() as Float32Array).slice(0, n),
+    ...(told.alignedErrors && { pae: await pairs(told.alignedErrors), maxPae: MAX_PAE }),
+    ...(told.tmScore && { ptm: recycles.at(-1)!.ptm! }),
+    distances: await pairs(expectedDistances(params.auxHeads.distogram, z)),
+    recycles,
+    trajectory,
+    seconds: { features: featureMs / 1000, network: (performance.now() - started - featureMs) / 1000 },
+  };
+}
+
+/** Frees a tree's tensors but one. */
+function disposeAll(tree: Tree<Tensor>, but: Tensor): void {
+  for (const tensor of leaves<Tensor>(tree)) if (tensor !== but) tensor.dispose();
+}
+
+/** The first `n` rows and columns of a square array, each of so many numbers. */
+function square(data: Float32Array, size: number, n: number, channels = 1): Float32Array {
+  const out = new Float32Array(n * n * channels);
+  for (let i = 0; i < n; i++) {
+    const row = i * size * channels;
+    out.set(data.subarray(row, row + n * channels), i * n * channels);
+  }
+  return out;
+}
+
+/** Cα positions among those of all atoms, `[N_res, slots, 3]`; Cα is the second slot either way. */
+function alphasOf(positions: Float32Array, n: number, slots: number): Float32Array {
+  return Float32Array.from({ length: 3 * n }, (_, k) => positions[3 * (Math.floor(k / 3) * slots + SLOT.CA) + k % 3]);
+}
+
+/** Root mean square of the change of all distances between Cα, Å. */
+function changeOf(before: Float32Array, after: Float32Array): number {
+  const n = before.length / 3;
+  const distance = (x: Float32Array, i: number, j: number) =>
+    Math.hypot(x[3 * i] - x[3 * j], x[3 * i + 1] - x[3 * j + 1], x[3 * i + 2] - x[3 * j + 2]);
+  let sum = 0;
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < i; j++) sum += 2 * (distance(before, i, j) - distance(after, i, j)) ** 2;
+  }
+  return Math.sqrt(sum / n ** 2);
+}
+
+function mean(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,0 +1,82 @@
+/** Relaxes the predictions in a target's folder. */
+import { basename, join } from "node:path";
+import { readStructure } from "../data/read_structure.ts";
+import { formatModelCif } from "../data/write_modelcif.ts";
+import { formatPdb } from "../data/write_pdb.ts";
+import { InputError } from "../errors.ts";
+import { writeTogether } from "../fold/write_fold.ts";
+import { relax, type RelaxOptions } from "./relax.ts";
+
+/** Which predictions are relaxed. */
+export interface RelaxFolderOptions extends RelaxOptions {
+  /** Most predictions, best first. @default all */
+  readonly most?: number;
+  /** Whether relaxed ones are relaxed again. @default false */
+  readonly overwrite?: boolean;
+}
+
+/** Metrics of the relaxations of a folder. */
+const METRICS = "relax_metrics.json";
+
+/**
+ * Relaxes predictions of a target, best first, and writes `relaxed_M.pdb`, `relaxed_M.cif` and `relax_metrics.json` beside
+ * them; those that are relaxed already are passed over, so that what was broken off can be taken up again.
+ *
+ * @returns Names of the predictions that were relaxed now.
+ * @throws {InputError} If the folder holds no predictions, or OpenMM fails.
+ */
+export async function relaxFolder(folder: string, options: RelaxFolderOptions = {}): Promise<string[]> {
+  const { most = Infinity, overwrite = false } = options;
+  const names = (await orderOf(folder)).slice(0, most);
+  const metrics: Record<string, unknown> = await readJson(join(folder, METRICS)) ?? {};
+  const relaxed: string[] = [];
+  for (const name of names) {
+    const done = await Deno.stat(join(folder, `relaxed_${name}.cif`)).then(() => true, () => false);
+    if (done && !overwrite) continue;
+    const input = await readStructure(join(folder, `unrelaxed_${name}.cif`));
+    const { structure, ...facts } = await relax({ ...input, id: basename(folder) }, options);
+    metrics[name] = facts;
+    const comments = [
+      `Relaxed with OpenMM ${facts.openmm}, Amber99SB.`,
+      "The B-factors are the predicted lDDT-CA (pLDDT), 0 to 100.",
+    ];
+    const files = new Map<string, string>();
+    files.set(
+      `relaxed_${name}.cif`,
+      formatModelCif(structure, { comments, software: [{ name: "OpenMM", version: facts.openmm }], modelName: name }),
+    );
+    const pdb = asPdb(structure, comments);
+    if (pdb !== undefined) files.set(`relaxed_${name}.pdb`, pdb);
+    files.set(METRICS, `${JSON.stringify(metrics, undefined, 2)}\n`);
+    await writeTogether(folder, files);
+    relaxed.push(name);
+  }
+  return relaxed;
+}
+
+function asPdb(structure: Parameters<typeof formatPdb>[0], remarks: readonly string[]): string | undefined {
+  try {
+    return formatPdb(structure, { remarks, classification: "computed model", unitCell: true });
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+/** Names of the predictions of a folder, best first. */
+async function orderOf(folder: string): Promise<string[]> {
+  const ranking = await readJson(join(folder, "ranking_debug.json"));
+  const order = ranking?.order;
+  if (Array.isArray(order) && order.every((name) => typeof name === "string")) return order;
+  throw new InputError(
+    `${folder} holds no predictions: there is no ranking_debug.json; relaxation needs --format alphafold or both`,
+  );
+}
+
+async function readJson(path: string): Promise<Record<string, unknown> | undefined> {
+  try {
+    return JSON.parse(await Deno.readTextFile(path));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,402 @@
+/** Predicts many targets, and keeps what is done. */
+import { join } from "node:path";
+import type { Device } from "../../core/mod.ts";
+import { correctMsaRestypes } from "../data/features/msa.ts";
+import { InputError } from "../errors.ts";
+import { encodeSafetensors } from "../../model/weights/safetensors.ts";
+import { writeFileAtomic } from "../files.ts";
+import { writeTogether } from "../fold/write_fold.ts";
+import type { CollectedTarget } from "../prep/list_targets.ts";
+import { readFeatureFile } from "../prep/feature_file.ts";
+import { type PreparedTarget, type PrepareOptions, prepareTarget } from "../prep/prepare_target.ts";
+import { SourceReader } from "../prep/sources.ts";
+import type { PlannedModel } from "./models.ts";
+import { msaData } from "./msa_data.ts";
+import { type LoadedNetwork, loadNetwork, type PredictOptions, predictTarget } from "./network.ts";
+import { meanPlddt, type Prediction, predictionName, type RankBy, ranking, type ResidueNaming } from "./prediction.ts";
+import { type FrameData, packBytes, packPositions, type TargetData } from "./report_data.ts";
+import { doneName, type OutputFormat, targetFiles } from "./target_files.ts";
+
+/** Name of the file in a target's folder that the report is made of. */
+export const REPORT_DATA = "report_data.json";
+
+/** A target to predict: files, or features that were prepared. */
+export type PredictTarget =
+  | (CollectedTarget & { readonly featureFile?: undefined })
+  | { readonly id: string; readonly featureFile: string; readonly problem?: string };
+
+/** Choices of {@linkcode predictAll}. */
+export interface PredictAllOptions
+  extends Pick<PredictOptions, "maxRecycles" | "tolerance" | "maxMsaClusters" | "maxExtraMsa" | "ensemble"> {
+  /** Folder of the results; each target gets one in it. */
+  readonly out: string;
+  /** Seeds; every network runs with each. */
+  readonly seeds: readonly number[];
+  /** By what predictions are ranked. */
+  readonly rankBy: RankBy;
+  /** Whose names the files get. */
+  readonly format: OutputFormat;
+  /** Whether targets that are done are predicted again. */
+  readonly overwrite: boolean;
+  /** How targets are prepared. */
+  readonly prepare: PrepareOptions;
+  /** Number of the first residue. @default that of the structure given, else 1 */
+  readonly firstResidue?: number;
+  /** Whether to write single and pair representation of the last iteration. */
+  readonly saveRepresentations: boolean;
+  /** Version of denofold. */
+  readonly version: string;
+  /** Stops after the prediction in hand. */
+  readonly signal?: AbortSignal;
+  /** Refuses a target that would not fit, by throwing an InputError that says so; told its sizes. */
+  readonly checkFits?: (model: PlannedModel, sizes: { residues: number; sequences: number }) => void;
+  /** Told what happens. */
+  readonly tell: Partial<PredictEvents>;
+}
+
+/** What is told while targets are predicted. */
+export interface PredictEvents {
+  /** A target begins. */
+  target(id: string, index: number, count: number, residues: number): void;
+  /** A network begins with a target. */
+  model(id: string, preset: string, seed: number, iterations: number): void;
+  /** A block of the Evoformer is done. */
+  block(iteration: number, block: number): void;
+  /** An iteration is done. */
+  recycle(iteration: number, meanPlddt: number, ptm: number | null, change: number | null): void;
+  /** A target is done. */
+  done(result: TargetResult): void;
+  /** Something is worth knowing. */
+  warn(id: string, message: string): void;
+}
+
+/** How a target ended. */
+export interface TargetResult {
+  /** Its name. */
+  readonly id: string;
+  /** `done` now, `kept` from an earlier run, or `failed`. */
+  readonly status: "done" | "kept" | "failed";
+  /** Its folder. */
+  readonly folder: string;
+  /** Residues; 0 where that is not known. */
+  readonly residues: number;
+  /** Why it failed. */
+  readonly reason?: string;
+  /** Best prediction's name, mean pLDDT and pTM. */
+  readonly best?: { readonly name: string; readonly meanPlddt: number; readonly ptm: number | null };
+  /** Seconds that it took. */
+  readonly seconds: number;
+  /** For the report. */
+  readonly data?: TargetData;
+}
+
+/**
+ * Predicts targets with networks, the shortest targets first, one folder each. A target that fails costs no other; one that
+ * is done is kept, unless it is to be overwritten. Files of a target appear together, the done-marker last.
+ *
+ * @throws {InputError} If the folder cannot be written.
+ */
+export async function predictAll(
+  device: Device,
+  targets: readonly PredictTarget[],
+  models: readonly PlannedModel[],
+  options: PredictAllOptions,
+): Promise<TargetResult[]> {
+  const { tell, signal, out } = options;
+  const networks = new Networks(device);
+  const reader = new SourceReader();
+  const results: TargetResult[] = [];
+  const waiting: { target: PredictTarget; prepared: PreparedTarget; seconds: number }[] = [];
+  const failed = (id: string, reason: string, residues = 0, seconds = 0) => {
+    const result: TargetResult = { id, status: "failed", folder: join(out, id), residues, reason, seconds };
+    results.push(result);
+    tell.done?.(result);
+  };
+  try {
+    for (const target of targets) {
+      if (signal?.aborted) break;
+      const { id, problem } = target;
+      if (problem !== undefined) {
+        failed(id, problem);
+        continue;
+      }
+      const kept = options.overwrite ? undefined : await keptResult(id, join(out, id));
+      if (kept) {
+        results.push(kept);
+        tell.done?.(kept);
+        continue;
+      }
+      const started = performance.now();
+      try {
+        const prepared = target.featureFile === undefined
+          ? await prepareTarget(target, options.prepare, reader)
+          : await readFeatureFile(target.featureFile);
+        waiting.push({ target, prepared, seconds: (performance.now() - started) / 1000 });
+      } catch (error) {
+        failed(id, reasonOf(error));
+      }
+    }
+    waiting.sort((a, b) => a.prepared.sequence.length - b.prepared.sequence.length);
+    for (const [index, { target, prepared, seconds }] of waiting.entries()) {
+      if (signal?.aborted) break;
+      const residues = prepared.sequence.length;
+      tell.target?.(target.id, index, waiting.length, residues);
+      const started = performance.now();
+      try {
+        const result = await predictOne(networks, target, prepared, seconds, models, options);
+        if (!result) break; // stopped
+        results.push(result);
+        tell.done?.(result);
+      } catch (error) {
+        failed(target.id, reasonOf(error), residues, (performance.now() - started) / 1000);
+      }
+    }
+  } finally {
+    networks[Symbol.dispose]();
+  }
+  return results;
+}
+
+/** What a failure is told as; programming errors are no failures of a target. */
+function reasonOf(error: unknown): string {
+  if (error instanceof InputError || error instanceof RangeError) return error.message;
+  if (error instanceof Error && error.name === "OutOfMemoryError") return error.message;
+  throw error;
+}
+
+async function predictOne(
+  networks: Networks,
+  target: PredictTarget,
+  prepared: PreparedTarget,
+  featureSeconds: number,
+  models: readonly PlannedModel[],
+  options: PredictAllOptions,
+): Promise<TargetResult | undefined> {
+  const { out, seeds, rankBy, format, tell, signal, version } = options;
+  const { sequence, features } = prepared;
+  const folder = join(out, target.id);
+  const started = performance.now();
+  for (const warning of prepared.warnings) tell.warn?.(target.id, warning);
+  const predictions: Prediction[] = [];
+  const extra = new Map<string, Uint8Array>();
+  for (const model of models) {
+    options.checkFits?.(model, { residues: sequence.length, sequences: features.num_alignments[0] });
+    const network = await networks.of(model);
+    for (const seed of seeds) {
+      if (signal?.aborted) return undefined;
+      const maxRecycles = options.maxRecycles ?? model.config.recycling.maxRecycles;
+      tell.model?.(target.id, model.preset, seed, maxRecycles + 1);
+      let iteration = 0;
+      const prediction = await predictTarget(networks.device, network, features, sequence, {
+        seed,
+        maxRecycles,
+        tolerance: options.tolerance,
+        maxMsaClusters: options.maxMsaClusters,
+        maxExtraMsa: options.maxExtraMsa,
+        ensemble: options.ensemble,
+        onBlock: (block) => tell.block?.(iteration, block),
+        onRecycle(index, { meanPlddt, ptm, distanceChange }) {
+          iteration = index + 1;
+          tell.recycle?.(index, meanPlddt, ptm, distanceChange);
+        },
+        ...(options.saveRepresentations && {
+          onRepresentations: (single, pair, { cS, cZ }) => {
+            const name = `representations_${model.preset}_seed_${seed}.safetensors`;
+            extra.set(name, representationFile(sequence.length, single, pair, cS, cZ));
+          },
+        }),
+      });
+      if (!prediction.plddt.every(Number.isFinite) || !prediction.atomPositions.every(Number.isFinite)) {
+        throw new InputError(
+          `${model.preset} with seed ${seed} gave numbers that are not finite; try --device another, and report it`,
+        );
+      }
+      predictions.push(prediction);
+    }
+  }
+  const naming = namingOf(prepared, options.firstResidue);
+  const notice = models.some(({ random }) => random)
+    ? ["The weights are RANDOM: nothing that is predicted means anything"]
+    : [];
+  const warnings = [...notice, ...prepared.warnings];
+  const files = targetFiles({
+    id: target.id,
+    predictions,
+    naming,
+    rankBy,
+    format,
+    weights: (prediction) => models.find(({ preset }) => preset === prediction.preset)!.weights,
+    adapter: networks.device.traits.description,
+    version,
+    config: {
+      denofold: version,
+      models: models.map(({ preset, weights }) => ({ preset, weights })),
+      seeds,
+      maxRecycles: options.maxRecycles ?? null,
+      recycleTolerance: options.tolerance ?? null,
+      maxMsa: options.maxMsaClusters ?? null,
+      maxExtraMsa: options.maxExtraMsa ?? null,
+      rankBy,
+      adapter: networks.device.traits.description,
+      sources: prepared.sources,
+    },
+    featureSeconds,
+    warnings,
+  });
+  for (const [name, bytes] of extra) files.set(name, bytes);
+  const data = targetData(target.id, prepared, predictions, naming, rankBy, warnings, files);
+  const done = files.get(doneName(target.id))!;
+  files.delete(doneName(target.id));
+  files.set(REPORT_DATA, JSON.stringify(data));
+  await Deno.remove(join(folder, doneName(target.id))).catch(() => {}); // what is replaced is not whole meanwhile
+  await writeTogether(folder, files);
+  await writeFileAtomic(join(folder, doneName(target.id)), done);
+  const [first] = data.predictions;
+  return {
+    id: target.id,
+    status: "done",
+    folder,
+    residues: sequence.length,
+    best: { name: first.name, meanPlddt: first.meanPlddt, ptm: first.ptm },
+    seconds: featureSeconds + (performance.now() - started) / 1000,
+    data,
+  };
+}
+
+/** The result of a target that an earlier run finished; undefined where none did. */
+async function keptResult(id: string, folder: string): Promise<TargetResult | undefined> {
+  try {
+    await Deno.stat(join(folder, doneName(id)));
+    const data: TargetData = JSON.parse(await Deno.readTextFile(join(folder, REPORT_DATA)));
+    const [first] = data.predictions;
+    return {
+      ...{ id, folder, data },
+      status: "kept",
+      residues: data.sequence.length,
+      best: { name: first.name, meanPlddt: first.meanPlddt, ptm: first.ptm },
+      seconds: 0,
+    };
+  } catch {
+    return undefined; // not done, or not whole: predicted again
+  }
+}
+
+/** Names of the residues: those of the structure that was given, else numbers from the first residue's on. */
+function namingOf({ sequence, chain, numbering }: PreparedTarget, first?: number): ResidueNaming {
+  const chainId = chain ?? "A";
+  if (numbering && first === undefined) return { chainId, ...numbering };
+  return {
+    chainId,
+    residueNumbers: Int32Array.from({ length: sequence.length }, (_, i) => (first ?? 1) + i),
+    insertionCodes: new Array<string>(sequence.length).fill(""),
+  };
+}
+
+/** Single and pair representation of a prediction. */
+function representationFile(n: number, single: Float32Array, pair: Float32Array, cS: number, cZ: number): Uint8Array {
+  return encodeSafetensors(
+    new Map([
+      ["single", { dtype: "F32", shape: [n, cS], data: single }],
+      ["pair", { dtype: "F32", shape: [n, n, cZ], data: pair }],
+    ]),
+  );
+}
+
+/** What the report shows of a target. */
+function targetData(
+  id: string,
+  { features, depth }: PreparedTarget,
+  predictions: readonly Prediction[],
+  naming: ResidueNaming,
+  rankBy: RankBy,
+  warnings: readonly string[],
+  files: ReadonlyMap<string, Uint8Array | string>,
+): TargetData {
+  const { sequence } = predictions[0];
+  const links = (match: (name: string) => boolean) =>
+    [...files.keys()].filter(match).map((name) => ({ label: name, href: name }));
+  const indexed = predictions.map((prediction, i) => ({
+    prediction,
+    name: predictionName(
+      prediction,
+      predictions.slice(0, i).filter(({ preset }) => preset === prediction.preset).length,
+    ),
+  }));
+  return {
+    id,
+    sequence,
+    numbers: Array.from(naming.residueNumbers, (number, i) => `${number}${naming.insertionCodes[i]}`),
+    predictions: ranking(predictions, rankBy).map((index, rank) => {
+      const { prediction, name } = indexed[index];
+      const { plddt, pae, maxPae = 0, distances, recycles, trajectory, preset, seed, ptm = null } = prediction;
+      const own = (file: string) =>
+        file.includes(name) || file.includes(`rank_${String(rank + 1).padStart(3, "0")}_`) ||
+        file.startsWith(`ranked_${rank}.`);
+      return {
+        ...{ rank: rank + 1, name, preset, seed, ptm },
+        meanPlddt: meanPlddt(prediction),
+        plddt: Array.from(plddt, (value) => Math.round(10 * value) / 10),
+        cif: String(
+          files.get(`unrelaxed_${name}.cif`) ?? [...files].find(([file]) => own(file) && file.endsWith(".cif"))![1],
+        ),
+        pae: pae ? packBytes(pae, 0, maxPae) : null,
+        maxPae,
+        distances: packBytes(distances, 2, 22),
+        recycles: recycles.map(({ meanPlddt, ptm, distanceChange }) => ({ meanPlddt, ptm, distanceChange })),
+        frames: framesOf(recycles.map(({ alphas }) => alphas), trajectory),
+        seconds: prediction.seconds.network,
+        files: links((file) => own(file) && /\.(?:pdb|cif)$/.test(file)),
+      };
+    }),
+    msa: depth.sequences > 1 ? msaData(rowsOf(features, sequence.length), depth.neff80) : null,
+    warnings: [...warnings],
+    files: links((name) => /^(?:config|ranking_debug|timings)\.json$|^log\.txt$/.test(name)),
+  };
+}
+
+/** The end of each iteration but the last, then the blocks of the structure module in the last. */
+function framesOf(recycles: readonly Float32Array[], trajectory: readonly Float32Array[]): FrameData[] {
+  const last = recycles.length - 1;
+  return [
+    ...recycles.slice(0, -1).map((alphas, i) => ({ label: `recycle ${i}`, alphas: packPositions(alphas) })),
+    ...trajectory.map((alphas, i) => ({ label: `recycle ${last}, block ${i + 1}`, alphas: packPositions(alphas) })),
+  ];
+}
+
+const LETTERS = "ARNDCQEGHILKMFPSTWYVX-";
+
+/** Rows of the alignment as letters. */
+function rowsOf(features: PreparedTarget["features"], n: number): string[] {
+  const types = correctMsaRestypes(features.msa);
+  return Array.from(
+    { length: types.length / n },
+    (_, r) => Array.from(types.subarray(r * n, (r + 1) * n), (type) => LETTERS[type]).join(""),
+  );
+}
+
+/** Networks on the device, one at a time. */
+class Networks implements Disposable {
+  readonly device: Device;
+  #model: PlannedModel | undefined;
+  #network: LoadedNetwork | undefined;
+  #scope: { [Symbol.dispose](): void } | undefined;
+
+  constructor(device: Device) {
+    this.device = device;
+  }
+
+  async of(model: PlannedModel): Promise<LoadedNetwork> {
+    if (this.#model === model && this.#network) return this.#network;
+    this[Symbol.dispose]();
+    this.#scope = this.device.scope("weights");
+    using opened = await model.open();
+    this.#network = await loadNetwork(this.device, model.config, opened.entries);
+    this.#model = model;
+    return this.#network;
+  }
+
+  [Symbol.dispose](): void {
+    this.#scope?.[Symbol.dispose]();
+    this.#scope = this.#network = this.#model = undefined;
+  }
+}

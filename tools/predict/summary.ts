@@ -1,0 +1,71 @@
+/** A run of predictions in a table and a report. */
+import type { PlannedModel } from "./models.ts";
+import type { PredictReportData } from "./report_data.ts";
+import type { TargetResult } from "./run.ts";
+
+/** Facts of a run. */
+export interface RunFacts {
+  readonly models: readonly PlannedModel[];
+  readonly adapter: string;
+  readonly seconds: number;
+  readonly version: string;
+}
+
+/** Results as CSV, a row a target. */
+export function summaryCsv(results: readonly TargetResult[]): string {
+  const rows = results.map((
+    { id, status, residues, best, seconds, reason },
+  ) => [
+    id,
+    status,
+    residues || "",
+    best?.name ?? "",
+    best?.meanPlddt.toFixed(2) ?? "",
+    best?.ptm?.toFixed(3) ?? "",
+    seconds.toFixed(1),
+    reason ?? "",
+  ]);
+  const cell = (
+    value: string | number,
+  ) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
+  return [["id", "status", "residues", "best", "mean_plddt", "ptm", "seconds", "reason"], ...rows]
+    .map((row) => row.map(cell).join(",") + "\n").join("");
+}
+
+/** What the report of a run shows; links lead into the targets' folders. */
+export function reportOf(
+  results: readonly TargetResult[],
+  { models, adapter, seconds, version }: RunFacts,
+): PredictReportData {
+  const shown = results.flatMap(({ data }) => data ? [data] : []);
+  const inFolder = (id: string) => ({ label, href }: { label: string; href: string }) => ({
+    label,
+    href: `${encodeURIComponent(id)}/${encodeURIComponent(href)}`,
+  });
+  const random = models.some((model) => model.random);
+  const [only] = shown;
+  return {
+    title: shown.length === 1 ? `Predicted structure of ${only.id}` : `${shown.length} predicted structures`,
+    summary: `AlphaFold 2 (${models.map(({ preset }) => preset).join(", ")}) on ${adapter}.`,
+    created: new Date().toISOString(),
+    notice: random ? "The weights are random: the structures and their confidence mean nothing." : null,
+    targets: shown.map((target) => ({
+      ...target,
+      files: target.files.map(inFolder(target.id)),
+      predictions: target.predictions.map((prediction) => ({
+        ...prediction,
+        files: prediction.files.map(inFolder(target.id)).map(({ label, href }) => ({
+          label: label.replace(/^.*\.(\w+)$/, "$1").toUpperCase(),
+          href,
+        })),
+      })),
+    })),
+    failed: results.flatMap(({ id, status, reason = "" }) => status === "failed" ? [{ id, reason }] : []),
+    run: [
+      { label: "denofold", value: version },
+      { label: "Adapter", value: adapter },
+      ...models.map(({ preset, weights }) => ({ label: preset, value: weights })),
+      { label: "Time", value: `${Math.round(seconds)} s` },
+    ],
+  };
+}
