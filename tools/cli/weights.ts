@@ -1,5 +1,7 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { resolve } from "node:path";
+import { ALPHAFOLD_PRESETS, alphafoldConfig, type AlphaFoldPreset } from "../../model/alphafold/mod.ts";
+import { fitOf } from "../../model/weights/load_weights.ts";
 import { type OpenfoldWeights, openfoldWeights } from "../../model/weights/openfold_weights.ts";
 import { toFloat32 } from "../../model/weights/safetensors.ts";
 import { countOf, parametersOf } from "../../model/weights/weight_file.ts";
@@ -8,6 +10,7 @@ import { compareWeights, type WeightDifference } from "../weights/compare_weight
 import { convertWeights, weightFormat } from "../weights/convert_weights.ts";
 import { downloadWeights, sha256OfFile } from "../weights/download.ts";
 import { type OpenedWeights, openWeights } from "../weights/open_weights.ts";
+import { fittingPresets, namedShapes } from "../weights/presets.ts";
 import { PUBLISHED } from "../weights/published.ts";
 import { counted } from "../words.ts";
 import { EXIT, onInterrupt, positiveInteger, startProgress } from "./_shared.ts";
@@ -34,6 +37,14 @@ export function register(program: Command): void {
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExample:\n  denofold weights inspect params_model_1_ptm.npz --statistics")
     .action(inspect);
+  weights.command("check <file>")
+    .description(
+      "tell which published networks a file's weights fit, and else what it lacks; exit code 1 where it fits none",
+    )
+    .addOption(new Option("--preset <name>", "the network that it should fit").choices(ALPHAFOLD_PRESETS))
+    .option("--json", "print one JSON object")
+    .addHelpText("after", "\nExample:\n  denofold weights check params_model_1_ptm.npz --preset model_1_ptm")
+    .action(check);
   weights.command("convert <in> <out>")
     .description("write weights in another format; the ending of OUT says which: .safetensors, .pt, .npz")
     .option("--template-heads <n>", "heads of the template pointwise attention, for .npz", positiveInteger)
@@ -140,6 +151,40 @@ function statisticsOf(x: Float32Array): Statistics {
     }
   }
   return { least, most, rms: Math.sqrt(square / Math.max(1, x.length - notFinite)), notFinite };
+}
+
+interface CheckFlags {
+  preset?: AlphaFoldPreset;
+  json?: boolean;
+}
+
+async function check(path: string, { preset, json }: CheckFlags): Promise<void> {
+  const { opened, weights } = await open(path);
+  using _ = opened;
+  const { entries, unknown } = weights;
+  const fitting = unknown.length ? [] : fittingPresets(entries);
+  // Without one that fits, the nearest is told of: the one with the fewest faults.
+  const faults = (name: AlphaFoldPreset) => {
+    const { missing, surplus, misshapen } = fitOf(entries, namedShapes(alphafoldConfig(name)));
+    return { preset: name, missing, surplus: [...surplus, ...unknown], misshapen };
+  };
+  const count = ({ missing, surplus, misshapen }: ReturnType<typeof faults>) =>
+    missing.length + surplus.length + misshapen.length;
+  const told = preset ? faults(preset) : ALPHAFOLD_PRESETS.map(faults).reduce((a, b) => (count(b) < count(a) ? b : a));
+  const good = preset ? fitting.includes(preset) : fitting.length > 0;
+  if (!good) Deno.exitCode = EXIT.failure;
+  if (json) return console.log(JSON.stringify({ file: path, fits: fitting, ...(good ? {} : told) }, undefined, 2));
+  const fitsLine = fitting.length ? `${path} fits ${fitting.join(", ")}` : `${path} fits no published network`;
+  if (good) return console.log(fitsLine);
+  console.log([
+    fitsLine,
+    `beside ${told.preset}:`,
+    ...told.missing.map((name) => `  lacks ${name}`),
+    ...told.misshapen.map(({ name, found, expected }) =>
+      `  ${name} is [${found.join(", ")}], expected [${expected.join(", ")}]`
+    ),
+    ...told.surplus.map((name) => `  has ${name}, which the network has not`),
+  ].join("\n"));
 }
 
 interface ConvertFlags {

@@ -13,7 +13,7 @@ import {
 import { asInputError, InputError } from "../errors.ts";
 import { sha256OfFile } from "../weights/download.ts";
 import { openWeights } from "../weights/open_weights.ts";
-import { namedShapes } from "./network.ts";
+import { fittingPresets, namedShapes } from "../weights/presets.ts";
 import { randomWeights } from "./random_weights.ts";
 
 /** A network to run. */
@@ -104,7 +104,7 @@ async function modelsOfFile(
     throw new InputError(`${path} has arrays that no monomer network has, such as ${unknown.slice(0, 3).join(", ")}`);
   }
   const configOf = (preset: AlphaFoldPreset) => asInputError(() => alphafoldConfig(preset, choices));
-  const fitting = ALPHAFOLD_PRESETS.filter((preset) => fits(fitOf(entries, namedShapes(configOf(preset)))));
+  const fitting = asInputError(() => fittingPresets(entries, choices));
   const named = presetOfName(path);
   const wanted = models ?? (named && fitting.includes(named) ? [named] : fitting.slice(0, 1));
   for (const preset of wanted.length ? wanted : [named ?? "model_1_ptm" as const]) {

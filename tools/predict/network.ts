@@ -1,5 +1,5 @@
 /** AlphaFold 2 with weights, ready to predict. */
-import { type Device, Key, leaves, mapTree, type Shape, type Tensor, type Tree } from "../../core/mod.ts";
+import { type Device, Key, leaves, mapTree, type Tensor, type Tree } from "../../core/mod.ts";
 import {
   type AlphaFoldConfig,
   type AlphaFoldParams,
@@ -11,7 +11,7 @@ import {
 import { expectedDistances } from "../../model/alphafold/heads/mod.ts";
 import type { AlphaFoldFeatures } from "../../model/alphafold/features.ts";
 import type { AttentionCapture } from "../../model/layers/attention_capture.ts";
-import { type ParamShapes, shapesByPath } from "../../model/layers/params.ts";
+import type { ParamShapes } from "../../model/layers/params.ts";
 import { snakeCase } from "../../model/weights/names.ts";
 import { loadWeights, type LoadWeightsOptions } from "../../model/weights/load_weights.ts";
 import type { WeightEntry } from "../../model/weights/weight_file.ts";
@@ -20,6 +20,7 @@ import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
 import { makeAtom14Masks } from "../data/features/atom14.ts";
 import { makeNetworkInputs } from "../data/features/network_inputs.ts";
 import type { TargetFeatures } from "../prep/prepare_target.ts";
+import { namedShapes } from "../weights/presets.ts";
 import { deviceFeatures, firstTemplates, paddedSizes } from "./network_inputs.ts";
 import type { Prediction, RecycleState } from "./prediction.ts";
 
@@ -32,11 +33,6 @@ export interface LoadedNetwork {
   readonly config: AlphaFoldConfig;
   /** Its parameters. */
   readonly params: AlphaFoldParams;
-}
-
-/** Shapes of a configuration's parameters by OpenFold's names. */
-export function namedShapes(config: AlphaFoldConfig): Map<string, Shape> {
-  return new Map(Array.from(shapesByPath(alphafoldShapes(config)), ([path, shape]) => [snakeCase(path), shape]));
 }
 
 /**
@@ -71,6 +67,8 @@ export interface PredictOptions {
   readonly maxExtraMsa?: number;
   /** Samples of the alignment that representations are averaged over. @default 1 */
   readonly ensemble?: number;
+  /** Whether sizes are filled up to few different ones, so that targets of a batch share kernels and buffers. @default true */
+  readonly padding?: boolean;
   /** Receives attention probabilities of the last iteration. @default nobody does */
   readonly capture?: AttentionCapture;
   /** Receives single and pair representation of the last iteration, `[N_res, c_s]` and `[N_res, N_res, c_z]`. */
@@ -95,7 +93,8 @@ export async function predictTarget(
   options: PredictOptions,
 ): Promise<Prediction> {
   const n = sequence.length;
-  const { maxRecycles = config.recycling.maxRecycles, tolerance = config.recycling.tolerance, ensemble = 1 } = options;
+  const { maxRecycles = config.recycling.maxRecycles, tolerance = config.recycling.tolerance } = options;
+  const { ensemble = 1, padding = true } = options;
   const { maxMsaClusters = config.data.maxMsaClusters, maxExtraMsa = config.data.maxExtraMsa } = options;
   const templates = config.templates ? firstTemplates(features, config.data.maxTemplates) : undefined;
   // Rows of templates take places of the alignment's, as in the published pipeline.
@@ -120,7 +119,7 @@ export async function predictTarget(
         extra: inputs.extra_msa_row_mask.length,
         templates: templates?.template_mask.length ?? 0,
       };
-      return deviceFeatures(device, inputs, templates, paddedSizes(sizes));
+      return deviceFeatures(device, inputs, templates, padding ? paddedSizes(sizes) : sizes);
     });
     featureMs += performance.now() - began;
     return current;

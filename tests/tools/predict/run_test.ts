@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { AlphaFoldChoices } from "../../../model/alphafold/mod.ts";
+import { parseStructure } from "../../../tools/data/read_structure.ts";
+import { InputError } from "../../../tools/errors.ts";
+import { predictTargets } from "../../../tools/predict/collect.ts";
+import { fitMemory, memoryNeed } from "../../../tools/predict/fit_memory.ts";
+import { planModels } from "../../../tools/predict/models.ts";
+import { loadNetwork, predictTarget } from "../../../tools/predict/network.ts";
+import { predictAll, type PredictAllOptions, REPORT_DATA } from "../../../tools/predict/run.ts";
+import { reportOf, summaryCsv } from "../../../tools/predict/summary.ts";
+import { prepareTarget } from "../../../tools/prep/prepare_target.ts";
+import { assertClose, gpuTest } from "../../_gpu.ts";
+
+/** A network small enough for a test, of every part that the large ones have. */
+const SMALL: AlphaFoldChoices = {
+  ...{ cM: 16, cZ: 8, cS: 12, cExtra: 8 },
+  evoformer: {
+    nBlock: 1,
+    nHeadMsa: 2,
+    nHeadPair: 2,
+    cHiddenMsaAtt: 8,
+    cHiddenPairAtt: 4,
+    cHiddenMul: 8,
+    cHiddenOpm: 4,
+  },
+  extraMsa: {
+    nBlock: 1,
+    nHeadMsa: 2,
+    nHeadPair: 2,
+    cHiddenMsaAtt: 4,
+    cHiddenPairAtt: 4,
+    cHiddenMul: 8,
+    cHiddenOpm: 4,
+  },
+  templates: { nBlock: 1, cT: 8, cHiddenTriAtt: 4, nHead: 2, cHiddenTriMul: 8, cHiddenPointwise: 4, nHeadPointwise: 2 },
+  structure: { cIpa: 4, cResnet: 8, nHeadIpa: 2, nQkPoints: 2, nVPoints: 2, nBlock: 2 },
+};
+const models = () => planModels("random:3", ["model_1_ptm", "model_3"], SMALL);
+
+const FINGERS = "examples/zinc_fingers/zinc_fingers.a3m";
+
+async function temporary(run: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await run(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const options = (out: string, more: Partial<PredictAllOptions> = {}): PredictAllOptions => ({
+  out,
+  seeds: [1],
+  rankBy: "plddt",
+  format: "both",
+  overwrite: false,
+  prepare: {},
+  saveRepresentations: true,
+  version: "0.0.0",
+  maxRecycles: 1,
+  tell: {},
+  ...more,
+});
+
+gpuTest(
+  "predictAll() writes each target's files, keeps what is done, and a failure costs no other target",
+  (device) =>
+    temporary(async (folder) => {
+      const fasta = join(folder, "two.fasta"), out = join(folder, "out");
+      await Deno.writeTextFile(fasta, ">good\nMKTAYIAKQRGDW\n>bad\nMKT1YIA\n");
+      const { targets } = await predictTargets([fasta]);
+      const events: string[] = [];
+      const tell: PredictAllOptions["tell"] = {
+        block: (iteration, block) => events.push(`block ${iteration}.${block}`),
+        recycle: (index) => events.push(`recycle ${index}`),
+      };
+      const results = await predictAll(device, targets, await models(), options(out, { tell }));
+      assert.deepEqual(results.map(({ id, status }) => [id, status]).sort(), [["bad", "failed"], ["good", "done"]]);
+      assert.match(results.find(({ id }) => id === "bad")!.reason!, /two\.fasta/);
+      const once = ["block 0.0", "recycle 0", "block 1.0", "recycle 1"];
+      assert.deepEqual(events, [...once, ...once]); // two networks
+      const names = [...Deno.readDirSync(join(out, "good"))].map(({ name }) => name);
+      for (
+        const name of [
+          "ranked_1.cif",
+          "good.done.txt",
+          "pae_model_1_ptm_pred_0.json",
+          "confidence_model_3_pred_0.json",
+          REPORT_DATA,
+          "log.txt",
+          "representations_model_3_seed_1.safetensors",
+        ]
+      ) {
+        assert(names.includes(name), `${name} is missing`);
+      }
+      assert(!names.includes("pae_model_3_pred_0.json")); // that network predicts none
+      const cif = await Deno.readTextFile(join(out, "good/ranked_0.cif"));
+      assert.match(cif, /RANDOM, seed 3/);
+      const { chains: [chain] } = await parseStructure(new TextEncoder().encode(cif), "ranked_0.cif");
+      assert.equal(chain.sequence, "MKTAYIAKQRGDW");
+      assert.equal(chain.atomMask.reduce((sum, there) => sum + there, 0), 109); // heavy atoms of these residues, without OXT
+
+      // The same inputs give the same bytes.
+      const again = join(folder, "again");
+      await predictAll(device, targets, await models(), options(again));
+      for (const name of names.filter((name) => !/^timings|^report_data/.test(name))) {
+        assert.deepEqual(
+          await Deno.readFile(join(again, "good", name)),
+          await Deno.readFile(join(out, "good", name)),
+          name,
+        );
+      }
+
+      // Done targets are kept; one whose marker is missing is predicted again.
+      const kept = await predictAll(device, targets, await models(), options(out));
+      assert.equal(kept.find(({ id }) => id === "good")!.status, "kept");
+      await Deno.remove(join(out, "good/good.done.txt"));
+      const redone = await predictAll(device, targets, await models(), options(out));
+      assert.equal(redone.find(({ id }) => id === "good")!.status, "done");
+
+      const facts = { models: await models(), adapter: "x", seconds: 1, version: "0" };
+      const report = reportOf(kept, facts);
+      assert.match(report.notice!, /random/);
+      assert.deepEqual(report.failed.map(({ id }) => id), ["bad"]);
+      assert.equal(report.targets[0].predictions[0].files[0].href.startsWith("good/"), true);
+      assert.match(summaryCsv(kept), /^id,status,residues,best,mean_plddt,ptm,seconds,reason\n/);
+    }),
+);
+
+gpuTest(
+  "padding changes nothing, recycling feeds the next iteration, templates and a given structure count",
+  async (device) => {
+    const [model] = await models();
+    using opened = await model.open();
+    using _ = device.scope("weights");
+    const network = await loadNetwork(device, model.config, opened.entries);
+    const target = await prepareTarget({ id: "1znf", alignments: [{ path: FINGERS, row: "1znf" }] });
+    const run = async (prepared: typeof target, more = {}) =>
+      await predictTarget(device, network, prepared.features, prepared.sequence, { seed: 1, maxRecycles: 1, ...more });
+    const plain = await run(target);
+    assert.equal(plain.plddt.length, 25);
+    assert.equal(plain.pae!.length, 625);
+    assert.equal(plain.recycles.length, 2);
+    assert.equal(plain.trajectory.length, 2);
+    assert(plain.recycles[1].distanceChange! > 0);
+    assert(plain.ptm! > 0 && plain.ptm! < 1);
+    const bare = await run(target, { padding: false, maxMsaClusters: 9 }); // 25 residues, 5 + 10 rows
+    const filled = await run(target, { maxMsaClusters: 9 }); // 32 residues, 8 + 12 rows
+    assertClose(bare.plddt, filled.plddt, { rtol: 1e-4, atol: 1e-3 }, "pLDDT without padding");
+    assertClose(bare.pae!, filled.pae!, { rtol: 1e-4, atol: 1e-3 }, "PAE without padding");
+    assertClose([bare.ptm!], [filled.ptm!], { rtol: 1e-4 }, "pTM without padding");
+    assertClose(bare.distances, filled.distances, { rtol: 1e-4, atol: 1e-3 }, "distances without padding");
+    const first = await run(target, { maxRecycles: 0 });
+    assert.notDeepEqual(first.atomPositions, plain.atomPositions);
+    assert.deepEqual(first.plddt, plain.recycles[0].plddt);
+    const other = await run(target, { seed: 2 });
+    assert.notDeepEqual(other.plddt, plain.plddt);
+    const templated = await prepareTarget({ id: "1znf", alignments: [{ path: FINGERS, row: "1znf" }] }, {
+      ownTemplates: ["examples/zinc_fingers/1zaa1.cif"],
+    });
+    assert.deepEqual(templated.features.template_domain_names.length, 1);
+    assert.notDeepEqual((await run(templated)).plddt, plain.plddt);
+    // An early end: any change is smaller than a kilometre.
+    const early = await run(target, { maxRecycles: 5, tolerance: 1e13 });
+    assert.equal(early.recycles.length, 2);
+  },
+);
+
+gpuTest(
+  "memory is planned before a target begins: parts get smaller until it fits, or it is refused with numbers",
+  async (device) => {
+    const [model] = await models();
+    const sizes = { residues: 64, clusters: 32, extra: 32, templates: 1 };
+    const need = memoryNeed(device.traits, model.config, sizes, Infinity);
+    assert(need.peakBytes > need.weightBytes && need.weightBytes > 0);
+    assert.throws(
+      () => fitMemory(device, model.config, sizes, 1000),
+      (error: Error) =>
+        error instanceof InputError &&
+        /64 residues with 32 \+ 32 rows need .* GiB .*, there are 0\.0 GiB: take fewer rows/.test(error.message),
+    );
+    const before = device.partBytes;
+    assert(fitMemory(device, model.config, sizes, undefined).peakBytes > 0);
+    device.partBytes = before;
+  },
+);
+
+Deno.test("planModels() tells which preset weights fit, and what they lack", () =>
+  temporary(async (folder) => {
+    await assert.rejects(planModels(join(folder, "none.pt"), undefined), /no such file or folder/);
+    await assert.rejects(planModels(folder, undefined), /has no weights named after a preset/);
+    await assert.rejects(planModels(folder, ["model_2"]), /has no weights for model_2: expected params_model_2\.npz/);
+    await Deno.writeTextFile(join(folder, "model_1.pt"), "no weights at all");
+    await assert.rejects(planModels(join(folder, "model_1.pt"), undefined), /begins with "no weigh"/);
+  }));
+
+Deno.test("two targets of one name are refused before anything runs", () =>
+  temporary(async (folder) => {
+    await Deno.writeTextFile(join(folder, "a.fasta"), ">AB\nMKT\n>ab\nMKTA\n");
+    await assert.rejects(
+      predictTargets([join(folder, "a.fasta")]).then(({ targets }) => {
+        if (targets.some(({ problem }) => problem)) throw new InputError(targets.map(({ problem }) => problem).join());
+      }),
+      /two targets of the name|not unique/,
+    );
+  }));
