@@ -1,25 +1,23 @@
 /// <reference lib="dom" />
 import assert from "node:assert/strict";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Need } from "./_needs.ts";
 
 /** Where Chromium is: the environment's `CHROMIUM`, else where Debian puts it. */
 const EXECUTABLE = Deno.env.get("CHROMIUM") ?? "/usr/bin/chromium";
 
-/**
- * Finds Chromium (not Chrome, which calls itself so in its version line).
- *
- * @returns Its path and version, or a sentence that says why it cannot be used.
- */
-export async function findChromium(): Promise<{ path: string; version: string } | { missing: string }> {
+/** Chromium (not Chrome, which calls itself so in its version line), with its path and version where it is there. */
+export async function findChromium(): Promise<Need & { readonly path: string; readonly version: string }> {
+  let version = "", missing: string | undefined;
   try {
     const { stdout } = await new Deno.Command(EXECUTABLE, { args: ["--version"], stderr: "null" }).output();
-    const version = new TextDecoder().decode(stdout).trim();
-    if (version.startsWith("Chromium ")) return { path: EXECUTABLE, version };
-    return { missing: `${EXECUTABLE} is not Chromium: it calls itself "${version}"` };
+    version = new TextDecoder().decode(stdout).trim();
+    if (!version.startsWith("Chromium ")) missing = `${EXECUTABLE} is not Chromium: it calls itself "${version}"`;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return { missing: `Chromium is not installed: there is no ${EXECUTABLE} (install chromium, or set CHROMIUM)` };
+    missing = `Chromium is not installed: there is no ${EXECUTABLE} (install chromium, or set CHROMIUM)`;
   }
+  return { kind: "chromium", missing, path: EXECUTABLE, version };
 }
 
 /** Starts Chromium without a window; WebGL and WebGPU are computed in software, where they are not switched off. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Device, type KernelFamily, pullback, sizeOf, type Tensor } from "../core/mod.ts";
 import { ensureAdapter } from "../tools/platform/driver.ts";
+import { type Need, need, needing } from "./_needs.ts";
 
 let opened: Promise<Device> | undefined;
 
@@ -29,15 +30,18 @@ export function ofFamily({ gpu, traits }: Device, kernelFamily: KernelFamily): D
 }
 
 /** Whether the adapter can run the kernels of a family. */
-export function runsFamily({ traits }: Device, family: KernelFamily): boolean {
+export function runsFamily({ traits }: Pick<Device, "traits">, family: KernelFamily): boolean {
   return family !== "subgroup" || traits.subgroupSize >= 4;
 }
+
+/** Traits of the adapter of this run. */
+const ADAPTER = (await testDevice()).traits;
 
 /** A test with the kernels of each family that the adapter can run; says so where it cannot. */
 export function familyTest(name: string, run: (device: Device, family: KernelFamily) => void | Promise<void>): void {
   for (const family of FAMILIES) {
+    const there = runsFamily({ traits: ADAPTER }, family);
     gpuTest(`${name}, ${family} kernels`, async (shared) => {
-      if (!runsFamily(shared, family)) return console.log("skipped: the adapter has no subgroups");
       const device = ofFamily(shared, family);
       const before = device.memory.liveTensors;
       const scope = device.scope("test");
@@ -48,13 +52,17 @@ export function familyTest(name: string, run: (device: Device, family: KernelFam
         scope[Symbol.dispose]();
       }
       assert.equal(device.memory.liveTensors, before, "the test leaked tensors");
-    });
+    }, need("adapter", there, "the adapter has no subgroups"));
   }
 }
 
-/** A test on the adapter; fails if it leaves a tensor behind. */
-export function gpuTest(name: string, run: (device: Device) => void | Promise<void>): void {
-  Deno.test({
+/** A test on the adapter; fails if it leaves a tensor behind. It is skipped where a need is not met. */
+export function gpuTest(
+  name: string,
+  run: (device: Device) => void | Promise<void>,
+  needs: Need | readonly Need[] = [],
+): void {
+  Deno.test(needing(needs, {
     name,
     sanitizeOps: false,
     sanitizeResources: false,
@@ -70,7 +78,7 @@ export function gpuTest(name: string, run: (device: Device) => void | Promise<vo
       }
       assert.equal(device.memory.liveTensors, before, "the test leaked tensors");
     },
-  });
+  }));
 }
 
 /** Reproducible numbers in [-1, 1), different for each seed. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import * as esbuild from "esbuild";
 import { findChromium, startChromium } from "../_chromium.ts";
 import { assertClose } from "../_gpu.ts";
+import { needing } from "../_needs.ts";
 
 const PAGE = `
 import { Device, Key } from "./mod.ts";
@@ -46,16 +47,13 @@ async function bundle(): Promise<string> {
 
 type Result = { losses: number[]; traits: { description: string; kernelFamily: string } };
 
-Deno.test({
+const found = await findChromium();
+
+Deno.test(needing(found, {
   name: "the small Evoformer trains in a browser, with the losses it has here",
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {
-    const found = await findChromium();
-    if ("missing" in found) {
-      if (Deno.env.get("CI")) throw new Error(found.missing);
-      return console.log(`skipped: ${found.missing}`);
-    }
     const script = await bundle();
     const html = "<!doctype html><meta charset=utf-8><script type=module src=/page.js></script>";
     await using server = Deno.serve(
@@ -83,4 +81,4 @@ Deno.test({
       await browser.close();
     }
   },
-});
+}));

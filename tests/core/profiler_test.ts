@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { checkpoint, Device, elementGrid, kernel, Profiler, pullback, type Tensor } from "../../core/mod.ts";
 import { attention, matmul, triangleProduct } from "../../ops/mod.ts";
 import { gpuTest, randomArray, testDevice } from "../_gpu.ts";
+import { need } from "../_needs.ts";
 
 const SPIN = kernel({
   name: "spin",
@@ -24,7 +25,7 @@ function spin(device: Device, x: Tensor, turns: number): Tensor {
 }
 
 const withTimestamps = (await testDevice()).traits.timestamps;
-if (!withTimestamps) console.log("The adapter has no timestamps: tests of the device's times are skipped.");
+const TIMESTAMPS = need("adapter", withTimestamps, "the adapter has no timestamps");
 
 /** Runs work under a profiler. */
 async function profiled(device: Device, run: () => void | Promise<void>) {
@@ -122,7 +123,6 @@ gpuTest("numbers are the same to the bit with a profiler and without", async (de
 });
 
 gpuTest("more kernels than a query set has room for are all measured, in order", async (device) => {
-  if (!withTimestamps) return;
   const x = device.zeros([64]);
   const { kernels, clock, host } = await profiled(device, () => {
     for (let i = 0; i < 2500; i++) {
@@ -140,10 +140,9 @@ gpuTest("more kernels than a query set has room for are all measured, in order",
     end = startMs + ms;
   }
   assert.ok(host.filter(({ kind }) => kind === "submit").length >= 3);
-});
+}, TIMESTAMPS);
 
 gpuTest("times of the device grow with the work and fit into the wall-clock time", async (device) => {
-  if (!withTimestamps) return;
   const x = device.zeros([4096]);
   spin(device, x, 10);
   const { kernels, wallMs } = await profiled(device, () => {
@@ -159,7 +158,7 @@ gpuTest("times of the device grow with the work and fit into the wall-clock time
     kernels[0].startMs >= 0 && last.startMs + last.ms < wallMs + 1,
     `${last.startMs + last.ms} of ${wallMs} ms`,
   );
-});
+}, TIMESTAMPS);
 
 gpuTest("memory is followed by place, also what was taken before", async (device) => {
   const before = device.empty([1000]);

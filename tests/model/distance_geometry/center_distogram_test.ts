@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { centerDistogram, centerDistogramVjp } from "../../../model/distance_geometry/center_distogram.ts";
 import { assertClose, Golden, Random } from "../protein/_support.ts";
+import { golden, needing } from "../../_needs.ts";
 
 const MODES = [
   ["prob", "mean", "std"],
@@ -38,10 +39,14 @@ function checkModes(golden: Golden): void {
 
 Deno.test("centerDistogram() and its gradient match the golden values in every mode", () => {
   checkModes(Golden.fixture("luc_center_distogram_4x4"));
-  const whole = Golden.shared("seeds/luc_center_distogram");
-  if (whole) checkModes(whole);
-  else console.log("skipped the whole golden file: it is not beside this checkout");
 });
+
+const WHOLE = golden("seeds/luc_center_distogram.safetensors");
+
+Deno.test(needing(WHOLE, {
+  name: "centerDistogram() and its gradient match the whole golden file in every mode",
+  fn: () => checkModes(Golden.read(WHOLE.path)),
+}));
 
 Deno.test("centerDistogram() with softmax reads logits as probabilities", () => {
   const random = new Random(41);

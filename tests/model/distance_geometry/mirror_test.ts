@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { applyMotion } from "../../../model/protein/metrics/kabsch.ts";
 import { mds } from "../../../model/distance_geometry/mds.ts";
 import {
@@ -10,6 +11,7 @@ import {
 } from "../../../model/distance_geometry/mirror.ts";
 import { pairwiseDistances } from "../../../model/protein/metrics/points.ts";
 import { assertClose, Golden, Random, readTmFixture, rows } from "../protein/_support.ts";
+import { need, needing } from "../../_needs.ts";
 
 Deno.test("mostNegativePhi() picks the golden run among those of mds()", () => {
   const golden = Golden.fixture("luc_mds_fix_mirror");
@@ -110,7 +112,20 @@ Deno.test("chooseMirror() without evidence keeps the points; chain breaks are le
   assert.throws(() => mostNegativePhi([]), RangeError);
 });
 
-Deno.test("chooseMirror() is right for every chain of the structure packages, by trace and by phi", async () => {
+/** Where Debian's packages mustang-testdata and theseus-examples put their structures. */
+const PACKAGES = ["/usr/share/doc/mustang-testdata/examples/pdbs", "/usr/share/doc/theseus/examples"];
+const STRUCTURES = need(
+  "programs",
+  PACKAGES.some((folder) => existsSync(folder)),
+  "neither mustang-testdata nor theseus-examples is installed",
+);
+
+Deno.test(needing(STRUCTURES, {
+  name: "chooseMirror() is right for every chain of the structure packages, by trace and by phi",
+  fn: everyPackagedChain,
+}));
+
+async function everyPackagedChain(): Promise<void> {
   let chains = 0;
   for await (const { name, residues } of packagedChains()) {
     const trace = Float64Array.from(residues.flatMap(({ CA }) => CA ?? []));
@@ -124,9 +139,8 @@ Deno.test("chooseMirror() is right for every chain of the structure packages, by
     }
     chains++;
   }
-  if (chains === 0) console.log("skipped: neither mustang-testdata nor theseus-examples is installed");
-  else console.log(`${chains} chains, all right`);
-});
+  assert(chains > 0);
+}
 
 type Atoms = Partial<Record<"N" | "CA" | "C", number[]>>;
 
@@ -137,7 +151,7 @@ interface Chain {
 
 /** Chains of 10 or more residues of the first model of each PDB file in the two packages. */
 async function* packagedChains(): AsyncGenerator<Chain> {
-  const open = ["/usr/share/doc/mustang-testdata/examples/pdbs", "/usr/share/doc/theseus/examples"];
+  const open = [...PACKAGES];
   for (let folder = open.pop(); folder !== undefined; folder = open.pop()) {
     let entries: Deno.DirEntry[];
     try {

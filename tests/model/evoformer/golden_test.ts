@@ -13,9 +13,10 @@ import { differentiate, parameter } from "../../../tools/oracle/cases/_different
 import { Golden, recordOf } from "../../../tools/oracle/golden.ts";
 import { findCases, formatReport, runCase } from "../../../tools/oracle/runner.ts";
 import { gpuTest } from "../../_gpu.ts";
+import { golden } from "../../_needs.ts";
 
 const FIXTURES = fileURLToPath(new URL("../../fixtures/openfold", import.meta.url));
-const SHARED = fileURLToPath(new URL("../../../../shared/oracle/openfold/evoformer", import.meta.url));
+const SHARED = golden("openfold/evoformer");
 
 const NAMES = [
   "attention_gated",
@@ -33,35 +34,29 @@ for (const name of NAMES) {
   });
 }
 
-async function present(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
-
 gpuTest("all golden cases of the Evoformer that lie beside the repository are passed", async (device) => {
-  if (!await present(SHARED)) return console.log(`skipped: there is no ${SHARED}`);
-  for (const path of await findCases(SHARED)) {
+  for (const path of await findCases(SHARED.path)) {
     const report = await runCase(device, path);
     assert.equal(report.status, "passed", formatReport(report, 0));
   }
-});
+}, SHARED);
 
 gpuTest("gradients at AlphaFold 2's widths have the sums, norms and first numbers of OpenFold's", async (device) => {
-  const path = `${SHARED}/evoformer_block_realwidth`;
-  if (!await present(`${path}.json`)) return console.log(`skipped: there is no ${path}.json`);
+  const path = `${SHARED.path}/evoformer_block_realwidth`;
   const text = await Deno.readTextFile(`${path}.json`);
-  const golden = new Golden(text, await Deno.readFile(`${path}.safetensors`), path);
+  const whole = new Golden(text, await Deno.readFile(`${path}.safetensors`), path);
   const config = evoformerConfig(); // the case has AlphaFold 2's sizes
-  const params = loadParams(device, evoformerBlockShapes(config), (name, shape) => parameter(golden, name, shape));
-  const [m, z, msaMask, pairMask] = ["m", "z", "msa_mask", "pair_mask"].map((name) => batched(device, golden, name));
+  const params = loadParams(device, evoformerBlockShapes(config), (name, shape) => parameter(whole, name, shape));
+  const [m, z, msaMask, pairMask] = ["m", "z", "msa_mask", "pair_mask"].map((name) => batched(device, whole, name));
   const results = await differentiate(
     device,
-    golden,
+    whole,
     { params, inputs: { m, z } },
     ({ params, inputs: { m, z } }) =>
       evoformerBlock(params as EvoformerBlockParams, { m, z, msaMask, pairMask }, config),
   );
   const summaries = recordOf(recordOf(JSON.parse(text)).grad_param_summaries);
-  const comparisons = compareSummaries(summaries, results, golden.largestGradient);
+  const comparisons = compareSummaries(summaries, results, whole.largestGradient);
   assert.ok(comparisons.length >= 60, `${comparisons.length} comparisons`);
   for (const { tensor, worst, detail } of comparisons) assert.ok(worst <= 1, `${tensor}: ${detail}`);
-});
+}, SHARED);

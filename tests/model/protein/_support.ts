@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { parseSafetensors, toFloat32 } from "../../../model/weights/safetensors.ts";
 
 /** Arrays of a golden file by name. */
@@ -7,21 +8,12 @@ export class Golden {
 
   /** Reads a file of tests/fixtures/seeds/. */
   static fixture(name: string): Golden {
-    return Golden.read(new URL(`../../fixtures/seeds/${name}.safetensors`, import.meta.url));
+    return Golden.read(fileURLToPath(new URL(`../../fixtures/seeds/${name}.safetensors`, import.meta.url)));
   }
 
-  /** Reads a file of the shared oracle, which need not be there. */
-  static shared(path: string): Golden | undefined {
-    try {
-      return Golden.read(new URL(`../../../../shared/oracle/${path}.safetensors`, import.meta.url));
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    }
-  }
-
-  private static read(url: URL): Golden {
-    return new Golden(parseSafetensors(Deno.readFileSync(url), url.pathname).tensors);
+  /** Reads a safetensors file. */
+  static read(path: string): Golden {
+    return new Golden(parseSafetensors(Deno.readFileSync(path), path).tensors);
   }
 
   /** Values and shape, as float64. */

@@ -13,7 +13,8 @@ import {
 import { ATOM14_EXISTS, ATOM14_NAMES, RIGID_GROUP_EXISTS } from "../../../model/protein/residue_constants.ts";
 import { RESIDUE_LETTERS } from "../../../model/protein/residues.ts";
 import { compare } from "../../../tools/oracle/compare.ts";
-import { GOLDEN, hasGolden, readGolden } from "../../tools/data/features/_golden.ts";
+import { GOLDEN, readGolden } from "../../tools/data/features/_golden.ts";
+import { needing } from "../../_needs.ts";
 
 /** Product of two homogeneous matrices. */
 function multiply(a: ArrayLike<number>, b: ArrayLike<number>): number[] {
@@ -43,11 +44,10 @@ function place(frame: ArrayLike<number>, type: number, slot: number): number[] {
   return [0, 1, 2].map((row) => local.reduce((sum, x, k) => sum + frame[4 * row + k] * x, 0));
 }
 
-Deno.test({
+Deno.test(needing(GOLDEN, {
   name: "frames at torsion 0 equal OpenFold's once they are turned",
-  ignore: !hasGolden,
   fn() {
-    const golden = readGolden(join(GOLDEN, "structure/torsion_angles_to_frames"));
+    const golden = readGolden(join(GOLDEN.path, "structure/torsion_angles_to_frames"));
     const [aatype, angles] = [golden.data("in/aatype"), golden.data("in/angles")];
     const [rotations, origins] = [golden.data("in/bb_rot"), golden.data("in/bb_trans")];
     const frames = Array.from(aatype, (type, i) => {
@@ -68,13 +68,12 @@ Deno.test({
     });
     assert(worst <= 1, detail);
   },
-});
+}));
 
-Deno.test({
+Deno.test(needing(GOLDEN, {
   name: "atoms in their rigid groups equal OpenFold's",
-  ignore: !hasGolden,
   fn() {
-    const golden = readGolden(join(GOLDEN, "structure/frames_to_atom14"));
+    const golden = readGolden(join(GOLDEN.path, "structure/frames_to_atom14"));
     const [aatype, frames] = [golden.data("in/aatype"), golden.data("in/frames_4x4")];
     const positions = Array.from(aatype).flatMap((type, i) =>
       Array.from({ length: 14 }, (_, slot) => {
@@ -90,13 +89,12 @@ Deno.test({
     });
     assert(worst <= 1, detail);
   },
-});
+}));
 
-Deno.test({
+Deno.test(needing(GOLDEN, {
   name: "atom14DistanceBounds() equals OpenFold's table",
-  ignore: !hasGolden,
   fn() {
-    const golden = readGolden(join(GOLDEN, "losses/atom14_dists_bounds_table"));
+    const golden = readGolden(join(GOLDEN.path, "losses/atom14_dists_bounds_table"));
     const bounds = atom14DistanceBounds(
       golden.number("overlap_tolerance"),
       golden.number("bond_length_tolerance_factor"),
@@ -110,7 +108,7 @@ Deno.test({
       assert(worst <= 1, `${name}: ${detail}`);
     }
   },
-});
+}));
 
 Deno.test("residues built from the rigid groups have the tables' bonds and angles, whatever their torsions", () => {
   let bonds = 0;

@@ -9,15 +9,11 @@ import { Maps } from "../../../tools/attention/page/maps.ts";
 import { assertNoSidewaysScroll, findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
 import { assertClose } from "../../_gpu.ts";
 import { MEAN, N_RES, N_SEQ, ROWS, sampleAttention, weightAt } from "./sample_attention.ts";
+import { needing } from "../../_needs.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
 
 const found = await findChromium();
-if ("missing" in found) {
-  if (Deno.env.get("CI")) throw new Error(found.missing);
-  console.log(`The tests of the attention's page are skipped. ${found.missing}`);
-}
-
 /** What plotly keeps on the element of a plot. */
 interface Drawn {
   readonly z: (number | null)[][];
@@ -49,11 +45,9 @@ const square = (n: number, value: (i: number, j: number) => number) =>
 const near = (actual: (number | null)[][], expected: number[][], label: string) =>
   assertClose(actual.flat() as number[], expected.flat(), { rtol: 0, atol: 1e-5 }, label);
 
-Deno.test({
+Deno.test(needing(found, {
   name: "the page of attention shows the maps that are chosen",
-  ignore: "missing" in found,
   async fn() {
-    if ("missing" in found) return;
     const browser = await startChromium(found.path, {});
     const data = sampleAttention();
     try {
@@ -176,7 +170,7 @@ Deno.test({
       await browser.close();
     }
   },
-});
+}));
 
 Deno.test("packed maps keep five digits of each map's largest weight", () => {
   const size = 3;

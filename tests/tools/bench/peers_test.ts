@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { blockPeers, defaultPeers, PEER_NAMES, timeOrFail } from "../../../tools/bench/block_peers.ts";
 import { bestOf, findKit, findTorch, parsePeerLines, Torch } from "../../../tools/bench/peers.ts";
 import { InputError } from "../../../tools/errors.ts";
+import { needing, POSIX } from "../../_needs.ts";
 
 const LINE = {
   engine: "torch 2.13.0+cpu",
@@ -71,9 +72,8 @@ Deno.test("the peers beside a software driver are f32 and all JavaScript engines
   ]);
 });
 
-Deno.test({
+Deno.test(needing(POSIX, { // the stand-in for Python is a shell script
   name: "Torch runs the kit's script with its device and threads, and reports its last line when it fails",
-  ignore: Deno.build.os === "windows", // the stand-in for Python is a shell script
   async fn() {
     const folder = await Deno.makeTempDir();
     try {
@@ -93,11 +93,10 @@ echo '${text(LINE)}'\n`,
       await Deno.remove(folder, { recursive: true });
     }
   },
-});
+}));
 
-Deno.test({
+Deno.test(needing(POSIX, {
   name: "a peer of blocks is run for what it can do, and its failure is no failure of the bench",
-  ignore: Deno.build.os === "windows",
   async fn() {
     const folder = await Deno.makeTempDir();
     try {
@@ -141,4 +140,4 @@ esac
       await Deno.remove(folder, { recursive: true });
     }
   },
-});
+}));

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseSafetensors } from "../../../model/weights/safetensors.ts";
 import { FINGERS, FINGERS_MSA, inFolder, TOY_FLAGS } from "../train/_toy.ts";
 import { denofold, ROOT } from "./_run.ts";
+import { mounts, needing, POSIX } from "../../_needs.ts";
 
 /** Steps and losses of a run's loss_history.csv, as text. */
 async function losses(folder: string): Promise<string[]> {
@@ -64,9 +65,8 @@ Deno.test("a run that was killed and resumed gives the losses of one that was no
     assert.deepEqual(await losses(join(folder, "killed")), expected);
   }));
 
-Deno.test({
+Deno.test(needing(POSIX, {
   name: "Ctrl-C finishes the step, saves, says how to go on, and exits with 130",
-  ignore: Deno.build.os === "windows",
   fn: () =>
     inFolder(async (folder) => {
       const out = join(folder, "run");
@@ -96,7 +96,7 @@ Deno.test({
       assert.equal(resumed.code, 0, resumed.stderr);
       assert.equal(JSON.parse(resumed.stdout).steps, steps + 2);
     }),
-});
+}));
 
 Deno.test("a held-out structure is predicted, measured and reported", () =>
   inFolder(async (folder) => {
@@ -299,45 +299,34 @@ Deno.test("unknown flags and wrong values end with code 2", async () => {
 /** Bytes that the small disk holds. */
 const DISK = 8 << 20;
 
-/** A folder that holds so many bytes, where the system lets one be made; else why not. */
-async function smallDisk(folder: string): Promise<string | undefined> {
-  try {
-    const args = ["-t", "tmpfs", "-o", `size=${DISK}`, "tmpfs", folder];
-    const { code, stderr } = await new Deno.Command("mount", { args, stderr: "piped" }).output();
-    return code === 0 ? undefined : new TextDecoder().decode(stderr).trim();
-  } catch (error) {
-    return String(error);
-  }
-}
-
-Deno.test("a full disk ends the run with one line; the last checkpoint stays", () =>
-  inFolder(async (folder) => {
-    const disk = join(folder, "disk");
-    await Deno.mkdir(disk);
-    const reason = await smallDisk(disk);
-    if (reason !== undefined) {
-      console.log(`skipped, as no small disk can be made here: ${reason}`);
-      return;
-    }
-    try {
-      const out = join(disk, "run");
-      const flags = [...TOY_FLAGS, "--checkpoint-every", "2", "--out", out];
-      const made = await denofold("train", ...flags, "--num-steps", "2");
-      assert.equal(made.code, 0, made.stderr);
-      const before = await Deno.readFile(join(out, "checkpoint.safetensors"));
-      const sizes = names(out).map((name) => Deno.statSync(join(out, name)).size);
-      const used = sizes.reduce((sum, size) => sum + size, 0);
-      await Deno.writeFile(join(disk, "ballast"), new Uint8Array(DISK - used - (64 << 10)));
-      const { code, stderr } = await denofold("train", "--resume", out, "--num-steps", "6");
-      assert.equal(code, 1, stderr);
-      const line = stderr.trimEnd().split("\n").at(-1)!;
-      assert.match(
-        line,
-        /^denofold: Cannot write .*: the disk is full\. .*The checkpoint of step 2 in .* is whole; go on /,
-      );
-      assert.deepEqual(await Deno.readFile(join(out, "checkpoint.safetensors")), before);
-      assert.ok(!names(out).some((name) => name.includes(".tmp")), names(out).join());
-    } finally {
-      await new Deno.Command("umount", { args: [disk] }).output();
-    }
-  }));
+Deno.test(needing(await mounts(), {
+  name: "a full disk ends the run with one line; the last checkpoint stays",
+  fn: () =>
+    inFolder(async (folder) => {
+      const disk = join(folder, "disk");
+      await Deno.mkdir(disk);
+      const mount = new Deno.Command("mount", { args: ["-t", "tmpfs", "-o", `size=${DISK}`, "tmpfs", disk] });
+      assert.ok((await mount.output()).success);
+      try {
+        const out = join(disk, "run");
+        const flags = [...TOY_FLAGS, "--checkpoint-every", "2", "--out", out];
+        const made = await denofold("train", ...flags, "--num-steps", "2");
+        assert.equal(made.code, 0, made.stderr);
+        const before = await Deno.readFile(join(out, "checkpoint.safetensors"));
+        const sizes = names(out).map((name) => Deno.statSync(join(out, name)).size);
+        const used = sizes.reduce((sum, size) => sum + size, 0);
+        await Deno.writeFile(join(disk, "ballast"), new Uint8Array(DISK - used - (64 << 10)));
+        const { code, stderr } = await denofold("train", "--resume", out, "--num-steps", "6");
+        assert.equal(code, 1, stderr);
+        const line = stderr.trimEnd().split("\n").at(-1)!;
+        assert.match(
+          line,
+          /^denofold: Cannot write .*: the disk is full\. .*The checkpoint of step 2 in .* is whole; go on /,
+        );
+        assert.deepEqual(await Deno.readFile(join(out, "checkpoint.safetensors")), before);
+        assert.ok(!names(out).some((name) => name.includes(".tmp")), names(out).join());
+      } finally {
+        await new Deno.Command("umount", { args: [disk] }).output();
+      }
+    }),
+}));

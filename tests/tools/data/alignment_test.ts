@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { parseSafetensors } from "../../../model/weights/safetensors.ts";
 import {
   type Alignment,
@@ -10,6 +11,7 @@ import {
 import { formatFasta, parseFasta } from "../../../tools/data/fasta.ts";
 import { parseAlignment, readAlignment } from "../../../tools/data/read_alignment.ts";
 import { InputError } from "../../../tools/errors.ts";
+import { golden, needing } from "../../_needs.ts";
 
 const deletions = (alignment: Pick<Alignment, "deletions">): number[][] => alignment.deletions.map((row) => [...row]);
 
@@ -134,17 +136,15 @@ Deno.test("truncated and damaged alignments are refused clearly or read, never a
   }
 });
 
-const ORACLE = new URL("../../../../shared/oracle/openfold/data/", import.meta.url);
-const hasOracle = await Deno.stat(ORACLE).then(() => true, () => false);
-if (!hasOracle) console.log("alignment_test: the golden alignments are not there, their comparison is skipped");
+const ORACLE = golden("openfold/data");
+
 for (const file of ["bfd_uniclust_hits.a3m", "mgnify_hits.sto", "uniref90_hits.sto"]) {
-  Deno.test({
+  Deno.test(needing(ORACLE, {
     name: `readAlignment() gives OpenFold's names, rows and deletions for ${file}`,
-    ignore: !hasOracle,
     fn: async () => {
-      const { tensors } = parseSafetensors(await Deno.readFile(new URL(`parsed_${file}.safetensors`, ORACLE)), file);
-      const facts = JSON.parse(await Deno.readTextFile(new URL(`parsed_${file}.json`, ORACLE)));
-      const alignment = await readAlignment(new URL(`files/${file}`, ORACLE).pathname);
+      const { tensors } = parseSafetensors(await Deno.readFile(join(ORACLE.path, `parsed_${file}.safetensors`)), file);
+      const facts = JSON.parse(await Deno.readTextFile(join(ORACLE.path, `parsed_${file}.json`)));
+      const alignment = await readAlignment(join(ORACLE.path, `files/${file}`));
       assert.deepEqual(alignment.names, facts.descriptions.map((text: string) => text.split(" ")[0]));
       const columns = alignment.rows[0].length;
       assert.deepEqual([alignment.rows.length, columns], [facts.n_sequences, facts.n_columns]);
@@ -153,5 +153,5 @@ for (const file of ["bfd_uniclust_hits.a3m", "mgnify_hits.sto", "uniref90_hits.s
       const counts = Uint8Array.from(alignment.deletions.flatMap((row) => [...row]));
       assert.deepEqual(counts, tensors.get("out/deletion_matrix")?.data);
     },
-  });
+  }));
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { parseSafetensors } from "../../../model/weights/safetensors.ts";
 import { parseMmcif } from "../../../tools/data/mmcif.ts";
@@ -17,6 +18,7 @@ import { InputError } from "../../../tools/errors.ts";
 import { readFileMaybeGzip } from "../../../tools/files.ts";
 import { toBinaryCif } from "./_binary_cif.ts";
 import { CIF_ASSEMBLIES, CIF_TEXT, makeTestChain, PDB_ASSEMBLIES, PDB_TEXT } from "./_structures.ts";
+import { golden, needing } from "../../_needs.ts";
 
 /** Position and B-factor of an atom, or `undefined` where there is none. */
 function atom(chain: Chain, residue: number, name: string): number[] | undefined {
@@ -359,18 +361,16 @@ Deno.test("truncated and damaged structure files are refused clearly or read, ne
   }
 });
 
-const ORACLE = new URL("../../../../shared/oracle/openfold/data/", import.meta.url);
-const hasOracle = await Deno.stat(ORACLE).then(() => true, () => false);
-if (!hasOracle) console.log("structure_test: the golden structures are not there, their comparison is skipped");
+const ORACLE = golden("openfold/data");
+
 for (const entry of ["3u8v", "4zey"]) {
-  Deno.test({
+  Deno.test(needing(ORACLE, {
     name: `readStructure() gives OpenFold's sequence, positions and mask for ${entry}`,
-    ignore: !hasOracle,
     fn: async () => {
       const golden =
-        parseSafetensors(await Deno.readFile(new URL(`mmcif_${entry}_A.safetensors`, ORACLE)), entry).tensors;
-      const facts = JSON.parse(await Deno.readTextFile(new URL(`mmcif_${entry}_A.json`, ORACLE))).parsed;
-      const structure = await readStructure(new URL(`files/${entry}.cif`, ORACLE).pathname);
+        parseSafetensors(await Deno.readFile(join(ORACLE.path, `mmcif_${entry}_A.safetensors`)), entry).tensors;
+      const facts = JSON.parse(await Deno.readTextFile(join(ORACLE.path, `mmcif_${entry}_A.json`))).parsed;
+      const structure = await readStructure(join(ORACLE.path, `files/${entry}.cif`));
       const chain = selectChain(structure, "A");
       assert.equal(chain.sequence, facts.sequence);
       assert.deepEqual(chain.atomPositions, golden.get("out/all_atom_positions")?.data);
@@ -385,7 +385,7 @@ for (const entry of ["3u8v", "4zey"]) {
         if (number !== null) assert.equal(chain.residueNumbers[i], number);
       });
     },
-  });
+  }));
 }
 
 /** Two gzip members, as block-packed files have them. */

@@ -3,6 +3,7 @@ import { crc32 } from "node:zlib";
 import { parseSafetensors } from "../../../model/weights/safetensors.ts";
 import { Mt19937 } from "../../../tools/data/mt19937.ts";
 import { SyntheticDataset } from "../../../tools/data/synthetic.ts";
+import { golden, needing } from "../../_needs.ts";
 
 const crc = (values: Int32Array | Float32Array): number =>
   crc32(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
@@ -106,14 +107,12 @@ Deno.test("SyntheticDataset refuses sizes that are not positive integers", async
   await assert.rejects(SyntheticDataset.generate({ vocabSize: 300 }), /300 tokens/);
 });
 
-const GOLDEN = new URL("../../../../shared/oracle/seeds/tof_dataset.safetensors", import.meta.url);
-const hasGolden = await Deno.stat(GOLDEN).then(() => true, () => false);
-if (!hasGolden) console.log("synthetic_test: the golden data set is not there, its comparison is skipped");
-Deno.test({
+const GOLDEN = golden("seeds/tof_dataset.safetensors");
+
+Deno.test(needing(GOLDEN, {
   name: "SyntheticDataset equals the golden data set bit for bit",
-  ignore: !hasGolden,
   fn: async () => {
-    const { tensors } = parseSafetensors(await Deno.readFile(GOLDEN), "tof_dataset");
+    const { tensors } = parseSafetensors(await Deno.readFile(GOLDEN.path), "tof_dataset");
     const golden = (name: string) => tensors.get(`out/${name}`) ?? assert.fail(name);
     const [numSamples, numSeqs, seqLen] = golden("msa_data").shape;
     const pairDim = golden("pair_data").shape[3];
@@ -128,4 +127,4 @@ Deno.test({
       assert.deepEqual(batch.distances, golden(`batch${b}_distances`).data);
     }
   },
-});
+}));

@@ -17,6 +17,7 @@ import { findChromium, startChromium, watchPage } from "../../_chromium.ts";
 import { denofold } from "../cli/_run.ts";
 import { CIF_TEXT } from "../data/_structures.ts";
 import { familyOf, FINGERS, withFiles } from "../prep/_inputs.ts";
+import { needing } from "../../_needs.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
 
@@ -182,17 +183,10 @@ Deno.test("denofold inspect prints text or JSON and writes a page, and says what
   }));
 
 const chromium = await findChromium();
-if ("missing" in chromium) {
-  if (Deno.env.get("CI")) throw new Error(chromium.missing);
-  console.log(`The test of the page of an inspection is skipped. ${chromium.missing}`);
-}
-
-Deno.test({
+Deno.test(needing(chromium, {
   name:
     "the page of an inspection shows facts, tables, coverage and maps, in both themes, without a script or a request",
-  ignore: "missing" in chromium,
   async fn() {
-    if ("missing" in chromium) return;
     const alignments = [{ path: join(FINGERS, "zinc_fingers.a3m"), row: "1znf" }];
     const target = { id: "1znf", structure: join(FINGERS, "1znf.cif"), alignments };
     await withFiles({ "<b>.safetensors": encodeFeatureFile(await prepareTarget(target)) }, async (folder) => {
@@ -239,4 +233,4 @@ Deno.test({
       }
     });
   },
-});
+}));

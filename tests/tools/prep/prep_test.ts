@@ -15,9 +15,10 @@ import { readFeatureFile } from "../../../tools/prep/feature_file.ts";
 import { readManifest } from "../../../tools/prep/manifest.ts";
 import { prep, type PrepOptions } from "../../../tools/prep/prep.ts";
 import { denofold } from "../cli/_run.ts";
-import { GOLDEN, hasGolden, readGolden } from "../data/features/_golden.ts";
+import { GOLDEN, readGolden } from "../data/features/_golden.ts";
 import { CIF_TEXT } from "../data/_structures.ts";
 import { familyOf, FINGERS, withFiles } from "./_inputs.ts";
+import { needing } from "../../_needs.ts";
 
 /** Prepares inputs; comes back with how it went, and the manifest by id. */
 async function prepare(inputs: string[], out: string, options: Partial<PrepOptions> = {}) {
@@ -230,15 +231,14 @@ Deno.test("denofold prep ends with code 1 and one line for each bad target, 2 fo
     assert.match(usage.stderr, /--out/);
   }));
 
-Deno.test({
+Deno.test(needing(GOLDEN, {
   name:
     "prep() of sequence, alignments, hits and structures equals the golden features, and templates go without theirs",
-  ignore: !hasGolden,
   async fn() {
-    const golden = readGolden(join(GOLDEN, "data/make_msa_features"));
-    const { query } = JSON.parse(Deno.readTextFileSync(join(GOLDEN, "data/make_msa_features.json")));
+    const golden = readGolden(join(GOLDEN.path, "data/make_msa_features"));
+    const { query } = JSON.parse(Deno.readTextFileSync(join(GOLDEN.path, "data/make_msa_features.json")));
     await withFiles({ "query.fasta": `>query\n${query}\n` }, async (folder) => {
-      const inputs = [join(folder, "query.fasta"), join(GOLDEN, "data/files")];
+      const inputs = [join(folder, "query.fasta"), join(GOLDEN.path, "data/files")];
       assert(existsSync(inputs[1]));
       const { manifest } = await prepare(inputs, join(folder, "out"));
       const { features } = await readFeatureFile(join(folder, "out/query.safetensors"));
@@ -253,4 +253,4 @@ Deno.test({
       assert.match(strict.result.failed[0].error ?? "", /^Template 1 "1HF9_B" cannot be used/);
     });
   },
-});
+}));

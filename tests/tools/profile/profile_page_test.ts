@@ -6,6 +6,7 @@ import { renderProfile } from "../../../tools/profile/html.ts";
 import { summarize } from "../../../tools/profile/summarize.ts";
 import { assertNoSidewaysScroll, findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
 import { SAMPLE_FACTS, sampleProfile } from "./sample_profile.ts";
+import { needing } from "../../_needs.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
 
@@ -13,11 +14,6 @@ const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
 type PlotElement = HTMLElement & { data: { name?: string; x?: number[]; y?: (number | string)[]; base?: number[] }[] };
 
 const found = await findChromium();
-if ("missing" in found) {
-  if (Deno.env.get("CI")) throw new Error(found.missing);
-  console.log(`The tests of the profile's page are skipped. ${found.missing}`);
-}
-
 function plotData(page: Page, id: string): Promise<PlotElement["data"]> {
   return page.evaluate((id) => {
     const { data } = document.getElementById(id) as PlotElement;
@@ -31,11 +27,9 @@ function rowsOf(page: Page, table: string): Promise<string[][]> {
   );
 }
 
-Deno.test({
+Deno.test(needing(found, {
   name: "the page of a profile shows its tables and plots",
-  ignore: "missing" in found,
   async fn() {
-    if ("missing" in found) return;
     const browser = await startChromium(found.path, {});
     const data = summarize(sampleProfile(), SAMPLE_FACTS);
     try {
@@ -118,4 +112,4 @@ Deno.test({
       await browser.close();
     }
   },
-});
+}));

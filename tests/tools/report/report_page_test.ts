@@ -5,6 +5,7 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { renderReport, type ReportData } from "../../../tools/report/report.ts";
 import { assertNoSidewaysScroll, findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
 import { sampleReport } from "./sample_report.ts";
+import { needing } from "../../_needs.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
 const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 900 } };
@@ -16,11 +17,6 @@ type PlotElement = HTMLElement & {
 };
 
 const found = await findChromium();
-if ("missing" in found) {
-  if (Deno.env.get("CI")) throw new Error(found.missing);
-  console.log(`The tests of the report's page are skipped. ${found.missing}`);
-}
-
 type Step = (name: string, fn: () => Promise<void>) => Promise<void>;
 
 /** A test in Chromium; skipped where that is not installed. */
@@ -29,11 +25,9 @@ function pageTest(
   options: { webgl: boolean },
   test: (browser: Browser, step: Step) => Promise<void>,
 ): void {
-  Deno.test({
+  Deno.test(needing(found, {
     name,
-    ignore: "missing" in found,
     async fn(context) {
-      if ("missing" in found) return;
       const browser = await startChromium(found.path, options);
       try {
         await test(browser, async (name, fn) => void await context.step(name, fn));
@@ -41,7 +35,7 @@ function pageTest(
         await browser.close();
       }
     },
-  });
+  }));
 }
 
 /** Share of the canvas's pixels nearest in hue to each trace's colour, read back from WebGL. */

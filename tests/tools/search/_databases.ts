@@ -1,10 +1,12 @@
 /** Small databases of real proteins and of the same letters shuffled. */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Key } from "../../../core/random.ts";
 import { formatFasta } from "../../../tools/data/fasta.ts";
 import { parseA3m } from "../../../tools/data/a3m.ts";
 import { FINGERS_MSA } from "../fold/_fingers.ts";
+import { type Need, need, programs } from "../../_needs.ts";
 
 /** Cytochromes c of yeast, horse and tuna. Source: cytc.aln of Debian's theseus-examples 3.3.0-14. */
 export const CYTOCHROMES: Readonly<Record<string, string>> = {
@@ -42,11 +44,21 @@ export async function writeFasta(path: string, entries: Readonly<Record<string, 
   return path;
 }
 
-/** Builds a database of HH-suite, one profile an entry; `undefined` (and a line that says so) where cstranslate is missing. */
+/** Where Debian puts cstranslate, for the processor's instructions. */
+const CSTRANSLATE = ["avx2", "sse4.1", "plain"].map((kind) => `/usr/libexec/hhsuite/cstranslate-${kind}`);
+
+/** HH-suite whole: its search programs, and cstranslate, which its databases are made with. */
+export function hhSuite(program: "hhblits" | "hhsearch"): Need {
+  const needs = programs(program, "hhmake", "ffindex_build");
+  if (needs.missing || !programs("cstranslate").missing) return needs;
+  return need("programs", CSTRANSLATE.some((path) => existsSync(path)), "cstranslate of HH-suite is not installed");
+}
+
+/** Builds a database of HH-suite, one profile an entry. */
 export async function buildHhDatabase(
   folder: string,
   entries: Readonly<Record<string, string>>,
-): Promise<string | undefined> {
+): Promise<string> {
   const [alignments, profiles] = ["a3m", "hhm"].map((name) => join(folder, name));
   await Promise.all([alignments, profiles].map((path) => Deno.mkdir(path)));
   for (const [name, sequence] of Object.entries(entries)) {
@@ -62,10 +74,8 @@ export async function buildHhDatabase(
   const settings = ["-x", "0.3", "-c", "4", "-b", "-I", "a3m", "-f"];
   const states = ["-A", `${data}/cs219.lib`, "-D", `${data}/context_data.lib`];
   const args = ["-i", `${database}_a3m`, "-o", `${database}_cs219`, ...settings, ...states];
-  const own = ["avx2", "sse4.1", "plain"].map((kind) => `/usr/libexec/hhsuite/cstranslate-${kind}`);
-  for (const program of ["cstranslate", ...own]) if (await runs(program, args)) return database;
-  console.log("skipped: no cstranslate of HH-suite runs here");
-  return undefined;
+  for (const program of ["cstranslate", ...CSTRANSLATE]) if (await runs(program, args)) return database;
+  assert.fail("no cstranslate of HH-suite runs here");
 }
 
 async function runs(program: string, args: string[]): Promise<boolean> {

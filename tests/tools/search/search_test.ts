@@ -12,8 +12,8 @@ import { searchMsa } from "../../../tools/search/search_msa.ts";
 import { searchTemplates } from "../../../tools/search/search_templates.ts";
 import { denofold, runDeno } from "../cli/_run.ts";
 import { FINGERS } from "../fold/_fingers.ts";
-import { buildHhDatabase, CYTOCHROMES, fingerSequences, withDecoys, writeFasta } from "./_databases.ts";
-import { installed } from "./_installed.ts";
+import { buildHhDatabase, CYTOCHROMES, fingerSequences, hhSuite, withDecoys, writeFasta } from "./_databases.ts";
+import { needing, programs } from "../../_needs.ts";
 
 /** Runs a test in a folder of its own. */
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
@@ -34,166 +34,189 @@ function plain(names: readonly string[]): string[] {
 }
 
 for (const tool of ["jackhmmer", "mmseqs", "hhblits"] as const) {
-  Deno.test(`searchMsa() by ${tool} finds the cytochromes and no decoy`, async () => {
-    if (!await installed(tool)) return;
-    await inFolder(async (folder) => {
-      const database = tool === "hhblits"
-        ? await buildHhDatabase(folder, withDecoys(CYTOCHROMES, 4))
-        : await writeFasta(join(folder, "db.fasta"), ENTRIES);
-      if (database === undefined) return;
-      const { alignment, record } = await searchMsa(QUERY, { tool, databases: [database], cpu: 1 });
-      assert.equal(alignment.rows[0], QUERY.sequence);
-      const names = plain(alignment.names);
-      assert.equal(names[0], "yeast");
-      // HHblits leaves out rows that are nearly equal to another, HMMER and MMseqs2 keep the query's own entry.
-      const expected = Object.keys(CYTOCHROMES).filter((name) => tool !== "hhblits" || name !== "1yeb_A");
-      assert.deepEqual([...new Set(names.slice(1))].sort(), expected.sort());
-      const horse = alignment.rows[names.indexOf("1m60_A")];
-      assert.ok(horse.includes("CAQCHTVEKGGKHKTGPNLHGLFGRKTGQAPGFTYTDANKNK"), horse);
-      assert.equal(horse.length, QUERY.sequence.length);
-      assert.equal(record.programs[0].name, tool);
-      assert.match(record.programs[0].version, /^\d/);
-      assert.ok(!record.programs.some((program) => program.arguments.includes("denofold_search_")));
-      assert.equal(record.found, names.length);
-    });
-  });
+  Deno.test(needing(tool === "hhblits" ? hhSuite(tool) : programs(tool), {
+    name: `searchMsa() by ${tool} finds the cytochromes and no decoy`,
+    async fn() {
+      await inFolder(async (folder) => {
+        const database = tool === "hhblits"
+          ? await buildHhDatabase(folder, withDecoys(CYTOCHROMES, 4))
+          : await writeFasta(join(folder, "db.fasta"), ENTRIES);
+        const { alignment, record } = await searchMsa(QUERY, { tool, databases: [database], cpu: 1 });
+        assert.equal(alignment.rows[0], QUERY.sequence);
+        const names = plain(alignment.names);
+        assert.equal(names[0], "yeast");
+        // HHblits leaves out rows that are nearly equal to another, HMMER and MMseqs2 keep the query's own entry.
+        const expected = Object.keys(CYTOCHROMES).filter((name) => tool !== "hhblits" || name !== "1yeb_A");
+        assert.deepEqual([...new Set(names.slice(1))].sort(), expected.sort());
+        const horse = alignment.rows[names.indexOf("1m60_A")];
+        assert.ok(horse.includes("CAQCHTVEKGGKHKTGPNLHGLFGRKTGQAPGFTYTDANKNK"), horse);
+        assert.equal(horse.length, QUERY.sequence.length);
+        assert.equal(record.programs[0].name, tool);
+        assert.match(record.programs[0].version, /^\d/);
+        assert.ok(!record.programs.some((program) => program.arguments.includes("denofold_search_")));
+        assert.equal(record.found, names.length);
+      });
+    },
+  }));
 }
 
-Deno.test("searchMsa() keeps the best rows, and a query without relatives alone", async () => {
-  if (!await installed("jackhmmer")) return;
-  await inFolder(async (folder) => {
-    const database = await writeFasta(join(folder, "db.fasta"), ENTRIES);
-    const options = { tool: "jackhmmer", databases: [database], cpu: 1 } as const;
-    const { alignment } = await searchMsa(QUERY, { ...options, maxRows: 3 });
-    assert.deepEqual(plain(alignment.names), ["yeast", "1yeb_A", "1cih_A"]);
-    const alone = await searchMsa({ name: "odd", sequence: "WWWWHHHHCCCCMMMMWWWWHHHHUU" }, options);
-    assert.deepEqual(alone.alignment.rows, ["WWWWHHHHCCCCMMMMWWWWHHHHUU"]);
-  });
-});
+Deno.test(
+  needing(programs("jackhmmer"), {
+    name: "searchMsa() keeps the best rows, and a query without relatives alone",
+    async fn() {
+      await inFolder(async (folder) => {
+        const database = await writeFasta(join(folder, "db.fasta"), ENTRIES);
+        const options = { tool: "jackhmmer", databases: [database], cpu: 1 } as const;
+        const { alignment } = await searchMsa(QUERY, { ...options, maxRows: 3 });
+        assert.deepEqual(plain(alignment.names), ["yeast", "1yeb_A", "1cih_A"]);
+        const alone = await searchMsa({ name: "odd", sequence: "WWWWHHHHCCCCMMMMWWWWHHHHUU" }, options);
+        assert.deepEqual(alone.alignment.rows, ["WWWWHHHHCCCCMMMMWWWWHHHHUU"]);
+      });
+    },
+  }),
+);
 
 for (const tool of ["hmmsearch", "hhsearch"] as const) {
-  Deno.test(`searchTemplates() by ${tool} ranks fingers above decoys, and features are made of them`, async () => {
-    if (!await installed(tool)) return;
-    await inFolder(async (folder) => {
-      const entries = withDecoys(fingerSequences(), 4, tool === "hhsearch" ? 5 : 15);
-      const database = tool === "hhsearch"
-        ? await buildHhDatabase(folder, entries)
-        : await writeFasta(join(folder, "db.fasta"), entries);
-      if (database === undefined) return;
-      const name = "1zaa1";
-      const alignment = await readAlignment(`${FINGERS}zinc_fingers.a3m`);
-      const query = alignment.aligned[alignment.names.indexOf(name)].replaceAll("-", "");
-      const input = await writeFasta(join(folder, "query.fasta"), { [name]: query });
-      const { hits, text, record } = await searchTemplates(name, await readAlignment(input), {
-        ...{ tool, databases: [database], cpu: 1 },
-      });
-      assert.deepEqual(parseHhr(text, hits.source), hits);
-      assert.equal(hits.queryLength, query.length);
-      const names = hits.hits.map((hit) => hit.name.split(/\s/)[0]);
-      const firstDecoy = names.findIndex((name) => name.startsWith("decoy"));
-      const fingers = firstDecoy < 0 ? names : names.slice(0, firstDecoy);
-      assert.ok(fingers.length >= 10, `${tool} ranks only ${fingers} above the decoys`);
-      assert.equal(fingers[0], "1zaa1_A");
-      for (const hit of hits.hits) {
-        const entry = entries[hit.name.split(/\s/)[0]];
-        assert.equal(hit.hitLength, entry.length);
-        hit.hitIndices.forEach((at, c) => assert.equal(hit.hitSequence[c], at < 0 ? "-" : entry[at]));
-        hit.queryIndices.forEach((at, c) => assert.equal(hit.query[c], at < 0 ? "-" : query[at]));
-        const both = hit.query.split("").filter((letter, c) => letter !== "-" && hit.hitSequence[c] !== "-").length;
-        assert.equal(hit.alignedColumns, both);
-      }
-      assert.equal(record.found, hits.hits.length);
+  Deno.test(
+    needing(programs(tool), {
+      name: `searchTemplates() by ${tool} ranks fingers above decoys, and features are made of them`,
+      async fn() {
+        await inFolder(async (folder) => {
+          const entries = withDecoys(fingerSequences(), 4, tool === "hhsearch" ? 5 : 15);
+          const database = tool === "hhsearch"
+            ? await buildHhDatabase(folder, entries)
+            : await writeFasta(join(folder, "db.fasta"), entries);
+          const name = "1zaa1";
+          const alignment = await readAlignment(`${FINGERS}zinc_fingers.a3m`);
+          const query = alignment.aligned[alignment.names.indexOf(name)].replaceAll("-", "");
+          const input = await writeFasta(join(folder, "query.fasta"), { [name]: query });
+          const { hits, text, record } = await searchTemplates(name, await readAlignment(input), {
+            ...{ tool, databases: [database], cpu: 1 },
+          });
+          assert.deepEqual(parseHhr(text, hits.source), hits);
+          assert.equal(hits.queryLength, query.length);
+          const names = hits.hits.map((hit) => hit.name.split(/\s/)[0]);
+          const firstDecoy = names.findIndex((name) => name.startsWith("decoy"));
+          const fingers = firstDecoy < 0 ? names : names.slice(0, firstDecoy);
+          assert.ok(fingers.length >= 10, `${tool} ranks only ${fingers} above the decoys`);
+          assert.equal(fingers[0], "1zaa1_A");
+          for (const hit of hits.hits) {
+            const entry = entries[hit.name.split(/\s/)[0]];
+            assert.equal(hit.hitLength, entry.length);
+            hit.hitIndices.forEach((at, c) => assert.equal(hit.hitSequence[c], at < 0 ? "-" : entry[at]));
+            hit.queryIndices.forEach((at, c) => assert.equal(hit.query[c], at < 0 ? "-" : query[at]));
+            const both = hit.query.split("").filter((letter, c) => letter !== "-" && hit.hitSequence[c] !== "-").length;
+            assert.equal(hit.alignedColumns, both);
+          }
+          assert.equal(record.found, hits.hits.length);
 
-      const find = (id: string) => readStructure(`${FINGERS}${id}.cif`).catch(() => undefined);
-      const { templates } = await makeTemplates(query, hits.hits, find);
-      const domains = templates.template_domain_names;
-      assert.equal(domains.length, 4);
-      for (const [t, domain] of domains.entries()) {
-        const id = `${domain.slice(0, 4)}_A`;
-        assert.ok(id in entries && !domain.startsWith("1zaa"), `${domain} is no template here`);
-        const letters = templates.template_sequence[t];
-        assert.equal(letters.length, query.length);
-        // The pattern of the family, C-x2,4-C-x12-H-x3-H, lies on that of the query.
-        for (const at of [4, 9, 22, 26]) assert.equal(letters[at], query[at], `${domain}: ${letters}`);
-        const hit = hits.hits.find(({ name }) => name.startsWith(id));
-        const aligned = query.split("").map((_, at) => {
-          const column = hit?.queryIndices.indexOf(at) ?? -1;
-          return column < 0 ? "-" : hit?.hitSequence[column];
+          const find = (id: string) => readStructure(`${FINGERS}${id}.cif`).catch(() => undefined);
+          const { templates } = await makeTemplates(query, hits.hits, find);
+          const domains = templates.template_domain_names;
+          assert.equal(domains.length, 4);
+          for (const [t, domain] of domains.entries()) {
+            const id = `${domain.slice(0, 4)}_A`;
+            assert.ok(id in entries && !domain.startsWith("1zaa"), `${domain} is no template here`);
+            const letters = templates.template_sequence[t];
+            assert.equal(letters.length, query.length);
+            // The pattern of the family, C-x2,4-C-x12-H-x3-H, lies on that of the query.
+            for (const at of [4, 9, 22, 26]) assert.equal(letters[at], query[at], `${domain}: ${letters}`);
+            const hit = hits.hits.find(({ name }) => name.startsWith(id));
+            const aligned = query.split("").map((_, at) => {
+              const column = hit?.queryIndices.indexOf(at) ?? -1;
+              return column < 0 ? "-" : hit?.hitSequence[column];
+            });
+            assert.equal(letters, aligned.join(""));
+          }
+          // By HMMER all hits have the same sum, 0, so that the order is the file's.
+          if (tool === "hmmsearch") {
+            const usable = fingers.filter((name) => /^[0-9][A-Za-z0-9]{3}_A$/.test(name)).map((name) =>
+              name.slice(0, 4)
+            );
+            assert.deepEqual(domains.map((domain) => domain.slice(0, 4)), usable.slice(0, 4));
+          }
         });
-        assert.equal(letters, aligned.join(""));
-      }
-      // By HMMER all hits have the same sum, 0, so that the order is the file's.
-      if (tool === "hmmsearch") {
-        const usable = fingers.filter((name) => /^[0-9][A-Za-z0-9]{3}_A$/.test(name)).map((name) => name.slice(0, 4));
-        assert.deepEqual(domains.map((domain) => domain.slice(0, 4)), usable.slice(0, 4));
-      }
-    });
-  });
+      },
+    }),
+  );
 }
 
-Deno.test("a program that fails is quoted, a database that is not there named", async () => {
-  if (!await installed("jackhmmer", "hmmsearch")) return;
-  await inFolder(async (folder) => {
-    const wrong = join(folder, "wrong.fasta");
-    await Deno.writeTextFile(wrong, "this is no FASTA\n");
-    const options = { tool: "jackhmmer", cpu: 1 } as const;
-    await assert.rejects(searchMsa(QUERY, { ...options, databases: [wrong] }), (error: Error) => {
-      return error instanceof InputError &&
-        /^jackhmmer ended with code 1: .*(wrong\.fasta|format)/i.test(error.message);
-    });
-    await assert.rejects(
-      searchMsa(QUERY, { ...options, databases: [join(folder, "none")] }),
-      /^InputError: There is no database .*none: expected FASTA, that is a file .*none$/,
-    );
-    const program = { name: "jackhmmer", path: Deno.execPath() } as const;
-    await assert.rejects(
-      runProgram(program, ["eval", "console.error('bad luck'); Deno.exit(3)"]),
-      /^InputError: jackhmmer ended with code 3: bad luck$/,
-    );
-    const controller = new AbortController();
-    setTimeout(() => controller.abort(), 50);
-    const sleeping = runProgram(program, ["eval", "await new Promise((r) => setTimeout(r, 60000))"], controller);
-    await assert.rejects(sleeping, /^InputError: jackhmmer was interrupted$/);
-  });
-});
+Deno.test(
+  needing(programs("jackhmmer", "hmmsearch"), {
+    name: "a program that fails is quoted, a database that is not there named",
+    async fn() {
+      await inFolder(async (folder) => {
+        const wrong = join(folder, "wrong.fasta");
+        await Deno.writeTextFile(wrong, "this is no FASTA\n");
+        const options = { tool: "jackhmmer", cpu: 1 } as const;
+        await assert.rejects(searchMsa(QUERY, { ...options, databases: [wrong] }), (error: Error) => {
+          return error instanceof InputError &&
+            /^jackhmmer ended with code 1: .*(wrong\.fasta|format)/i.test(error.message);
+        });
+        await assert.rejects(
+          searchMsa(QUERY, { ...options, databases: [join(folder, "none")] }),
+          /^InputError: There is no database .*none: expected FASTA, that is a file .*none$/,
+        );
+        const program = { name: "jackhmmer", path: Deno.execPath() } as const;
+        await assert.rejects(
+          runProgram(program, ["eval", "console.error('bad luck'); Deno.exit(3)"]),
+          /^InputError: jackhmmer ended with code 3: bad luck$/,
+        );
+        const controller = new AbortController();
+        setTimeout(() => controller.abort(), 50);
+        const sleeping = runProgram(program, ["eval", "await new Promise((r) => setTimeout(r, 60000))"], controller);
+        await assert.rejects(sleeping, /^InputError: jackhmmer was interrupted$/);
+      });
+    },
+  }),
+);
 
-Deno.test("denofold msa and templates write what prep reads, and do nothing twice", async () => {
-  if (!await installed("jackhmmer", "hmmsearch", "hmmbuild")) return;
-  await inFolder(async (folder) => {
-    const database = await writeFasta(join(folder, "small.fasta"), ENTRIES);
-    const fasta = await writeFasta(join(folder, "in.fasta"), { yeast: `${QUERY.sequence}:${CYTOCHROMES["1lfm_A"]}` });
-    const out = join(folder, "out");
-    const msa = ["msa", fasta, "--tool", "jackhmmer", "--db", database, "--out", out, "--cpu", "1"];
-    const made = await denofold(...msa, "--json");
-    assert.equal(made.code, 0, made.stderr);
-    const path = join(out, "yeast_A", "small_hits.a3m");
-    assert.deepEqual(JSON.parse(made.stdout), [
-      { target: "yeast_A", file: path, status: "made", found: 5 },
-      { target: "yeast_B", file: join(out, "yeast_B", "small_hits.a3m"), status: "made", found: 5 },
-    ]);
-    assert.match(made.stderr, /^alignments 1\/2 · yeast_A: 5\nalignments 2\/2 · yeast_B: 5\n$/);
-    assert.equal((await readAlignment(path)).rows[0], QUERY.sequence);
-    const record = JSON.parse(await Deno.readTextFile(join(out, "yeast_A", "small_hits.a3m.json")));
-    assert.match(record.programs[0].arguments, /^-o \/dev\/null -A hits\.sto --noali --F1 0\.0005 .* query\.fasta \//);
-    const many = Object.fromEntries(Array.from("abcde", (name) => [name, QUERY.sequence]));
-    const nowhere = ["--tool", "jackhmmer", "--db", "nowhere", "--out", join(folder, "many")];
-    const failed = await denofold("msa", await writeFasta(join(folder, "many.fasta"), many), ...nowhere);
-    assert.deepEqual([failed.code, failed.stderr.match(/^denofold: .*$/gm)?.map((line) => line.slice(0, 62))], [1, [
-      "denofold: a, b, c and 2 more: There is no database nowhere: ex",
-    ]]);
-    const again = await denofold(...msa);
-    assert.deepEqual([again.code, again.stdout.split("\n")[0]], [0, `${path}  unchanged`]);
+Deno.test(
+  needing(programs("jackhmmer", "hmmsearch", "hmmbuild"), {
+    name: "denofold msa and templates write what prep reads, and do nothing twice",
+    async fn() {
+      await inFolder(async (folder) => {
+        const database = await writeFasta(join(folder, "small.fasta"), ENTRIES);
+        const fasta = await writeFasta(join(folder, "in.fasta"), {
+          yeast: `${QUERY.sequence}:${CYTOCHROMES["1lfm_A"]}`,
+        });
+        const out = join(folder, "out");
+        const msa = ["msa", fasta, "--tool", "jackhmmer", "--db", database, "--out", out, "--cpu", "1"];
+        const made = await denofold(...msa, "--json");
+        assert.equal(made.code, 0, made.stderr);
+        const path = join(out, "yeast_A", "small_hits.a3m");
+        assert.deepEqual(JSON.parse(made.stdout), [
+          { target: "yeast_A", file: path, status: "made", found: 5 },
+          { target: "yeast_B", file: join(out, "yeast_B", "small_hits.a3m"), status: "made", found: 5 },
+        ]);
+        assert.match(made.stderr, /^alignments 1\/2 · yeast_A: 5\nalignments 2\/2 · yeast_B: 5\n$/);
+        assert.equal((await readAlignment(path)).rows[0], QUERY.sequence);
+        const record = JSON.parse(await Deno.readTextFile(join(out, "yeast_A", "small_hits.a3m.json")));
+        assert.match(
+          record.programs[0].arguments,
+          /^-o \/dev\/null -A hits\.sto --noali --F1 0\.0005 .* query\.fasta \//,
+        );
+        const many = Object.fromEntries(Array.from("abcde", (name) => [name, QUERY.sequence]));
+        const nowhere = ["--tool", "jackhmmer", "--db", "nowhere", "--out", join(folder, "many")];
+        const failed = await denofold("msa", await writeFasta(join(folder, "many.fasta"), many), ...nowhere);
+        assert.deepEqual([failed.code, failed.stderr.match(/^denofold: .*$/gm)?.map((line) => line.slice(0, 62))], [1, [
+          "denofold: a, b, c and 2 more: There is no database nowhere: ex",
+        ]]);
+        const again = await denofold(...msa);
+        assert.deepEqual([again.code, again.stdout.split("\n")[0]], [0, `${path}  unchanged`]);
 
-    const templates = ["templates", path, "--tool", "hmmsearch", "--db", database, "--out", out, "--cpu", "1"];
-    const found = await denofold(...templates);
-    assert.equal(found.code, 0, found.stderr);
-    const hits = parseHhr(await Deno.readTextFile(join(out, "yeast_A", "small_hits.hhr")), "hhr").hits;
-    assert.deepEqual(hits.slice(0, 4).map(({ name }) => name).sort(), Object.keys(CYTOCHROMES).sort());
-    assert.deepEqual((await Array.fromAsync(Deno.readDir(join(out, "yeast_A")))).map(({ name }) => name).sort(), [
-      ...["small_hits.a3m", "small_hits.a3m.json", "small_hits.hhr", "small_hits.hhr.json"],
-    ]);
-  });
-});
+        const templates = ["templates", path, "--tool", "hmmsearch", "--db", database, "--out", out, "--cpu", "1"];
+        const found = await denofold(...templates);
+        assert.equal(found.code, 0, found.stderr);
+        const hits = parseHhr(await Deno.readTextFile(join(out, "yeast_A", "small_hits.hhr")), "hhr").hits;
+        assert.deepEqual(hits.slice(0, 4).map(({ name }) => name).sort(), Object.keys(CYTOCHROMES).sort());
+        assert.deepEqual((await Array.fromAsync(Deno.readDir(join(out, "yeast_A")))).map(({ name }) => name).sort(), [
+          ...["small_hits.a3m", "small_hits.a3m.json", "small_hits.hhr", "small_hits.hhr.json"],
+        ]);
+      });
+    },
+  }),
+);
 
 Deno.test("runSearches() asks a server that cannot be reached for nothing more", async () => {
   await inFolder(async (folder) => {

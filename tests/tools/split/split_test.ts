@@ -9,8 +9,8 @@ import { clusterRecords, type ClusterTool } from "../../../tools/split/cluster_r
 import { readSplitRecords, type SplitRecords } from "../../../tools/split/records.ts";
 import { type Split, type SplitOptions, splitRecords } from "../../../tools/split/split.ts";
 import { denofold } from "../cli/_run.ts";
-import { installed } from "../search/_installed.ts";
 import { families } from "./_families.ts";
+import { needing, programs } from "../../_needs.ts";
 
 const OPTIONS: SplitOptions = {
   by: "identity",
@@ -141,21 +141,32 @@ Deno.test("splitRecords() by family and by time", async () => {
   }
 });
 
-Deno.test("splitRecords() takes MMseqs2's clusters, and joins those that are related all the same", async () => {
-  if (!await installed("mmseqs")) return;
-  const sequences = families(4, { count: 5, size: 4, length: 150, kept: 0.7 });
-  // Peptides this short are below MMseqs2's significance.
-  sequences.push("MKTAYIAK", "MKTAYLAK", "GGSWEDPP", "GGSWEDPL", "HHCCFFMM", "HHCCFFML");
-  const { clusterOf } = await clusterByMmseqs(sequences, 0.4, { threads: 1 });
-  assert.deepEqual([...clusterOf.subarray(0, 20)], Array.from({ length: 20 }, (_, k) => Math.floor(k / 4)));
-  const table = tableOf(sequences.map((sequence, k) => ({ id: `p${k}`, sequences: [sequence] })));
-  const { groupOf, report } = await split(table, { ...OPTIONS, identity: 0.4, fractions: [0.4, 0.3, 0.3] }, "mmseqs");
-  for (let k = 0; k < 20; k++) assert.equal(groupOf[k], Math.floor(k / 4));
-  assert.match(`${report.clusters?.tool} ${report.clusters?.version}`, /^MMseqs2 \S+$/);
-  assert.ok(report.leakage?.between.every(({ related }) => related === 0));
-  const apart = [20, 22, 24].filter((k) => clusterOf[k] !== clusterOf[k + 1]).length;
-  assert.ok(apart > 0 && (report.clusters?.joinedAfterwards ?? 0) <= apart);
-});
+Deno.test(
+  needing(programs("mmseqs"), {
+    name: "splitRecords() takes MMseqs2's clusters, and joins those that are related all the same",
+    async fn() {
+      const sequences = families(4, { count: 5, size: 4, length: 150, kept: 0.7 });
+      // Peptides this short are below MMseqs2's significance.
+      sequences.push("MKTAYIAK", "MKTAYLAK", "GGSWEDPP", "GGSWEDPL", "HHCCFFMM", "HHCCFFML");
+      const { clusterOf } = await clusterByMmseqs(sequences, 0.4, { threads: 1 });
+      assert.deepEqual(
+        [...clusterOf.subarray(0, 20)],
+        Array.from({ length: 20 }, (_, k) => Math.floor(k / 4)),
+      );
+      const table = tableOf(sequences.map((sequence, k) => ({ id: `p${k}`, sequences: [sequence] })));
+      const { groupOf, report } = await split(
+        table,
+        { ...OPTIONS, identity: 0.4, fractions: [0.4, 0.3, 0.3] },
+        "mmseqs",
+      );
+      for (let k = 0; k < 20; k++) assert.equal(groupOf[k], Math.floor(k / 4));
+      assert.match(`${report.clusters?.tool} ${report.clusters?.version}`, /^MMseqs2 \S+$/);
+      assert.ok(report.leakage?.between.every(({ related }) => related === 0));
+      const apart = [20, 22, 24].filter((k) => clusterOf[k] !== clusterOf[k + 1]).length;
+      assert.ok(apart > 0 && (report.clusters?.joinedAfterwards ?? 0) <= apart);
+    },
+  }),
+);
 
 Deno.test("denofold split writes lists with the table's columns and order", async () => {
   const folder = await Deno.makeTempDir();

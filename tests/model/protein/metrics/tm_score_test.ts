@@ -4,6 +4,7 @@ import { applyMotion, kabsch } from "../../../../model/protein/metrics/kabsch.ts
 import { mirrorImage } from "../../../../model/distance_geometry/mirror.ts";
 import { tmD0, tmD0Unbounded, tmScore, tmScoreAsPlaced } from "../../../../model/protein/metrics/tm_score.ts";
 import { alignedPair, assertClose, Golden, Random, readTmFixture, rows, type TmCase } from "../_support.ts";
+import { needing, programs } from "../../../_needs.ts";
 
 const { structures, cases } = readTmFixture();
 
@@ -24,21 +25,19 @@ Deno.test("tmScore(), gdtTs() and gdtHa() equal the recorded numbers of the prog
   }
 });
 
-Deno.test("the recorded numbers are those of the installed program TMscore", async (t) => {
-  const found = await new Deno.Command("sh", { args: ["-c", "command -v TMscore"], stdout: "null" }).output();
-  if (!found.success) {
-    console.log("skipped: the program TMscore (package tm-align) is not installed");
-    return;
-  }
-  const folder = await Deno.makeTempDir();
-  try {
-    for (const recorded of cases.filter((_, k) => k % 29 === 0)) {
-      await t.step(`${recorded.model} on ${recorded.reference}`, () => runProgram(folder, recorded));
+Deno.test(needing(programs("TMscore"), {
+  name: "the recorded numbers are those of the installed program TMscore",
+  async fn(t) {
+    const folder = await Deno.makeTempDir();
+    try {
+      for (const recorded of cases.filter((_, k) => k % 29 === 0)) {
+        await t.step(`${recorded.model} on ${recorded.reference}`, () => runProgram(folder, recorded));
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
     }
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-});
+  },
+}));
 
 async function runProgram(folder: string, recorded: TmCase): Promise<void> {
   const write = (name: string, first: number) => {

@@ -7,7 +7,8 @@ import { parseMmcif } from "../../../../tools/data/mmcif.ts";
 import { OPENFOLD_DATA } from "../../../../tools/oracle/cases/openfold_data.ts";
 import { compare } from "../../../../tools/oracle/compare.ts";
 import { familyOf } from "../../../../tools/oracle/family.ts";
-import { GOLDEN, hasGolden, readGolden } from "./_golden.ts";
+import { GOLDEN, readGolden } from "./_golden.ts";
+import { needing } from "../../../_needs.ts";
 
 /** Stands for the adapter, which features do not touch. */
 const NO_DEVICE = new Proxy({} as Device, {
@@ -27,11 +28,10 @@ const CASES = [
 ];
 
 for (const name of CASES) {
-  Deno.test({
+  Deno.test(needing(GOLDEN, {
     name: `features equal OpenFold's: ${name}`,
-    ignore: !hasGolden,
     async fn() {
-      const golden = readGolden(join(GOLDEN, name));
+      const golden = readGolden(join(GOLDEN.path, name));
       const family = familyOf(golden, OPENFOLD_DATA);
       assert(family, "no family covers it");
       const results = await family.run(NO_DEVICE, golden);
@@ -43,16 +43,15 @@ for (const name of CASES) {
       assert(comparisons.length > 0);
       for (const { tensor, worst, detail } of comparisons) assert(worst <= 1, `${tensor}: ${detail}`);
     },
-  });
+  }));
 }
 
-Deno.test({
+Deno.test(needing(GOLDEN, {
   name: "makeTemplates() lays hits along the query as OpenFold's pipeline did, and says which structures are missing",
-  ignore: !hasGolden,
   async fn() {
-    const golden = readGolden(join(GOLDEN, "data/template_transforms"));
-    const query = JSON.parse(Deno.readTextFileSync(join(GOLDEN, "data/make_msa_features.json"))).query;
-    const file = (name: string) => join(GOLDEN, "data/files", name);
+    const golden = readGolden(join(GOLDEN.path, "data/template_transforms"));
+    const query = JSON.parse(Deno.readTextFileSync(join(GOLDEN.path, "data/make_msa_features.json"))).query;
+    const file = (name: string) => join(GOLDEN.path, "data/files", name);
     const { hits } = parseHhr(await Deno.readTextFile(file("pdb70_hits.hhr")), "pdb70_hits.hhr");
     const there = ["3u8v", "4zey"];
     const find = async (id: string) =>
@@ -83,4 +82,4 @@ Deno.test({
     const early = await makeTemplates(query, hits, find, { releasedBefore: "2012-01-01" });
     assert.deepEqual(early.templates.template_domain_names, ["3u8v_A"]);
   },
-});
+}));
