@@ -49,6 +49,7 @@ export * from "./inspect/html.ts";
 export * from "./inspect/inspect.ts";
 export * from "./inspect/inspection.ts";
 export * from "./platform/driver.ts";
+export * from "./platform/environment.ts";
 export * from "./prep/collect_targets.ts";
 export * from "./prep/feature_file.ts";
 export * from "./prep/list_targets.ts";

@@ -10,7 +10,7 @@ import { openDevice } from "../platform/open_device.ts";
 import { EVOFORMER } from "./workloads/evoformer.ts";
 
 const [nSeq, nRes] = Deno.args.map(Number);
-const { adapter } = await ensureAdapter({ install: false });
+const { adapter } = await ensureAdapter();
 const device = await openDevice(adapter);
 using scope = device.scope("coldStart");
 const block = EVOFORMER.open(device, { nSeq, nRes });

@@ -75,7 +75,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 async function bench(names: readonly string[], flags: Flags): Promise<number> {
   const note = (line: string) => console.error(line);
-  const { adapter } = await ensureAdapter({ device: flags.device, log: note });
+  const { adapter } = await ensureAdapter({ device: flags.device, install: true, log: note });
   const device = await openDevice(adapter);
   setFusions(device, flags.fusion);
   const { torch, peers } = await findPeers(note, flags, device);

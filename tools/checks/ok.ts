@@ -9,7 +9,7 @@ import config from "../../deno.json" with { type: "json" };
 
 const ROOT = join(import.meta.dirname ?? ".", "..", "..");
 const ENTRY_POINTS = Object.values(config.exports);
-const SETUP = ["run", "-A", "tools/platform/setup.ts", "deno"];
+const SETUP = ["run", "-A", "tools/platform/with_driver.ts", "deno"];
 const SOURCES = ["mod.ts", "core", "ops", "model", "finetune", "tools"];
 
 const STEPS: [name: string, args: string[]][] = [

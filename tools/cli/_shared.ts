@@ -13,7 +13,7 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
-/** The flag by which every command that computes chooses its adapter; pass its value to `ensureAdapter`. */
+/** The flag by which every command that computes chooses its adapter; pass its value to `ensureAdapter`, with `install: true`. */
 export function deviceOption(): Option {
   return new Option(
     "--device <name>",

@@ -106,7 +106,7 @@ async function run(checkpoint: string, alignmentFile: string, flags: Flags): Pro
   const chain = structure && selectChain(structure, flags.chain);
   if (structure && chain) checkTruth(owner, alignment[0], chain, structure.source);
 
-  const { adapter, notes } = await ensureAdapter({ device: flags.device });
+  const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   if (!json) { for (const note of notes) console.error(note); }
   const device = await openDevice(adapter);
   try {

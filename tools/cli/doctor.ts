@@ -1,8 +1,10 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { Device } from "../../core/mod.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { examine, type Findings } from "../platform/findings.ts";
 import { retune } from "../platform/open_device.ts";
+import { TIME_BLOCK, timeBlockText, timeVectorWidths } from "../platform/time_widths.ts";
+import type { VectorWidth } from "../platform/vector_width.ts";
 import { deviceOption, EXIT } from "./_shared.ts";
 import { tuningText } from "./_tuning_text.ts";
 
@@ -12,7 +14,12 @@ export function register(program: Command): void {
     .description("show the adapter, versions and programs, and what to do where something is missing")
     .addOption(deviceOption())
     .option("--fix", "install or fetch a software driver where there is none, as the other commands do")
-    .option("--tune", "time the kernels' tiles on the adapter, print them and keep the fastest for the next runs")
+    .option(
+      "--tune",
+      "time the kernels' tiles on the adapter, and the vector widths of Mesa's software driver; print the times and " +
+        "keep the fastest for the next runs",
+    )
+    .addOption(new Option(TIME_BLOCK, "print the milliseconds of an Evoformer block").hideHelp())
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
@@ -25,22 +32,25 @@ interface DoctorOptions {
   device: string;
   fix?: boolean;
   tune?: boolean;
+  timeBlock?: boolean;
   json?: boolean;
 }
 
-async function doctor({ device, fix, tune, json }: DoctorOptions): Promise<void> {
+async function doctor({ device, fix, tune, timeBlock, json }: DoctorOptions): Promise<void> {
   const open = () => ensureAdapter({ device, install: fix ?? false });
+  if (timeBlock) return console.log(await onDevice((await open()).adapter, timeBlockText));
+  if (tune) await timeVectorWidths({ device, log: console.error });
   const findings = await examine(open);
-  const tuned = tune && findings.ok ? await tuneAdapter((await open()).adapter) : undefined;
+  const tuned = tune && findings.ok ? await onDevice((await open()).adapter, retune) : undefined;
   if (json) console.log(JSON.stringify({ ...findings, ...tuned }, undefined, 2));
   else console.log(tuned ? `${table(findings)}\n\n${tuningText(tuned.tuning, tuned.measured)}` : table(findings));
   if (!findings.ok) Deno.exitCode = EXIT.failure;
 }
 
-async function tuneAdapter(adapter: GPUAdapter) {
+async function onDevice<T>(adapter: GPUAdapter, use: (device: Device) => Promise<T>): Promise<T> {
   const device = await Device.open(adapter);
   try {
-    return await retune(device);
+    return await use(device);
   } finally {
     device.close();
   }
@@ -55,6 +65,7 @@ function table(findings: Findings): string {
       ["vendor", adapter.vendor],
       ["driver", adapter.driver],
       ["subgroups", subgroups(adapter.subgroupSizes)],
+      ...findings.vectorWidth ? [["vectors", vectors(findings.vectorWidth)] satisfies [string, string]] : [],
       ["half floats", yesNo(adapter.shaderF16)],
       ["timestamps", yesNo(adapter.timestamps)],
       ["kernels", adapter.kernelFamily],
@@ -100,6 +111,18 @@ function table(findings: Findings): string {
 function subgroups([least, most]: [number, number]): string {
   if (most === 0) return "none";
   return least === most ? `${least} lanes` : `${least} to ${most} lanes`;
+}
+
+function vectors({ bits, source, mesa, times }: VectorWidth): string {
+  if (bits === undefined) return "as wide as the driver chooses";
+  const measured = Object.entries(times ?? {}).map(([width, ms]) => `${width} bits ${ms} ms`).join(", ");
+  const reason = {
+    environment: "set by LP_NATIVE_VECTOR_WIDTH",
+    measured: "the fastest here",
+    rule: `the rule for Mesa ${mesa ?? "of an unknown version"}; denofold doctor --tune measures`,
+    driver: "",
+  }[source];
+  return `${bits} bits (${[reason, measured && `a block takes: ${measured}`].filter((text) => text).join("; ")})`;
 }
 
 function yesNo(value: boolean): string {

@@ -87,7 +87,7 @@ async function run(input: string, flags: Flags): Promise<void> {
   const weights = flags.weights === undefined ? undefined : await readWeights(flags.weights, matrix.n);
   const chain = flags.truth === undefined ? undefined : await readTruth(flags.truth);
   const sequence = await readSequence(flags, matrix, input, chain);
-  const { adapter, notes } = await ensureAdapter({ device: flags.device });
+  const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   if (!flags.json) { for (const note of notes) console.error(note); }
   const device = await openDevice(adapter);
   try {

@@ -73,7 +73,7 @@ async function run(flags: Flags): Promise<void> {
   const sizes: PlanSizes = { ...given, storage: storage === "f32" ? undefined : storage }; // not all models have it
   const planned = plannedWorkload(model, sizes, train);
   const profile = like === undefined ? undefined : await readProfile(like);
-  const { adapter, notes } = await ensureAdapter({ device: wish });
+  const { adapter, notes } = await ensureAdapter({ device: wish, install: true });
   if (!json) { for (const note of notes) console.error(note); }
   const device = await openDevice(adapter);
   try {

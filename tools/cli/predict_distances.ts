@@ -74,7 +74,7 @@ async function run(flags: Flags): Promise<void> {
   const chain = truth === undefined ? undefined : await readTruth(truth);
   if (chain && truth !== undefined) checkTruth(name, sequence, chain, truth);
 
-  const { adapter, notes } = await ensureAdapter({ device: wish });
+  const { adapter, notes } = await ensureAdapter({ device: wish, install: true });
   if (!json) { for (const note of notes) console.error(note); }
   const device = await openDevice(adapter);
   try {

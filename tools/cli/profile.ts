@@ -88,7 +88,7 @@ async function run(workload: string, flags: readonly WorkloadFlag[], given: Flag
   const { profileSteps: steps, warmupSteps: warmup, sortBy, by, top, json, measureRoofs, fusion } = given;
   const out = given.files ? given.out ?? "profile" : undefined;
   const values = valuesOf(flags, given);
-  const { adapter, notes } = await ensureAdapter({ device: given.device });
+  const { adapter, notes } = await ensureAdapter({ device: given.device, install: true });
   if (!json) { for (const note of notes) console.error(note); }
   const device = await openDevice(adapter);
   setFusions(device, fusion);

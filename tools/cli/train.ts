@@ -221,7 +221,7 @@ async function open(
   everyOne: boolean,
 ): Promise<Disposable & { context: TrainContext }> {
   const silent = flags.json ?? false;
-  const { adapter, notes } = await ensureAdapter({ device: flags.device });
+  const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   if (!silent) { for (const note of notes) console.error(note); }
   const device = await openDevice(adapter);
   setFusions(device, flags.fusion);

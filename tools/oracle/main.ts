@@ -30,7 +30,7 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     const paths = await findCases(rest[0]);
     if (paths.length === 0) throw new InputError(`Cannot find a golden case (*.safetensors) under ${rest[0]}`);
-    const { adapter } = await ensureAdapter();
+    const { adapter } = await ensureAdapter({ install: true });
     const device = await openDevice(adapter);
     if (!json) console.log(`Adapter: ${device.traits.description}`);
     const counts = await runCases(device, paths, (report, seconds) => {

@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { join } from "node:path";
 import { InputError } from "../errors.ts";
 import { aptInstall, canUseApt } from "./apt.ts";
 import { cacheFolder } from "./cache.ts";
+import { environmentIsPrepared, prepareEnvironment } from "./environment.ts";
 import { installHelp, unusedGpuHint } from "./help.ts";
 import { cachedSwiftShader, fetchSwiftShader, swiftShaderRunsHere } from "./swiftshader.ts";
 import { driverFiles, useDriverFiles, type VulkanDevice, vulkanDevices } from "./vulkan.ts";
@@ -23,9 +23,10 @@ export interface AdapterOptions {
    */
   device?: string;
   /**
-   * Whether a missing driver may be installed (by apt as root on Debian and Ubuntu) or fetched (SwiftShader from npm).
+   * Whether a missing driver may be installed (by apt as root on Debian and Ubuntu) or fetched (SwiftShader from npm), as
+   * the command line does; never where the environment variable `DENOFOLD_NO_INSTALL` is set.
    *
-   * @default true, unless the environment variable `DENOFOLD_NO_INSTALL` is set
+   * @default false
    */
   install?: boolean;
   /**
@@ -60,7 +61,7 @@ let asked = false;
  */
 export async function ensureAdapter(options: AdapterOptions = {}): Promise<EnsuredAdapter> {
   const { device = Deno.env.get("DENOFOLD_DEVICE") || "auto", log = console.error } = options;
-  const install = options.install ?? !Deno.env.get("DENOFOLD_NO_INSTALL");
+  const install = (options.install ?? false) && !Deno.env.get("DENOFOLD_NO_INSTALL");
   const wish = readWish(device);
   const gpu: GPU | undefined = navigator.gpu;
   if (!gpu) {
@@ -88,6 +89,12 @@ export async function ensureAdapter(options: AdapterOptions = {}): Promise<Ensur
     const hint = unusedGpuHint();
     if (hint) notes.push(hint);
   }
+  if (!environmentIsPrepared()) {
+    notes.push(
+      "WebGPU was used before its environment was prepared: the software driver shares its kernel cache with other " +
+        'programs and may run at half its speed. Begin the program with import "@denofold/denofold/setup".',
+    );
+  }
   return { gpu, adapter, notes };
 }
 
@@ -100,37 +107,6 @@ export function adapterName(adapter: GPUAdapter): string {
 /** True for a driver that computes on the processor. */
 export function isSoftware(adapter: GPUAdapter): boolean {
   return adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|basic render/i.test(adapterName(adapter));
-}
-
-/**
- * Sets what drivers read from the environment, where the user has not set it. Must run before the first look for adapters.
- *
- * - `LP_NATIVE_VECTOR_WIDTH=512`: lavapipe then uses all 16 lanes of a processor with AVX-512 instead of 8.
- * - `XDG_RUNTIME_DIR`: without it Mesa prints an error that means nothing here.
- * - `DENO_WEBGPU_BACKEND=vulkan` on Linux: OpenGL adapters lack subgroups and half floats and are passed over.
- */
-export function prepareEnvironment(): void {
-  if (Deno.build.os !== "linux") return;
-  if (!Deno.env.get("LP_NATIVE_VECTOR_WIDTH") && hasAvx512()) Deno.env.set("LP_NATIVE_VECTOR_WIDTH", "512");
-  if (!Deno.env.get("DENO_WEBGPU_BACKEND")) Deno.env.set("DENO_WEBGPU_BACKEND", "vulkan");
-  if (!Deno.env.get("XDG_RUNTIME_DIR")) {
-    const folder = join(cacheFolder(), "run");
-    try {
-      Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    } catch {
-      // A home that cannot be written: the variable alone keeps Mesa quiet.
-    }
-    Deno.env.set("XDG_RUNTIME_DIR", folder);
-  }
-}
-
-function hasAvx512(): boolean {
-  if (Deno.build.arch !== "x86_64") return false;
-  try {
-    return /\bavx512f\b/.test(Deno.readTextFileSync("/proc/cpuinfo"));
-  } catch {
-    return false;
-  }
 }
 
 function readWish(device: string): Wish {
@@ -154,7 +130,10 @@ async function seeToDriver(wish: Wish, install: boolean, { log, notes, tried }: 
     return await trySwiftShader(install, { log, notes, tried });
   }
   const fits = (device: VulkanDevice) => wish.kind !== "software" || device.type === "cpu";
-  const found = () => vulkanDevices()?.some(fits) ?? false;
+  const found = () => {
+    prepareEnvironment(); // for drivers that were not there, or not looked at, before
+    return vulkanDevices()?.some(fits) ?? false;
+  };
   if (found()) return;
   const named = Deno.env.get("VK_DRIVER_FILES") || Deno.env.get("VK_ICD_FILENAMES");
   if (named) {
@@ -168,7 +147,7 @@ async function seeToDriver(wish: Wish, install: boolean, { log, notes, tried }: 
     vulkanDevices() === undefined ? "the Vulkan loader (libvulkan.so.1 is missing)" : "the installed Vulkan drivers",
   );
   if (useExtraDrivers() && found()) return;
-  if (!install) tried.push("no installation, as it is switched off");
+  if (!install) tried.push("no installation, which was not allowed");
   else log(wish.kind === "software" ? "No software Vulkan driver found." : "No GPU driver found.");
   if (install && canUseApt()) {
     log("Installing the software Vulkan driver mesa-vulkan-drivers with apt-get (a minute or two) …");

@@ -3,7 +3,9 @@ import { requestTraits } from "../../core/adapter.ts";
 import { InputError } from "../errors.ts";
 import { cacheFolder } from "./cache.ts";
 import { adapterName, type EnsuredAdapter, isSoftware } from "./driver.ts";
+import { vectorWidth } from "./environment.ts";
 import { type SelfTest, selfTest } from "./self_test.ts";
+import type { VectorWidth } from "./vector_width.ts";
 import { type VulkanDevice, vulkanDevices } from "./vulkan.ts";
 
 export type { SelfTest, VulkanDevice };
@@ -14,6 +16,8 @@ export interface Findings {
   ok: boolean;
   /** The adapter that the commands would run on. */
   adapter?: AdapterFindings;
+  /** How wide the vectors are for which Mesa's software driver compiles, and why; undefined where it is not used. */
+  vectorWidth?: VectorWidth;
   /** A small kernel and whether its numbers were right. */
   selfTest?: SelfTest;
   /** All devices of the installed Vulkan drivers; empty outside Linux. */
@@ -99,7 +103,7 @@ export async function examine(findAdapter: () => Promise<EnsuredAdapter>): Promi
       typescript: Deno.version.typescript,
     },
     machine: machine(),
-    folders: folders(),
+    folders: [],
     programs: PROGRAMS.map(([name, use, commands]) => ({ name, path: findProgram(commands), use })),
     notes: [],
     problems: [],
@@ -122,6 +126,7 @@ export async function examine(findAdapter: () => Promise<EnsuredAdapter>): Promi
       features: [...adapter.features].sort(),
       limits: limits(adapter),
     };
+    if (/llvmpipe/i.test(adapterName(adapter))) findings.vectorWidth = vectorWidth();
     findings.selfTest = await selfTest(device, traits);
     device.destroy();
     findings.ok = findings.selfTest.ok;
@@ -142,6 +147,7 @@ export async function examine(findAdapter: () => Promise<EnsuredAdapter>): Promi
     });
   }
   findings.vulkanDevices = vulkanDevices() ?? [];
+  findings.folders = folders();
   return findings;
 }
 
@@ -201,7 +207,9 @@ function firstMatch(file: string, pattern: RegExp): string | undefined {
 function folders(): Findings["folders"] {
   const own = cacheFolder();
   const deno = Deno.env.get("DENO_DIR");
-  const list = [{ path: own, use: "denofold's cache: software driver, page of the report" }];
+  const list = [{ path: own, use: "denofold's cache: software driver, what was measured, page of the report" }];
+  const mesa = Deno.env.get("MESA_SHADER_CACHE_DIR");
+  if (mesa) list.push({ path: mesa, use: "Mesa's cache: compiled kernels" });
   if (deno) list.push({ path: deno, use: "Deno's cache" });
   return list.map((folder) => ({ ...folder, exists: isThere(folder.path) }));
 }

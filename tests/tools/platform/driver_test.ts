@@ -2,32 +2,42 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { driverFiles, useDriverFiles, vulkanDevices } from "../../../tools/platform/vulkan.ts";
 import { ROOT, runDeno } from "../cli/_run.ts";
+import { mounts, need, needing, registry } from "../../_needs.ts";
 
-const SETUP = ["run", "-A", join(ROOT, "tools/platform/setup.ts")];
+const WITH_DRIVER = ["run", "-A", join(ROOT, "tools/platform/with_driver.ts")];
 const linux = Deno.build.os === "linux";
+const DRIVERS = need("system", linux && driverFiles().length > 0, "no Vulkan driver is installed in Linux's way");
 
-Deno.test("setup.ts names the adapter and runs a command that finds it", async () => {
+Deno.test("with_driver.ts names the adapter and runs a command that finds it", async () => {
   const code = "console.log((await navigator.gpu.requestAdapter()) !== null, Deno.args.join())";
-  const { code: exit, stdout, stderr } = await runDeno([...SETUP, "deno", "eval", "--unstable-webgpu", code, "a", "b"]);
+  const { code: exit, stdout, stderr } = await runDeno([
+    ...WITH_DRIVER,
+    "deno",
+    "eval",
+    "--unstable-webgpu",
+    code,
+    "a",
+    "b",
+  ]);
   assert.equal(exit, 0, stderr);
   assert.match(stderr, /^Adapter: \S/m);
   assert.equal(stdout, "true a,b\n");
 });
 
-Deno.test("setup.ts passes on the command's exit code", async () => {
-  assert.equal((await runDeno([...SETUP, "deno", "eval", "Deno.exit(7)"])).code, 7);
+Deno.test("with_driver.ts passes on the command's exit code", async () => {
+  assert.equal((await runDeno([...WITH_DRIVER, "deno", "eval", "Deno.exit(7)"])).code, 7);
 });
 
 Deno.test('device "software" is a software driver; "cpu" is the same', async () => {
   for (const device of ["software", "cpu"]) {
-    const { code, stderr } = await runDeno(SETUP, { env: { DENOFOLD_DEVICE: device } });
+    const { code, stderr } = await runDeno(WITH_DRIVER, { env: { DENOFOLD_DEVICE: device } });
     assert.equal(code, 0, stderr);
     assert.match(stderr, /^Adapter: .*(llvmpipe|SwiftShader|Basic Render)/m);
   }
 });
 
 Deno.test('device "gpu" is a GPU or an error that says what to install', async () => {
-  const { code, stderr } = await runDeno(SETUP, { env: { DENOFOLD_DEVICE: "gpu", DENOFOLD_NO_INSTALL: "1" } });
+  const { code, stderr } = await runDeno(WITH_DRIVER, { env: { DENOFOLD_DEVICE: "gpu", DENOFOLD_NO_INSTALL: "1" } });
   if (code === 0) assert.doesNotMatch(stderr, /llvmpipe|SwiftShader/);
   else {assert.match(
       stderr,
@@ -37,38 +47,36 @@ Deno.test('device "gpu" is a GPU or an error that says what to install', async (
 
 Deno.test("a device is chosen by a part of its name, and a wrong name is an error that lists the right ones", async () => {
   const adapter = (text: string) => /^Adapter: (.*)$/m.exec(text)?.[1] ?? "";
-  const name = adapter((await runDeno(SETUP)).stderr);
+  const name = adapter((await runDeno(WITH_DRIVER)).stderr);
   const part = name.split(" ")[0].toUpperCase();
-  const chosen = await runDeno(SETUP, { env: { DENOFOLD_DEVICE: part } });
+  const chosen = await runDeno(WITH_DRIVER, { env: { DENOFOLD_DEVICE: part } });
   assert.equal(chosen.code, 0, chosen.stderr);
   assert.ok(adapter(chosen.stderr).toUpperCase().includes(part));
-  const wrong = await runDeno(SETUP, { env: { DENOFOLD_DEVICE: "abacus" } });
+  const wrong = await runDeno(WITH_DRIVER, { env: { DENOFOLD_DEVICE: "abacus" } });
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /^denofold: No adapter's name contains "abacus"; [^\n]*\n$/);
   if (linux) assert.ok(wrong.stderr.includes(name.split(" ")[0]));
 });
 
-Deno.test({
+Deno.test(needing(DRIVERS, {
   name: "a driver named by the environment that is not there is passed over, with a note",
-  ignore: !linux || driverFiles().length === 0,
   async fn() {
     const env = { VK_DRIVER_FILES: "/nonexistent", DENOFOLD_NO_INSTALL: "1" };
-    const { code, stderr } = await runDeno(SETUP, { env });
+    const { code, stderr } = await runDeno(WITH_DRIVER, { env });
     assert.equal(code, 0, stderr);
     assert.match(
       stderr,
       /^The environment names the Vulkan driver \/nonexistent, which offers no fitting device; it is passed over\.$/m,
     );
   },
-});
+}));
 
-Deno.test({
+Deno.test(needing(DRIVERS, {
   name: "vulkanDevices() lists the devices of the drivers in use",
-  ignore: !linux,
   fn() {
     const before = Deno.env.get("VK_DRIVER_FILES");
     const devices = vulkanDevices();
-    if (!devices) return console.log("skipped: there is no Vulkan loader here");
+    assert.ok(devices, "there is a driver, but no loader");
     for (const { name, type, driver, apiVersion } of devices) {
       assert.ok(name.length > 0);
       assert.equal(type === "cpu", /llvmpipe|SwiftShader/.test(name));
@@ -84,13 +92,13 @@ Deno.test({
     }
     assert.deepEqual(vulkanDevices(), devices);
   },
-});
+}));
 
-/** Runs in a mount namespace in which no Vulkan driver is installed; needs root and the right to mount. */
+/** Runs in a mount namespace in which no Vulkan driver is installed. */
 async function withoutDrivers(
   command: string[],
   env: Record<string, string>,
-): Promise<{ code: number; stdout: string; stderr: string } | undefined> {
+): Promise<{ code: number; stdout: string; stderr: string }> {
   const hide = "for d in /usr/share/vulkan /etc/vulkan /usr/local/share/vulkan /usr/local/nvidia; do " +
     "if [ -d $d ]; then mount -t tmpfs none $d || exit 99; fi; done; ";
   const { code, stdout, stderr } = await new Deno.Command("unshare", {
@@ -101,20 +109,19 @@ async function withoutDrivers(
     stderr: "piped",
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  const hidden = code !== 99 && !/^unshare:/m.test(text(stderr));
-  return hidden ? { code, stdout: text(stdout), stderr: text(stderr) } : undefined;
+  assert.notEqual(code, 99, text(stderr));
+  return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
-const canHide = linux && Deno.uid() === 0;
+const MOUNTS = await mounts();
+const X86_LINUX = need("system", linux && Deno.build.arch === "x86_64", "this is not Linux on x86-64");
 
-Deno.test({
+Deno.test(needing(MOUNTS, {
   name: "without a driver the error says in one line what was tried and what to install",
-  ignore: !canHide,
   async fn() {
     const cache = await Deno.makeTempDir();
     try {
-      const outcome = await withoutDrivers(SETUP, { DENOFOLD_CACHE: cache, DENOFOLD_NO_INSTALL: "1" });
-      if (!outcome) return console.log("skipped: mounting is not allowed here");
+      const outcome = await withoutDrivers(WITH_DRIVER, { DENOFOLD_CACHE: cache, DENOFOLD_NO_INSTALL: "1" });
       assert.equal(outcome.code, 1);
       assert.match(
         outcome.stderr,
@@ -127,11 +134,10 @@ Deno.test({
       await Deno.remove(cache, { recursive: true });
     }
   },
-});
+}));
 
-Deno.test({
+Deno.test(needing(MOUNTS, {
   name: "denofold doctor without a driver installs nothing, says what is missing and ends with code 1",
-  ignore: !canHide,
   async fn() {
     const cache = await Deno.makeTempDir();
     try {
@@ -141,7 +147,6 @@ Deno.test({
         DENOFOLD_NO_INSTALL: "",
         XDG_RUNTIME_DIR: "",
       });
-      if (!outcome) return console.log("skipped: mounting is not allowed here");
       assert.equal(outcome.code, 1);
       assert.equal(outcome.stderr, "");
       assert.match(outcome.stdout, /^self test +not run$/m);
@@ -154,25 +159,21 @@ Deno.test({
       await Deno.remove(cache, { recursive: true });
     }
   },
-});
+}));
 
-Deno.test({
+Deno.test(needing([X86_LINUX, await registry()], {
   name: "SwiftShader is fetched from npm and computes",
-  ignore: !linux || Deno.build.arch !== "x86_64",
   sanitizeResources: false,
   async fn() {
-    const ping = await new Deno.Command("npm", { args: ["ping"], stdout: "null", stderr: "null" }).output()
-      .catch(() => undefined);
-    if (!ping?.success) return console.log("skipped: npm is missing or its registry cannot be reached");
     const cache = await Deno.makeTempDir();
     try {
       const env = { DENOFOLD_CACHE: cache, DENOFOLD_DEVICE: "swiftshader", DENOFOLD_NO_INSTALL: "" };
-      const first = await runDeno(SETUP, { env });
+      const first = await runDeno(WITH_DRIVER, { env });
       assert.equal(first.code, 0, first.stderr);
       assert.match(first.stderr, /Fetching the software driver SwiftShader/);
       assert.match(first.stderr, /^Adapter: SwiftShader/m);
       const left = Array.from(Deno.readDirSync(cache), ({ name }) => name.replace(/-.*/, "")).sort();
-      assert.deepEqual(left.filter((name) => name !== "run"), ["swiftshader"]);
+      assert.deepEqual(left.filter((name) => !["mesa", "run"].includes(name)), ["swiftshader"]);
       const doctor = await runDeno(["run", "-A", "tools/cli/main.ts", "doctor", "--json"], {
         env: { ...env, DENOFOLD_NO_INSTALL: "1" },
       });
@@ -182,4 +183,4 @@ Deno.test({
       await Deno.remove(cache, { recursive: true });
     }
   },
-});
+}));

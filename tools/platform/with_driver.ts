@@ -1,6 +1,6 @@
 /**
  * Sees to a driver and says which adapter it is; ends with code 1 if there is none.
- * With a command after it (`setup.ts deno test -A`), runs that command in an environment in which WebGPU finds the driver.
+ * With a command after it (`with_driver.ts deno test -A`), runs that command in an environment in which WebGPU finds the driver.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { adapterName, ensureAdapter } from "./driver.ts";
 import { cachedSwiftShader } from "./swiftshader.ts";
 
 async function main(command: string[]): Promise<number> {
-  const { adapter, notes } = await ensureAdapter();
+  const { adapter, notes } = await ensureAdapter({ install: true });
   for (const note of notes) console.error(note);
   console.error(`Adapter: ${adapterName(adapter)}`);
   const [program, ...args] = command;
