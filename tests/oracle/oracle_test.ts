@@ -5,9 +5,10 @@ import { encodeSafetensors, type NamedArray, parseSafetensors } from "../../mode
 import { main } from "../../tools/oracle/main.ts";
 import { type CaseReport, findCases, formatReport, runCase } from "../../tools/oracle/runner.ts";
 import { gpuTest } from "../_gpu.ts";
+import { golden } from "../_needs.ts";
 
 const FIXTURES = fileURLToPath(new URL("../fixtures/seeds", import.meta.url));
-const SHARED = fileURLToPath(new URL("../../../shared/oracle/seeds", import.meta.url));
+const SHARED = golden("seeds");
 
 /** Runs the command in this process; what it prints comes back. */
 async function oracle(...args: string[]): Promise<{ code: number; lines: string[]; errors: string[] }> {
@@ -279,6 +280,17 @@ gpuTest("oracle fails a case whose tensors are cut short, empty or a folder", as
   await Deno.remove(folder, { recursive: true });
 });
 
+gpuTest("oracle takes no case of AlphaFold-Multimer or of LoRA for one of AlphaFold 2", async (device) => {
+  for (const group of ["multimer/evoformer", "lora"]) {
+    const { folder, path } = await changed("luc_kabsch", {
+      text: (text) => text.replace("{", `{"group": "${group}",`),
+    });
+    const { status, message } = await runCase(device, path);
+    assert.deepEqual([status, message], ["skipped", "nothing covers it yet"]);
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 gpuTest("oracle takes a case by source and the beginning of its name", async (device) => {
   const rename = (name: string) => changed("luc_kabsch", { text: (text) => text.replace('"luc_kabsch"', `"${name}"`) });
   const statuses: [string, string][] = [["luc_kabsch_b", "passed"], ["luc_kabsch_17_x", "passed"], [
@@ -320,11 +332,9 @@ gpuTest("oracle heeds valid/ masks and a tensor's own tolerance", async (device)
 });
 
 gpuTest("oracle passes all shared golden cases that it covers", async (device) => {
-  const paths = await findCases(SHARED).catch(() => []);
-  if (paths.length === 0) return console.log(`skipped: there is no ${SHARED}`);
   const reports: CaseReport[] = [];
-  for (const path of paths) reports.push(await runCase(device, path));
+  for (const path of await findCases(SHARED.path)) reports.push(await runCase(device, path));
   const failed = reports.filter(({ status }) => status === "failed");
   assert.deepEqual(failed.map((report) => formatReport(report, 0)), []);
   assert(reports.filter(({ status }) => status === "passed").length >= 24);
-});
+}, SHARED);
