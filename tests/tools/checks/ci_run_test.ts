@@ -1,67 +1,127 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { needing, POSIX } from "../../_needs.ts";
 import { ROOT } from "../cli/_run.ts";
 
-/** Runs `.ci/run` with a stand-in for `npx -y deno@… task NAME`, which prints and ends as told; nothing is installed. */
-async function run(tasks: { test: string; ok: string }): Promise<{ code: number; last: string }> {
+/** What the tasks of `.ci/run` do, as shell commands; one that is not named passes once. */
+interface Tasks {
+  /** The whole suite. */
+  test?: string;
+  /** The gate. */
+  ok?: string;
+  /** Golden data with the machine's own driver. */
+  golden?: string;
+  /** Debian 13. */
+  debian13?: string;
+  /** SwiftShader. */
+  swiftshader?: string;
+  /** SwiftShader through Dawn. */
+  dawn?: string;
+}
+
+/** Runs `.ci/run` with a stand-in for `npx -y deno@… task NAME`; nothing is installed. */
+async function run(tasks: Tasks): Promise<{ code: number; lines: string[] }> {
   const folder = await Deno.makeTempDir();
   try {
-    const script = (body: string) => `#!/bin/sh\n${body}\n`;
-    const npx = `case "$4" in\ntest) ${tasks.test} ;;\nok) ${tasks.ok} ;;\nesac`;
+    const once = "echo '1 passed, 0 failed'";
+    const command = (name: keyof Tasks) => tasks[name] ?? once;
+    const npx = `case "$3.$4.\${5-}.\${DENOFOLD_WEBGPU-}.\${DENOFOLD_DEVICE-}" in
+      install.*) ;;
+      task.test.*) ${command("test")} ;;
+      task.ok.*) ${command("ok")} ;;
+      task.test:environment.golden.*) ${command("golden")} ;;
+      task.test:environment...swiftshader) ${command("swiftshader")} ;;
+      task.test:environment..dawn.swiftshader) ${command("dawn")} ;;
+      task.test:debian13...) ${command("debian13")} ;;
+      task.test:debian13..dawn.) ${once} ;;
+      *) echo "unknown: $*"; exit 9 ;;
+    esac`;
     for (const [name, body] of [["npx", npx], ["apt-get", "exit 100"]]) {
-      await Deno.writeTextFile(join(folder, name), script(body));
+      await Deno.writeTextFile(join(folder, name), `#!/bin/sh\n${body}\n`);
       await Deno.chmod(join(folder, name), 0o755);
     }
     const { code, stdout } = await new Deno.Command(join(ROOT, ".ci/run"), {
-      env: { PATH: `${folder}:${Deno.env.get("PATH")}` },
+      env: { PATH: `${folder}:${Deno.env.get("PATH")}`, DENOFOLD_WEBGPU: "", DENOFOLD_DEVICE: "" },
       stdin: "null",
       stderr: "null",
     }).output();
-    return { code, last: new TextDecoder().decode(stdout).trimEnd().split("\n").at(-1) ?? "" };
+    return { code, lines: new TextDecoder().decode(stdout).trimEnd().split("\n") };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-const GATE = "echo '7 passed, 0 failed'";
-const CASES: [what: string, test: string, ok: string, code: number, last: string][] = [
-  ["all well", "echo 'ok | 310 passed | 0 failed (2m)'", GATE, 0, "317 passed, 0 failed"],
-  [
-    "steps and ignored tests",
-    "echo 'ok | 31 passed (4 steps) | 0 failed | 12 ignored (2s)'",
-    GATE,
-    0,
-    "38 passed, 0 failed",
-  ],
+// The other steps pass once each.
+const CASES: [what: string, tasks: Tasks, code: number, last: string][] = [
+  ["all well", { test: "echo 'ok | 310 passed | 0 failed (2m)'" }, 0, "316 passed, 0 failed"],
+  ["steps", { test: "echo 'ok | 31 passed (4 steps) | 0 failed (2s)'" }, 0, "37 passed, 0 failed"],
   [
     "failures",
-    "echo 'FAILED | 3 passed | 2 failed (1s)'; exit 1",
-    "echo '5 passed, 2 failed'; exit 1",
+    { test: "echo 'FAILED | 3 passed | 2 failed (1s)'; exit 1", ok: "echo '5 passed, 2 failed'; exit 1" },
     1,
-    "8 passed, 4 failed",
+    "13 passed, 4 failed",
+  ],
+  [
+    "failures in an environment",
+    { debian13: "echo '5 passed, 2 failed'; exit 1", dawn: "echo '0 passed, 1 failed'; exit 1" },
+    1,
+    "10 passed, 3 failed",
   ],
   [
     "colours",
-    "printf '\\033[0m\\033[32mok\\033[0m | 5 passed | 0 failed \\033[38;5;245m(7ms)\\033[0m\\n'",
-    GATE,
+    { test: "printf '\\033[0m\\033[32mok\\033[0m | 5 passed | 0 failed \\033[38;5;245m(7ms)\\033[0m\\n'" },
     0,
-    "12 passed, 0 failed",
+    "11 passed, 0 failed",
   ],
   [
     "a test's own words",
-    "echo 'x 9 passed ... ok'; echo 'ok | 1 passed | 0 failed (1ms)'; echo bye",
-    GATE,
+    { test: "echo 'x 9 passed ... ok'; echo 'ok | 1 passed | 0 failed (1ms)'; echo bye" },
     0,
-    "8 passed, 0 failed",
+    "7 passed, 0 failed",
   ],
-  ["a crash without a summary", "kill -SEGV $$", GATE, 1, "7 passed, 1 failed"],
-  ["a crash after the summary", "echo 'ok | 4 passed | 0 failed (1s)'; exit 3", GATE, 1, "11 passed, 1 failed"],
-  ["a gate that does not start", "echo 'ok | 4 passed | 0 failed (1s)'", "exit 1", 1, "4 passed, 1 failed"],
+  ["a crash without a summary", { test: "kill -SEGV $$" }, 1, "6 passed, 1 failed"],
+  ["a crash after the summary", { test: "echo 'ok | 4 passed | 0 failed (1s)'; exit 3" }, 1, "10 passed, 1 failed"],
+  ["a gate that does not start", { ok: "exit 1" }, 1, "6 passed, 1 failed"],
+  [
+    "tests that are ignored in silence",
+    {
+      test: "printf 'skipped [golden] one\\tthere is none\\none ... ignored (0ms)\\ntwo: 2 ... ignored (0ms)\\n'; " +
+        "echo 'ok | 3 passed | 0 failed | 2 ignored (1s)'",
+    },
+    1,
+    "9 passed, 1 failed",
+  ],
 ];
-for (const [what, test, ok, code, last] of CASES) {
-  Deno.test({
+for (const [what, tasks, code, last] of CASES) {
+  Deno.test(needing(POSIX, {
     name: `.ci/run counts right: ${what}`,
-    ignore: Deno.build.os === "windows",
-    fn: async () => assert.deepEqual(await run({ test, ok }), { code, last }),
-  });
+    async fn() {
+      const { lines, ...outcome } = await run(tasks);
+      assert.deepEqual({ code: outcome.code, last: lines.at(-1) }, { code, last }, lines.join("\n"));
+    },
+  }));
 }
+
+Deno.test(needing(POSIX, {
+  name: ".ci/run lists what each step skipped, and an environment that cannot be had is no failure",
+  async fn() {
+    const skipped = (kind: string, name: string, reason: string) => `skipped [${kind}] ${name}\\t${reason}\\n`;
+    const golden = [
+      skipped("golden", "alpha", "nothing covers it yet"),
+      skipped("golden", "beta: 2", "nothing covers it yet"),
+      skipped("golden", "gamma", "no description"),
+    ];
+    const { code, lines } = await run({
+      golden: `printf '${golden.join("")}3 passed, 0 failed\\n'`,
+      debian13: `printf '${skipped("debian13", "this environment", "debootstrap is not there")}0 passed, 0 failed\\n'`,
+    });
+    assert.equal(code, 0);
+    const text = lines.join("\n");
+    assert.match(text, /^golden: 3 passed, 0 failed, 3 skipped \(\d+ s\)$/m);
+    assert.match(text, /^ {2}2 for golden: nothing covers it yet: alpha; beta: 2$/m);
+    assert.match(text, /^ {2}1 for golden: no description: gamma$/m);
+    assert.match(text, /^debian13: 0 passed, 0 failed, 1 skipped \(\d+ s\)\n {2}1 for debian13: debootstrap is /m);
+    assert.equal(lines.at(-1), "8 passed, 0 failed");
+    assert.match(text, /^\[golden\] skipped \[golden\] alpha\t/m);
+  },
+}));
