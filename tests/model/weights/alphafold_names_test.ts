@@ -4,7 +4,7 @@ import { currentOpenfoldName } from "../../../model/weights/openfold_names.ts";
 import { openfoldWeights } from "../../../model/weights/openfold_weights.ts";
 import { alphafoldEntries } from "../../../model/weights/to_alphafold.ts";
 import type { WeightEntry, WeightFile } from "../../../model/weights/weight_file.ts";
-import { goldenFolder } from "../../_golden.ts";
+import { golden, needing } from "../../_needs.ts";
 
 function entry(name: string, shape: readonly number[], data?: Float32Array): WeightEntry {
   const size = shape.reduce((product, n) => product * n, 1);
@@ -100,12 +100,11 @@ Deno.test("openfoldWeights() tells arrays that no network has, and parameters th
 });
 
 for (const preset of ["model_1_ptm", "model_3"]) {
-  const folder = goldenFolder("openfold/inventory");
-  Deno.test({
+  const folder = golden("openfold/inventory");
+  Deno.test(needing(folder, {
     name: `the inventory of ${preset}: every name and shape, in all three namings`,
-    ignore: folder === undefined,
     fn() {
-      const inventory = JSON.parse(Deno.readTextFileSync(`${folder}/${preset}.json`));
+      const inventory = JSON.parse(Deno.readTextFileSync(`${folder.path}/${preset}.json`));
       for (const [old, current] of Object.entries(inventory.openfold_v1_rename)) {
         assert.equal(currentOpenfoldName(old), current);
       }
@@ -127,5 +126,5 @@ for (const preset of ["model_1_ptm", "model_3"]) {
         if (stacked) assert.equal(names.length, shape[0]);
       }
     },
-  });
+  }));
 }

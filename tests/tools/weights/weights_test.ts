@@ -11,7 +11,7 @@ import { compareWeights } from "../../../tools/weights/compare_weights.ts";
 import { convertWeights, weightFormat } from "../../../tools/weights/convert_weights.ts";
 import { openWeights, readWeights } from "../../../tools/weights/open_weights.ts";
 import { writeWeights } from "../../../tools/weights/write_weights.ts";
-import { goldenFolder } from "../../_golden.ts";
+import { golden, needing } from "../../_needs.ts";
 
 const ARRAYS: Record<string, NamedArray> = {
   "evoformer.blocks.0.msa_att_row.linear_z.weight": {
@@ -154,19 +154,18 @@ Deno.test("compareWeights() tells what differs, by how much, and what is in one 
   assert.equal(found["evoformer.linear.weight"].kind, "only second");
 });
 
-const golden = goldenFolder("openfold/model");
+const MODELS = golden("openfold/model");
 for (const model of ["tiny_model_1_ptm", "tiny_model_3_ptm"]) {
-  Deno.test({
+  Deno.test(needing(MODELS, {
     name: `${model}: .pt, older names and .npz are the same weights to the bit, and are written as they were`,
-    ignore: golden === undefined,
     fn: () =>
       temporary(async (folder) => {
-        using pt = await openWeights(`${golden}/${model}.pt`);
-        using npz = await openWeights(`${golden}/params_${model}.npz`);
+        using pt = await openWeights(`${MODELS.path}/${model}.pt`);
+        using npz = await openWeights(`${MODELS.path}/params_${model}.npz`);
         const weights = openfoldWeights(pt.file);
         assert((await compareWeights(weights, openfoldWeights(npz.file))).every(({ equal }) => equal));
         if (model === "tiny_model_1_ptm") {
-          using old = await openWeights(`${golden}/${model}_v1keys.pt`);
+          using old = await openWeights(`${MODELS.path}/${model}_v1keys.pt`);
           const renamed = openfoldWeights(old.file);
           assert.equal(renamed.naming, "openfold-1");
           assert((await compareWeights(weights, renamed)).every(({ equal }) => equal));
@@ -181,5 +180,5 @@ for (const model of ["tiny_model_1_ptm", "tiny_model_3_ptm"]) {
           assert.deepEqual(bitsOf(await mine.read()), bitsOf(await array.read()), name);
         }
       }),
-  });
+  }));
 }
