@@ -2,10 +2,12 @@
  * denofold: AlphaFold-2-class networks in TypeScript, on any GPU through WebGPU.
  *
  * The core: a device, tensors, scopes that own memory, gradients. The networks' building blocks are in
- * `@denofold/denofold/ops`, the networks in `/model`, training in `/finetune`, files and reports in `/tools`.
+ * `@denofold/denofold/ops`, the networks in `/model`, training in `/finetune`, files and reports in `/tools`. A program for Deno begins with
+ * `import "@denofold/denofold/setup"`, which gives it the environment of the command line.
  *
  * @example Fit a line by gradient descent
  * ```ts
+ * import "@denofold/denofold/setup"; // in Deno alone
  * import { Device, valueAndGrad } from "@denofold/denofold";
  * import { linear, meanSquaredError } from "@denofold/denofold/ops";
  * import { Optimizer } from "@denofold/denofold/finetune";
