@@ -5,6 +5,8 @@ import { matmulTiles } from "../../../ops/matmul_tiles.ts";
 import { MATMUL_CLASSES, tune, type Tuning, tuningOf } from "../../../ops/mod.ts";
 import { openDevice, prepareTuning, retune } from "../../../tools/platform/open_device.ts";
 import { ensureAdapter } from "../../../tools/platform/driver.ts";
+import { installedLavapipe } from "../../../tools/platform/lavapipe.ts";
+import { chooseVectorWidth, hasAvx512 } from "../../../tools/platform/vector_width.ts";
 import { gpuTest } from "../../_gpu.ts";
 import { denofold } from "../cli/_run.ts";
 
@@ -108,10 +110,17 @@ gpuTest(
     }),
 );
 
-Deno.test("denofold doctor --tune prints the tiles", () =>
+Deno.test("denofold doctor --tune prints the tiles, and times the vector widths between which there is a choice", () =>
   withCache(async (folder) => {
     const { code, stdout, stderr } = await denofold("doctor", "--tune");
     assert.equal(code, 0, stderr);
+    const lavapipe = installedLavapipe();
+    if (lavapipe && hasAvx512() && /^adapter +llvmpipe/m.test(stdout)) {
+      const { times } = chooseVectorWidth(lavapipe, undefined);
+      assert.ok(times && times[256] > 0 && times[512] > 0, JSON.stringify(times));
+      assert.match(stdout, new RegExp(`^vectors .*256 bits ${times[256]} ms, 512 bits ${times[512]} ms\\)$`, "m"));
+      assert.match(stderr, /^(Timing an Evoformer block with vectors of \d+ bits .*\n){2}$/);
+    }
     assert.match(stdout, /\nmatrix products +tile +ms +GFLOP\/s\nlarge products +rows [^]*\nlong products .* used/);
     assert.equal(kept(folder).length, 1);
   }));
