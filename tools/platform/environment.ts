@@ -9,10 +9,10 @@ import { cacheFolder } from "./cache.ts";
 import { installedLavapipe, lavapipeIsLoaded } from "./lavapipe.ts";
 import { chooseVectorWidth, type VectorWidth } from "./vector_width.ts";
 
-/** What Mesa's disk cache may hold, in a driver's folder; the kernels of a whole test run are a fiftieth of it. */
-const CACHE_LIMIT = "256M";
+/** What Mesa's disk cache may hold, in a driver's folder; the kernels of a whole test run are a tenth of it. */
+const CACHE_LIMIT = "64M";
 /** Folders of Mesa's disk cache that are kept when a new one is made. */
-const KEPT_FOLDERS = 4;
+const KEPT_FOLDERS = 8;
 /** Name of such a folder: version, identity and vector width of the driver. */
 const FOLDER = /^lavapipe-[\w.]+-[0-9a-f]{8}-\w+$/;
 

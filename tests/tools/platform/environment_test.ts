@@ -58,7 +58,7 @@ Deno.test(needing(LAVAPIPE, {
       assert.equal(dirname(folder), join(cache, "mesa"));
       assert.match(basename(folder), FOLDER);
       assert.ok(Deno.statSync(folder).isDirectory);
-      assert.equal(environment.MESA_SHADER_CACHE_MAX_SIZE, "256M");
+      assert.equal(environment.MESA_SHADER_CACHE_MAX_SIZE, "64M");
       const doctor = await runDeno(["run", "-A", "tools/cli/main.ts", "doctor", "--json"], {
         env: { ...CLEAN, DENOFOLD_CACHE: cache },
       });
@@ -185,7 +185,7 @@ Deno.test(needing(LAVAPIPE, {
   fn: () =>
     withCache(async (cache) => {
       const base = join(cache, "mesa");
-      for (let age = 1; age <= 6; age++) {
+      for (let age = 1; age <= 9; age++) {
         const folder = join(base, `lavapipe-2${age}.0.0-0000000${age}-256`);
         await Deno.mkdir(join(folder, "mesa_shader_cache"), { recursive: true });
         const used = new Date(Date.now() - age * 86_400_000);
@@ -194,7 +194,7 @@ Deno.test(needing(LAVAPIPE, {
       await Deno.mkdir(join(base, "another"));
       const { environment } = await product({ DENOFOLD_CACHE: cache });
       const left = Array.from(Deno.readDirSync(base)).filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
-      const kept = [1, 2, 3].map((age) => `lavapipe-2${age}.0.0-0000000${age}-256`);
+      const kept = [1, 2, 3, 4, 5, 6, 7].map((age) => `lavapipe-2${age}.0.0-0000000${age}-256`);
       assert.deepEqual(left.sort(), ["another", basename(environment.MESA_SHADER_CACHE_DIR!), ...kept].sort());
     }),
 }));
