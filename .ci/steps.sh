@@ -24,10 +24,21 @@ required_here() (
   echo "${DENOFOLD_REQUIRE:-}"
 )
 
+WORKERS=$(nproc)
+STEPS=()
+
+# start NAME SECONDS COMMAND...: begins a step as soon as fewer run than there are processors.
+start() {
+  while [ "$(jobs -rp | wc -l)" -ge "$WORKERS" ]; do wait -n; done
+  STEPS+=("$1")
+  step "$@" &
+}
+
 # step NAME SECONDS COMMAND...: keeps what it prints, and shows it with the step's name before every line.
 step() {
   local name=$1 seconds=$2 start=$SECONDS
   shift 2
+  [ $((DEADLINE - start)) -ge "$seconds" ] || seconds=$((DEADLINE > start ? DEADLINE - start : 1))
   {
     echo "\$ $*"
     timeout --kill-after=30 "$seconds" "$@" 2>&1 </dev/null
@@ -52,11 +63,11 @@ ignored_in_silence() {
     comm -23 - <(skipped "$1" | sed -E $'s/^skipped \\[[a-z0-9]+\\] (.*)\t.*/\\1/' | sort -u)
 }
 
-# summary NAME...: what each step skipped, its counts, and their sums in the last line; fails if anything failed. A step
-# that failed or crashed without saying so counts as one failure, and so does a test that was passed over in silence.
+# summary: what each step skipped, its counts, and their sums in the last line; fails if anything failed. A step that failed
+# or crashed without saying so counts as one failure, and so does a test that was passed over in silence.
 summary() {
   local name p f status silent passed=0 failed=0
-  for name in "$@"; do
+  for name in "${STEPS[@]}"; do
     p=$(count "$name" passed)
     f=$(count "$name" failed)
     status=$(cat "$LOGS/$name.status" 2>/dev/null || echo 1)
