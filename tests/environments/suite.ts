@@ -107,10 +107,14 @@ function skip({ kind, missing }: Need, name: string): void {
 /** Sees to the adapter; false where what it needs cannot be had here, which is no failure. */
 async function adapterIsThere(): Promise<boolean> {
   try {
-    const { adapter, notes } = await ensureAdapter({ install: true });
-    for (const note of notes) console.log(note);
-    console.log(`Adapter: ${adapterName(adapter)}`);
-    return true;
+    const found = await ensureAdapter({ install: true });
+    for (const note of found.notes) console.log(note);
+    const webgpu = "webgpu" in found ? String(found.webgpu) : "Deno's own WebGPU";
+    console.log(`Adapter: ${adapterName(found.adapter)}, through ${webgpu}`);
+    if (Deno.env.get("DENOFOLD_WEBGPU") !== "dawn" || /dawn/i.test(webgpu)) return true;
+    if ("webgpu" in found) throw new InputError(`Dawn is asked for, ${webgpu} came`);
+    skip({ kind: "system", missing: "this version cannot run through Dawn" }, "this environment");
+    return false;
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     console.log(error.message);
