@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { InputError } from "../../tools/errors.ts";
 import type { CaseReport } from "../../tools/oracle/runner.ts";
 import { adapterName, ensureAdapter } from "../../tools/platform/driver.ts";
-import { golden, type Need, registry } from "../_needs.ts";
+import { golden, type Need } from "../_needs.ts";
 import { TOY_FLAGS } from "../tools/train/_toy.ts";
 
 const ROOT = join(import.meta.dirname!, "..", "..");
@@ -104,7 +104,7 @@ function skip({ kind, missing }: Need, name: string): void {
   console.log(`skipped [${kind}] ${name}\t${missing}`);
 }
 
-/** Sees to the adapter; false where what it needs cannot be had here, which is no failure. */
+/** Sees to the adapter; false where it would have to be fetched and cannot be, which is no failure. */
 async function adapterIsThere(): Promise<boolean> {
   try {
     const found = await ensureAdapter({ install: true });
@@ -116,11 +116,9 @@ async function adapterIsThere(): Promise<boolean> {
     skip({ kind: "system", missing: "this version cannot run through Dawn" }, "this environment");
     return false;
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    console.log(error.message);
-    const npm = await registry();
-    if (npm.missing) skip(npm, "this environment");
-    else throw new InputError("the adapter cannot be had, although npm's registry answers");
+    if (!(error instanceof InputError) || !/Cannot fetch /.test(error.message)) throw error;
+    if (/SHA-256/.test(error.message)) throw error; // it came, and is not what is expected
+    skip({ kind: "registry", missing: error.message }, "this environment");
     return false;
   }
 }
