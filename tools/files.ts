@@ -1,5 +1,8 @@
+/** Reads and writes files, whole or not at all. */
+import { join } from "node:path";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip, gunzipSync } from "node:zlib";
+import { crc32 } from "../model/weights/_crc32.ts";
 import { InputError } from "./errors.ts";
 
 /** Largest size a compressed file may unpack to: more is taken for an attempt to fill the memory. */
@@ -101,16 +104,70 @@ export async function* readPiecesMaybeGzip(
   }
 }
 
+/** Longest name of a file without its ending: file systems allow 255 bytes. */
+const MAX_NAME = 200;
+
+/** Names that Windows keeps for devices, whatever their ending. */
+const DEVICES = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
+
+/**
+ * A name, of a target or a row say, as that of a file without folder: what not all systems allow becomes `_`, and it leads
+ * nowhere else. A name that is too long is cut and ends in a checksum of the whole.
+ */
+export function fileName(name: string): string {
+  const safe = safeName(name);
+  return safe.length > MAX_NAME ? checksummedName(name) : safe;
+}
+
+/**
+ * Names of files as {@linkcode fileName} makes them, that differ where the names do, also on file systems to which capitals
+ * are small letters: of `AB`, `ab` and `c` the first two get a checksum.
+ *
+ * @param taken Names in small letters that others have.
+ * @throws {InputError} If two are the same all the same, as `ab`, `AB` and `AB-0cd16f0a` can be.
+ */
+export function fileNames(names: readonly string[], taken: ReadonlySet<string> = new Set()): string[] {
+  const alike = Map.groupBy(new Set(names), (name) => fileName(name).toLowerCase());
+  const owners = new Map<string, string>(Array.from(taken, (name) => [name, "another"]));
+  return names.map((name) => {
+    const plain = fileName(name);
+    const isAlone = alike.get(plain.toLowerCase())?.length === 1 && !taken.has(plain.toLowerCase());
+    const own = isAlone ? plain : checksummedName(name);
+    const owner = owners.get(own.toLowerCase()) ?? name;
+    if (owner !== name) throw new InputError(`The files of "${name}" and "${owner}" would have the same name, ${own}`);
+    owners.set(own.toLowerCase(), name);
+    return own;
+  });
+}
+
+/** A name as that of a file, with a checksum of the name as it is. */
+export function checksummedName(name: string): string {
+  const checksum = crc32(new TextEncoder().encode(name)).toString(16).padStart(8, "0");
+  return `${safeName(name).slice(0, MAX_NAME - 9)}-${checksum}`;
+}
+
+function safeName(name: string): string {
+  const plain = name.replace(/[^A-Za-z0-9_.-]/g, "_").replace(/^[.-]+|\.+$/g, (found) => "_".repeat(found.length)) ||
+    "_";
+  return DEVICES.test(plain) ? `_${plain}` : plain;
+}
+
+/** What a file is called until it is whole. */
+const TEMPORARY = /^(.+)\.[0-9a-f]{8}\.tmp$/;
+
+/** The file that one which was left when writing was broken off should have become; `undefined` if it is none such. */
+export function leftoverOf(name: string): string | undefined {
+  return TEMPORARY.exec(name)?.[1];
+}
+
 /**
  * Writes a file so that a reader sees the old content or the new, never a part: a temporary file beside it, then a rename.
  *
  * @throws {InputError} If the folder cannot be written or the disk is full; the old file stays as it was.
  */
 export async function writeFileAtomic(path: string, data: Uint8Array | string): Promise<void> {
-  await writeAtomic(path, async (file) => {
-    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at, at + (1 << 24)));
-  });
+  const temporary = await stage(path, (file) => writeAll(file, data));
+  await replace(temporary, path, "Nothing was changed");
 }
 
 /**
@@ -124,31 +181,95 @@ export async function writeStreamAtomic(
   path: string,
   write: (stream: WritableStream<Uint8Array>) => Promise<void>,
 ): Promise<void> {
-  await writeAtomic(path, async (file) => {
-    const stream = new WritableStream<Uint8Array>({
-      async write(bytes) {
-        for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at, at + (1 << 24)));
-      },
-    });
-    await write(stream);
-  });
+  const temporary = await stage(path, (file) => write(new WritableStream({ write: (bytes) => writeAll(file, bytes) })));
+  await replace(temporary, path, "Nothing was changed");
 }
 
-async function writeAtomic(path: string, write: (file: Deno.FsFile) => Promise<void>): Promise<void> {
-  const temporary = `${path}.${Deno.pid}.tmp`;
+/**
+ * Writes several files into a folder: first all under temporary names beside their places, then each is renamed. A full
+ * disk therefore leaves none of them. The renames are one after the other: who is killed between two of them leaves some
+ * files new and some as they were, each of them whole.
+ *
+ * @param folder Made if need be, and taken away again if nothing could be written.
+ * @param files Contents by name.
+ * @returns Paths of the files.
+ * @throws {TypeError} If a name is empty or leads into another folder, or two are the same but for capitals.
+ * @throws {InputError} If the folder cannot be written or the disk is full, or a file cannot be replaced; the message says
+ * what was changed.
+ */
+export async function writeTogether(
+  folder: string,
+  files: ReadonlyMap<string, Uint8Array | string>,
+): Promise<string[]> {
+  checkNames([...files.keys()]);
+  const existed = await Deno.stat(folder).then(() => true, () => false);
+  await makeFolder(folder);
+  const staged: { name: string; temporary: string }[] = [];
+  const done: string[] = [];
   try {
-    const file = await Deno.open(temporary, { write: true, create: true, truncate: true });
+    for (const [name, data] of files) {
+      staged.push({
+        name,
+        temporary: await stage(join(folder, name), (file) => writeAll(file, data)),
+      });
+    }
+    for (const { name, temporary } of staged) {
+      const others = [...files.keys()].slice(done.length).join(", ");
+      const state = done.length === 0 ? "Nothing was changed" : `${done.join(", ")} were written, ${others} were not`;
+      await replace(temporary, join(folder, name), state);
+      done.push(name);
+    }
+  } catch (error) {
+    for (const { temporary } of staged) await Deno.remove(temporary).catch(() => {});
+    if (!existed) await Deno.remove(folder).catch(() => {});
+    throw error;
+  }
+  return done.map((name) => join(folder, name));
+}
+
+function checkNames(names: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (/[/\\\0]/.test(name) || /^\.{0,2}$/.test(name)) {
+      throw new TypeError(`Cannot write a file named ${JSON.stringify(name)}: expected a name without folder`);
+    }
+    if (seen.has(name.toLowerCase())) {
+      throw new TypeError(`Cannot write two files named ${JSON.stringify(name)}: not all systems tell capitals apart`);
+    }
+    seen.add(name.toLowerCase());
+  }
+}
+
+async function writeAll(file: Deno.FsFile, data: Uint8Array | string): Promise<void> {
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at, at + (1 << 24)));
+}
+
+/** Writes a temporary file beside a path; nobody else's has its name. */
+async function stage(path: string, write: (file: Deno.FsFile) => Promise<void>): Promise<string> {
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  try {
+    const file = await Deno.open(temporary, { write: true, createNew: true });
     try {
       await write(file);
       await file.sync();
     } finally {
       file.close();
     }
-    await Deno.rename(temporary, path);
+    return temporary;
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
     if (error instanceof InputError || error instanceof TypeError || error instanceof SyntaxError) throw error;
     throw new InputError(`Cannot write ${path}: ${reason(error)}. Nothing was changed.`);
+  }
+}
+
+async function replace(temporary: string, path: string, state: string): Promise<void> {
+  try {
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw new InputError(`Cannot write ${path}: ${reason(error)}. ${state}.`);
   }
 }
 

@@ -60,7 +60,6 @@ export * from "./prep/prepare_job.ts";
 export * from "./prep/prepare_target.ts";
 export * from "./prep/read_target.ts";
 export * from "./prep/sources.ts";
-export * from "./prep/target_id.ts";
 export * from "./report/report.ts";
 export * from "./search/msa_server.ts";
 export * from "./search/program.ts";

@@ -4,17 +4,6 @@ import { mirrorText } from "../fold/prediction_report.ts";
 import type { MetricValues } from "../report/report_data.ts";
 import { methodTable } from "../train/metric_table.ts";
 
-/** The command as the user typed it, with quotes where a shell needs them. */
-export function commandLine(): string {
-  const words = ["denofold", ...Deno.args];
-  return words.map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-}
-
-/** A name as part of a file's name. */
-export function fileName(name: string): string {
-  return name.replace(/[^\w.-]+/g, "_").replace(/^\.+/, "") || "prediction";
-}
-
 /** How a fold went, its measures, and the files. */
 export function foldLines(
   fold: Fold,

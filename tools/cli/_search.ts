@@ -1,8 +1,9 @@
 /** What the commands that search share. */
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { InputError, UsageError } from "../errors.ts";
 import { UnreachableError } from "../search/msa_server.ts";
-import { type Question, ResultFile } from "../search/results.ts";
+import { type Question, ResultFile, targetFolders } from "../search/results.ts";
 import { EXIT, type Interrupt, onInterrupt, startProgress } from "./_shared.ts";
 
 /** Cores where the user names none. */
@@ -50,9 +51,11 @@ export async function runSearches(
   const progress = startProgress({ label, total: jobs.length, every: 1 });
   const results: JobResult[] = [];
   const server: ServerState = {};
+  const folders = await targetFolders(out, jobs.map(({ target }) => target));
   for (const job of jobs) {
     if (interrupt.requested) break;
-    const result = await runOne(job, out, server, interrupt.signal, progress.log);
+    const folder = join(out, folders.get(job.target) ?? "");
+    const result = await runOne(job, folder, server, interrupt.signal, progress.log);
     if (interrupt.requested && result.status === "failed") break;
     results.push(result);
     progress.update(results.length, `${result.target}: ${result.found ?? result.status}`);
@@ -77,13 +80,13 @@ export function neededDatabases(tool: string, databases: readonly string[] | und
 
 async function runOne(
   job: SearchJob,
-  out: string,
+  folder: string,
   server: ServerState,
   signal: AbortSignal,
   log: (line: string) => void,
 ): Promise<JobResult> {
   const { target, question } = job;
-  const file = await ResultFile.of(out, target, job.file);
+  const file = await ResultFile.in(folder, job.file);
   if (await file.answers(question)) return { target, file: file.path, status: "unchanged" };
   if (server.unreachable) return { target, file: file.path, status: "failed", reason: server.unreachable };
   try {

@@ -2,6 +2,12 @@
 import { InvalidArgumentError, Option } from "commander";
 import { SingleBar } from "cli-progress";
 
+/** The command as the user typed it, with quotes where a shell needs them. */
+export function commandLine(): string {
+  const words = ["denofold", ...Deno.args];
+  return words.map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+}
+
 /** How a command can end. */
 export const EXIT = {
   ok: 0,

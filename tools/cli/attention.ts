@@ -16,16 +16,15 @@ import { readAlignment } from "../data/read_alignment.ts";
 import { readStructure } from "../data/read_structure.ts";
 import { selectChain } from "../data/structure.ts";
 import { UsageError } from "../errors.ts";
+import { writeTogether } from "../files.ts";
 import { findRow } from "../fold/find_row.ts";
 import { checkLength, readTrainedModel } from "../fold/predict.ts";
 import { checkTruth } from "../fold/read_truth.ts";
-import { writeTogether } from "../fold/write_fold.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { counted } from "../words.ts";
-import { commandLine } from "./_fold_text.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
-import { deviceOption, positiveInteger } from "./_shared.ts";
+import { commandLine, deviceOption, positiveInteger } from "./_shared.ts";
 
 const HELP = `
 Files in DIR: attention.html (heat maps; open it in a browser) and attention.safetensors:

@@ -4,16 +4,16 @@ import { parseFasta } from "../data/fasta.ts";
 import { type DistanceMatrix, readDistanceMatrix } from "../data/matrix.ts";
 import type { Chain } from "../data/structure.ts";
 import { InputError, UsageError } from "../errors.ts";
-import { readFileMaybeGzip } from "../files.ts";
+import { fileName, readFileMaybeGzip, writeTogether } from "../files.ts";
 import { evaluateFold } from "../fold/evaluate.ts";
 import { type Fold, foldDistances, type FoldOptions, type MirrorMode } from "../fold/fold.ts";
 import { readTruth } from "../fold/read_truth.ts";
 import { readWeights } from "../fold/read_weights.ts";
-import { foldFiles, writeTogether } from "../fold/write_fold.ts";
+import { foldFiles } from "../fold/write_fold.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
-import { deviceOption, nonNegativeInteger, positiveInteger, positiveNumber } from "./_shared.ts";
-import { commandLine, fileName, foldLines } from "./_fold_text.ts";
+import { commandLine, deviceOption, nonNegativeInteger, positiveInteger, positiveNumber } from "./_shared.ts";
+import { foldLines } from "./_fold_text.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 
 const HELP = `

@@ -3,18 +3,19 @@ import { join } from "node:path";
 import { msaTokens } from "../data/family.ts";
 import { readAlignment } from "../data/read_alignment.ts";
 import { InputError } from "../errors.ts";
+import { fileName, writeTogether } from "../files.ts";
 import { evaluateFold } from "../fold/evaluate.ts";
 import { findRow } from "../fold/find_row.ts";
 import { foldDistances } from "../fold/fold.ts";
 import { checkLength, predictDistances, readTrainedModel } from "../fold/predict.ts";
 import { predictionReport } from "../fold/prediction_report.ts";
 import { checkTruth, readTruth } from "../fold/read_truth.ts";
-import { foldFiles, writeTogether } from "../fold/write_fold.ts";
+import { foldFiles } from "../fold/write_fold.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
-import { deviceOption, nonNegativeInteger } from "./_shared.ts";
+import { commandLine, deviceOption, nonNegativeInteger } from "./_shared.ts";
 import { type StorageFlag, storageOption } from "./_storage.ts";
-import { commandLine, fileName, foldLines } from "./_fold_text.ts";
+import { foldLines } from "./_fold_text.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 
 const HELP = `
@@ -79,7 +80,7 @@ async function run(flags: Flags): Promise<void> {
   const device = await openDevice(adapter);
   try {
     device.intermediates = flags.storage;
-    const id = fileName(alignment.names[row]);
+    const id = fileName(alignment.names[row] || "prediction");
     const { result: fold, files: profiled } = await withProfile(flags, device, {
       ...{ name: "predict-distances", settings: { residues: sequence.length, sequences: names.length } },
       ...{ folder: flags.profileDir ?? out, silent: json },

@@ -2,11 +2,10 @@ import { type Command, Option } from "commander";
 import type { Alignment } from "../data/alignment.ts";
 import { readAlignment } from "../data/read_alignment.ts";
 import { InputError } from "../errors.ts";
-import { checkTargetId } from "../prep/target_id.ts";
 import { findProgram } from "../search/program.ts";
 import { databaseName } from "../search/search_files.ts";
 import { searchTemplates, type TemplateTool } from "../search/search_templates.ts";
-import { sha256 } from "../prep/sources.ts";
+import { sha256 } from "../sha256.ts";
 import { CORES, neededDatabases, runSearches, type SearchJob } from "./_search.ts";
 import { positiveInteger, positiveNumber } from "./_shared.ts";
 
@@ -82,6 +81,5 @@ async function run(paths: string[], { tool, db, eValue, cpu, out, json }: Flags)
 function targetOf({ names, source }: Alignment): string {
   const name = names[0];
   if (name === "") throw new InputError(`The first row of ${source} has no name, expected that of the target`);
-  checkTargetId(name);
   return name;
 }

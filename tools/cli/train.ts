@@ -23,6 +23,7 @@ import {
 import { train, type TrainContext, type TrainRequest, validateSetup } from "../train/train.ts";
 import { fusionOption } from "./_fusion.ts";
 import {
+  commandLine,
   deviceOption,
   EXIT,
   nonNegativeInteger,
@@ -252,12 +253,4 @@ async function folderOf(path: string): Promise<string> {
   const info = await Deno.stat(path).catch(() => undefined);
   if (!info) throw new InputError(`Cannot resume from ${path}: there is no such folder`);
   return info.isDirectory ? path : dirname(path);
-}
-
-/** The command as the user typed it, with quotes where a shell needs them. */
-function commandLine(): string {
-  const words = ["denofold", ...Deno.args].map((word) =>
-    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-  );
-  return words.join(" ");
 }

@@ -1,5 +1,6 @@
 /** Pairs the structures of a protein family with the rows of its alignment: what the small model learns from. */
 import { InputError } from "../errors.ts";
+import { NameIndex } from "../name_index.ts";
 import { type Alignment, differenceOf, encodeTokens, queryView } from "./alignment.ts";
 import { Mt19937 } from "./mt19937.ts";
 import { readAlignment } from "./read_alignment.ts";
@@ -63,7 +64,7 @@ export async function loadFamily(options: { structures: readonly string[]; msa: 
 }
 
 /**
- * Pairs chains with the rows that bear their structure's name, or `NAME_CHAIN`; capitals and small letters count as equal.
+ * Pairs chains with the rows that bear their structure's name, or `NAME_CHAIN`, by the rules of {@linkcode NameIndex}.
  *
  * @throws {InputError} If there is no structure, one has no row or shares it with another, or a row without its gaps is
  * not the chain's sequence; the message names both and the first difference.
@@ -73,21 +74,17 @@ export function pairFamily(
   alignment: Alignment,
 ): Family {
   if (chosen.length === 0) throw new InputError("There are no structures, expected at least one mmCIF or PDB file");
-  const rows = new Map<string, number>();
-  alignment.names.forEach((name, row) => {
-    if (!rows.has(name.toLowerCase())) rows.set(name.toLowerCase(), row);
-  });
+  const rows = new NameIndex(alignment.names);
   const owners = new Map<number, string>();
   const members = chosen.map(({ structure, chain }) => {
-    const name = structure.id.toLowerCase();
-    const row = rows.get(`${name}_${chain.id.toLowerCase()}`) ?? rows.get(name);
-    if (row === undefined) {
+    const id = rows.find(`${structure.id}_${chain.id}`, structure.id);
+    if (id === undefined) {
       throw new InputError(
         `${alignment.source} has no row "${structure.id}" for the structure ${structure.source}: ` +
           `it has ${listOf(alignment.names)}`,
       );
     }
-    const id = alignment.names[row];
+    const row = alignment.names.indexOf(id);
     const other = owners.get(row);
     if (other !== undefined) {
       throw new InputError(`${other} and ${structure.source} are both named "${id}": expected one structure a row`);

@@ -1,12 +1,10 @@
 /** Writes the files of a fold. */
-import { basename, join } from "node:path";
 import { encodeNpy } from "../../model/weights/npy.ts";
 import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
 import type { Chain, Structure } from "../data/structure.ts";
 import { formatMmcif } from "../data/write_mmcif.ts";
 import { formatPdb } from "../data/write_pdb.ts";
-import { InputError } from "../errors.ts";
-import { makeFolder, writeFileAtomic } from "../files.ts";
+import { writeTogether } from "../files.ts";
 import type { Baseline } from "./baselines.ts";
 import type { FoldEvaluation } from "./evaluate.ts";
 import type { Fold } from "./fold.ts";
@@ -28,18 +26,18 @@ export interface FoldFiles {
 /**
  * Writes a fold into a folder, which is made if need be: `ID.cif`, `ID.pdb` (left out where the format cannot hold it),
  * `ID_distances.npy` (`[N_res, N_res]`), `ID_coordinates.npy` (C-alpha, `[N_res, 3]`); with a truth `ID_metrics.json`, with
- * a report `report.html`. All files are written under other names first and renamed when all are complete, so that a
- * full disk leaves none behind.
+ * a report `report.html`. They are written as {@linkcode writeTogether} does: a full disk leaves none behind.
  *
- * @param id First part of the names.
+ * @param id First part of the names, such as `fileName` makes of any.
  * @returns Paths of the files, in that order.
- * @throws {InputError} If the folder cannot be written or the disk is full; files that were there before are unchanged.
+ * @throws {TypeError} If `id` has a separator of folders.
+ * @throws {InputError} If the folder cannot be written or the disk is full; the message says what was changed.
  */
 export async function writeFold(folder: string, id: string, files: FoldFiles): Promise<string[]> {
   return await writeTogether(folder, foldFiles(id, files));
 }
 
-/** The files that {@link writeFold} writes, by name, to add others before {@link writeTogether}. */
+/** The files that {@link writeFold} writes, by name, to add others before `writeTogether`. */
 export function foldFiles(id: string, files: FoldFiles): Map<string, Uint8Array | string> {
   const { fold, truth, baselines = [], report } = files;
   const n = fold.sequence.length;
@@ -97,40 +95,6 @@ export function foldStructure(fold: Fold, truth?: FoldFiles["truth"]): Structure
     bFactors: new Float32Array(n * ATOM_SLOTS),
   };
   return { id, source: id, chains: [chain], title: `Prediction of ${fold.id}` };
-}
-
-/**
- * Writes several files so that a full disk leaves none of them: first all into a folder of their own, then renamed.
- *
- * @param folder Made if need be, and taken away again if nothing could be written.
- * @param files Contents by name.
- * @returns Paths of the files.
- * @throws {InputError} If the folder cannot be written or the disk is full.
- */
-export async function writeTogether(
-  folder: string,
-  files: ReadonlyMap<string, Uint8Array | string>,
-): Promise<string[]> {
-  const existed = await Deno.stat(folder).then(() => true, () => false);
-  await makeFolder(folder);
-  const staging = join(folder, `.denofold-${Deno.pid}.tmp`);
-  try {
-    await makeFolder(staging);
-    for (const [name, data] of files) await writeFileAtomic(join(staging, name), data);
-    const paths: string[] = [];
-    for (const name of files.keys()) {
-      const path = join(folder, name);
-      await Deno.rename(join(staging, name), path);
-      paths.push(path);
-    }
-    await Deno.remove(staging);
-    return paths;
-  } catch (error) {
-    await Deno.remove(staging, { recursive: true }).catch(() => {});
-    if (!existed) await Deno.remove(folder).catch(() => {});
-    if (error instanceof InputError) throw new InputError(error.message.replaceAll(`${basename(staging)}/`, ""));
-    throw new InputError(`Cannot write into ${folder}: ${error instanceof Error ? error.message : error}`);
-  }
 }
 
 /** Pieces of a text, cut at spaces where there are some, that fit the text columns of a REMARK record. */

@@ -4,9 +4,9 @@ import { linesOf } from "../data/_lines.ts";
 import { type FileKind, fileKind, hasGaps, stem } from "../data/file_kind.ts";
 import { InputError } from "../errors.ts";
 import { readPiecesMaybeGzip } from "../files.ts";
+import { NameIndex } from "../name_index.ts";
 import { type CollectedTarget, fastaTargets, tableTargets } from "./list_targets.ts";
 import type { TargetAlignment } from "./read_target.ts";
-import { checkTargetId, featureFileName, idKey } from "./target_id.ts";
 import { filesOf } from "./walk.ts";
 
 /** What the inputs amount to. */
@@ -89,29 +89,32 @@ async function attach(
   listed: readonly CollectedTarget[],
   files: Readonly<Record<FileKind, readonly string[]>>,
 ): Promise<{ targets: CollectedTarget[]; templates: Map<string, string>; notes: string[] }> {
-  const structures = byKey(files.structure, (path) => [stem(path), pdbStem(path)]);
   const ids = listed.length > 0
     ? listed
     : files.structure.length > 0
     ? files.structure.map((path): CollectedTarget => ({ id: stem(path), structure: path }))
     : unique(files.alignment.map((path) => ownNames(path)[0])).map((id): CollectedTarget => ({ id }));
-  const keys = new Set(ids.map(({ id }) => idKey(id)));
-  const alignments = byKey(files.alignment, (path) => ownNames(path).filter((name) => keys.has(idKey(name))));
-  const hits = byKey(files.hits, (path) => ownNames(path).filter((name) => keys.has(idKey(name))));
-  const { rows, unused, unreadable } = await rowsOfFamilies(alignments.others, keys);
+  const names = new NameIndex(ids.map(({ id }) => id));
+  const structures = byTarget(files.structure, (path) => names.find(stem(path), pdbStem(path)));
+  const alignments = byTarget(files.alignment, (path) => names.find(...ownNames(path)));
+  const hits = byTarget(files.hits, (path) => names.find(...ownNames(path)));
+  const ofCode = Map.groupBy(files.structure, (path) => pdbStem(path).toLowerCase());
+  const { rows, unused, unreadable } = await rowsOfFamilies(alignments.others, names);
   // With one target there is no doubt whose they are.
   const own = ids.length === 1 ? { alignments: unused, hits: hits.others } : { alignments: [], hits: [] };
   const used = new Set<string>();
   const targets = ids.map((target): CollectedTarget => {
-    const key = idKey(target.id);
-    const found = target.structure === undefined ? structureOf(target, structures.found) : [target.structure];
-    const [hit, ...moreHits] = [...hits.found.get(key) ?? [], ...own.hits];
+    const { id } = target;
+    const found = target.structure === undefined
+      ? structures.found.get(id) ?? ofCode.get(codeOf(id) ?? "") ?? []
+      : [target.structure];
+    const [hit, ...moreHits] = [...hits.found.get(id) ?? [], ...own.hits];
     for (const path of found) used.add(path);
     const problem = target.problem ??
       (found.length > 1 ? `There are several structures of it: ${found.join(", ")}` : undefined) ??
       (moreHits.length > 0 ? `There are several files of hits of it: ${[hit, ...moreHits].join(", ")}` : undefined);
-    const whole = [...alignments.found.get(key) ?? [], ...own.alignments].map((path): TargetAlignment => ({ path }));
-    const all = inDatabaseOrder([...target.alignments ?? [], ...whole, ...rows.get(key) ?? []]);
+    const whole = [...alignments.found.get(id) ?? [], ...own.alignments].map((path): TargetAlignment => ({ path }));
+    const all = inDatabaseOrder([...target.alignments ?? [], ...whole, ...rows.get(id) ?? []]);
     return { ...target, structure: found[0], alignments: all, hits: hit, problem };
   });
   const left = files.structure.filter((path) => !used.has(path));
@@ -139,35 +142,32 @@ function noteOf(kind: string, paths: readonly string[]): string[] {
   return [`${kind} that belong to no target: ${paths.slice(0, 3).join(", ")}${more}`];
 }
 
-/** Structures of a target: by its name, then by its PDB code where the name is a code and a chain. */
-function structureOf({ id }: CollectedTarget, found: ReadonlyMap<string, readonly string[]>): readonly string[] {
-  const whole = found.get(idKey(id));
-  const code = /^([0-9][A-Za-z0-9]{3})_[A-Za-z0-9]{1,4}$/.exec(id)?.[1];
-  return whole ?? (code === undefined ? undefined : found.get(idKey(code))) ?? [];
+/** PDB code (lower case) of a target that is named by one and a chain. */
+function codeOf(id: string): string | undefined {
+  return /^([0-9][A-Za-z0-9]{3})_[A-Za-z0-9]{1,4}$/.exec(id)?.[1].toLowerCase();
 }
 
 /** Alignments with a row named after a target, for each target; those without one, or that cannot be read, are unused. */
-async function rowsOfFamilies(paths: readonly string[], keys: ReadonlySet<string>) {
+async function rowsOfFamilies(paths: readonly string[], names: NameIndex) {
   const rows = new Map<string, TargetAlignment[]>();
   const unused: string[] = [];
   const unreadable: string[] = [];
   for (const path of paths) {
-    let names: ReadonlySet<string>;
+    let rowsThere: ReadonlySet<string>;
     try {
-      names = await rowNames(path);
+      rowsThere = await rowNames(path);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       unreadable.push(error.message);
       continue;
     }
-    let count = 0;
-    for (const name of names) {
-      const key = idKey(stem(name));
-      if (!keys.has(key) || rows.get(key)?.some((row) => row.path === path)) continue;
-      rows.set(key, [...rows.get(key) ?? [], { path, row: name }]);
-      count++;
+    const found = new Map<string, string>(); // the first row of each target
+    for (const row of rowsThere) {
+      const id = names.find(row, stem(row));
+      if (id !== undefined && !found.has(id)) found.set(id, row);
     }
-    if (count === 0) unused.push(path);
+    for (const [id, row] of found) append(rows, id, { path, row });
+    if (found.size === 0) unused.push(path);
   }
   return { rows, unused, unreadable };
 }
@@ -195,16 +195,22 @@ function ownNames(path: string): string[] {
   return SEARCH_RESULTS.test(name) ? [folder, name] : [name, folder];
 }
 
-/** Files under the first of their names, and those without a name. */
-function byKey(paths: readonly string[], namesOf: (path: string) => readonly string[]) {
+/** Files by the target that they belong to, and those that belong to none. */
+function byTarget(paths: readonly string[], targetOf: (path: string) => string | undefined) {
   const found = new Map<string, string[]>();
   const others: string[] = [];
   for (const path of paths) {
-    const names = new Set(namesOf(path).map(idKey));
-    if (names.size === 0) others.push(path);
-    for (const name of names) found.set(name, [...found.get(name) ?? [], path]);
+    const id = targetOf(path);
+    if (id === undefined) others.push(path);
+    else append(found, id, path);
   }
   return { found, others };
+}
+
+function append<T>(lists: Map<string, T[]>, key: string, value: T): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
 }
 
 function inDatabaseOrder(alignments: readonly TargetAlignment[]): TargetAlignment[] {
@@ -225,31 +231,15 @@ function pdbCode(path: string): string | undefined {
   return /^(?:pdb)?([0-9][a-z0-9]{3})(?![a-z0-9])/i.exec(stem(path))?.[1].toLowerCase();
 }
 
-/** Marks targets whose names cannot be used, or are used twice. */
+/** Marks targets whose names are used twice. */
 function withProblems(targets: readonly CollectedTarget[]): CollectedTarget[] {
-  const checked = targets.map((target) => ({ ...target, problem: target.problem ?? problemOfId(target.id) }));
-  const byFile = new Map<string, CollectedTarget[]>();
-  for (const target of checked) {
-    if (target.problem !== undefined) continue;
-    const key = idKey(featureFileName(target.id));
-    byFile.set(key, [...byFile.get(key) ?? [], target]);
-  }
-  return checked.map((target) => {
-    const same = byFile.get(idKey(featureFileName(target.id))) ?? [];
+  const byId = Map.groupBy(targets.filter(({ problem }) => problem === undefined), ({ id }) => id);
+  return targets.map((target) => {
+    const same = byId.get(target.id) ?? [];
     if (target.problem !== undefined || same.length <= 1) return target;
     const where = same.map(({ id, place, structure }) => `"${id}" (${place ?? structure})`);
     return { ...target, problem: `The id "${target.id}" is not unique: ${where.join(", ")}` };
   });
-}
-
-function problemOfId(id: string): string | undefined {
-  try {
-    checkTargetId(id);
-    return undefined;
-  } catch (error) {
-    if (error instanceof InputError) return error.message;
-    throw error;
-  }
 }
 
 function unique(names: readonly string[]): string[] {

@@ -1,12 +1,11 @@
 /** Prepares many targets, several at a time. */
 import { join } from "node:path";
 import { InputError } from "../errors.ts";
-import { makeFolder } from "../files.ts";
+import { fileNames, leftoverOf, makeFolder } from "../files.ts";
 import type { CollectedTarget } from "./list_targets.ts";
 import { type ManifestEntry, ManifestLog, readManifest } from "./manifest.ts";
 import { type Job, type JobOptions, type JobOutcome, runJob } from "./prepare_job.ts";
 import { SourceReader } from "./sources.ts";
-import { featureFileName } from "./target_id.ts";
 import { type FromWorker, startWorker, type ToWorker } from "./worker.ts";
 
 /** Choices of {@linkcode prep}. */
@@ -50,8 +49,9 @@ export async function prep(targets: readonly CollectedTarget[], options: PrepOpt
   const { out, jobs, failFast, signal, onDone, ...rest } = options;
   const jobOptions: JobOptions = { out, ...rest };
   await makeFolder(out);
-  await removeLeftovers(out, targets);
   const before = await readManifest(out);
+  const files = featureFiles(targets, before);
+  await removeLeftovers(out, files);
   const log = new ManifestLog(out);
   const entries = new Array<ManifestEntry | undefined>(targets.length);
   let next = 0, done = 0, unchanged = 0, isStopped = false;
@@ -60,7 +60,7 @@ export async function prep(targets: readonly CollectedTarget[], options: PrepOpt
       while (next < targets.length && !isStopped && !signal?.aborted) {
         const index = next++;
         const target = targets[index];
-        const outcome = await runner.run({ target, previous: before.get(target.id) });
+        const outcome = await runner.run({ target, file: files[index], previous: before.get(target.id) });
         entries[index] = outcome.entry;
         if (outcome.isUnchanged) unchanged++;
         else log.add(outcome.entry);
@@ -91,12 +91,22 @@ export async function prep(targets: readonly CollectedTarget[], options: PrepOpt
   };
 }
 
-/** Removes what writing the files of these targets left when it was broken off. */
-async function removeLeftovers(folder: string, targets: readonly CollectedTarget[]): Promise<void> {
-  const files = new Set(targets.map(({ id }) => featureFileName(id)));
+/** Names of the targets' feature files; none is that of another target of the manifest. */
+function featureFiles(targets: readonly CollectedTarget[], before: ReadonlyMap<string, ManifestEntry>): string[] {
+  const ids = targets.map(({ id }) => id);
+  const own = new Set(ids);
+  const taken = new Set<string>();
+  for (const { id, file } of before.values()) {
+    if (file !== undefined && !own.has(id)) taken.add(file.toLowerCase().replace(/\.safetensors$/, ""));
+  }
+  return fileNames(ids, taken).map((name) => `${name}.safetensors`);
+}
+
+/** Removes what writing these files left when it was broken off. */
+async function removeLeftovers(folder: string, files: readonly string[]): Promise<void> {
+  const own = new Set(files);
   for await (const { name } of Deno.readDir(folder)) {
-    const file = /^(.*)\.\d+\.tmp$/.exec(name)?.[1];
-    if (file !== undefined && files.has(file)) await Deno.remove(join(folder, name));
+    if (own.has(leftoverOf(name) ?? "")) await Deno.remove(join(folder, name));
   }
 }
 

@@ -4,12 +4,12 @@ import { templateName } from "../data/features/templates.ts";
 import { parseHhr } from "../data/hhr.ts";
 import { InputError } from "../errors.ts";
 import { decodeText, readFileBytes, readFileMaybeGzip, writeFileAtomic } from "../files.ts";
+import { sha256 } from "../sha256.ts";
 import type { CollectedTarget } from "./list_targets.ts";
 import { encodeFeatureFile, FEATURE_VERSION } from "./feature_file.ts";
 import type { ManifestEntry } from "./manifest.ts";
 import { type PreparedTarget, prepareTarget } from "./prepare_target.ts";
-import { sha256, type SourceFile, type SourceReader } from "./sources.ts";
-import { featureFileName } from "./target_id.ts";
+import type { SourceFile, SourceReader } from "./sources.ts";
 
 /** Choices that all targets share; plain data, so that workers can be sent them. */
 export interface JobOptions {
@@ -29,6 +29,8 @@ export interface JobOptions {
 export interface Job {
   /** The target. */
   readonly target: CollectedTarget;
+  /** Name of its feature file. */
+  readonly file: string;
   /** What the manifest says of it. */
   readonly previous?: ManifestEntry;
 }
@@ -47,18 +49,19 @@ export interface JobOutcome {
  * What is wrong with the target is told in the entry, and so are errors of the program: neither stops other targets.
  */
 export async function runJob(
-  { target, previous }: Job,
+  { target, file, previous }: Job,
   options: JobOptions,
   reader: SourceReader,
 ): Promise<JobOutcome> {
   const { id } = target;
   try {
     if (target.problem !== undefined) throw new InputError(target.problem);
-    if (previous && await isUpToDate(target, previous, options, reader)) return { entry: previous, isUnchanged: true };
+    if (previous?.file === file && await isUpToDate(target, previous, options, reader)) {
+      return { entry: previous, isUnchanged: true };
+    }
     const { strict, maxTemplates, templatesBefore, templates } = options;
     const findTemplate = (pdbId: string) => templates.get(pdbId);
     const prepared = await prepareTarget(target, { strict, maxTemplates, templatesBefore, findTemplate }, reader);
-    const file = featureFileName(id);
     const bytes = encodeFeatureFile(prepared);
     await writeFileAtomic(join(options.out, file), bytes);
     const { sources, warnings, label } = prepared;
@@ -92,7 +95,7 @@ async function isUpToDate(
   options: JobOptions,
   reader: SourceReader,
 ): Promise<boolean> {
-  if (previous.status !== "ok" || previous.file !== featureFileName(target.id)) return false;
+  if (previous.status !== "ok" || previous.file === undefined) return false;
   try {
     const own: SourceFile[] = [];
     for (const path of ownPaths(target)) own.push({ path, sha256: await reader.hash(path) });

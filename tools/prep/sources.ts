@@ -2,6 +2,7 @@
 import type { Alignment } from "../data/alignment.ts";
 import { parseAlignment } from "../data/read_alignment.ts";
 import { decodeText, readFileBytes, unpackMaybeGzip } from "../files.ts";
+import { sha256 } from "../sha256.ts";
 
 /** A file and what is in it. */
 export interface SourceFile {
@@ -13,12 +14,6 @@ export interface SourceFile {
 
 /** Alignments of whole families that are kept after use, because many targets are rows of them. */
 const KEPT_ALIGNMENTS = 2;
-
-/** SHA-256 of bytes or a text, hexadecimal. */
-export async function sha256(data: Uint8Array | string): Promise<string> {
-  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : new Uint8Array(data);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-}
 
 /** Reads files, and remembers the alignments of families that were read last. */
 export class SourceReader {

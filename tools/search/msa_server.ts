@@ -13,7 +13,7 @@ import { type Alignment, makeAlignment } from "../data/alignment.ts";
 import { readTar } from "../data/tar.ts";
 import { InputError } from "../errors.ts";
 import { makeFolder, readFileBytes, unpackMaybeGzip, writeFileAtomic } from "../files.ts";
-import { sha256 } from "../prep/sources.ts";
+import { sha256 } from "../sha256.ts";
 
 /** Which databases the server searches, and how: `env` adds environmental sequences, `pair…` pairs rows of chains. */
 export type ServerMode =

@@ -4,7 +4,6 @@ import { chainsOf } from "../data/table.ts";
 import { chainLetters } from "../data/_mmcif_block.ts";
 import { InputError } from "../errors.ts";
 import { decodeText, readFileMaybeGzip } from "../files.ts";
-import { checkTargetId, idKey } from "../prep/target_id.ts";
 import type { Query } from "./search_files.ts";
 
 /** An entry of a FASTA file: one query, or one for each chain. */
@@ -18,7 +17,7 @@ export interface QueryEntry {
 /**
  * Reads queries.
  *
- * @throws {InputError} If a file cannot be read, is not FASTA, or a name cannot be that of a file or comes twice.
+ * @throws {InputError} If a file cannot be read, is not FASTA, or a name is missing or comes twice.
  */
 export async function readQueries(paths: readonly string[]): Promise<QueryEntry[]> {
   const entries: QueryEntry[] = [];
@@ -30,10 +29,10 @@ export async function readQueries(paths: readonly string[]): Promise<QueryEntry[
       const sequences = chainsOf(record.text, place);
       const chains = sequences.map((sequence, k) => {
         const name = sequences.length === 1 ? record.name : `${record.name}_${chainLetters(k)}`;
-        checkTargetId(name);
-        const before = seen.get(idKey(name));
+        if (name === "") throw new InputError(`${place}: the sequence has no name, expected one after ">"`);
+        const before = seen.get(name);
         if (before !== undefined) throw new InputError(`${place}: the name "${name}" was there before, in ${before}`);
-        seen.set(idKey(name), place);
+        seen.set(name, place);
         return { name, sequence };
       });
       entries.push({ name: record.name, chains });

@@ -1,30 +1,43 @@
 /** Folders of results: one for each target, as AlphaFold lays them out, with a record beside every file. */
 import { join } from "node:path";
 import { InputError } from "../errors.ts";
-import { makeFolder, writeFileAtomic } from "../files.ts";
-import { sha256 } from "../prep/sources.ts";
+import { fileName, fileNames, makeFolder, writeFileAtomic } from "../files.ts";
+import { sha256 } from "../sha256.ts";
 
 /** What made a file: the same question has the same facts. */
 export type Question = Readonly<Record<string, unknown>>;
+
+/**
+ * Names of the folders of targets: their own as `fileName` writes them, with a checksum where the folder of another has
+ * the same but for capitals.
+ *
+ * @param folder Folder of all results; it need not be there.
+ */
+export async function targetFolders(folder: string, targets: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const own = new Set(targets.map(fileName));
+  const taken = new Set<string>();
+  const entries = await Array.fromAsync(Deno.readDir(folder)).catch(() => []);
+  for (const { name } of entries) if (!own.has(name)) taken.add(name.toLowerCase());
+  const names = fileNames(targets, taken);
+  return new Map(targets.map((target, k) => [target, names[k]]));
+}
 
 /** A file of results. */
 export class ResultFile {
   readonly #record: string;
 
-  /**
-   * @param folder Folder of all results.
-   * @param target Name of the target, that of its folder.
-   * @param name Name of the file.
-   * @param path Path of the file.
-   */
-  private constructor(folder: string, target: string, name: string, readonly path: string) {
-    this.#record = join(folder, target, `${name}.json`);
+  /** Path of the file. */
+  readonly path: string;
+
+  private constructor(folder: string, name: string) {
+    this.path = join(folder, name);
+    this.#record = `${this.path}.json`;
   }
 
-  /** The file of a target; its folder is made. */
-  static async of(folder: string, target: string, name: string): Promise<ResultFile> {
-    await makeFolder(join(folder, target));
-    return new ResultFile(folder, target, name, join(folder, target, name));
+  /** The file of a name in a target's folder, which is made. */
+  static async in(folder: string, name: string): Promise<ResultFile> {
+    await makeFolder(folder);
+    return new ResultFile(folder, name);
   }
 
   /**

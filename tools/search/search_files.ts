@@ -1,7 +1,8 @@
 /** What searches have in common: databases, temporary folders, the record of what was run. */
 import { basename } from "node:path";
 import { InputError } from "../errors.ts";
-import { sha256 } from "../prep/sources.ts";
+import { fileName } from "../files.ts";
+import { sha256 } from "../sha256.ts";
 import type { Program } from "./program.ts";
 
 /** A sequence to search with. */
@@ -79,5 +80,5 @@ export async function checkDatabase(database: string, files: readonly string[], 
 
 /** Name of a database without folder and endings, as it appears in names of files. */
 export function databaseName(database: string): string {
-  return basename(database).replace(/(\.(gz|fasta|fas|fa|faa|txt|db))+$/i, "").replace(/[^A-Za-z0-9_.-]/g, "_");
+  return fileName(basename(database).replace(/(\.(gz|fasta|fas|fa|faa|txt|db))+$/i, ""));
 }

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { type Family, type FamilyMember, loadFamily } from "../data/family.ts";
 import { InputError } from "../errors.ts";
+import { NameIndex } from "../name_index.ts";
 import type { TinyOpenFoldParams } from "../../model/tiny_openfold/mod.ts";
 import type { Batch, BatchSource } from "./batches.ts";
 import type { Learning } from "./network.ts";
@@ -59,15 +60,16 @@ export async function readFamily({ data, model }: TrainSettings): Promise<Family
 }
 
 /**
- * The members of the given names, capitals and small letters alike.
+ * The members of the given names, by the rules of `NameIndex`.
  *
  * @throws {InputError} If one is not there; the message lists those there are.
  */
 export function findMembers({ members }: Family, ids: readonly string[]): FamilyMember[] {
+  const there = members.map((member) => member.id);
+  const names = new NameIndex(there);
   return ids.map((id) => {
-    const found = members.find((member) => member.id.toLowerCase() === id.toLowerCase());
-    if (found) return found;
-    const there = members.map((member) => member.id);
+    const found = names.find(id);
+    if (found !== undefined) return members[there.indexOf(found)];
     throw new InputError(`There is no structure "${id}" to hold out: there are ${there.join(", ")}`);
   });
 }

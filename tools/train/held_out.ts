@@ -72,14 +72,21 @@ export function heldOutTarget(result: HeldOutResult, loss?: LossCurve): ReportTa
   return reportTarget({ fold, truth, baselines, description: member.structure.title, loss });
 }
 
-/** The prediction's files by name; measures are not among them, they stand together in `metrics.json`. */
-export function heldOutFiles({ member, fold, evaluation }: HeldOutResult): Map<string, Uint8Array | string> {
-  const files = foldFiles(member.id, {
+/**
+ * The prediction's files by name; measures are not among them, they stand together in `metrics.json`.
+ *
+ * @param name First part of the names, which belongs to no other structure of the run.
+ */
+export function heldOutFiles(
+  { member, fold, evaluation }: HeldOutResult,
+  name: string,
+): Map<string, Uint8Array | string> {
+  const files = foldFiles(name, {
     fold,
     truth: { chain: member.chain, evaluation },
     origin: `Predicted by a small Evoformer that was trained without the structure of ${member.id}.`,
   });
-  files.delete(`${member.id}_metrics.json`);
+  files.delete(`${name}_metrics.json`);
   return files;
 }
 

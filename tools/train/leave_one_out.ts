@@ -2,8 +2,7 @@
 import { join } from "node:path";
 import type { Family, FamilyMember } from "../data/family.ts";
 import { InputError } from "../errors.ts";
-import { makeFolder, readFileBytes } from "../files.ts";
-import { writeTogether } from "../fold/write_fold.ts";
+import { fileNames, makeFolder, readFileBytes, writeTogether } from "../files.ts";
 import type { LeaveOneOut, LossCurve } from "../report/report_data.ts";
 import { CHECKPOINT_FILE, readRun } from "./checkpoint_file.ts";
 import { openTiny } from "./data.ts";
@@ -60,11 +59,12 @@ export async function leaveOneOut(
   const history: StepRecord[] = [];
   const files: string[] = [];
   await writeState(out, settings, results);
+  const names = fileNames(family.members.map(({ id }) => id));
   for (const [i, member] of family.members.entries()) {
     view.say(`\n${member.id}, ${i + 1} of ${family.members.length}`);
-    const one = await leaveOut(member, family, request, context);
+    const one = await leaveOut(member, names[i], request, family, context);
     history.push(...one.history);
-    files.push(`${join(out, member.id)}/`);
+    files.push(`${join(out, names[i])}/`);
     if (!one.result) return { finished: false, table: tableOf(results), files };
     results.push(one.result);
     curves.push(lossCurve(one.history, network.lossLabel));
@@ -88,15 +88,16 @@ export async function leaveOneOut(
   return { finished: true, table, files };
 }
 
-/** Trains without one structure and predicts it. */
+/** Trains without one structure and predicts it, in a folder of that name. */
 async function leaveOut(
   member: FamilyMember,
-  family: Family,
+  name: string,
   request: TrainRequest & { readonly resume: boolean },
+  family: Family,
   context: TrainContext,
 ): Promise<{ result?: HeldOutResult; history: readonly StepRecord[] }> {
   const { settings } = request;
-  const folder = join(request.out, member.id);
+  const folder = join(request.out, name);
   const there = request.resume && await Deno.stat(join(folder, CHECKPOINT_FILE)).then(() => true, () => false);
   const saved = there ? await readRun(folder) : undefined;
   const learning = await openTiny(settings, { family, heldOut: [member] });
@@ -111,7 +112,7 @@ async function leaveOut(
   if (!finished) return { history };
   const trainedOn = family.members.filter((other) => other !== member);
   const result = await predictHeldOut({ device: context.device, session, family, target: member, trainedOn });
-  await writeTogether(folder, heldOutFiles(result));
+  await writeTogether(folder, heldOutFiles(result, name));
   return { result, history };
 }
 

@@ -149,6 +149,33 @@ Deno.test("--leave-one-out predicts every structure, and goes on where it was", 
     assert.deepEqual((await Deno.readTextFile(join(out, "leave_one_out.csv"))).trimEnd().split("\n"), table);
   }));
 
+Deno.test("structures with tricks in their names are trained on and held out inside the run's folder", () =>
+  inFolder(async (folder) => {
+    const renamed = { "1znf": "../../evil", "1paa": "AB", "1sp1": "ab" };
+    const paths: string[] = [];
+    let msa = await Deno.readTextFile(FINGERS_MSA);
+    for (const [old, name] of Object.entries(renamed)) {
+      const text = await Deno.readTextFile(join(FINGERS, `${old}.cif`));
+      paths.push(join(folder, `in_${old}.cif`));
+      await Deno.writeTextFile(paths.at(-1)!, text.replace(/^(_entry\.id\s+).*$/m, `$1${name}`));
+      msa = msa.replace(`>${old}`, `>${name}`);
+    }
+    await Deno.writeTextFile(join(folder, "in.a3m"), msa);
+    const flags = [...TOY_FLAGS.slice(TOY_FLAGS.indexOf("--msa-dim")), "--num-steps", "1"];
+    const data = ["--structures", ...paths, "--msa", join(folder, "in.a3m"), ...flags];
+    const before = names(folder);
+    const out = join(folder, "deep", "out");
+    const each = await denofold("train", ...data, "--leave-one-out", "--out", out);
+    assert.equal(each.code, 0, each.stderr);
+    const held = await denofold("train", ...data, "--hold-out", "AB", "--hold-out", "../../evil", "--out", `${out}2`);
+    assert.equal(held.code, 0, held.stderr);
+    assert.deepEqual(names(folder), [...before, "deep"].sort());
+    assert.deepEqual(names(join(folder, "deep")), ["out", "out2"]);
+    const folders = names(out).filter((name) => !name.includes(".csv") && !/\.(json|html)$/.test(name));
+    assert.equal(new Set(folders.map((name) => name.toLowerCase())).size, 3);
+    assert.ok(names(`${out}2`).includes("AB.cif") && names(`${out}2`).some((name) => /^_.*evil\.cif$/.test(name)));
+  }));
+
 Deno.test("--model nnx trains the notebook's block, under the profiler too", () =>
   inFolder(async (folder) => {
     const out = join(folder, "run");

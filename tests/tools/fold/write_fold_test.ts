@@ -3,12 +3,11 @@ import { parseNpy } from "../../../model/weights/npy.ts";
 import { readStructure } from "../../../tools/data/read_structure.ts";
 import { alphaCarbons, pseudoBeta } from "../../../tools/data/structure.ts";
 import { distanceTarget } from "../../../tools/data/family.ts";
-import { InputError } from "../../../tools/errors.ts";
 import { familyBaselines } from "../../../tools/fold/baselines.ts";
 import { evaluateFold } from "../../../tools/fold/evaluate.ts";
 import { foldDistances } from "../../../tools/fold/fold.ts";
 import { reportTarget } from "../../../tools/fold/report_target.ts";
-import { foldFiles, writeFold, writeTogether } from "../../../tools/fold/write_fold.ts";
+import { foldFiles, writeFold } from "../../../tools/fold/write_fold.ts";
 import { checkReportData } from "../../../tools/report/check_report_data.ts";
 import { fingers, member, noisy } from "./_fingers.ts";
 
@@ -63,23 +62,6 @@ Deno.test("foldFiles() leaves the PDB out where it cannot hold the fold, and cut
   assert.equal(lines.join("").match(/word/g)?.length, 30);
   assert.equal(lines.join("").match(/z/g)?.length, 100);
   assert(text.replace(/\n$/, "").split("\n").every((line) => line.length === 80));
-});
-
-Deno.test("writeTogether() leaves nothing behind where it fails", async () => {
-  const folder = await Deno.makeTempDir();
-  await Deno.writeTextFile(`${folder}/file`, "old");
-  const files = new Map<string, string | Uint8Array>([["a.txt", "new"], ["b.txt", new Uint8Array(3)]]);
-  await assert.rejects(writeTogether(`${folder}/file`, files), InputError);
-  const bad = new Map([["a.txt", "new"], ["no/such/folder.txt", "new"]]);
-  await assert.rejects(
-    writeTogether(folder, bad),
-    (error: Error) => error instanceof InputError && !error.message.includes(".tmp/"),
-  );
-  await assert.rejects(writeTogether(`${folder}/fresh`, bad), InputError);
-  assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["file"]);
-  assert.deepEqual(await writeTogether(folder, files), [`${folder}/a.txt`, `${folder}/b.txt`]);
-  assert.equal(await Deno.readTextFile(`${folder}/a.txt`), "new");
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("reportTarget() fits the report, with and without truth", async () => {

@@ -59,3 +59,38 @@ Deno.test("targets come from tables, sequences, structures or alignments, with f
     await Deno.mkdir(path("empty"));
     await assert.rejects(() => collectTargets([path("empty")]), /There is no target in/);
   }));
+
+Deno.test("files go to the target of their very name, and what two targets might claim goes to neither", () =>
+  withFiles({
+    "t.csv": "id,affinity\nAB,1\nab,2\nxY,3\n1a0l_A/1-3,4\n2xyz,5\n2xyz_B,6\n",
+    "s/AB.pdb": "",
+    "s/ab.pdb": "",
+    "s/XY.pdb": "",
+    "s/Ab.pdb": "",
+    "s/1a0l_A_1-3.pdb": "",
+    "s/2XYZ.pdb": "",
+    "a/AB/db_hits.a3m": "",
+    "a/ab/db_hits.a3m": "",
+    "a/xY/ab.a3m": "",
+    "f.a3m": ">q\nAC\n>aB\nAC\n>1a0l_A/1-3\nAC\n>AB/7-9\nAC\n",
+  }, async (folder) => {
+    const { targets, notes } = await collectTargets(["t.csv", "s", "a", "f.a3m"].map((name) => join(folder, name)));
+    const short = (path: string) => path.slice(folder.length + 1);
+    assert.deepEqual(
+      targets.map(({ id, structure, alignments = [] }) => [
+        ...[id, short(structure ?? "")],
+        alignments.map(({ path, row }) => row === undefined ? short(path) : `${short(path)} ${row}`),
+      ]),
+      [
+        ["AB", "s/AB.pdb", ["a/AB/db_hits.a3m", "f.a3m AB/7-9"]],
+        ["ab", "s/ab.pdb", ["a/ab/db_hits.a3m", "a/xY/ab.a3m"]],
+        ["xY", "s/XY.pdb", []],
+        ["1a0l_A/1-3", "s/1a0l_A_1-3.pdb", ["f.a3m 1a0l_A/1-3"]],
+        ["2xyz", "s/2XYZ.pdb", []],
+        ["2xyz_B", "s/2XYZ.pdb", []],
+      ],
+    );
+    assert.deepEqual(notes.map((note) => note.replaceAll(folder, "")), [
+      "structures that belong to no target: /s/Ab.pdb",
+    ]);
+  }));

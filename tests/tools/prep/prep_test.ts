@@ -133,30 +133,41 @@ Deno.test("prep() writes the same bytes whatever the number of workers, and keep
     assert.deepEqual([stopped.result.prepared, stopped.result.failed.length, stopped.result.left], [0, 1, 15]);
   }));
 
-Deno.test("ids with tricks and ids used twice are refused without a file outside the folder, others go on", () =>
+Deno.test("ids with tricks give files in the folder, each its own; ids used twice are refused, others go on", () =>
   withFiles({
-    "in/t.csv":
-      "id,sequence\n../../evil,AC\n..,AC\n/etc/x,AC\na\\b,AC\nC:x,AC\nok,AC\ntwice,AC\nTwice,AD\na b,AC\na_b,AC\n" +
-      `${"x".repeat(201)},AC\n,AC\nbad,A1\n`,
+    "in/t.csv": "id,sequence\n../../evil,AC\n..,AC\n/etc/x,AC\na\\b,AC\nC:x,AC\nok,AC\nAB,AC\nab,AD\na b,AC\na_b,AC\n" +
+      `${"x".repeat(201)},AC\n,AC\nbad,A1\ntwice,AC\ntwice,AD\n`,
   }, async (folder) => {
     const { result, manifest } = await prepare([join(folder, "in/t.csv")], join(folder, "deep/out"));
-    assert.equal(result.prepared, 1);
     assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["deep", "in"]);
     assert.deepEqual([...Deno.readDirSync(join(folder, "deep"))].map(({ name }) => name), ["out"]);
-    assert.deepEqual([...Deno.readDirSync(join(folder, "deep/out"))].map(({ name }) => name).sort(), [
-      "manifest.jsonl",
-      "ok.safetensors",
-    ]);
-    const reason = (id: string) => manifest.get(id)?.error ?? "";
-    for (const id of ["../../evil", "/etc/x", "a\\b", "C:x"]) {
-      assert.match(reason(id), /has a slash, a backslash, a colon/);
+    const ids = ["../../evil", "..", "/etc/x", "a\\b", "C:x", "ok", "AB", "ab", "a b", "a_b", "x".repeat(201)];
+    assert.equal(result.prepared, ids.length);
+    const files = ids.map((id) => manifest.get(id)?.file ?? "");
+    assert.deepEqual(
+      [...Deno.readDirSync(join(folder, "deep/out"))].map(({ name }) => name).sort(),
+      [...files, "manifest.jsonl"].sort(),
+    );
+    assert.equal(new Set(files.map((file) => file.toLowerCase())).size, ids.length);
+    assert.equal(files[5], "ok.safetensors");
+    for (const [k, id] of ids.entries()) {
+      assert.equal((await readFeatureFile(join(folder, "deep/out", files[k]))).id, id);
     }
-    assert.match(reason(".."), /begins with a dot/);
-    assert.match(reason("twice"), /is not unique: "twice" \(.*line 8\), "Twice" \(.*line 9\)/);
-    assert.match(reason("a b"), /is not unique: "a b" .*"a_b"/);
-    assert.match(reason("x".repeat(201)), /201 characters, more than 200/);
+    const reason = (id: string) => manifest.get(id)?.error ?? "";
+    assert.match(reason("twice"), /is not unique: "twice" \(.*line 15\), "twice" \(.*line 16\)/);
     assert.match(reason("bad"), /line 14: the sequence has "1" at residue 2/);
-    assert.equal(result.failed.length, 12);
+    assert.equal(result.failed.length, 4);
+  }));
+
+Deno.test("a target does not take the feature file of another of the same name but for capitals, then or later", () =>
+  withFiles({ "one.csv": "id,sequence\nab,AC\n", "two.csv": "id,sequence\nAB,AD\n" }, async (folder) => {
+    const out = join(folder, "out");
+    await prepare([join(folder, "one.csv")], out);
+    const { manifest } = await prepare([join(folder, "two.csv")], out);
+    assert.equal(manifest.get("ab")?.file, "ab.safetensors");
+    assert.match(manifest.get("AB")?.file ?? "", /^AB-[0-9a-f]{8}\.safetensors$/);
+    assert.equal((await readFeatureFile(join(out, "ab.safetensors"))).sequence, "AC");
+    assert.equal((await prepare([join(folder, "two.csv")], out)).result.unchanged, 1);
   }));
 
 Deno.test("structures that cannot be used are reported with their reason", () =>
@@ -217,11 +228,11 @@ Deno.test("templates come from hits and their structures; a missing structure is
 });
 
 Deno.test("denofold prep ends with code 1 and one line for each bad target, 2 for wrong usage", () =>
-  withFiles({ "t.csv": "id,sequence\na,ACDEF\n../b,ACD\n" }, async (folder) => {
+  withFiles({ "t.csv": "id,sequence\na,ACDEF\n../b,AC1\n" }, async (folder) => {
     const args = ["prep", join(folder, "t.csv"), "--out", join(folder, "out")];
     const { code, stdout, stderr } = await denofold(...args);
     assert.equal(code, 1, stderr);
-    assert.match(stderr, /^\.\.\/b: The id "\.\.\/b" has a slash/m);
+    assert.match(stderr, /^\.\.\/b: .*t\.csv line 3: the sequence has "1" at residue 3/m);
     assert.match(stdout, /^1 prepared in .*, 0 unchanged, 1 failed, 1 warning$/m);
     const json = await denofold(...args, "--json");
     const { prepared, unchanged, failed } = JSON.parse(json.stdout);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { ResultFile } from "../../../tools/search/results.ts";
 
 Deno.test("a file of results is taken for the same question, made anew for another, kept from another program", async () => {
   const folder = await Deno.makeTempDir();
   try {
-    const file = await ResultFile.of(folder, "1znf", "uniref90_hits.a3m");
+    const file = await ResultFile.in(join(folder, "1znf"), "uniref90_hits.a3m");
     const question = { sequence: "ACD", tool: "jackhmmer", eValue: 1e-4 };
     assert.equal(await file.answers(question), false, "it is not there");
     await file.write(">1znf\nACD\n", question, { found: 1 });

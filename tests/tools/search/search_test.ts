@@ -5,6 +5,7 @@ import { makeTemplates } from "../../../tools/data/features/templates.ts";
 import { parseHhr } from "../../../tools/data/hhr.ts";
 import { readAlignment } from "../../../tools/data/read_alignment.ts";
 import { readStructure } from "../../../tools/data/read_structure.ts";
+import { collectTargets } from "../../../tools/prep/collect_targets.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { UnreachableError } from "../../../tools/search/msa_server.ts";
 import { runProgram } from "../../../tools/search/program.ts";
@@ -242,10 +243,47 @@ Deno.test("runSearches() asks a server that cannot be reached for nothing more",
   });
 });
 
+Deno.test("results of targets lie in folders of their own, inside the given one, whatever the targets are called", async () => {
+  await inFolder(async (folder) => {
+    const out = join(folder, "deep", "out");
+    const job = (target: string): SearchJob => ({
+      target,
+      file: "db_hits.a3m",
+      question: { tool: "x", target },
+      run: () => Promise.resolve({ text: target, found: 1, facts: {} }),
+    });
+    const { log } = console;
+    console.log = () => {};
+    try {
+      const options = { out, json: false, label: "x", noun: "rows" };
+      await runSearches(["ab", "c"].map(job), options);
+      await runSearches(["AB", "../../evil", "1A0L_A/1-223"].map(job), options);
+    } finally {
+      console.log = log;
+    }
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["deep"]);
+    assert.deepEqual([...Deno.readDirSync(join(folder, "deep"))].map(({ name }) => name), ["out"]);
+    const folders = [...Deno.readDirSync(out)].map(({ name }) => name);
+    assert.equal(new Set(folders.map((name) => name.toLowerCase())).size, 5);
+    const found: Record<string, string> = {};
+    for (const name of folders) found[await Deno.readTextFile(join(out, name, "db_hits.a3m"))] = name;
+    assert.deepEqual([found.ab, found.c, found["1A0L_A/1-223"]], ["ab", "c", "1A0L_A_1-223"]);
+    assert.match(found.AB, /^AB-[0-9a-f]{8}$/);
+    // And data preparation finds them again.
+    const table = join(folder, "t.csv");
+    await Deno.writeTextFile(table, `id,sequence\n${Object.keys(found).map((id) => `${id},AC`).join("\n")}\n`);
+    const { targets, notes } = await collectTargets([table, out]);
+    assert.deepEqual(notes, []);
+    for (const { id, alignments = [] } of targets) {
+      assert.deepEqual(alignments.map(({ path }) => path), [join(out, found[id], "db_hits.a3m")]);
+    }
+  });
+});
+
 Deno.test("denofold msa and templates say in one line what is missing", async () => {
   await inFolder(async (folder) => {
     const fasta = await writeFasta(join(folder, "in.fasta"), { yeast: QUERY.sequence });
-    const odd = await writeFasta(join(folder, "odd.fasta"), { "../x": QUERY.sequence });
+    const odd = await writeFasta(join(folder, "odd.fasta"), { "": QUERY.sequence });
     const wrong: [args: string[], code: number, message: RegExp][] = [
       [
         ["msa", fasta],
@@ -253,7 +291,11 @@ Deno.test("denofold msa and templates say in one line what is missing", async ()
         /^denofold: Choose what to search with: --tool jackhmmer, hhblits or mmseqs, or --msa-server URL\n$/,
       ],
       [["msa", fasta, "--tool", "mmseqs"], 2, /^denofold: --tool mmseqs needs a database: --db PATH\n$/],
-      [["msa", odd, "--tool", "mmseqs", "--db", "x"], 1, /^denofold: The id "\.\.\/x" has a slash/],
+      [
+        ["msa", odd, "--tool", "mmseqs", "--db", "x"],
+        1,
+        /^denofold: .*odd\.fasta line 1: the sequence has no name, expected one after ">"\n$/,
+      ],
       [["msa", fasta, "--msa-server", "ftp://x"], 2, /^denofold: --msa-server "ftp:\/\/x" is not an address/],
       [["templates", fasta], 2, /^denofold: required option '--tool <name>' not specified\n$/],
     ];
