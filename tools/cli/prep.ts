@@ -4,7 +4,7 @@ import { MANIFEST } from "../prep/manifest.ts";
 import { prep, type PrepResult } from "../prep/prep.ts";
 import { UsageError } from "../errors.ts";
 import { counted } from "../words.ts";
-import { EXIT, nonNegativeInteger, onInterrupt, positiveInteger, startProgress } from "./_shared.ts";
+import { EXIT, nonNegativeInteger, onInterrupt, positiveInteger, positiveNumber, startProgress } from "./_shared.ts";
 import { join } from "node:path";
 
 const HELP = `
@@ -34,6 +34,7 @@ export function register(program: Command): void {
     .option("--max-templates <n>", "most templates a target", nonNegativeInteger, 4)
     .option("--templates-before <date>", "only templates released before this day, YYYY-MM-DD", isoDay)
     .option("--jobs <n>", "targets prepared at the same time (default: one a CPU core)", positiveInteger)
+    .option("--time-limit <seconds>", "longest time for one target (default: 600; none with --jobs 1)", positiveNumber)
     .option("--strict", "missing templates, unclear chains and unknown residues are errors")
     .option("--fail-fast", "stop at the first target that cannot be prepared")
     .option("--json", "print one JSON object instead of text")
@@ -48,6 +49,7 @@ interface Flags {
   maxTemplates: number;
   templatesBefore?: string;
   jobs?: number;
+  timeLimit?: number;
   strict?: boolean;
   failFast?: boolean;
   json?: boolean;
@@ -65,6 +67,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
     result = await prep(targets, {
       ...{ out, maxTemplates, templatesBefore, strict, failFast, templates },
       jobs: flags.jobs ?? navigator.hardwareConcurrency,
+      timeLimitSeconds: flags.timeLimit,
       signal: interrupt.signal,
       onDone: ({ entry }, done) => {
         if (entry.status === "failed" && !json) progress.log(`${entry.id}: ${entry.error}`);

@@ -1,17 +1,23 @@
 /** Prepares many targets, several at a time. */
 import { join } from "node:path";
-import { InputError } from "../errors.ts";
 import { fileNames, leftoverOf, makeFolder } from "../files.ts";
 import type { CollectedTarget } from "./list_targets.ts";
 import { type ManifestEntry, ManifestLog, readManifest } from "./manifest.ts";
-import { type Job, type JobOptions, type JobOutcome, runJob } from "./prepare_job.ts";
+import { type JobOptions, type JobOutcome, runJob } from "./prepare_job.ts";
 import { SourceReader } from "./sources.ts";
-import { type FromWorker, startWorker, type ToWorker } from "./worker.ts";
+import { startWorker } from "./worker.ts";
+import { type Runner, WorkerSlot } from "./worker_slot.ts";
 
 /** Choices of {@linkcode prep}. */
 export interface PrepOptions extends JobOptions {
-  /** Targets that are prepared at the same time; with one no workers are started. */
+  /** Targets that are prepared at the same time; with one and no limit of time no workers are started. */
   readonly jobs: number;
+  /**
+   * Longest time for a target, in seconds; one that takes longer is failed.
+   *
+   * @default 600 with several jobs; with one, for which no worker is started, there is no limit
+   */
+  readonly timeLimitSeconds?: number;
   /** Stop at the first target that cannot be prepared. */
   readonly failFast: boolean;
   /** Stops when aborted, after the targets that are being prepared. */
@@ -34,11 +40,8 @@ export interface PrepResult {
   readonly warnings: number;
 }
 
-/** Does jobs, one at a time. */
-interface Runner {
-  run(job: Job): Promise<JobOutcome>;
-  stop(): void;
-}
+/** Longest time for a target in a worker, in seconds. */
+const TIME_LIMIT_SECONDS = 600;
 
 /**
  * Prepares targets and keeps the manifest of their folder; targets that are done and unchanged are left as they are.
@@ -46,7 +49,7 @@ interface Runner {
  * @throws {InputError} If the folder cannot be written, or its manifest cannot be read.
  */
 export async function prep(targets: readonly CollectedTarget[], options: PrepOptions): Promise<PrepResult> {
-  const { out, jobs, failFast, signal, onDone, ...rest } = options;
+  const { out, jobs, timeLimitSeconds, failFast, signal, onDone, ...rest } = options;
   const jobOptions: JobOptions = { out, ...rest };
   await makeFolder(out);
   const before = await readManifest(out);
@@ -67,19 +70,23 @@ export async function prep(targets: readonly CollectedTarget[], options: PrepOpt
         if (failFast && outcome.entry.status === "failed") isStopped = true;
         onDone?.(outcome, ++done);
       }
+    } catch (error) {
+      isStopped = true;
+      throw error;
     } finally {
       runner.stop();
     }
   };
   const count = Math.min(jobs, targets.length);
-  try {
-    await Promise.all(
-      Array.from({ length: count }, () => work(count === 1 ? inThread(jobOptions) : new WorkerRunner(jobOptions))),
-    );
-  } finally {
-    isStopped = true;
-    await log.finish(entries.filter((entry) => entry !== undefined));
-  }
+  const limitMs = 1000 * (timeLimitSeconds ?? TIME_LIMIT_SECONDS);
+  const start = (): Runner =>
+    count === 1 && timeLimitSeconds === undefined
+      ? inThread(jobOptions)
+      : new WorkerSlot({ start: startWorker, job: jobOptions, limitMs });
+  const ends = await Promise.allSettled(Array.from({ length: count }, () => work(start())));
+  await removeLeftovers(out, files);
+  await log.finish(entries.filter((entry) => entry !== undefined));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
   const made = entries.filter((entry) => entry !== undefined);
   const failed = made.filter(({ status }) => status === "failed");
   return {
@@ -102,7 +109,7 @@ function featureFiles(targets: readonly CollectedTarget[], before: ReadonlyMap<s
   return fileNames(ids, taken).map((name) => `${name}.safetensors`);
 }
 
-/** Removes what writing these files left when it was broken off. */
+/** Removes what writing these files left when it, or a worker, was broken off. */
 async function removeLeftovers(folder: string, files: readonly string[]): Promise<void> {
   const own = new Set(files);
   for await (const { name } of Deno.readDir(folder)) {
@@ -113,60 +120,4 @@ async function removeLeftovers(folder: string, files: readonly string[]): Promis
 function inThread(options: JobOptions): Runner {
   const reader = new SourceReader();
   return { run: (job) => runJob(job, options, reader), stop: () => {} };
-}
-
-/** Does jobs in a worker; one that dies takes only its job along. */
-class WorkerRunner implements Runner {
-  readonly #options: JobOptions;
-  #worker: Worker | undefined;
-
-  constructor(options: JobOptions) {
-    this.#options = options;
-  }
-
-  async run(job: Job): Promise<JobOutcome> {
-    try {
-      this.#worker ??= await this.#start();
-      const message = await this.#ask({ job });
-      if ("outcome" in message) return message.outcome;
-      throw new TypeError("A worker said that it is ready, expected an outcome");
-    } catch (error) {
-      if (!(error instanceof WorkerDied)) throw error;
-      this.stop();
-      return { entry: { id: job.target.id, status: "failed", error: error.message }, isUnchanged: false };
-    }
-  }
-
-  stop(): void {
-    this.#worker?.terminate();
-    this.#worker = undefined;
-  }
-
-  async #start(): Promise<Worker> {
-    const worker = startWorker();
-    await answerOf(worker);
-    worker.postMessage({ options: this.#options } satisfies ToWorker);
-    return worker;
-  }
-
-  async #ask(message: ToWorker): Promise<FromWorker> {
-    const worker = this.#worker ?? await this.#start();
-    const answer = answerOf(worker);
-    worker.postMessage(message);
-    return await answer;
-  }
-}
-
-/** A worker that ended by itself, for want of memory for example. */
-class WorkerDied extends InputError {}
-
-/** The next message of a worker. */
-function answerOf(worker: Worker): Promise<FromWorker> {
-  return new Promise((resolve, reject) => {
-    worker.onmessage = (event: MessageEvent<FromWorker>) => resolve(event.data);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      reject(new WorkerDied(`The worker that prepared it ended: ${event.message}`));
-    };
-  });
 }
