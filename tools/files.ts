@@ -104,6 +104,13 @@ export async function* readPiecesMaybeGzip(
   }
 }
 
+/** Bytes that are there already, piece by piece. */
+export async function* piecesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += PIECE) yield await Promise.resolve(bytes.subarray(at, at + PIECE));
+}
+
+const PIECE = 1 << 16;
+
 /** Longest name of a file without its ending: file systems allow 255 bytes. */
 const MAX_NAME = 200;
 

@@ -27,6 +27,7 @@ export * from "./data/pdbbind.ts";
 export * from "./data/place_chain.ts";
 export * from "./data/read_alignment.ts";
 export * from "./data/read_structure.ts";
+export * from "./data/remarks.ts";
 export * from "./data/structure.ts";
 export * from "./data/synthetic.ts";
 export * from "./data/table.ts";

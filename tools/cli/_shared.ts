@@ -1,11 +1,17 @@
 /** What the commands share: exit codes, parsers of flag values, progress, Ctrl-C. */
 import { InvalidArgumentError, Option } from "commander";
 import { SingleBar } from "cli-progress";
+import { type Remarked, warningsOf } from "../data/remarks.ts";
 
 /** The command as the user typed it, with quotes where a shell needs them. */
 export function commandLine(): string {
   const words = ["denofold", ...Deno.args];
   return words.map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+}
+
+/** Prints on stderr what was unusual in what was read. */
+export function tellRemarks(...read: readonly Remarked[]): void {
+  for (const warning of read.flatMap(warningsOf)) console.error(`warning: ${warning}`);
 }
 
 /** How a command can end. */

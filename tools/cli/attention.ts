@@ -24,7 +24,7 @@ import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { counted } from "../words.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
-import { commandLine, deviceOption, positiveInteger } from "./_shared.ts";
+import { commandLine, deviceOption, positiveInteger, tellRemarks } from "./_shared.ts";
 
 const HELP = `
 Files in DIR: attention.html (heat maps; open it in a browser) and attention.safetensors:
@@ -93,6 +93,7 @@ async function run(checkpoint: string, alignmentFile: string, flags: Flags): Pro
   if (flags.chain !== undefined && flags.structure === undefined) throw new UsageError("--chain needs --structure");
   const model = await readTrainedModel(checkpoint);
   const all = await readAlignment(alignmentFile);
+  tellRemarks(all);
   const { names, rows: alignment, tokens } = msaTokens(
     all,
     findRow(all, flags.query),
@@ -102,6 +103,7 @@ async function run(checkpoint: string, alignmentFile: string, flags: Flags): Pro
   const nRes = alignment[0].length;
   checkLength(nRes, model.config, owner);
   const structure = flags.structure === undefined ? undefined : await readStructure(flags.structure);
+  if (structure) tellRemarks(structure);
   const chain = structure && selectChain(structure, flags.chain);
   if (structure && chain) checkTruth(owner, alignment[0], chain, structure.source);
 

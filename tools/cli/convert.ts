@@ -9,7 +9,7 @@ import type { ModelSoftware } from "../data/write_modelcif.ts";
 import { UsageError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import { counted } from "../words.ts";
-import { nonNegativeInteger } from "./_shared.ts";
+import { nonNegativeInteger, tellRemarks } from "./_shared.ts";
 
 const HELP = `
 The endings of the names say the formats; .gz at the end of OUT packs it.
@@ -67,6 +67,7 @@ async function structure(
     throw new UsageError(`${input} is no structure: it cannot become ${format === "pdb" ? "PDB" : "mmCIF"}`);
   }
   const read = await readStructure(input, { model });
+  tellRemarks(read);
   const residues = read.chains.reduce((sum, { sequence }) => sum + sequence.length, 0);
   return {
     text: structureText(read, format, software),
@@ -77,6 +78,7 @@ async function structure(
 async function alignment(input: string, format: Exclude<WrittenFormat, "pdb" | "mmcif">) {
   if (fileKind(input) === "structure") throw new UsageError(`${input} is a structure: it cannot become an alignment`);
   const read = await readAlignment(input);
+  tellRemarks(read);
   return {
     text: alignmentText(read, format),
     facts: `${counted(read.rows.length, "row")}, ${counted(read.rows[0].length, "residue")}`,

@@ -12,7 +12,14 @@ import { readWeights } from "../fold/read_weights.ts";
 import { foldFiles } from "../fold/write_fold.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
-import { commandLine, deviceOption, nonNegativeInteger, positiveInteger, positiveNumber } from "./_shared.ts";
+import {
+  commandLine,
+  deviceOption,
+  nonNegativeInteger,
+  positiveInteger,
+  positiveNumber,
+  tellRemarks,
+} from "./_shared.ts";
 import { foldLines } from "./_fold_text.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 
@@ -85,7 +92,7 @@ async function run(input: string, flags: Flags): Promise<void> {
   const matrix = await readDistanceMatrix(input, flags.tensor);
   if (matrix.n < 2) throw new InputError(`${input} has 1 point, expected at least 2`);
   const weights = flags.weights === undefined ? undefined : await readWeights(flags.weights, matrix.n);
-  const chain = flags.truth === undefined ? undefined : await readTruth(flags.truth);
+  const chain = flags.truth === undefined ? undefined : await readTruth(flags.truth, tellRemarks);
   const sequence = await readSequence(flags, matrix, input, chain);
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   if (!flags.json) { for (const note of notes) console.error(note); }

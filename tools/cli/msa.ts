@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { join } from "node:path";
 import { formatA3m, formatStockholm } from "../data/write_alignment.ts";
+import { warningsOf } from "../data/remarks.ts";
 import { UsageError } from "../errors.ts";
 import { cacheFolder } from "../platform/cache.ts";
 import { requestMsas, SERVER_MODES, type ServerMode, type ServerMsas, USER_AGENT } from "../search/msa_server.ts";
@@ -97,10 +98,12 @@ async function toolJobs(entries: readonly QueryEntry[], tool: MsaTool, flags: Fl
       target: query.name,
       file: `${databases.map(databaseName).join("_")}_hits.${format}`,
       question: { sequence: query.sequence, tool, version, databases, eValue, iterations, maxRows },
-      async run(signal) {
+      async run(signal, log) {
         const options = { tool, databases, cpu, eValue, iterations, maxRows, signal };
         const { alignment, record } = await searchMsa(query, options);
-        return { text: textOf(alignment, format), found: record.found, facts: { ...record } };
+        const warnings = warningsOf(alignment);
+        for (const warning of warnings) log(`warning: ${query.name}: ${warning}`);
+        return { text: textOf(alignment, format), found: record.found, facts: { ...record, warnings } };
       },
     }))
   );
@@ -128,17 +131,19 @@ function serverJobs({ name, chains }: QueryEntry, url: string, flags: Flags): Se
           if (status !== last) log(`${query.name}: ${last = status}`);
         };
         const start = performance.now();
-        const options = { url, mode, userAgent, cache, signal, onStatus };
+        const options = { url, mode, userAgent, cache, maxRows, signal, onStatus };
         const found = await (isPaired ? paired ??= requestMsas(asked, options) : requestMsas(asked, options));
         const whole = found.alignments[isPaired ? k : 0];
-        const names = [query.name, ...whole.names.slice(1, maxRows)];
-        const alignment = { names, aligned: whole.aligned.slice(0, maxRows) };
+        const names = [query.name, ...whole.names.slice(1)];
+        const alignment = { names, aligned: whole.aligned };
+        const warnings = warningsOf(whole);
+        for (const warning of warnings) log(`warning: ${query.name}: ${warning}`);
         const seconds = Math.round((performance.now() - start) / 10) / 100;
         const { cached, ticket } = found;
         return {
           text: textOf(alignment, format),
           found: names.length,
-          facts: { server: url, cached, ticket, seconds },
+          facts: { server: url, cached, ticket, seconds, warnings },
         };
       },
     };

@@ -13,7 +13,7 @@ import { checkTruth, readTruth } from "../fold/read_truth.ts";
 import { foldFiles } from "../fold/write_fold.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
-import { commandLine, deviceOption, nonNegativeInteger } from "./_shared.ts";
+import { commandLine, deviceOption, nonNegativeInteger, tellRemarks } from "./_shared.ts";
 import { type StorageFlag, storageOption } from "./_storage.ts";
 import { foldLines } from "./_fold_text.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
@@ -66,13 +66,14 @@ async function run(flags: Flags): Promise<void> {
   const started = performance.now();
   const model = await readTrainedModel(checkpoint);
   const alignment = await readAlignment(msa);
+  tellRemarks(alignment);
   const row = findRow(alignment, query);
   const { names, rows, tokens } = msaTokens(alignment, row, model.config.nSeqs);
   const name = `Row "${alignment.names[row]}" of ${msa}`;
   const sequence = rows[0];
   if (sequence.length < 2) throw new InputError(`${name} has ${sequence.length} residues, expected at least 2`);
   checkLength(sequence.length, model.config, name);
-  const chain = truth === undefined ? undefined : await readTruth(truth);
+  const chain = truth === undefined ? undefined : await readTruth(truth, tellRemarks);
   if (chain && truth !== undefined) checkTruth(name, sequence, chain, truth);
 
   const { adapter, notes } = await ensureAdapter({ device: wish, install: true });

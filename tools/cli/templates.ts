@@ -7,7 +7,7 @@ import { databaseName } from "../search/search_files.ts";
 import { searchTemplates, type TemplateTool } from "../search/search_templates.ts";
 import { sha256 } from "../sha256.ts";
 import { CORES, neededDatabases, runSearches, type SearchJob } from "./_search.ts";
-import { positiveInteger, positiveNumber } from "./_shared.ts";
+import { positiveInteger, positiveNumber, tellRemarks } from "./_shared.ts";
 
 const HELP = `
 ALIGNMENTS are A3M, Stockholm or FASTA, one a target; the first row is the query, and its name that of the target.
@@ -58,6 +58,7 @@ async function run(paths: string[], { tool, db, eValue, cpu, out, json }: Flags)
   const seen = new Map<string, string>();
   for (const path of paths) {
     const alignment = await readAlignment(path);
+    tellRemarks(alignment);
     const target = targetOf(alignment);
     const before = seen.get(target);
     if (before !== undefined) throw new InputError(`${before} and ${path} are both of "${target}", expected one`);

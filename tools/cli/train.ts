@@ -32,6 +32,7 @@ import {
   onInterrupt,
   positiveInteger,
   positiveNumber,
+  tellRemarks,
 } from "./_shared.ts";
 import {
   addStepProfileOptions,
@@ -159,8 +160,10 @@ async function run(flags: Flags): Promise<void> {
   const everyOne = flags.leaveOneOut || (found !== undefined && found.saved === undefined);
   const out = flags.out ??
     (flags.resume !== undefined ? await folderOf(flags.resume) : flags.demo ? "demo" : "training");
+  const family = await readFamily(settings);
+  if (family) tellRemarks(family.alignment, ...family.members.map(({ structure }) => structure));
   const request: TrainRequest = {
-    ...{ settings, out, saved: found?.saved, family: await readFamily(settings) },
+    ...{ settings, out, saved: found?.saved, family },
     profileDir: flags.profileDir ?? out,
     checkpointEvery: flags.checkpointEvery ?? 50,
     command: commandLine(),

@@ -1,5 +1,6 @@
 /** Multiple sequence alignments as plain records, and what is most often asked of them. */
 import { InputError } from "../errors.ts";
+import type { Remark } from "./remarks.ts";
 import { RESIDUE_LETTERS, UNKNOWN_RESIDUE } from "../../model/protein/residues.ts";
 
 /** A multiple sequence alignment, seen from its first row, the query. */
@@ -19,6 +20,14 @@ export interface Alignment {
    * insertions `.` or `-`. It says nothing that rows and deletions need. @default none
    */
   readonly reference?: string;
+  /** What was unusual in the file, and what was done about it. @default nothing */
+  readonly remarks?: readonly Remark[];
+}
+
+/** Choices of the readers of alignments. */
+export interface AlignmentOptions {
+  /** Most rows that are kept, the first ones; the others are only counted. @default all */
+  readonly maxRows?: number;
 }
 
 /** Tokens of B, Z (acid or amide), U (selenocysteine), as AlphaFold reads them. */
@@ -36,11 +45,14 @@ export function makeAlignment(
   source: string,
   names: readonly string[],
   aligned: readonly string[],
-  reference?: string,
+  { reference, remarks = [] }: Pick<Alignment, "reference" | "remarks"> = {},
 ): Alignment {
-  const view = queryView(aligned, 0);
-  const marks = reference === undefined ? {} : { reference };
-  return Object.freeze({ source, names: Object.freeze(names), aligned: Object.freeze(aligned), ...view, ...marks });
+  return Object.freeze({
+    ...{ source, names: Object.freeze(names), aligned: Object.freeze(aligned) },
+    ...queryView(aligned, 0),
+    ...(reference === undefined ? {} : { reference }),
+    ...(remarks.length === 0 ? {} : { remarks }),
+  });
 }
 
 /**

@@ -1,29 +1,68 @@
 /** Reads an alignment file of any of the known formats. */
 import { InputError } from "../errors.ts";
-import { decodeText, readFileMaybeGzip } from "../files.ts";
-import { parseA3mOrFasta } from "./a3m.ts";
-import type { Alignment } from "./alignment.ts";
-import { parseStockholm } from "./stockholm.ts";
+import { readPiecesMaybeGzip } from "../files.ts";
+import { type Line, linesOf, splitLines } from "./_lines.ts";
+import { A3mReader } from "./a3m.ts";
+import type { Alignment, AlignmentOptions } from "./alignment.ts";
+import { StockholmReader } from "./stockholm.ts";
 
 /**
- * Reads A3M, aligned FASTA or Stockholm, plain or packed with gzip.
+ * Reads A3M, aligned FASTA or Stockholm, plain or packed with gzip, line by line: memory is needed for the rows that are
+ * kept alone.
  *
  * @throws {InputError} If the file is missing, empty, truncated, or not an alignment; the message names line and row.
  */
-export async function readAlignment(path: string): Promise<Alignment> {
-  return parseAlignment(decodeText(await readFileMaybeGzip(path), path), path);
+export async function readAlignment(path: string, options: AlignmentOptions = {}): Promise<Alignment> {
+  return await readAlignmentPieces(readPiecesMaybeGzip(path), path, options);
+}
+
+/**
+ * Reads an alignment that comes in pieces as {@linkcode readAlignment} does.
+ *
+ * @param source Name of the file, for messages.
+ */
+export async function readAlignmentPieces(
+  pieces: AsyncIterable<Uint8Array>,
+  source: string,
+  options: AlignmentOptions = {},
+): Promise<Alignment> {
+  const reader = new AlignmentReader(source, options);
+  for await (const line of linesOf(pieces, source)) reader.push(line);
+  return reader.finish();
 }
 
 /**
  * Reads A3M, aligned FASTA or Stockholm; the content tells them apart. Where lower case letters could mean either, text
- * whose rows fit as A3M is read as A3M.
+ * whose rows fit as A3M is read as A3M unless it is called FASTA.
  *
  * @param source Name of the file, for messages.
  * @throws {InputError} As {@link readAlignment} does.
  */
-export function parseAlignment(text: string, source: string): Alignment {
-  const start = text.replace(/^\uFEFF/, "").trimStart();
-  if (start === "") throw new InputError(`${source} is empty, expected an alignment in A3M, FASTA or Stockholm format`);
-  if (start.startsWith("# STOCKHOLM")) return parseStockholm(start, source);
-  return parseA3mOrFasta(text, source);
+export function parseAlignment(text: string, source: string, options: AlignmentOptions = {}): Alignment {
+  const reader = new AlignmentReader(source, options);
+  for (const [index, line] of splitLines(text).entries()) reader.push({ number: index + 1, text: line });
+  return reader.finish();
+}
+
+/** Takes lines to the reader of the format that the first of them shows. */
+class AlignmentReader {
+  #reader: A3mReader | StockholmReader | undefined;
+
+  constructor(readonly source: string, readonly options: AlignmentOptions) {}
+
+  push({ number, text }: Line): void {
+    if (this.#reader === undefined) {
+      const start = text.trim();
+      if (start === "") return;
+      this.#reader = start.startsWith("# STOCKHOLM")
+        ? new StockholmReader(this.source, this.options)
+        : new A3mReader(this.source, { ...this.options, orFasta: true });
+    }
+    this.#reader.push(text, number);
+  }
+
+  finish(): Alignment {
+    if (this.#reader !== undefined) return this.#reader.finish();
+    throw new InputError(`${this.source} is empty, expected an alignment in A3M, FASTA or Stockholm format`);
+  }
 }

@@ -1,5 +1,6 @@
 /** Structures as plain records, and what is most often asked of them. */
 import { InputError } from "../errors.ts";
+import type { Remark } from "./remarks.ts";
 import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
 
 /** One protein chain; residues run over the whole sequence, those not seen in the experiment have no atoms. */
@@ -78,6 +79,8 @@ export interface Structure {
   readonly resolutionAngstrom?: number;
   /** Date of release, `YYYY-MM-DD`. */
   readonly releaseDate?: string;
+  /** What was unusual in the file, and what was done about it. @default nothing */
+  readonly remarks?: readonly Remark[];
 }
 
 /** A chain of C-alpha atoms, as the small model predicts it. */

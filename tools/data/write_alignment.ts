@@ -55,7 +55,7 @@ export function overQuery(alignment: Alignment): Alignment {
     });
     return text;
   });
-  return makeAlignment(alignment.source, alignment.names, aligned);
+  return makeAlignment(alignment.source, alignment.names, aligned, { remarks: alignment.remarks });
 }
 
 function recordsOf(names: readonly string[], rows: readonly string[]): { name: string; sequence: string }[] {

@@ -1,17 +1,21 @@
 import { InputError } from "../errors.ts";
 import { differenceOf } from "../data/alignment.ts";
 import { readStructure } from "../data/read_structure.ts";
+import type { Remarked } from "../data/remarks.ts";
 import { type Chain, selectChain } from "../data/structure.ts";
 
 /**
  * Reads the true structure of a prediction.
  *
  * @param argument `FILE`, or `FILE:CHAIN` to pick a chain of several.
+ * @param tell Is given the structure, for its remarks.
  * @throws {InputError} If it cannot be read, there is no such chain, or several and none is named.
  */
-export async function readTruth(argument: string): Promise<Chain> {
+export async function readTruth(argument: string, tell?: (read: Remarked) => void): Promise<Chain> {
   const [, path, chainId] = /^(.+?)(?::([^:/\\]+))?$/.exec(argument) ?? ["", argument, undefined];
-  return selectChain(await readStructure(path), chainId);
+  const structure = await readStructure(path);
+  tell?.(structure);
+  return selectChain(structure, chainId);
 }
 
 /**

@@ -2,8 +2,9 @@
 import type { Alignment } from "../data/alignment.ts";
 import { coevolution, conservation } from "../data/coevolution.ts";
 import { alignmentDepth, depthSummary, FEW_ROWS } from "../data/depth.ts";
+import { warningsOf } from "../data/remarks.ts";
 import { correctMsaRestypes, makeMsaFeatures } from "../data/features/msa.ts";
-import type { ColumnProfile, Fact, Inspection, PairMap } from "./inspection.ts";
+import { type ColumnProfile, type Fact, type Inspection, type PairMap, remarkTable } from "./inspection.ts";
 import { MAX_MAP } from "./structures.ts";
 
 /** Pairs of columns closer than this say little about contacts. */
@@ -26,7 +27,7 @@ export function inspectAlignment(alignment: Alignment, maps: boolean): Inspectio
   const features = makeMsaFeatures([alignment]);
   const tokens = { sequence: rows[0], types: correctMsaRestypes(features.msa) };
   const inserted = deletions.reduce((sum, row) => sum + row.reduce((a, b) => a + b, 0), 0);
-  const { facts, ...rest } = depthParts(tokens, maps);
+  const { facts, tables, warnings, ...rest } = depthParts(tokens, maps);
   return {
     kind: "alignment",
     path: source,
@@ -38,6 +39,8 @@ export function inspectAlignment(alignment: Alignment, maps: boolean): Inspectio
       { key: "profileColumns", label: "Columns of the profile (RF)", value: reference?.replace(/[.\-_~]/g, "").length },
       { key: "insertedResidues", label: "Inserted residues", value: inserted },
     ],
+    tables: [...tables, ...remarkTable(alignment.remarks)],
+    warnings: [...warningsOf(alignment), ...warnings],
     ...rest,
   };
 }

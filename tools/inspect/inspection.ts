@@ -1,4 +1,6 @@
 /** What `denofold inspect` found in a file, in one form for all kinds. */
+import type { Remark } from "../data/remarks.ts";
+
 /** A single value. */
 export interface Fact {
   /** Name in JSON. */
@@ -65,6 +67,17 @@ export interface Inspection {
   readonly columns?: ColumnProfile;
   /** Maps, if asked for. */
   readonly maps: readonly PairMap[];
+}
+
+/** What a reader did with what it found besides the usual; no table if there was nothing. */
+export function remarkTable(remarks: readonly Remark[] | undefined): FactTable[] {
+  if (remarks === undefined || remarks.length === 0) return [];
+  return [{
+    key: "remarks",
+    title: "What was done with",
+    columns: ["count", "of", "line", "first", "done"],
+    rows: remarks.map(({ count, unit, line, found, done }) => [count, unit, line, found, done]),
+  }];
 }
 
 /** Most rows of a table that the terminal gets; JSON and HTML have all. */

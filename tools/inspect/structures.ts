@@ -1,9 +1,10 @@
 /** What a structure holds. */
 import { distanceTarget } from "../data/family.ts";
 import { readStructure } from "../data/read_structure.ts";
+import { warningsOf } from "../data/remarks.ts";
 import { type Assembly, type Chain, type HeteroGroup, observedResidues, selectChain } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
-import type { FactTable, Inspection, PairMap } from "./inspection.ts";
+import { type FactTable, type Inspection, type PairMap, remarkTable } from "./inspection.ts";
 import type { InspectOptions } from "./inspect.ts";
 
 /** Å: residues whose C-beta atoms are nearer are in contact. */
@@ -66,8 +67,12 @@ export async function inspectStructure(path: string, options: InspectOptions): P
       },
       ...heteroTable(heteroGroups),
       ...assemblyTable(structure.assemblies ?? []),
+      ...remarkTable(structure.remarks),
     ],
-    warnings: unknown > 0 ? [`residues with names that are not known, kept as X: ${unknown}`] : [],
+    warnings: [
+      ...warningsOf(structure),
+      ...(unknown > 0 ? [`residues with names that are not known, kept as X: ${unknown}`] : []),
+    ],
     maps: maps ? [distanceMap(chosen)] : [],
   };
 }

@@ -2,6 +2,7 @@
 import { type Alignment, differenceOf, queryView } from "../data/alignment.ts";
 import { stem } from "../data/file_kind.ts";
 import { placeChain } from "../data/place_chain.ts";
+import { MORE_ROWS, warningsOf } from "../data/remarks.ts";
 import { parseStructure } from "../data/read_structure.ts";
 import { type Chain, selectChain, type Structure } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
@@ -73,14 +74,14 @@ export async function readTarget(target: TargetInput, reader: SourceReader, log:
     : await readSourceStructure(target.structure, reader, log);
   const views: Alignment[] = [];
   for (const { path, row } of target.alignments ?? []) {
-    const { alignment, sha256 } = await reader.alignment(path, row !== undefined);
-    log.source({ path, sha256 });
-    const view = viewOf(alignment, row, target);
     const limit = ROW_LIMITS.find(([name]) => name.test(stem(path)))?.[1] ?? Infinity;
+    const { alignment, sha256 } = await reader.alignment(path, { keep: row !== undefined, maxRows: limit });
+    log.source({ path, sha256 });
+    warningsOf(alignment).forEach(log.warn);
+    const view = viewOf(alignment, row, target);
     views.push(view.rows.length > limit ? firstRows(view, limit) : view);
-    if (view.rows.length > limit) {
-      log.warn(`Of ${path} the first ${limit} of ${view.rows.length} rows are taken, as AlphaFold does`);
-    }
+    const rows = view.rows.length + (alignment.remarks?.find(({ key }) => key === MORE_ROWS.key)?.count ?? 0);
+    if (rows > limit) log.warn(`Of ${path} the first ${limit} of ${rows} rows are taken, as AlphaFold does`);
   }
   const known = target.sequence ?? views[0]?.rows[0];
   const chain = structure && chooseChain(structure, target, known, log);
@@ -111,7 +112,9 @@ export async function readTarget(target: TargetInput, reader: SourceReader, log:
 export async function readSourceStructure(path: string, reader: SourceReader, log: ReadingLog): Promise<Structure> {
   const { bytes, sha256 } = await reader.read(path);
   log.source({ path, sha256 });
-  return await parseStructure(bytes, path);
+  const structure = await parseStructure(bytes, path);
+  warningsOf(structure).forEach(log.warn);
+  return structure;
 }
 
 /** The alignment as the target's row sees it, that row first. */

@@ -1,7 +1,7 @@
 /** Files that features are made of, with their hashes. */
 import type { Alignment } from "../data/alignment.ts";
-import { parseAlignment } from "../data/read_alignment.ts";
-import { decodeText, readFileBytes, unpackMaybeGzip } from "../files.ts";
+import { readAlignmentPieces } from "../data/read_alignment.ts";
+import { piecesOf, readFileBytes, unpackMaybeGzip } from "../files.ts";
 import { sha256 } from "../sha256.ts";
 
 /** A file and what is in it. */
@@ -33,14 +33,19 @@ export class SourceReader {
   /**
    * Reads an alignment.
    *
-   * @param keep Whether others are likely to ask for it.
+   * @param options.keep Whether others are likely to ask for it: it is kept whole then. @default false
+   * @param options.maxRows Most rows that are read. @default all
    * @throws {InputError} If it cannot be read.
    */
-  async alignment(path: string, keep: boolean): Promise<SourceFile & { readonly alignment: Alignment }> {
+  async alignment(
+    path: string,
+    { keep = false, maxRows }: { readonly keep?: boolean; readonly maxRows?: number } = {},
+  ): Promise<SourceFile & { readonly alignment: Alignment }> {
     const kept = this.#alignments.get(path);
     if (kept) return { path, ...kept };
     const { bytes, sha256 } = await this.read(path);
-    const alignment = parseAlignment(decodeText(unpackMaybeGzip(bytes, path), path), path);
+    const pieces = piecesOf(unpackMaybeGzip(bytes, path));
+    const alignment = await readAlignmentPieces(pieces, path, { maxRows: keep ? undefined : maxRows });
     if (keep) {
       this.#alignments.set(path, { alignment, sha256 });
       const [oldest] = this.#alignments.keys();

@@ -8,11 +8,12 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import config from "../../deno.json" with { type: "json" };
-import { parseA3m } from "../data/a3m.ts";
 import { type Alignment, makeAlignment } from "../data/alignment.ts";
+import { readAlignmentPieces } from "../data/read_alignment.ts";
+import { warningsOf } from "../data/remarks.ts";
 import { readTar } from "../data/tar.ts";
 import { InputError } from "../errors.ts";
-import { makeFolder, readFileBytes, unpackMaybeGzip, writeFileAtomic } from "../files.ts";
+import { makeFolder, piecesOf, readFileBytes, unpackMaybeGzip, writeFileAtomic } from "../files.ts";
 import { sha256 } from "../sha256.ts";
 
 /** Which databases the server searches, and how: `env` adds environmental sequences, `pair…` pairs rows of chains. */
@@ -41,7 +42,7 @@ export const SERVER_MODES: readonly ServerMode[] = [
 /** What is sent as `User-Agent` where nothing else is chosen. */
 export const USER_AGENT: string = `denofold/${config.version}`;
 
-/** A server did not answer at all, however often it was asked; to ask for something else would be in vain. */
+/** A server did not answer at all; to ask it for something else would be in vain. */
 export class UnreachableError extends InputError {}
 
 /** Choices of {@linkcode requestMsas}. */
@@ -58,10 +59,16 @@ export interface MsaServerOptions {
   readonly pollMs?: number;
   /** Longest time to wait for an alignment, in ms. @default 2 hours */
   readonly timeoutMs?: number;
+  /** Longest time without a word from a server that has answered before, in ms. @default 60,000 */
+  readonly silenceMs?: number;
+  /** Longest time for a first answer of any kind, in ms. @default 10,000 */
+  readonly contactMs?: number;
   /** Largest download, in bytes. @default 256 MiB */
   readonly maxDownloadBytes?: number;
   /** Largest unpacked archive, in bytes. @default 1 GiB */
   readonly maxUnpackedBytes?: number;
+  /** Most rows of each alignment. @default all */
+  readonly maxRows?: number;
   /** Stops waiting when it aborts. */
   readonly signal?: AbortSignal;
   /** Is told what the server says: `PENDING`, `RUNNING`, ... */
@@ -91,6 +98,13 @@ const BUSY = ["RATELIMIT", "UNKNOWN"];
 /** Failures of the network or the server in a row after which we give up. */
 const MOST_FAILURES = 5;
 
+/** The same for a server that has never answered, and the time between two tries of it, in ms. */
+const FIRST_FAILURES = 3;
+const FIRST_PAUSE_MS = 1000;
+
+/** More than any answer about a ticket has. */
+const MAX_ANSWER_BYTES = 1 << 16;
+
 /**
  * Gets alignments of sequences: one sequence, or in the pairing modes the chains of a complex.
  *
@@ -102,18 +116,36 @@ export async function requestMsas(sequences: readonly string[], options: MsaServ
   const query = sequences.map((sequence, k) => `>${FIRST_NUMBER + k}\n${sequence}\n`).join("");
   const key = await sha256(JSON.stringify([url.replace(/\/+$/, ""), mode, query]));
   const kept = cache === undefined ? undefined : join(cache, `${key}.tar.gz`);
-  if (kept !== undefined && await Deno.stat(kept).then(() => true, () => false)) {
-    return { alignments: readResult(await readFileBytes(kept), sequences, kept, options), cached: true };
-  }
+  const isPaired = mode.startsWith("pair");
+  const known = kept === undefined ? undefined : await readKept(kept, sequences, isPaired, options);
+  if (known !== undefined) return { alignments: known, cached: true };
   const server = new Server(options);
   const ticket = await server.wait(await server.submit(query, mode), query, mode);
   const archive = await server.download(ticket);
-  const alignments = readResult(archive, sequences, `The result of ${url}`, options);
+  const alignments = await readResult(archive, sequences, isPaired, `The result of ${url}`, options);
   if (kept !== undefined && cache !== undefined) {
     await makeFolder(cache);
     await writeFileAtomic(kept, archive);
   }
   return { alignments, cached: false, ticket };
+}
+
+/** The answer that was kept of the same question; one that is damaged goes, and is asked for again. */
+async function readKept(
+  path: string,
+  sequences: readonly string[],
+  isPaired: boolean,
+  options: MsaServerOptions,
+): Promise<Alignment[] | undefined> {
+  if (!await Deno.stat(path).then(() => true, () => false)) return undefined;
+  try {
+    return await readResult(await readFileBytes(path), sequences, isPaired, path, options);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    options.onStatus?.("the answer that was kept is damaged, asking again");
+    await Deno.remove(path).catch(() => {});
+    return undefined;
+  }
 }
 
 /** A ticket as the server describes it. */
@@ -126,6 +158,7 @@ interface Ticket {
 class Server {
   readonly #start = performance.now();
   #delay: number;
+  #hasAnswered = false;
 
   constructor(readonly options: MsaServerOptions) {
     this.#delay = options.pollMs ?? 5_000;
@@ -165,25 +198,12 @@ class Server {
 
   /** Fetches a result, no more than is allowed. */
   async download(id: string): Promise<Uint8Array> {
-    const { url, maxDownloadBytes = 256 * 2 ** 20 } = this.options;
-    return await this.#patiently(`result/download/${encodeURIComponent(id)}`, {}, async (response) => {
-      const parts: Uint8Array[] = [];
-      let size = 0;
-      for await (const part of response.body ?? []) {
-        size += part.length;
-        if (size > maxDownloadBytes) {
-          throw new InputError(
-            `The result of ${url} has more than ${maxDownloadBytes} bytes, the most that is accepted`,
-          );
-        }
-        parts.push(part);
-      }
-      return concatenate(parts, size);
-    });
+    const { maxDownloadBytes = 256 * 2 ** 20 } = this.options;
+    return await this.#patiently(`result/download/${encodeURIComponent(id)}`, {}, maxDownloadBytes);
   }
 
   async #ticket(path: string, init: RequestInit): Promise<Ticket> {
-    const text = await this.#patiently(path, init, (response) => response.text());
+    const text = new TextDecoder().decode(await this.#patiently(path, init, MAX_ANSWER_BYTES));
     const { id, status } = parseObject(text);
     if (typeof status === "string" && (typeof id === "string" || status !== "COMPLETE")) {
       return { id: typeof id === "string" ? id : "", status };
@@ -195,18 +215,17 @@ class Server {
     );
   }
 
-  /** One request; a busy server and failures of the way there are waited for. */
-  async #patiently<T>(path: string, init: RequestInit, read: (response: Response) => Promise<T>): Promise<T> {
-    const { url, userAgent = USER_AGENT, signal } = this.options;
+  /** What a request gives; a busy server and failures of the way there are waited for. */
+  async #patiently(path: string, init: RequestInit, maxBytes: number): Promise<Uint8Array> {
+    const { url, signal } = this.options;
     for (let failures = 0;;) {
       let problem: string;
       let Failure: typeof InputError = UnreachableError;
+      using silence = new Silence(this.#hasAnswered ? this.#silenceMs : this.#contactMs, this.#timeLeft());
       try {
-        const headers = { "User-Agent": userAgent };
-        const limit = AbortSignal.any([...signal ? [signal] : [], AbortSignal.timeout(this.#timeLeft())]);
-        const response = await fetch(`${url.replace(/\/+$/, "")}/${path}`, { ...init, headers, signal: limit });
+        const response = await this.#fetch(path, init, silence);
         Failure = InputError; // of this request: others may be answered
-        if (response.ok) return await read(response);
+        if (response.ok) return await this.#read(response, maxBytes, silence);
         await response.body?.cancel();
         problem = `it answered ${response.status} ${response.statusText}`.trim();
         if (response.status === 429 || response.status === 503) {
@@ -218,18 +237,58 @@ class Server {
       } catch (error) {
         if (error instanceof InputError) throw error;
         if (signal?.aborted) throw new InputError("Interrupted while waiting for the server");
-        problem = error instanceof Error ? error.message : String(error);
+        problem = silence.isTooLong ? `nothing came from it for ${silence.seconds} s` : reasonOf(error);
       }
-      if (++failures >= MOST_FAILURES) throw new Failure(`Cannot reach ${url}: ${problem}`);
+      const isOver = this.#hasAnswered
+        ? ++failures >= MOST_FAILURES
+        : ++failures >= FIRST_FAILURES || performance.now() - this.#start >= this.#contactMs;
+      if (isOver) throw new Failure(`Cannot reach ${url}: ${problem}`);
       await this.#pause();
     }
+  }
+
+  async #fetch(path: string, init: RequestInit, silence: Silence): Promise<Response> {
+    const { url, userAgent = USER_AGENT, signal } = this.options;
+    const response = await fetch(`${url.replace(/\/+$/, "")}/${path}`, {
+      ...init,
+      headers: { "User-Agent": userAgent },
+      signal: signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]),
+    });
+    this.#hasAnswered = true;
+    silence.end(this.#silenceMs);
+    return response;
+  }
+
+  async #read(response: Response, maxBytes: number, silence: Silence): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    for await (const part of response.body ?? []) {
+      silence.end(this.#silenceMs);
+      size += part.length;
+      if (size > maxBytes) {
+        throw new InputError(
+          `The answer of ${this.options.url} has more than ${maxBytes} bytes, the most that is accepted`,
+        );
+      }
+      parts.push(part);
+    }
+    return concatenate(parts, size);
+  }
+
+  get #silenceMs(): number {
+    return this.options.silenceMs ?? 60_000;
+  }
+
+  get #contactMs(): number {
+    return this.options.contactMs ?? 10_000;
   }
 
   /** Waits, longer each time, with some chance in it so that many clients do not come at once. */
   async #pause(atLeast = 0): Promise<void> {
     const { pollMs = 5_000, signal } = this.options;
-    const ms = Math.max(atLeast, this.#delay * (1 + Math.random() / 2));
-    this.#delay = Math.min(6 * pollMs, 2 * this.#delay);
+    const usual = this.#hasAnswered ? this.#delay : Math.min(this.#delay, FIRST_PAUSE_MS);
+    const ms = Math.max(atLeast, usual * (1 + Math.random() / 2));
+    if (this.#hasAnswered) this.#delay = Math.min(6 * pollMs, 2 * this.#delay);
     if (ms >= this.#timeLeft()) throw this.#tooLong();
     try {
       await delay(ms, undefined, { signal });
@@ -252,49 +311,102 @@ class Server {
   }
 }
 
+/** Ends a request when nothing has come for too long, or the time for all is up. */
+class Silence implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #whole: ReturnType<typeof setTimeout>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether nothing came for too long. */
+  isTooLong = false;
+  /** The time that is too long. */
+  seconds = 0;
+
+  /**
+   * @param ms Longest time until something comes.
+   * @param leftMs Longest time for all.
+   */
+  constructor(ms: number, leftMs: number) {
+    this.#whole = setTimeout(() => this.#controller.abort(), leftMs);
+    this.end(ms);
+  }
+
+  /** Aborts the request. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Something came; now at most so much time until something more comes. */
+  end(ms: number): void {
+    clearTimeout(this.#timer);
+    this.seconds = ms / 1000;
+    this.#timer = setTimeout(() => {
+      this.isTooLong = true;
+      this.#controller.abort();
+    }, ms);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#whole);
+  }
+}
+
 /** Alignments in an archive: files in their order, in each the sequences by their numbers, NUL between them. */
-function readResult(
+async function readResult(
   archive: Uint8Array,
   sequences: readonly string[],
+  isPaired: boolean,
   source: string,
-  { maxUnpackedBytes = 2 ** 30 }: MsaServerOptions,
-): Alignment[] {
+  { maxUnpackedBytes = 2 ** 30, maxRows }: MsaServerOptions,
+): Promise<Alignment[]> {
   if (archive[0] !== 0x1f || archive[1] !== 0x8b) throw new InputError(`${source} is not a .tar.gz archive`);
   const files = readTar(unpackMaybeGzip(archive, source, maxUnpackedBytes), source);
-  const parts = new Map<number, string[]>();
+  const parts = new Map<number, Alignment[]>();
   for (const name of RESULT_FILES) {
-    const bytes = files.get(name);
-    if (bytes === undefined) continue;
-    for (const part of new TextDecoder().decode(bytes).split("\0")) {
-      if (part.trim() === "") continue;
-      const number = Number(/^\s*>(\d+)\s/.exec(part)?.[1] ?? NaN);
+    for (const part of partsOf(files.get(name) ?? new Uint8Array())) {
+      const start = new TextDecoder().decode(part.subarray(0, 200));
+      const number = Number(/^\s*>(\d+)\s/.exec(start)?.[1] ?? NaN);
       if (!(number >= FIRST_NUMBER && number < FIRST_NUMBER + sequences.length)) {
-        throw new InputError(`${source}: ${name} has a part that begins ${JSON.stringify(part.slice(0, 20))}`);
+        throw new InputError(`${source}: ${name} has a part that begins ${JSON.stringify(start.slice(0, 20))}`);
       }
-      parts.set(number, [...parts.get(number) ?? [], part]);
+      const alignment = await readAlignmentPieces(piecesOf(part), `${source}, ${name}`, { maxRows });
+      const odd = isPaired ? warningsOf(alignment)[0] : undefined;
+      if (odd !== undefined) throw new InputError(`The rows of the chains do not belong together any more: ${odd}`);
+      const known = parts.get(number);
+      if (known === undefined) parts.set(number, [alignment]);
+      else known.push(alignment);
     }
   }
   return sequences.map((sequence, k) => {
-    const texts = parts.get(FIRST_NUMBER + k);
-    if (texts === undefined) {
-      const found = [...files.keys()].join(", ") || "nothing";
-      throw new InputError(`${source} has no alignment of sequence ${k + 1}: it has ${found}`);
-    }
-    return joined(texts.map((text) => parseA3m(text, source)), sequence, source);
+    const found = parts.get(FIRST_NUMBER + k);
+    if (found !== undefined) return joined(found, sequence, source, maxRows);
+    const there = [...files.keys()].join(", ") || "nothing";
+    throw new InputError(`${source} has no alignment of sequence ${k + 1}: it has ${there}`);
   });
 }
 
+/** What lies between the NULs of a file, but for blanks. */
+function* partsOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length;) {
+    const end = bytes.indexOf(0, at);
+    const part = bytes.subarray(at, end < 0 ? bytes.length : end);
+    if (part.some((byte) => byte > 32)) yield part;
+    at += part.length + 1;
+  }
+}
+
 /** Alignments of one query as one; the query stands in it once. */
-function joined(alignments: readonly Alignment[], sequence: string, source: string): Alignment {
+function joined(alignments: readonly Alignment[], sequence: string, source: string, maxRows?: number): Alignment {
   for (const { rows } of alignments) {
     if (rows[0].length === sequence.length) continue;
     throw new InputError(
       `${source}: the first row has ${rows[0].length} residues, expected the ${sequence.length} of the query`,
     );
   }
-  const names = alignments.flatMap((one, a) => one.names.slice(a === 0 ? 0 : 1));
-  const aligned = alignments.flatMap((one, a) => one.aligned.slice(a === 0 ? 0 : 1));
-  return makeAlignment(source, names, [sequence, ...aligned.slice(1)]);
+  const names = alignments.flatMap((one, a) => one.names.slice(a === 0 ? 0 : 1)).slice(0, maxRows);
+  const aligned = alignments.flatMap((one, a) => one.aligned.slice(a === 0 ? 0 : 1)).slice(0, maxRows);
+  const remarks = alignments.flatMap((one) => one.remarks ?? []);
+  return makeAlignment(source, names, [sequence, ...aligned.slice(1)], { remarks });
 }
 
 function parseObject(text: string): Record<string, unknown> {
@@ -304,6 +416,13 @@ function parseObject(text: string): Record<string, unknown> {
   } catch {
     return {};
   }
+}
+
+/** Why a request failed: what the innermost cause says, without the address, which the message has already. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause instanceof Error) return reasonOf(error.cause);
+  return error.message.replace(/^error sending request for url \([^)]*\): /, "").replace(/ \(os error \d+\)$/, "");
 }
 
 /** What a busy server asks for, seconds or a date, in ms. */

@@ -1,11 +1,11 @@
 /** Searches sequence databases for relatives of a query, by the programs made for it. */
 import { join } from "node:path";
-import { parseA3m } from "../data/a3m.ts";
 import { type Alignment, makeAlignment } from "../data/alignment.ts";
 import { formatFasta } from "../data/fasta.ts";
-import { parseStockholm } from "../data/stockholm.ts";
+import { readAlignmentPieces } from "../data/read_alignment.ts";
 import { overQuery } from "../data/write_alignment.ts";
 import { InputError } from "../errors.ts";
+import { readPiecesMaybeGzip } from "../files.ts";
 import { findProgram, type Program, runProgram } from "./program.ts";
 import { checkDatabase, inTemporaryFolder, type Query, Recorder, type SearchRecord } from "./search_files.ts";
 
@@ -49,6 +49,7 @@ interface Search {
   readonly cpu: string;
   readonly eValue: string;
   readonly iterations: string;
+  readonly maxRows: number;
   run(args: readonly string[]): Promise<void>;
 }
 
@@ -71,13 +72,13 @@ export async function searchMsa(
     const usual = USUAL[tool];
     const found = await SEARCHES[tool]({
       ...{ program, folder, fasta, databases, cpu: String(cpu) },
-      ...{ eValue: String(eValue ?? usual.eValue), iterations: String(iterations ?? usual.iterations) },
+      ...{ eValue: String(eValue ?? usual.eValue), iterations: String(iterations ?? usual.iterations), maxRows },
       async run(args) {
         recorder.add(program, args);
         await runProgram(program, args, { signal });
       },
     });
-    const alignment = withQuery(overQuery(found), query, maxRows);
+    const alignment = withQuery(overQuery(found), query);
     return { alignment, record: await recorder.finish(alignment.rows.length) };
   });
 }
@@ -85,26 +86,30 @@ export async function searchMsa(
 const SEARCHES: Record<MsaTool, (search: Search) => Promise<Alignment>> = { jackhmmer, hhblits, mmseqs };
 
 /** Source: AlphaFold's `Jackhmmer`, whose flags these are. */
-async function jackhmmer({ folder, fasta, databases, cpu, eValue, iterations, run }: Search): Promise<Alignment> {
+async function jackhmmer(
+  { folder, fasta, databases, cpu, eValue, iterations, maxRows, run }: Search,
+): Promise<Alignment> {
   const out = join(folder, "hits.sto");
   const filters = ["--F1", "0.0005", "--F2", "0.00005", "--F3", "0.0000005"];
   const limits = ["--incE", eValue, "-E", eValue, "--cpu", cpu, "-N", iterations];
   await run(["-o", "/dev/null", "-A", out, "--noali", ...filters, ...limits, fasta, databases[0]]);
-  return parseStockholm(await Deno.readTextFile(out), "jackhmmer's alignment");
+  return await readAlignmentPieces(readPiecesMaybeGzip(out), "jackhmmer's alignment", { maxRows });
 }
 
 /** Source: AlphaFold's `HHBlits`, whose flags these are. */
-async function hhblits({ folder, fasta, databases, cpu, eValue, iterations, run }: Search): Promise<Alignment> {
+async function hhblits(
+  { folder, fasta, databases, cpu, eValue, iterations, maxRows, run }: Search,
+): Promise<Alignment> {
   const out = join(folder, "hits.a3m");
   const sizes = ["-maxseq", "1000000", "-realign_max", "100000", "-maxfilt", "100000", "-min_prefilter_hits", "1000"];
   const from = databases.flatMap((database) => ["-d", database]);
   const limits = ["-cpu", cpu, "-n", iterations, "-e", eValue];
   await run(["-i", fasta, "-oa3m", out, "-o", "/dev/null", ...limits, ...sizes, ...from, "-v", "1"]);
-  return parseA3m(await Deno.readTextFile(out), "hhblits's alignment");
+  return await readAlignmentPieces(readPiecesMaybeGzip(out), "hhblits's alignment", { maxRows });
 }
 
 /** Source: the search that ColabFold describes (Mirdita et al., 2022), without its expansion by clusters. */
-async function mmseqs({ folder, fasta, databases, cpu, eValue, iterations, run }: Search): Promise<Alignment> {
+async function mmseqs({ folder, fasta, databases, cpu, eValue, iterations, maxRows, run }: Search): Promise<Alignment> {
   const at = (name: string): string => join(folder, name);
   const quiet = ["--threads", cpu, "-v", "1"];
   await run(["createdb", fasta, at("query"), "-v", "1"]);
@@ -119,7 +124,8 @@ async function mmseqs({ folder, fasta, databases, cpu, eValue, iterations, run }
   const format = ["--msa-format-mode", "5", "--filter-msa", "0"];
   await run(["result2msa", at("query"), database, at("result"), at("msa"), ...format, ...quiet]);
   await run(["unpackdb", at("msa"), at("unpacked"), "--unpack-name-mode", "0", ...quiet]);
-  return parseA3m(await Deno.readTextFile(join(at("unpacked"), "0")), "mmseqs's alignment");
+  const out = join(at("unpacked"), "0");
+  return await readAlignmentPieces(readPiecesMaybeGzip(out), "mmseqs's alignment", { maxRows });
 }
 
 async function checkDatabases(tool: MsaTool, databases: readonly string[]): Promise<void> {
@@ -130,8 +136,8 @@ async function checkDatabases(tool: MsaTool, databases: readonly string[]): Prom
   }
 }
 
-/** The alignment with the query as it was given for its first row, cut to so many rows. */
-function withQuery(found: Alignment, { name, sequence }: Query, maxRows: number): Alignment {
+/** The alignment with the query as it was given for its first row. */
+function withQuery(found: Alignment, { name, sequence }: Query): Alignment {
   if (found.rows[0].length !== sequence.length) {
     throw new InputError(
       `The first row of ${found.source} has ${
@@ -139,6 +145,6 @@ function withQuery(found: Alignment, { name, sequence }: Query, maxRows: number)
       } residues, expected the ${sequence.length} of "${name}"`,
     );
   }
-  const names = [name, ...found.names.slice(1, maxRows)];
-  return makeAlignment(found.source, names, [sequence, ...found.aligned.slice(1, maxRows)]);
+  const { source, remarks } = found;
+  return makeAlignment(source, [name, ...found.names.slice(1)], [sequence, ...found.aligned.slice(1)], { remarks });
 }

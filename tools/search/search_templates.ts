@@ -5,6 +5,7 @@ import { type Hhr, parseHhr } from "../data/hhr.ts";
 import { parseHmmsearch } from "../data/hmmsearch.ts";
 import { formatA3m, formatStockholm, overQuery } from "../data/write_alignment.ts";
 import { formatHhr } from "../data/write_hhr.ts";
+import { decodeText, readFileBytes } from "../files.ts";
 import { findProgram, runProgram } from "./program.ts";
 import { checkDatabase, inTemporaryFolder, Recorder, type SearchRecord } from "./search_files.ts";
 
@@ -68,7 +69,7 @@ async function hhsearch(
   const args = ["-i", input, "-o", out, "-maxseq", "1000000", "-cpu", String(cpu), ...limits, ...from, "-v", "1"];
   recorder.add(program, args);
   await runProgram(program, args, { signal });
-  return await Deno.readTextFile(out);
+  return decodeText(await readFileBytes(out), "hhsearch's hits");
 }
 
 /** Source: AlphaFold's `Hmmbuild` and `Hmmsearch`, whose flags these are. */
@@ -93,16 +94,17 @@ async function hmmsearch(
   await runProgram(search, args, { signal });
   const found = await readIfThere(at("hits.sto"));
   const query = { name: alignment.names[0], sequence: alignment.rows[0] };
-  const hits = parseHmmsearch(found, await Deno.readTextFile(at("hits.tbl")), query, "hmmsearch's alignment");
+  const hits = parseHmmsearch(
+    found,
+    decodeText(await readFileBytes(at("hits.tbl")), "hmmsearch's table"),
+    query,
+    "hmmsearch's alignment",
+  );
   return formatHhr(hits, `hmmsearch ${search.version}`);
 }
 
 /** The text of a file; empty where hmmsearch found nothing and wrote none. */
 async function readIfThere(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
+  const isThere = await Deno.stat(path).then(() => true, () => false);
+  return isThere ? decodeText(await readFileBytes(path), "hmmsearch's alignment") : "";
 }

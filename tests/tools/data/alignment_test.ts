@@ -9,7 +9,7 @@ import {
   sequenceIdentity,
 } from "../../../tools/data/alignment.ts";
 import { formatFasta, parseFasta } from "../../../tools/data/fasta.ts";
-import { parseAlignment, readAlignment } from "../../../tools/data/read_alignment.ts";
+import { parseAlignment, readAlignment, readAlignmentPieces } from "../../../tools/data/read_alignment.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { golden, needing } from "../../_needs.ts";
 
@@ -96,13 +96,8 @@ const bad: [string, string, RegExp][] = [
     "# STOCKHOLM 1.0\nq MKV\n#=GC RF xx\n//",
     /line 3: #=GC RF has 2 columns, expected 3 as in row 1$/,
   ],
-  [
-    "a name twice in a block",
-    "# STOCKHOLM 1.0\n\nq MKV\nq MKV\nh MKV\n//\n",
-    /line 4: row "q" stands twice in a block, expected each name once$/,
-  ],
-  ["a short row", ">q\nMKV\n>h\nMKV\n>short\nM-\n", /line 5: row 3 "short" has 2 columns, expected 3 as in row 1 "q"/],
-  ["a digit", ">q\nMKV\n\n>h\nMK\n1\n", /line 6: sequence 2 "h" has "1" at column 1, expected a letter, '-' or '\.'/],
+  ["rows of other lengths", ">q\nMKV\n>short\nM-\n", /line 3: row 2 "short" has 2 columns, expected 3 as in row 1 "q"/],
+  ["a digit", ">q\nMK\n1\n>h\nMKV\n", /line 3: sequence 1 "q" has "1" at column 1, expected a letter, '-' or '\.'/],
   ["a letter of another script", ">q\nMKÄ\n", /line 2: sequence 1 "q" has "Ä" at column 3/],
   ["a name without a sequence", ">q\n>h\nMKV\n", /line 1: sequence 1 "q" is empty/],
   ["a query of gaps", ">q\n---\n>h\nMKV\n", /the first row "q" has only gaps/],
@@ -133,6 +128,29 @@ Deno.test("truncated and damaged alignments are refused clearly or read, never a
     } catch (error) {
       assert.ok(error instanceof InputError, String(error instanceof Error ? error.stack : error));
     }
+  }
+});
+
+Deno.test("a file that no text could hold is read to the rows that are wanted, the others are counted", async () => {
+  const rows = 4000;
+  const block = `>h\n${"MKTAYIAKQR".repeat(25)}\n`.repeat(rows); // a MiB
+  const pieces = Math.ceil(2 ** 29 / block.length) + 1;
+  const bytes = new TextEncoder().encode(block);
+  for (const start of [">q\n", "# STOCKHOLM 1.0\n"]) {
+    const isA3m = start === ">q\n";
+    const piece = isA3m ? bytes : new TextEncoder().encode(block.replaceAll(">h\n", "h   "));
+    async function* file(): AsyncGenerator<Uint8Array> {
+      yield await Promise.resolve(new TextEncoder().encode(isA3m ? `${start}${"MKTAYIAKQR".repeat(25)}\n` : start));
+      for (let k = 0; k < (isA3m ? pieces : 2); k++) yield piece;
+    }
+    const before = Deno.memoryUsage().rss;
+    const { names, remarks } = await readAlignmentPieces(file(), "large", { maxRows: 10 });
+    assert.equal(names.length, 10);
+    const all = isA3m ? pieces * rows + 1 : 2 * rows;
+    assert.deepEqual(remarks?.map(({ key, count }) => [key, count]).filter(([key]) => key === "moreRows"), [
+      ["moreRows", all - 10],
+    ]);
+    assert.ok(Deno.memoryUsage().rss - before < 2 ** 28, `${(Deno.memoryUsage().rss - before) / 2 ** 20} MiB`);
   }
 });
 

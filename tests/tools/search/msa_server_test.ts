@@ -109,6 +109,11 @@ const REFUSED: [name: string, answers: Answer[], message: RegExp, options?: Part
     /"\.\.\/\.\.\/etc\/uniref\.a3m" would lead out of its folder/,
   ],
   [
+    "an endless page",
+    [() => new Response("x".repeat(1 << 20))],
+    /has more than 65536 bytes, the most that is accepted/,
+  ],
+  [
     "a large download",
     [ticket("COMPLETE"), archive(RESULT)],
     /has more than 100 bytes, the most that is accepted/,
@@ -141,6 +146,99 @@ Deno.test("requestMsas() says that there is no server, and stops when it shall",
   const controller = new AbortController();
   setTimeout(() => controller.abort(), 30);
   await assert.rejects(ask(server.url, { pollMs: 20, signal: controller.signal }), /Interrupted while waiting/);
+});
+
+Deno.test("requestMsas() gives a server up in seconds that is not there, with the reason", async () => {
+  const start = performance.now();
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  for (
+    const [url, message] of [
+      [`http://127.0.0.1:${port}`, /: .*Connection refused$/],
+      ["http://no-such-host.invalid", /: .*(?:dns|lookup|resolve)/i],
+    ] as const
+  ) {
+    await assert.rejects(requestMsas([QUERY], { url }), (error: Error) => { // with the defaults of the command line
+      assert.ok(error.message.startsWith(`Cannot reach ${url}: `), error.message);
+      assert.match(error.message, message);
+      return error instanceof UnreachableError;
+    });
+  }
+  const seconds = (performance.now() - start) / 1000;
+  assert.ok(seconds < 15, `it took ${seconds} s`);
+});
+
+Deno.test("requestMsas() gives up a server that says nothing, at first and later", async () => {
+  const never = () => new Promise<Response>(() => {});
+  const endless = (): Response =>
+    new Response(new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(10)) }));
+  for (
+    const [answers, options, message] of [
+      [[never], { contactMs: 200 }, /^Cannot reach http.*: nothing came from it for 0\.2 s$/],
+      [[ticket("PENDING"), never], { silenceMs: 100 }, /^Cannot reach http.*: nothing came from it for 0\.1 s$/],
+      [[ticket("COMPLETE"), endless], { silenceMs: 100 }, /^Cannot reach http.*: nothing came from it for 0\.1 s$/],
+    ] as const
+  ) {
+    const server = serve(answers);
+    try {
+      await assert.rejects(ask(server.url, options), (error: Error) => {
+        assert.match(error.message, message);
+        return error instanceof InputError;
+      });
+    } finally {
+      void server[Symbol.asyncDispose](); // waits for the answers that never come
+    }
+  }
+});
+
+Deno.test("requestMsas() waits for a slow answer as long as something comes", async () => {
+  const slowly = (): Response => {
+    const bytes = RESULT;
+    let at = 0;
+    return new Response(
+      new ReadableStream({
+        async pull(controller) {
+          await new Promise((resolve) => setTimeout(resolve, 30));
+          if (at >= bytes.length) return controller.close();
+          controller.enqueue(bytes.subarray(at, at += Math.ceil(bytes.length / 6)));
+        },
+      }),
+    );
+  };
+  await using server = serve([ticket("COMPLETE"), slowly]);
+  assert.equal((await ask(server.url, { silenceMs: 150 })).alignments[0].rows.length, 3);
+});
+
+Deno.test("requestMsas() asks again where the kept answer is damaged", async () => {
+  const cache = await Deno.makeTempDir();
+  try {
+    await using server = serve([ticket("COMPLETE"), archive(RESULT), ticket("COMPLETE"), archive(RESULT)]);
+    await ask(server.url, { cache });
+    const [{ name }] = [...Deno.readDirSync(cache)];
+    await Deno.writeFile(join(cache, name), RESULT.subarray(0, 100));
+    const states: string[] = [];
+    const again = await ask(server.url, { cache, onStatus: (status) => states.push(status) });
+    assert.deepEqual([again.cached, again.alignments[0].rows.length], [false, 3]);
+    assert.equal(states[0], "the answer that was kept is damaged, asking again");
+    assert.equal((await ask(server.url, { cache })).cached, true);
+    assert.equal(server.seen.length, 4);
+  } finally {
+    await Deno.remove(cache, { recursive: true });
+  }
+});
+
+Deno.test("requestMsas() leaves an odd hit out with a remark, keeps as many rows as wanted, and pairs no odd rows", async () => {
+  const text = ">101\nMKTAYIAKQR\n>a\nMKTAYI*KQR\n>b\nMKTAYLAKQR\n>c\nMKTAYMAKQR\n\0";
+  const result = archive(tarGz([{ name: "uniref.a3m", text }]));
+  await using server = serve([ticket("COMPLETE"), result, ticket("COMPLETE"), result]);
+  const { alignments: [{ names, remarks = [] }] } = await ask(server.url);
+  assert.deepEqual(names, ["101", "b", "c"]);
+  assert.deepEqual(remarks.map(({ key, count, line }) => [key, count, line]), [["oddRow", 1, 4]]);
+  assert.deepEqual((await ask(server.url, { maxRows: 3 })).alignments[0].names, ["101", "b"]);
+  const pairs = ">101\nMKTAYIAKQR\n>a\nMKTAYI*KQR\n>b\nMKTAYIAKQR\n\0>102\nGG\n>a\nGA\n>b\nGS\n\0";
+  await using pairing = serve([ticket("COMPLETE"), archive(tarGz([{ name: "pair.a3m", text: pairs }]))]);
+  await assert.rejects(ask(pairing.url, { mode: "pairgreedy" }, [QUERY, "GG"]), /do not belong together any more: /);
 });
 
 Deno.test("readTar() reads files and refuses what is broken or leads out", () => {

@@ -1,0 +1,82 @@
+/** What readers tell of unusual things in files, so that nothing is dropped or changed in silence. */
+import { counted } from "../words.ts";
+
+/** What a remark counts. */
+export type RemarkUnit = "atom" | "residue" | "chain" | "record" | "row" | "hit";
+
+/** A kind of thing that a reader may find. */
+export interface RemarkKind {
+  /** Short name, one word, for tables and JSON. */
+  readonly key: string;
+  /** What was done about it, such as "left out". */
+  readonly done: string;
+  /** What is counted. */
+  readonly unit: RemarkUnit;
+  /** Whether what was found is not in the result. @default false */
+  readonly isLeftOut?: boolean;
+  /** Whether files of this format have it as a rule, such as water, so that only who asks is told. @default false */
+  readonly isUsual?: boolean;
+}
+
+/** Something that a reader found, how often, and what it did about it. */
+export interface Remark extends RemarkKind {
+  /** How many there are. */
+  readonly count: number;
+  /** The first of them, in words. */
+  readonly found: string;
+  /** Line of the first, from 1, where the format has lines. */
+  readonly line?: number;
+}
+
+/** Collects remarks while a file is read. */
+export class Remarks {
+  readonly #found = new Map<string, { kind: RemarkKind; count: number; found: string; line?: number }>();
+
+  /**
+   * Counts something.
+   *
+   * @param found Words for it; asked for the first of its kind alone.
+   * @param count How many it is.
+   */
+  add(kind: RemarkKind, line: number | undefined, found: () => string, count = 1): void {
+    const known = this.#found.get(kind.key);
+    if (known !== undefined) known.count += count;
+    else if (count > 0) this.#found.set(kind.key, { kind, count, found: found(), line });
+  }
+
+  /** The remarks, in the order in which their first were found. */
+  list(): readonly Remark[] {
+    return Object.freeze(
+      [...this.#found.values()].map(({ kind, ...first }) => Object.freeze({ ...kind, ...first })),
+    );
+  }
+}
+
+/** Something that was read, with remarks. */
+export interface Remarked {
+  /** File it was read from. */
+  readonly source: string;
+  /** What was unusual. @default nothing */
+  readonly remarks?: readonly Remark[];
+}
+
+/** The remarks on what is unusual, a sentence each, with file and line. */
+export function warningsOf({ source, remarks = [] }: Remarked): string[] {
+  return remarks.filter(({ isUsual }) => !isUsual).map((remark) => {
+    const { line, found, done, count, unit } = remark;
+    const place = line === undefined ? source : `${source} line ${line}`;
+    return `${place}: ${found}: ${done}${count > 1 ? ` (the first of ${counted(count, unit)})` : ""}`;
+  });
+}
+
+/** A row with a character that no row may have, or without any. */
+export const ODD_ROW = { key: "oddRow", done: "the row is left out", unit: "row", isLeftOut: true } as const;
+
+/** A row with another number of columns than the first. */
+export const WRONG_LENGTH = { key: "wrongLength", done: "the row is left out", unit: "row", isLeftOut: true } as const;
+
+/** Rows beyond those that were asked for. */
+export const MORE_ROWS = { key: "moreRows", done: "left out", unit: "row", isLeftOut: true, isUsual: true } as const;
+
+/** A stop codon at the end of a row. */
+export const STOP = { key: "stop", done: "the mark is left out", unit: "row", isUsual: true } as const;
