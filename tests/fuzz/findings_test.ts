@@ -1,6 +1,6 @@
 /** What fuzzing found, kept. */
 import assert from "node:assert/strict";
-import { faultOf, lineOfValue } from "../../tools/data/_cif_place.ts";
+import { parseCif } from "../../tools/data/_cif_reader.ts";
 import { parseHhr } from "../../tools/data/hhr.ts";
 import { parseDistanceCsv } from "../../tools/data/matrix.ts";
 import { parseMmcif } from "../../tools/data/mmcif.ts";
@@ -67,9 +67,9 @@ const REFUSED: readonly [name: string, read: () => unknown, message: RegExp][] =
   ["a hexadecimal coordinate", cif(" 4.500 ", " 0x10 "), /line 52: Cartn_x of atom 4 is "0x10"/],
   ["a control character in a coordinate", cif(" 4.500 ", " 4.\x1b00 "), /is "4\.\\u001b00"/],
   [
-    "a wrong coordinate in a table with a damaged name",
-    () => parseMmcif(CIF_TEXT.replace("_site.Cartn_y", "_s)te.Cartn_y").replace(" 4.500 ", " 4,5 "), "a.cif"),
-    /^a\.cif line 52: Cartn_x of atom 4 is "4,5"/,
+    "a table of atoms with a damaged name",
+    () => parseMmcif(CIF_TEXT.replace("_site.Cartn_y", "_s)te.Cartn_y"), "a.cif"),
+    /^Cannot read a\.cif as mmCIF: atom_site lacks the item Cartn_y$/,
   ],
   [
     "a wrong coordinate after a line separator of Unicode",
@@ -84,7 +84,7 @@ const REFUSED: readonly [name: string, read: () => unknown, message: RegExp][] =
   [
     "a second table of atoms without values",
     () => parseMmcif(TWO_TABLES, "a.cif"),
-    /^a\.cif line 2: Cartn_x of atom 1 is/,
+    /^Cannot read a\.cif as mmCIF: line 13: the item _atom_site\.Cartn_z has 0 values, expected 2 as other items/,
   ],
   ["a loop without names", cif("loop_\n_entity_poly.entity_id", "loop_\nloop_\n_entity_poly.entity_id"), /line \d+/],
   ["BinaryCIF with damaged tables", async () => {
@@ -157,20 +157,22 @@ Deno.test("refused in one line: damaged headers of arrays", () => {
   }
 });
 
-Deno.test("structures read side by side leave the console as it was, and print nothing", async () => {
+Deno.test("structures read side by side print nothing and leave everybody's messages alone", async () => {
   const { log } = console;
   const said: unknown[] = [];
-  console.log = (...args: unknown[]) => void said.push(args);
+  const own = (...args: unknown[]) => void said.push(args);
+  console.log = own;
   try {
     const texts = [CIF_TEXT, `${CIF_TEXT}\n1 2`, CIF_TEXT];
     const reads = texts.map((text) => parseMmcif(text, "a.cif").catch((error) => String(error)));
-    console.log("a word of somebody else");
+    assert.equal(console.log, own);
+    console.log(3, "a word of somebody else");
     assert.match(String((await Promise.all(reads))[1]), /InputError: Cannot read a\.cif as mmCIF: line \d+/);
-    console.log("and another");
+    console.log(3, "and another");
   } finally {
     console.log = log;
   }
-  assert.deepEqual(said, [["a word of somebody else"], ["and another"]]);
+  assert.deepEqual(said, [[3, "a word of somebody else"], [3, "and another"]]);
 });
 
 Deno.test("a B-factor or occupancy that is no number counts as none", async () => {
@@ -196,29 +198,50 @@ Deno.test("a resolution or date that is none is left out", async () => {
   assert.equal((await parseMmcif(CIF_TEXT.replace("2012-03-04", "2012/03/04"), "a.cif")).releaseDate, "2015-01-01");
 });
 
-Deno.test("lineOfValue() finds values in loops and alone, after quotes and text fields of several lines", () => {
-  const text = "data_x\n_a.one 1\n_b.text\n;two\nlines; 'x\n;\nloop_\n_c.p\n_c.q\n'a b' \"it's\"\n# note\n1\n2 3 4\n";
-  const lines: [string, number, number | undefined][] = [
-    ...[["a.one", 0, 2], ["a.one", 1, undefined], ["b.text", 0, 4], ["c.p", 0, 10], ["c.q", 0, 10]] as const,
-    ...[["c.p", 1, 12], ["c.q", 1, 13], ["C.Q", 2, 13], ["c.q", 3, undefined], ["c.r", 0, undefined]] as const,
-  ].map(([item, row, line]) => [item, row, line]);
-  for (const [item, row, line] of lines) assert.equal(lineOfValue(text, item, row), line, `${item} ${row}`);
-  assert.equal(faultOf(text), undefined);
+Deno.test("parseCif() reads values and their lines in loops and alone, after quotes and text fields", () => {
+  const text =
+    "\uFEFFdata_x\n_a.One 1\n_b.text\n;two\nlines; 'x\n;\nloop_\n_c.p\n_C.q\n'a b' \"it's\"\n# note\n1\n2 . '?'\n" +
+    "_a.two ?\r\n_a.three\r\n;\r\nfour\r\n;\r\nLOOP_\r_d.e\rsave_f\r_g.h 1\rsave_\r";
+  const [block, ...more] = parseCif(text, "a.cif");
+  assert.deepEqual([block.header, more], ["x", []]);
+  const values: [string, string, (string | undefined)[], (number | undefined)[]][] = [
+    ["a", "one", ["1"], [2]],
+    ["b", "text", ["two\nlines; 'x"], [4]],
+    ["c", "p", ["a b", "1", undefined], [10, 12, 13]],
+    ["C", "Q", ["it's", "2", "?"], [10, 13, 13]],
+    ["a", "two", [undefined], [14]],
+    ["a", "three", ["\r\nfour"], [16]],
+    ["d", "e", [], []],
+  ];
+  for (const [category, item, texts, lines] of values) {
+    const column = block.table(category)?.column(item);
+    assert.ok(column, item);
+    const rows = [...Array(column.rowCount).keys()];
+    assert.deepEqual(rows.map((row) => column.has(row) ? column.text(row) : undefined), texts, item);
+    assert.deepEqual(rows.map((row) => column.line(row)), lines, item);
+  }
+  assert.equal(block.table("g"), undefined);
+  const at = (item: string) => block.table("c")!.column(item)!;
+  assert.deepEqual([at("p").number(1), at("p").number(0), at("q").has(2), at("q").has(9)], [1, NaN, true, false]);
 });
 
-Deno.test("faultOf() names the first fault of a CIF and its line", () => {
+Deno.test("parseCif() names the first fault of a CIF and its line", () => {
   const faults: [string, number, RegExp][] = [
     ["data_x\n_a.b\n_a.c 1\n", 2, /a name without a value/],
     ["data_x\n_a.b 1 2\n", 2, /"2", expected a name or loop_/],
-    ["data_x\nloop_\n1\n", 3, /"1", expected a name/],
+    ["data_x\nloop_\n1\n", 2, /loop_ without names/],
     ["data_x\nloop_\ndata_y\n", 2, /loop_ without names/],
-    ["data_x\nloop_\n_a.b\n_a.c\n1 2 3\n_d.e 1\n", 2, /a loop of 2 names with 3 values/],
-    ["data_x\n_a.b 'open\n", 2, /does not end/],
-    ["data_x\n_a.b\n;open\n\n", 3, /does not end/],
-    ["_a.b 1\n", 1, /before the first data_/],
+    ["data_x\r\nloop_\r\n_a.b\r\n_a.c\r\n1 2 3\r\n_d.e 1\r\n", 2, /a loop of 2 names with 3 values/],
+    ["data_x\n_a.b 'open\n", 2, /a quote that does not end/],
+    ["data_x\n_a.b\n;open\n\n", 3, /a text field that does not end/],
+    ["data_x\n_a.b 1\nloop_\n_a.c\n_A.B\n1 2\n", 5, /the item _A\.B stands twice/],
+    ["data_x\n_a.b 1\nloop_\n_a.c\n1 2\n", 4, /the item _a\.c has 2 values, expected 1 as other items/],
   ];
   for (const [text, line, found] of faults) {
-    assert.equal(faultOf(text)?.line, line, text);
-    assert.match(faultOf(text)!.found, found);
+    assert.throws(() => parseCif(text, "a.cif"), (error: Error) => {
+      assert.ok(error instanceof InputError);
+      assert.match(error.message, found);
+      return error.message.startsWith(`Cannot read a.cif as mmCIF: line ${line}: `);
+    });
   }
 });

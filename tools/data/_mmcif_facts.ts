@@ -1,5 +1,5 @@
 /** What a block of mmCIF says of the entry as a whole. */
-import type { CifBlock } from "molstar/lib/mol-io/reader/cif.js";
+import type { CifBlock } from "./_cif_reader.ts";
 import { stem } from "./file_kind.ts";
 import type { Assembly, Chain } from "./structure.ts";
 
@@ -58,10 +58,7 @@ function countOperations(expression: string): number {
 
 /** Rows of a category as functions from an item to its text, empty where it is missing, `.` or `?`. */
 export function rowsOf(block: CifBlock, name: string): ((item: string) => string)[] {
-  const category = block.categories[name];
-  if (category === undefined) return [];
-  return Array.from({ length: category.rowCount }, (_, row) => (item: string) => {
-    const field = category.getField(item);
-    return field !== undefined && field.valueKind(row) === 0 ? field.str(row) : "";
-  });
+  const table = block.table(name);
+  if (table === undefined) return [];
+  return Array.from({ length: table.rowCount }, (_, row) => (item: string) => table.column(item)?.text(row) ?? "");
 }

@@ -1,12 +1,11 @@
 /**
- * Reads mmCIF and BinaryCIF, through Mol*'s CIF reader.
+ * Reads mmCIF and BinaryCIF.
  *
  * Source: wwPDB PDBx/mmCIF dictionary, categories atom_site, entity_poly, entity_poly_seq, pdbx_poly_seq_scheme.
  */
-import { CIF, type CifBlock, type CifField } from "molstar/lib/mol-io/reader/cif.js";
 import { InputError } from "../errors.ts";
-import { faultOf, lineOfValue } from "./_cif_place.ts";
-import { isWholeMessagePack } from "./_message_pack.ts";
+import { parseBinaryCif } from "./_binary_cif.ts";
+import { type CifBlock, type CifColumn, type CifTable, parseCif } from "./_cif_reader.ts";
 import { readMmcifFacts, rowsOf } from "./_mmcif_facts.ts";
 import {
   COORDINATE,
@@ -19,8 +18,6 @@ import {
 } from "./_residue_atoms.ts";
 import { isAminoAcid, isNucleotide, isWater } from "../../model/protein/residues.ts";
 import { type Chain, type HeteroGroup, type ReadStructureOptions, selectModel, type Structure } from "./structure.ts";
-
-const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?:\(\d+\))?$/;
 
 /**
  * Reads the protein chains of one model of the first data block with atoms.
@@ -39,31 +36,41 @@ export async function parseMmcif(
   options: ReadStructureOptions = {},
 ): Promise<Structure> {
   if (typeof data !== "string" && data[0] >= 0x80) {
-    if (!isWholeMessagePack(data)) {
-      throw new InputError(`Cannot read ${source} as BinaryCIF: it is damaged or cut short`);
-    }
+    const blocks = await parseBinaryCif(data, source);
     try {
-      return readBlock(await parseBlock(data, source), source, undefined, options);
+      return readBlock(withAtoms(blocks, source, "BinaryCIF"), source, options);
     } catch (error) {
       if (error instanceof InputError) throw error;
-      // Mol* decodes a column when it is first looked at.
       throw new InputError(`Cannot read ${source} as BinaryCIF: a column is damaged (${error})`);
     }
   }
   const text = typeof data === "string" ? data : new TextDecoder().decode(data);
   if (text.trim() === "") throw new InputError(`${source} is empty, expected mmCIF`);
-  return readBlock(await parseBlock(text, source), source, text, options);
+  return readBlock(withAtoms(parseCif(text, source), source, "mmCIF"), source, options);
+}
+
+/** The first block with atoms. */
+function withAtoms(
+  blocks: readonly CifBlock[],
+  source: string,
+  format: string,
+): CifBlock & { readonly site: CifTable } {
+  for (const block of blocks) {
+    const site = block.table("atom_site");
+    if (site !== undefined) return { header: block.header, table: (category) => block.table(category), site };
+  }
+  const found = blocks.length === 0 ? "there is no data_ block" : "there is no atom_site category";
+  throw new InputError(`Cannot read ${source} as ${format}: ${found}`);
 }
 
 function readBlock(
-  block: CifBlock,
+  block: CifBlock & { readonly site: CifTable },
   source: string,
-  text: string | undefined,
   { model: wanted }: ReadStructureOptions,
 ): Structure {
-  const models = readModels(block);
+  const models = readModels(block.site);
   const model = selectModel([...models.keys()], wanted, source);
-  const atoms = readAtoms(block, source, text, models.get(model) ?? 0);
+  const atoms = readAtoms(block.site, source, models.get(model) ?? 0);
   const sequences = readSequences(block);
   const { proteins, polymers } = polymerAsyms(block, atoms, sequences);
   const chains: Chain[] = [];
@@ -100,55 +107,14 @@ interface AsymAtoms {
   readonly residues: Map<string, Place & { readonly atoms: ResidueAtoms }>;
 }
 
-async function parseBlock(data: string | Uint8Array, source: string): Promise<CifBlock> {
-  const fail = (found: string): never => {
-    throw new InputError(`Cannot read ${source} as ${typeof data === "string" ? "mmCIF" : "BinaryCIF"}: ${found}`);
-  };
-  const read = await quietly(async () => {
-    try {
-      return await CIF.parse(data).run();
-    } catch {
-      return undefined; // Mol* trips over what it does not expect
-    }
-  });
-  if (read === undefined || read.isError) {
-    const fault = typeof data === "string" ? faultOf(data) : undefined;
-    if (read?.isError && read.line > 0) return fail(`line ${read.line}: ${read.message}`);
-    return fail(fault === undefined ? "it is damaged" : `line ${fault.line}: ${fault.found}`);
-  }
-  const { blocks } = read.result;
-  return blocks.find((block) => block.categories["atom_site"] !== undefined) ??
-    fail(blocks.length === 0 ? "there is no data_ block" : "there is no atom_site category");
-}
-
-/** Reads that are going on, and what prints for everybody else meanwhile. */
-let [reading, print] = [0, console.log];
-
-/** Runs Mol*'s reader without what it prints about a token it did not expect: its message says as much. */
-async function quietly<T>(read: () => Promise<T>): Promise<T> {
-  if (reading++ === 0) {
-    print = console.log;
-    console.log = (...args: unknown[]) => {
-      const isToken = args.length === 2 && typeof args[0] === "number" && typeof args[1] === "string";
-      if (!isToken) print(...args);
-    };
-  }
-  try {
-    return await read();
-  } finally {
-    if (--reading === 0) console.log = print;
-  }
-}
-
 /** Numbers of the models, each with the first row of its atoms. */
-function readModels(block: CifBlock): Map<number, number> {
-  const site = block.categories["atom_site"];
-  const field = site.getField("pdbx_PDB_model_num");
+function readModels(site: CifTable): Map<number, number> {
+  const field = site.column("pdbx_PDB_model_num");
   const models = new Map<number, number>();
   if (field === undefined || site.rowCount === 0) return models.set(1, 0);
   for (let row = 0; row < site.rowCount; row++) {
-    if (row > 0 && field.areValuesEqual(row - 1, row)) continue;
-    const written = field.valueKind(row) === 0 ? field.int(row) : 1;
+    if (row > 0 && field.isSame(row - 1, row)) continue;
+    const written = field.number(row);
     const number = Number.isSafeInteger(written) ? written : 1;
     if (!models.has(number)) models.set(number, row);
   }
@@ -157,40 +123,37 @@ function readModels(block: CifBlock): Map<number, number> {
 
 /** Atoms of the model whose first row is given. */
 function readAtoms(
-  block: CifBlock,
+  site: CifTable,
   source: string,
-  text: string | undefined,
   first: number,
 ): Map<string, AsymAtoms> {
-  const site = block.categories["atom_site"];
-  const need = (name: string): CifField => {
-    const field = site.getField(name);
+  const need = (name: string): CifColumn => {
+    const field = site.column(name);
     if (field === undefined) throw new InputError(`Cannot read ${source} as mmCIF: atom_site lacks the item ${name}`);
     return field;
   };
   const optional = (name: string) => {
-    const field = site.getField(name);
-    return (row: number, other = ""): string =>
-      field !== undefined && field.valueKind(row) === 0 ? field.str(row) : other;
+    const field = site.column(name);
+    return (row: number, other = ""): string => field?.text(row) || other;
   };
   const names = need("label_atom_id");
   const residueNames = need("label_comp_id");
   const asyms = need("label_asym_id");
-  const positionOf = coordinates(need, source, text);
+  const positionOf = coordinates(need, source);
   const authAsym = optional("auth_asym_id"), entity = optional("label_entity_id");
   const labelSeq = optional("label_seq_id"),
     authSeq = optional("auth_seq_id"),
     insertion = optional("pdbx_PDB_ins_code");
   const element = optional("type_symbol");
-  const model = site.getField("pdbx_PDB_model_num");
-  const occupancies = numbers(site.getField("occupancy"), 1);
-  const bFactors = numbers(site.getField("B_iso_or_equiv"), 0);
-  const fields = (...names: readonly string[]): CifField[] =>
-    names.map((name) => site.getField(name)).filter((field) => field !== undefined);
+  const model = site.column("pdbx_PDB_model_num");
+  const occupancies = numbers(site.column("occupancy"), 1);
+  const bFactors = numbers(site.column("B_iso_or_equiv"), 0);
+  const fields = (...names: readonly string[]): CifColumn[] =>
+    names.map((name) => site.column(name)).filter((field) => field !== undefined);
   const place = fields("label_seq_id", "label_comp_id", "label_asym_id", "pdbx_PDB_model_num");
   const authPlace = fields("auth_seq_id", "pdbx_PDB_ins_code");
-  const isSame = (compared: readonly CifField[], one: number, other: number): boolean => {
-    for (const field of compared) if (!field.areValuesEqual(one, other)) return false;
+  const isSame = (compared: readonly CifColumn[], one: number, other: number): boolean => {
+    for (const field of compared) if (!field.isSame(one, other)) return false;
     return true;
   };
 
@@ -202,8 +165,8 @@ function readAtoms(
   for (let row = first; row < site.rowCount; row++) {
     const isNext = last < 0 || !isSame(place, last, row) || (labelNumber === "" && !isSame(authPlace, last, row));
     if (isNext) {
-      if (model !== undefined && !model.areValuesEqual(first, row)) continue;
-      const labelId = asyms.str(row);
+      if (model !== undefined && !model.isSame(first, row)) continue;
+      const labelId = asyms.text(row);
       const asym = entryOf(asymAtoms, labelId, () => {
         return { authId: authAsym(row, labelId), entityId: entity(row), residues: new Map() };
       });
@@ -211,12 +174,12 @@ function readAtoms(
       const authNumber = authSeq(row, labelNumber);
       const insertionCode = insertion(row);
       const key = labelNumber !== "" ? labelNumber : `${authNumber}|${insertionCode}`;
-      name = residueNames.str(row);
+      name = residueNames.text(row);
       const made = { name, number: integer(authNumber), insertionCode, atoms: new ResidueAtoms() };
       atoms = entryOf(asym.residues, key, () => made).atoms;
       last = row;
     }
-    atoms.add(name, names.str(row), {
+    atoms.add(name, names.text(row), {
       occupancy: occupancies(row),
       bFactor: bFactors(row),
       position: positionOf(row),
@@ -227,43 +190,29 @@ function readAtoms(
 }
 
 /** Reads the position of an atom; throws if a coordinate is none, and names its line. */
-function coordinates(need: (name: string) => CifField, source: string, text: string | undefined) {
-  const axes = ["Cartn_x", "Cartn_y", "Cartn_z"].map((name) => ({ name, field: need(name) }));
-  const fail = (name: string, row: number, found: string): never => {
-    const line = text === undefined ? undefined : lineOfValue(text, `atom_site.${name}`, row) ?? faultOf(text)?.line;
-    throw new InputError(
-      `${source}${line === undefined ? "" : ` line ${line}`}: ${name} of atom ${row + 1} is ${found}, expected ` +
-        COORDINATE,
-    );
+function coordinates(need: (name: string) => CifColumn, source: string) {
+  const coordinate = (name: string) => {
+    const column = need(name);
+    return (row: number): number => {
+      const value = column.number(row);
+      if (isCoordinate(value)) return value;
+      const line = column.line(row);
+      const found = column.has(row) ? JSON.stringify(column.text(row)) : "missing";
+      throw new InputError(
+        `${source}${line === undefined ? "" : ` line ${line}`}: ${name} of atom ${row + 1} is ${found}, expected ` +
+          COORDINATE,
+      );
+    };
   };
-  const coordinate = ({ name, field }: typeof axes[number], row: number): number => {
-    if (text === undefined) {
-      const value = field.valueKind(row) === 0 ? field.float(row) : NaN;
-      return isCoordinate(value) ? value : fail(name, row, Number.isNaN(value) ? "missing" : `${value}`);
-    }
-    const written = field.str(row); // empty where it is missing
-    const value = numberIn(written);
-    return isCoordinate(value) ? value : fail(name, row, written === "" ? "missing" : JSON.stringify(written));
-  };
-  const [x, y, z] = axes;
-  return (row: number): [number, number, number] => [coordinate(x, row), coordinate(y, row), coordinate(z, row)];
+  const [x, y, z] = ["Cartn_x", "Cartn_y", "Cartn_z"].map(coordinate);
+  return (row: number): [number, number, number] => [x(row), y(row), z(row)];
 }
-
-/** The number in a text, whose uncertainty in brackets is left aside; NaN if it is none. */
-function numberIn(written: string): number {
-  const value = Number(written);
-  // Number() takes an empty text too, and 0x10, whose mark is the second character.
-  if (value === value && written !== "" && !(written.charCodeAt(1) > NINE && value % 1 === 0)) return value;
-  return NUMBER.test(written) ? Number(written.replace(/\(\d+\)$/, "")) : NaN;
-}
-
-const NINE = "9".charCodeAt(0);
 
 /** Numbers of an item, another one where there is none that can be used. */
-function numbers(field: CifField | undefined, other: number): (row: number) => number {
+function numbers(field: CifColumn | undefined, other: number): (row: number) => number {
   if (field === undefined) return () => other;
   return (row) => {
-    const value = field.valueKind(row) === 0 ? field.float(row) : other;
+    const value = field.number(row);
     return Number.isFinite(Math.fround(value)) ? value : other;
   };
 }

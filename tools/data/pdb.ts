@@ -75,7 +75,9 @@ export function parsePdb(text: string, source: string, options: ReadStructureOpt
     } else if (kind === "END") {
       if (models.size > 0) break;
     } else if (HEADER_RECORDS.includes(kind)) {
-      header.set(kind, [...header.get(kind) ?? [], record]);
+      const records = header.get(kind);
+      if (records === undefined) header.set(kind, [record]);
+      else records.push(record);
     }
   }
   if (models.size === 0) throw new InputError(`Cannot read ${source} as PDB: it has no ATOM record`);

@@ -5,7 +5,7 @@ import { splitLines } from "../data/_lines.ts";
 import { fileKind, hasGaps } from "../data/file_kind.ts";
 import { parseHhr } from "../data/hhr.ts";
 import { parseAlignment } from "../data/read_alignment.ts";
-import { InputError } from "../errors.ts";
+import { asInputError, InputError } from "../errors.ts";
 import { decodeText, readFileMaybeGzip } from "../files.ts";
 import { isFeatureHeader } from "../prep/feature_file.ts";
 import { inspectAlignment } from "./alignments.ts";
@@ -38,12 +38,15 @@ export async function inspectFile(path: string, options: InspectOptions = {}): P
   if (/(?:^|[/\\])manifest\.jsonl$/.test(path)) return await inspectManifest(path);
   const bytes = await readFileMaybeGzip(path);
   const name = path.replace(/\.gz$/i, "").toLowerCase();
-  if (name.endsWith(".npy")) return inspectTensors(path, "npy array", new Map([["array", parseNpy(bytes, path)]]));
+  if (name.endsWith(".npy")) {
+    const array = asInputError(() => parseNpy(bytes, path));
+    return inspectTensors(path, "npy array", new Map([["array", array]]));
+  }
   if (name.endsWith(".safetensors")) {
-    const file = parseSafetensors(bytes, path);
+    const file = asInputError(() => parseSafetensors(bytes, path));
     if (isFeatureHeader(file.metadata)) return inspectFeatures(path, bytes, file, maps);
     return file.metadata.format === "denofold-checkpoint-1"
-      ? inspectCheckpoint(path, bytes)
+      ? asInputError(() => inspectCheckpoint(path, bytes))
       : inspectSafetensors(path, file);
   }
   const text = decodeText(bytes, path);

@@ -129,7 +129,7 @@ Deno.test("inspectFile() tells what tables, sequences, hits, arrays and manifest
     await assert.rejects(() => inspect("none/manifest.jsonl"), /manifest\.jsonl has no entry, expected a line of JSON/);
     await assert.rejects(() => inspect("nowhere/manifest.jsonl"), /there is no such file or folder/);
     await assert.rejects(() => inspect("x.what"), /x\.what is of no known kind: expected \.cif/);
-    await assert.rejects(() => inspect("broken.safetensors"), SyntaxError);
+    await assert.rejects(() => inspect("broken.safetensors"), InputError);
     await assert.rejects(() => inspect("none.a3m"), InputError);
   }));
 
@@ -152,6 +152,28 @@ Deno.test("inspectFile() tells what checkpoints and feature files hold", async (
     assert.deepEqual(prepared.maps.map(({ key }) => key), ["distances", "coevolution"]);
     assert.equal(rows(prepared, "sources")[0][0], "1znf.cif");
     assert(rows(prepared, "tensors").some(([name, dtype]) => name === "all_atom_mask" && dtype === "U8"));
+  });
+});
+
+Deno.test("inspectFile() refuses damaged files of numbers as the user's, not as a fault of the program", async () => {
+  const tensors = encodeSafetensors(new Map([["a", { dtype: "F32", shape: [2], data: Float32Array.of(1, 2) }]]));
+  const checkpoint = await encodeCheckpoint({}, { model: "x" });
+  const other = checkpoint.slice();
+  other[other.length - 1] ^= 1;
+  const damaged = {
+    "a.npy": new Uint8Array(20),
+    "a.safetensors": tensors.slice(0, -1),
+    "words.safetensors": new TextEncoder().encode("words and words"),
+    "checkpoint.safetensors": other,
+  };
+  await withFiles(damaged, async (folder) => {
+    for (const name of Object.keys(damaged)) {
+      const path = join(folder, name);
+      await assert.rejects(inspectFile(path), (error: Error) => {
+        assert.ok(error instanceof InputError, `${name}: ${error.stack}`);
+        return error.message.includes(path);
+      });
+    }
   });
 });
 
