@@ -41,7 +41,7 @@ export async function bundle(file: string): Promise<number> {
       legalComments: "none",
       logLevel: "silent",
       define,
-      plugins: [nodeBuiltins, noPageBuilder],
+      plugins: [nodeBuiltins],
       // Packages in CommonJS ask for builtins by require(), which a module does not have by itself.
       banner: { js: `${SHEBANG}\n${REQUIRE}` },
     });
@@ -68,15 +68,6 @@ const nodeBuiltins: esbuild.Plugin = {
       if (!builtins.has(path) || kind === "require-call") return undefined;
       return { path: `node:${path}`, external: true };
     });
-  },
-};
-
-/** The finished page is embedded, so what builds it (with esbuild) stays out. */
-const noPageBuilder: esbuild.Plugin = {
-  name: "no-page-builder",
-  setup(build) {
-    build.onResolve({ filter: /page_build\.ts$/ }, ({ path }) => ({ path, namespace: "no-page-builder" }));
-    build.onLoad({ filter: /.*/, namespace: "no-page-builder" }, () => ({ contents: "export {};" }));
   },
 };
 

@@ -18,6 +18,7 @@ const STEPS: [name: string, args: string[]][] = [
   ["deno check", ["check"]],
   ["deno doc --lint", ["doc", "--lint", ...ENTRY_POINTS]],
   ["layers", ["run", "-A", "tools/checks/layers.ts"]],
+  ["parts of the package", ["run", "-A", "tools/package.ts"]],
   ["deno publish --dry-run", ["publish", "--dry-run", "--allow-dirty"]],
   ["deno test --doc", [...SETUP, "test", "-A", "--doc", ...SOURCES]],
 ];

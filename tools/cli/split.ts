@@ -77,7 +77,7 @@ async function run(input: string, flags: Flags): Promise<void> {
   const { by, seed, column, identity, json } = flags;
   const names = namesOf(flags);
   const table = await readSplitRecords(input, flags.fasta);
-  const tool = flags.clusters === "auto" ? await isInstalled("mmseqs") ? "mmseqs" : "own" : flags.clusters;
+  const tool = flags.clusters === "auto" ? isInstalled("mmseqs") ? "mmseqs" : "own" : flags.clusters;
   const clusters = by === "identity" ? await makeClusters(table, tool, flags) : undefined;
   const { setOf, report } = splitRecords(table, {
     by,

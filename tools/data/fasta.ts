@@ -112,7 +112,11 @@ export class FastaReader {
   /** Line that ended in `*`, if it was the last one of its entry. */
   #stop: number | undefined;
 
-  /** @param source Name of the file, for messages. */
+  /**
+   * Has read nothing yet.
+   *
+   * @param source Name of the file, for messages.
+   */
   constructor(source: string, options: FastaReaderOptions) {
     this.#source = source;
     this.#options = options;

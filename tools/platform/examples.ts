@@ -1,26 +1,24 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import config from "../../deno.json" with { type: "json" };
-import { InputError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../files.ts";
+import { readPackagePart } from "../package_part.ts";
 import { cacheFolder } from "./cache.ts";
 
 /** Set by the bundler of a single-file program: the text of each example by its path; not there when run from source. */
 declare const DENOFOLD_EXAMPLES: Record<string, string> | undefined;
 
 /**
- * The folder of the examples that ship with denofold: `examples/` of the sources; in a single-file program a copy in the
- * cache folder, which it writes when it is first asked for it.
+ * The folder of the examples that ship with denofold: `examples/` of the sources; of a single-file program or a published
+ * package a copy in the cache folder, which is written when it is first asked for.
  *
  * @throws {InputError} If this program has neither, or the copy cannot be written.
  */
 export async function examplesFolder(): Promise<string> {
   if (typeof DENOFOLD_EXAMPLES !== "undefined") return await unpack(DENOFOLD_EXAMPLES);
   const folder = sourceFolder();
-  if (!folder) {
-    throw new InputError("The examples are not part of the package; run denofold from its sources or its bundle");
-  }
-  return folder;
+  if (folder && await Deno.stat(folder).then(() => true, () => false)) return folder;
+  return await unpack(await readPackagePart("examples") as Record<string, string>);
 }
 
 /** The text of every file in `examples/` of the sources, by its path in there with `/` between folders. */

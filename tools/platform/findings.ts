@@ -1,6 +1,7 @@
 import config from "../../deno.json" with { type: "json" };
 import { requestTraits } from "../../core/adapter.ts";
 import { InputError } from "../errors.ts";
+import { findOnPath } from "../find_on_path.ts";
 import { cacheFolder } from "./cache.ts";
 import { adapterName, type EnsuredAdapter, isSoftware } from "./driver.ts";
 import { vectorWidth } from "./environment.ts";
@@ -104,7 +105,7 @@ export async function examine(findAdapter: () => Promise<EnsuredAdapter>): Promi
     },
     machine: machine(),
     folders: [],
-    programs: PROGRAMS.map(([name, use, commands]) => ({ name, path: findProgram(commands), use })),
+    programs: PROGRAMS.map(([name, use, commands]) => ({ name, path: findOnPath(commands), use })),
     notes: [],
     problems: [],
   };
@@ -214,32 +215,10 @@ function folders(): Findings["folders"] {
   return list.map((folder) => ({ ...folder, exists: isThere(folder.path) }));
 }
 
-function findProgram(commands: string[]): string | undefined {
-  const [separator, endings] = Deno.build.os === "windows" ? [";", [".exe", ".cmd", ""]] : [":", [""]];
-  const folders = (Deno.env.get("PATH") ?? "").split(separator).filter((folder) => folder !== "");
-  for (const command of commands) {
-    for (const folder of folders) {
-      for (const ending of endings) {
-        const path = `${folder}/${command}${ending}`;
-        if (isFile(path)) return path;
-      }
-    }
-  }
-  return undefined;
-}
-
 function isThere(path: string): boolean {
   try {
     Deno.statSync(path);
     return true;
-  } catch {
-    return false;
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
   } catch {
     return false;
   }

@@ -1,5 +1,6 @@
 import { basename, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
+import { readTar } from "../data/tar.ts";
 import { InputError } from "../errors.ts";
 import { cacheFolder } from "./cache.ts";
 
@@ -59,7 +60,7 @@ export async function fetchSwiftShader(): Promise<SwiftShader> {
     const archive = await fetchArchive(work);
     const files = join(work, "files");
     await Deno.mkdir(files);
-    for (const [name, bytes] of untar(brotliDecompressSync(archive))) {
+    for (const [name, bytes] of readTar(brotliDecompressSync(archive), ARCHIVE)) {
       if (name === DRIVER || name === LOADER) await Deno.writeFile(join(files, name), bytes);
     }
     const folder = swiftShaderFolder();
@@ -121,21 +122,6 @@ function packageManagers(): [program: string, args: string[]][] {
   return /^deno(\.exe)?$/.test(basename(deno))
     ? [[deno, ["install", "--node-modules-dir=auto", "--quiet"]], npm]
     : [npm];
-}
-
-/** Yields the plain files of a tar archive. */
-function* untar(archive: Uint8Array): Generator<[name: string, bytes: Uint8Array]> {
-  const field = (at: number, length: number) => {
-    const bytes = archive.subarray(at, at + length);
-    const end = bytes.indexOf(0);
-    return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
-  };
-  for (let at = 0; at + 512 <= archive.length && archive[at] !== 0;) {
-    const size = parseInt(field(at + 124, 12).trim(), 8);
-    const kind = field(at + 156, 1);
-    if (kind === "" || kind === "0") yield [field(at, 100), archive.subarray(at + 512, at + 512 + size)];
-    at += 512 + Math.ceil(size / 512) * 512;
-  }
 }
 
 function lastLine(output: string): string | undefined {

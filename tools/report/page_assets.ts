@@ -1,8 +1,11 @@
+/** Script and style of the pages: embedded, made ahead, or built from their sources. */
 import { basename, join } from "node:path";
 import { writeFileAtomic } from "../files.ts";
+import { readPackagePart } from "../package_part.ts";
 import { cacheFolder } from "../platform/cache.ts";
 
-import type { PageName } from "./page_build.ts";
+/** A page of this project. */
+export type PageName = "report" | "profile" | "attention" | "predict";
 
 /** The parts of a page that are the same whatever data it shows. */
 export type PageAssets = {
@@ -25,14 +28,26 @@ export function pageAssets(): Promise<PageAssets> {
   return builtAssets("report");
 }
 
+/** Builds pages; only a checkout has it, with the sources of the pages. */
+interface PageBuilder {
+  buildPage(page: PageName): Promise<PageAssets>;
+  pageKey(page: PageName): Promise<string>;
+}
+
+/** Its module. A published package is without it, so that it must not be found by whoever follows imports. */
+const BUILDER: string = "./page_build.ts";
+
 /**
- * Gives a page's script and style: those of denofold's cache folder when they were made from the same sources; else
- * built now and put there. Where the folder cannot be written they are kept in memory alone.
+ * Gives a page's script and style: those that a published package has; in a checkout those of denofold's cache folder
+ * when they were made from the same sources, else built now and put there. Where the folder cannot be written they are kept
+ * in memory alone.
+ *
+ * @throws {InputError} If this is neither a checkout nor a published package.
  */
 export function builtAssets(page: PageName): Promise<PageAssets> {
   let assets = inMemory.get(page);
   if (!assets) {
-    assets = cachedOrBuilt(page).catch((error) => {
+    assets = madeOrBuilt(page).catch((error) => {
       inMemory.delete(page);
       throw error;
     });
@@ -62,8 +77,18 @@ export async function pageDefine(): Promise<
   };
 }
 
+async function madeOrBuilt(page: PageName): Promise<PageAssets> {
+  if (await isCheckout()) return await cachedOrBuilt(page);
+  return await readPackagePart(`${page}_page`) as PageAssets;
+}
+
+async function isCheckout(): Promise<boolean> {
+  const builder = new URL(BUILDER, import.meta.url);
+  return builder.protocol === "file:" && await Deno.stat(builder).then(() => true, () => false);
+}
+
 async function cachedOrBuilt(page: PageName): Promise<PageAssets> {
-  const { buildPage, pageKey } = await import("./page_build.ts");
+  const { buildPage, pageKey }: PageBuilder = await import(BUILDER);
   const folder = cacheFolder();
   const file = join(folder, `${page}_page_${await pageKey(page)}.json`);
   const cached = await readCached(file);

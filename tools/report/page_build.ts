@@ -1,12 +1,11 @@
+/** Builds the pages of the reports from their sources. */
+import * as esbuild from "esbuild";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { PageAssets } from "./page_assets.ts";
+import type { PageAssets, PageName } from "./page_assets.ts";
 
 /** Packages that the pages are made of, beside their own sources, and the one that builds them. */
 const PACKAGES = ["esbuild", "molstar", "plotly.js-cartesian-dist-min"];
-
-/** A page that can be built. */
-export type PageName = "report" | "profile" | "attention" | "predict";
 
 /** Pages: folder of `main.ts` and `style.css`, and what else they are made of, from the folder of tools. */
 const PAGES: Readonly<Record<PageName, { readonly folder: string; readonly sources: readonly string[] }>> = {
@@ -16,14 +15,8 @@ const PAGES: Readonly<Record<PageName, { readonly folder: string; readonly sourc
   attention: { folder: "attention/page", sources: ["attention/attention_data.ts", "report/page"] },
 };
 
-/** Folders of the project and of its tools. */
+/** Folders of the project and of its tools; this module is part of checkouts alone. */
 function places(): { root: string; tools: string } {
-  if (!import.meta.url.startsWith("file:")) {
-    throw new Error(
-      `Cannot build the report's page as denofold was loaded from ${import.meta.url}: expected a folder of files ` +
-        "(a checkout), or the single-file program, which carries the page with it",
-    );
-  }
   const tools = join(dirname(fileURLToPath(import.meta.url)), "..");
   return { root: join(tools, ".."), tools };
 }
@@ -33,11 +26,9 @@ function places(): { root: string; tools: string } {
  *
  * Stops esbuild's process when done, so nothing else may use esbuild meanwhile.
  *
- * @throws {Error} If esbuild finds an error in them (names file and line), or the sources are no local files.
+ * @throws {Error} If esbuild finds an error in them (names file and line).
  */
 export async function buildPage(name: PageName = "report"): Promise<PageAssets> {
-  // Not imported at the top: a single-file program carries this module along, but not esbuild.
-  const esbuild = await import("esbuild");
   const { root, tools } = places();
   const page = join(tools, PAGES[name].folder);
   try {

@@ -1,6 +1,6 @@
 /** Other people's programs, run as subprocesses: where they are, which version, and what they say when they fail. */
-import { join } from "node:path";
 import { InputError } from "../errors.ts";
+import { findOnPath } from "../find_on_path.ts";
 
 /** A program this project can call. */
 export type ProgramName = "mmseqs" | "jackhmmer" | "hmmsearch" | "hmmbuild" | "hhblits" | "hhsearch";
@@ -29,8 +29,8 @@ const PROGRAMS: Record<ProgramName, { package: string; versionArgs: string[]; ve
 const KEPT_OUTPUT = 1 << 16;
 
 /** Whether a program is installed. */
-export async function isInstalled(name: ProgramName): Promise<boolean> {
-  return await pathOf(name) !== undefined;
+export function isInstalled(name: ProgramName): boolean {
+  return findOnPath([name]) !== undefined;
 }
 
 /**
@@ -40,7 +40,7 @@ export async function isInstalled(name: ProgramName): Promise<boolean> {
  */
 export async function findProgram(name: ProgramName): Promise<Program> {
   const known = PROGRAMS[name];
-  const path = await pathOf(name);
+  const path = findOnPath([name]);
   if (path === undefined) {
     throw new InputError(
       `The program ${name} is not installed (looked for on PATH): on Debian and Ubuntu "apt install ${known.package}"`,
@@ -112,15 +112,4 @@ function lastLine(output: string): string {
   const lines = all.filter((line) => !/^Error: .* died$/.test(line)); // MMseqs2's steps, below what was wrong
   const said = lines.findLast((line) => /error|fail|cannot|could not|invalid|no such/i.test(line)) ?? lines.at(-1);
   return (said ?? all.at(-1) ?? "").slice(0, 500);
-}
-
-async function pathOf(name: ProgramName): Promise<string | undefined> {
-  const separator = Deno.build.os === "windows" ? ";" : ":";
-  for (const folder of (Deno.env.get("PATH") ?? "").split(separator)) {
-    if (folder === "") continue;
-    const path = join(folder, Deno.build.os === "windows" ? `${name}.exe` : name);
-    const info = await Deno.stat(path).catch(() => undefined);
-    if (info?.isFile) return path;
-  }
-  return undefined;
 }

@@ -139,10 +139,10 @@ Deno.test("a file that no text could hold is read to the rows that are wanted, t
   for (const start of [">q\n", "# STOCKHOLM 1.0\n"]) {
     const isA3m = start === ">q\n";
     const piece = isA3m ? bytes : new TextEncoder().encode(block.replaceAll(">h\n", "h   "));
-    async function* file(): AsyncGenerator<Uint8Array> {
+    const file = async function* (): AsyncGenerator<Uint8Array> {
       yield await Promise.resolve(new TextEncoder().encode(isA3m ? `${start}${"MKTAYIAKQR".repeat(25)}\n` : start));
       for (let k = 0; k < (isA3m ? pieces : 2); k++) yield piece;
-    }
+    };
     const before = Deno.memoryUsage().rss;
     const { names, remarks } = await readAlignmentPieces(file(), "large", { maxRows: 10 });
     assert.equal(names.length, 10);
