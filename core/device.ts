@@ -62,7 +62,7 @@ const UPLOAD_BYTES = 32 * 2 ** 20;
  * device.close();
  * ```
  */
-export class Device {
+export class Device implements Disposable {
   /** What the adapter is and can do. */
   readonly traits: AdapterTraits;
   /** The WebGPU device, for what this class has no method for. */
@@ -582,6 +582,11 @@ export class Device {
     this.#endPass();
     this.#encoder = null;
     this.gpu.destroy();
+  }
+
+  /** {@linkcode Device.close}, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   #commands(): GPUCommandEncoder {

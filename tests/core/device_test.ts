@@ -323,3 +323,19 @@ Deno.test("kernelText() serves load bindings from textures or buffers", () => {
   assert.match(buffer, /^enable subgroups;[^]*var<storage, read> x: array<vec4f>/);
   for (const text of [texture, buffer]) assert.match(text, /fn x_at\(i: u32\) -> vec4f/);
 });
+
+Deno.test({
+  name: "a device closes itself at the end of the block that declares it with using",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const { adapter } = await ensureAdapter();
+    let kept: Tensor;
+    {
+      using device = await Device.open(adapter);
+      kept = device.tensor([1, 2], [2]);
+      assert.deepEqual([...await kept.read()], [1, 2]);
+    }
+    await assert.rejects(async () => await kept.read());
+  },
+});
