@@ -21,6 +21,7 @@ export async function makePackageParts(root: string): Promise<string[]> {
     report_page: await builtAssets("report"),
     profile_page: await builtAssets("profile"),
     attention_page: await builtAssets("attention"),
+    predict_page: await builtAssets("predict"),
     examples: await exampleTexts(),
   };
   const files = Object.entries(parts).map(([part, value]) => [`${part}.json`, JSON.stringify(value)] as const);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+export * from "./atom_names.ts";
 export { quaternionFromRotation } from "./frames.ts";
 export * from "./metrics/mod.ts";
 export * from "./residue_constants.ts";

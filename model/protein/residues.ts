@@ -31,16 +31,16 @@ export const ATOM_INDEX: ReadonlyMap<string, number> = new Map(ATOM_NAMES.map((n
 /** Slots of the backbone nitrogen, C-alpha, carbonyl carbon and C-beta. */
 export const SLOT = { N: 0, CA: 1, C: 2, CB: 3 } as const;
 
-/** Modified residues and alternative names, each under the letter of the amino acid it stands for. */
+/** Modified residues, each under the letter of the amino acid it stands for. */
 const MODIFIED: Readonly<Record<string, string>> = {
   A: "ABA AIB DDZ",
-  C: "CAF CAS CCS CME CSD CSO CSS CSX CYM CYX OCS SCH SCY SEC SMC YCM",
-  D: "ASH BFD PHD SNN",
-  E: "CGU GLH PCA",
+  C: "CAF CAS CCS CME CSD CSO CSS CSX OCS SCH SCY SEC SMC YCM",
+  D: "BFD PHD SNN",
+  E: "CGU PCA",
   F: "MEA PHI",
-  H: "HIC HID HIE HIP HSD HSE HSP MHS NEP",
+  H: "HIC MHS NEP",
   I: "IIL",
-  K: "ALY KCX LLP LYN M3L MLY MLZ PYL",
+  K: "ALY KCX LLP M3L MLY MLZ PYL",
   L: "MLE NLE",
   M: "FME MHO MSE SME",
   N: "MEN",
@@ -54,6 +54,29 @@ const MODIFIED: Readonly<Record<string, string>> = {
   Y: "PTR TYI TYS",
 };
 
+/** Names that AMBER, CHARMM, GROMOS and OPLS give the amino acids by their protons and bridges. */
+const PROTONATED: Readonly<Record<string, string>> = {
+  ARG: "ARGN",
+  ASP: "ASH ASPH ASPP",
+  CYS: "CYM CYN CYX CYSH CYSS CYS1 CYS2",
+  GLU: "GLH GLUH GLUP",
+  HIS: "HID HIE HIP HSD HSE HSP HISA HISB HISD HISE HISH HIS1 HIS2",
+  LYS: "LYN LYSH LSN",
+};
+
+const STANDARD: ReadonlyMap<string, string> = new Map([
+  ...RESIDUE_NAMES.slice(0, UNKNOWN_RESIDUE).map((name) => [name, name] as const),
+  ...Object.entries(PROTONATED).flatMap(([name, others]) => others.split(" ").map((other) => [other, name] as const)),
+]);
+
+/**
+ * Name of the amino acid that a residue is but for its protons: of HIE, HSD and AMBER's NHIS and CHIS at the ends of chains
+ * `HIS`; `undefined` if it is none of the 20.
+ */
+export function standardResidue(name: string): string | undefined {
+  return STANDARD.get(name) ?? (/^[NC]...$/.test(name) ? STANDARD.get(name.slice(1)) : undefined);
+}
+
 const LETTERS: ReadonlyMap<string, string> = new Map([
   ...RESIDUE_NAMES.map((name, index) => [name, RESIDUE_LETTERS[index]] as const),
   ...Object.entries(MODIFIED).flatMap(([letter, names]) => names.split(" ").map((name) => [name, letter] as const)),
@@ -61,31 +84,26 @@ const LETTERS: ReadonlyMap<string, string> = new Map([
 
 /** One-letter code of a three-letter residue name, modified residues as their parents; `X` if it is not known. */
 export function residueLetter(name: string): string {
-  return LETTERS.get(name) ?? "X";
+  return LETTERS.get(standardResidue(name) ?? name) ?? "X";
 }
 
 /** Whether a three-letter name is one of the 20 amino acids or a modified residue of the table. */
 export function isAminoAcid(name: string): boolean {
-  return LETTERS.has(name);
+  return LETTERS.has(standardResidue(name) ?? name);
 }
 
 /** Whether a residue name is water, as archives and simulation programs write it. */
 export function isWater(name: string): boolean {
-  return /^(?:HOH|WAT|TIP.?|SOL|DOD|H2O)$/.test(name);
+  return /^(?:HOH|WAT|TIP.?|SOL|SPCE?|T[34]P|DOD|H2O)$/.test(name);
 }
 
-/** Whether a residue name is a nucleotide of RNA or DNA. */
+/** Whether a residue name is a nucleotide of RNA or DNA, as archives, AMBER (DA5, RG3) and CHARMM (ADE) write it. */
 export function isNucleotide(name: string): boolean {
-  return /^(?:[ACGUIN]|D[ACGTUIN])$/.test(name);
+  return /^(?:[ACGUIN]|D[ACGTUIN]|[DR][ACGTU][35]|ADE|CYT|GUA|THY|URA)$/.test(name);
 }
 
 /** Three-letter name of a one-letter code; `UNK` if it is not one of the 20. */
 export function residueName(letter: string): string {
   const index = RESIDUE_LETTERS.indexOf(letter);
   return RESIDUE_NAMES[index < 0 ? UNKNOWN_RESIDUE : index];
-}
-
-/** Slot of an atom in a residue, or `undefined` if it has none; the selenium of MSE takes the place of SD. */
-export function atomSlot(residue: string, atom: string): number | undefined {
-  return ATOM_INDEX.get(atom === "SE" && (residue === "MSE" || residue === "SME") ? "SD" : atom);
 }

@@ -106,7 +106,10 @@ for (const name of ["a/b", "a\\b", "../a", "..", ".", "", "a\0"]) {
 }
 
 Deno.test("writeTogether() refuses two names that differ in capitals only", () =>
-  assert.rejects(writeTogether("/nowhere", new Map([["AB.cif", ""], ["ab.cif", ""]])), /tell capitals apart/));
+  inFolder(async (folder) => {
+    await assert.rejects(writeTogether(folder, new Map([["AB.cif", ""], ["ab.cif", ""]])), /tell capitals apart/);
+    assert.deepEqual(namesIn(folder), []);
+  }));
 
 Deno.test("what is left of a killed writer is known by its name", () => {
   assert.equal(leftoverOf("a.safetensors.0123abcd.tmp"), "a.safetensors");

@@ -117,8 +117,11 @@ class CifParser {
     const values: Values = { text: this.text, starts: new Int32Array(64), ends: new Int32Array(64), count: 0 };
     while (this.#token === "value") {
       if (values.count === values.starts.length) {
-        values.starts = grown(values.starts);
-        values.ends = grown(values.ends);
+        // As many more as there would be if the rest of the text were values too, but at most sixteen times as many.
+        const rest = (this.text.length - loopAt) / (this.#at - loopAt);
+        const size = Math.ceil(values.count * Math.min(16, Math.max(1.5, 1.02 * rest)));
+        values.starts = grown(values.starts, size);
+        values.ends = grown(values.ends, size);
       }
       values.starts[values.count] = this.#start;
       values.ends[values.count++] = this.#end;
@@ -314,8 +317,8 @@ function isSpace(code: number): boolean {
   return code === SPACE || code === NEW_LINE || code === RETURN || code === TAB;
 }
 
-function grown(array: Int32Array): Int32Array {
-  const larger = new Int32Array(2 * array.length);
+function grown(array: Int32Array, size: number): Int32Array {
+  const larger = new Int32Array(size);
   larger.set(array);
   return larger;
 }

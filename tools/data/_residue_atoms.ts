@@ -1,5 +1,7 @@
-/** Collects the atoms of residues while a file is read, and makes chains of them. */
-import { ATOM_SLOTS, atomSlot, residueLetter, SLOT } from "../../model/protein/residues.ts";
+/** Atoms of residues as they are read, and chains and groups made of them. */
+import { atomName, atomSlot } from "../../model/protein/atom_names.ts";
+import { ATOM_INDEX, ATOM_SLOTS, residueLetter, standardResidue } from "../../model/protein/residues.ts";
+import type { RemarkKind, Remarks } from "./remarks.ts";
 import type { Chain, HeteroGroup } from "./structure.ts";
 
 /** No structure is as large as this, in Å. */
@@ -13,43 +15,120 @@ export function isCoordinate(value: number): boolean {
   return Math.abs(value) < MOST_ANGSTROM;
 }
 
+/** Å; locations of one atom are nearer to each other, those of atoms of the same name in two residues are not. */
+const SAME_PLACE = 2;
+
 /** One location of one atom. */
 export interface Atom {
+  /** Mark of the alternative location; empty where there is none. */
+  readonly altLoc: string;
   /** Part of the molecules that have the atom here. */
   readonly occupancy: number;
   /** Å² */
   readonly bFactor: number;
   /** Å */
   readonly position: readonly [number, number, number];
-  /** As the file writes it. @default the first letter of the atom's name */
-  readonly element?: string;
+  /** Chemical element as the file writes it; empty where it does not. */
+  readonly element: string;
+  /** The next location of the same atom, if it has several. */
+  next?: Atom;
 }
 
-/**
- * The atoms read for one residue. Of alternative locations the one with the highest occupancy is kept, the first of
- * equals; where a place holds several kinds of residue, the kind with the most occupied atom is.
- */
-export class ResidueAtoms {
-  readonly #kinds = new Map<string, { atoms: Map<string, Atom>; occupancy: number }>();
+/** The atoms of one kind of residue at one place. */
+export class AtomSet {
+  /** The first location of each atom, in the file's order. */
+  readonly first = new Map<string, Atom>();
+  /** Locations of all atoms. */
+  size = 0;
+  /** The highest of their occupancies. */
+  occupancy = -Infinity;
+  #begins: string | undefined;
 
-  /** Adds a location of an atom. */
-  add(residueName: string, atomName: string, atom: Atom): void {
-    let kind = this.#kinds.get(residueName);
-    if (kind === undefined) this.#kinds.set(residueName, kind = { atoms: new Map(), occupancy: -Infinity });
-    kind.occupancy = Math.max(kind.occupancy, atom.occupancy);
-    const known = kind.atoms.get(atomName);
-    if (known === undefined || atom.occupancy > known.occupancy) kind.atoms.set(atomName, atom);
+  /** Adds a location. */
+  add(name: string, atom: Atom): void {
+    this.#begins ??= name;
+    const known = this.first.get(name);
+    if (known === undefined) this.first.set(name, atom);
+    else lastOf(known).next = atom;
+    this.size++;
+    if (atom.occupancy > this.occupancy) this.occupancy = atom.occupancy;
   }
 
-  /** Names of the residue's kinds, best first. */
-  names(): string[] {
-    return [...this.#kinds].sort(([, a], [, b]) => b.occupancy - a.occupancy).map(([name]) => name);
+  /** Takes all that another has over. */
+  addAll(other: AtomSet): void {
+    for (const [name, first] of other.first) {
+      for (const atom of [...locationsOf(first)]) {
+        atom.next = undefined;
+        this.add(name, atom);
+      }
+    }
   }
 
-  /** Atoms of one kind of residue, by name. */
-  atoms(residueName: string): ReadonlyMap<string, Atom> {
-    return this.#kinds.get(residueName)?.atoms ?? new Map();
+  /** The location of highest occupancy, the first of equals. */
+  best(name: string): Atom | undefined {
+    const first = this.first.get(name);
+    return first?.next === undefined ? first : mostOccupied(first);
   }
+
+  /** Whether this location would begin a second residue: the first atom once more, somewhere else, and not by halves. */
+  isRepeatedBy(name: string, atom: Atom): boolean {
+    if (name !== this.#begins) return false;
+    const other = this.#elsewhere(name, atom);
+    if (other === undefined) return false;
+    return !(other.occupancy > 0 && atom.occupancy > 0 && other.occupancy + atom.occupancy <= 1.01);
+  }
+
+  /** Whether all of another's atoms can be further atoms, or locations, of the same residue. */
+  fits(other: AtomSet): boolean {
+    for (const [name, first] of other.first) {
+      for (const atom of locationsOf(first)) if (this.#elsewhere(name, atom) !== undefined) return false;
+    }
+    return true;
+  }
+
+  /** Whether another kind of residue stands where this one does: by its marks, or by where its C-alpha or what it has is. */
+  isBeside(other: AtomSet): boolean {
+    const [own, others] = [this.#altLocs(), other.#altLocs()];
+    if (!own.has("") && !others.has("")) return own.isDisjointFrom(others);
+    const shared = [...other.first.keys()].filter((name) => this.first.has(name));
+    const compared = shared.includes("CA") ? ["CA"] : shared;
+    return compared.some((name) => distance(this.first.get(name)!, other.first.get(name)!) < SAME_PLACE);
+  }
+
+  #altLocs(): Set<string> {
+    return new Set(
+      Array.from(this.first.values(), (first) => Array.from(locationsOf(first), ({ altLoc }) => altLoc)).flat(),
+    );
+  }
+
+  /** A known location that this cannot be another of: with the same mark, or one of them without, and far away. */
+  #elsewhere(name: string, atom: Atom): Atom | undefined {
+    const first = this.first.get(name);
+    if (first === undefined) return undefined;
+    let unlike: Atom | undefined;
+    for (const known of locationsOf(first)) {
+      if (known.altLoc !== atom.altLoc && known.altLoc !== "" && atom.altLoc !== "") continue;
+      if (distance(known, atom) <= SAME_PLACE) return undefined;
+      unlike ??= known;
+    }
+    return unlike;
+  }
+}
+
+function* locationsOf(first: Atom): Generator<Atom> {
+  for (let atom: Atom | undefined = first; atom !== undefined; atom = atom.next) yield atom;
+}
+
+function lastOf(first: Atom): Atom {
+  let atom = first;
+  while (atom.next !== undefined) atom = atom.next;
+  return atom;
+}
+
+function mostOccupied(first: Atom): Atom {
+  let best = first;
+  for (const atom of locationsOf(first)) if (atom.occupancy > best.occupancy) best = atom;
+  return best;
 }
 
 /** A place in a chain's sequence. */
@@ -60,16 +139,136 @@ export interface Place {
   readonly number: number;
   /** Empty where there is none. */
   readonly insertionCode: string;
-  /** The atoms read, or none where the residue was not seen. */
-  readonly atoms?: ResidueAtoms;
+  /** What was read, unless the residue was not seen. */
+  readonly residue?: Residue;
 }
 
+/** A residue of a file: one place, of which there may be several kinds. */
+export class Residue {
+  /** Kinds by name, in the file's order. */
+  readonly kinds = new Map<string, AtomSet>();
+
+  /**
+   * @param number The authors' number.
+   * @param insertionCode Empty where there is none.
+   * @param sequenceId `label_seq_id` of mmCIF; empty where there is none.
+   * @param entity `label_entity_id` of mmCIF; empty where there is none.
+   * @param isHetero Whether it is of HETATM records.
+   * @param isEnded Whether the chain's TER record stands before it.
+   * @param row Its first line or row in the file, for messages.
+   */
+  constructor(
+    readonly number: number,
+    readonly insertionCode: string,
+    readonly sequenceId: string,
+    readonly entity: string,
+    readonly isHetero: boolean,
+    readonly isEnded: boolean,
+    readonly row: number,
+  ) {}
+
+  /** Names of the kinds, the most occupied first. */
+  names(): string[] {
+    if (this.kinds.size === 1) return [...this.kinds.keys()];
+    return [...this.kinds].sort(([, a], [, b]) => b.occupancy - a.occupancy).map(([name]) => name);
+  }
+
+  /** Name of the most occupied kind. */
+  get name(): string {
+    return this.names()[0];
+  }
+
+  /** Atoms of the most occupied kind. */
+  get atoms(): AtomSet {
+    return this.kinds.get(this.name)!;
+  }
+
+  /** Locations of the atoms of all kinds. */
+  get size(): number {
+    let size = 0;
+    for (const set of this.kinds.values()) size += set.size;
+    return size;
+  }
+
+  /** Adds atoms, of a new kind or one that is known. */
+  add(name: string, atoms: AtomSet): void {
+    const known = this.kinds.get(name);
+    if (known === undefined) this.kinds.set(name, atoms);
+    else known.addAll(atoms);
+  }
+
+  /** Whether atoms of a kind can be the residue's too. */
+  takes(name: string, atoms: AtomSet): boolean {
+    const known = this.kinds.get(name);
+    return known === undefined ? [...this.kinds.values()].every((kind) => kind.isBeside(atoms)) : known.fits(atoms);
+  }
+
+  /** Words for messages. */
+  get text(): string {
+    return `${this.name} ${this.number}${this.insertionCode}`;
+  }
+}
+
+const HYDROGEN = { key: "hydrogen", done: "left out", unit: "atom", isLeftOut: true, isUsual: true } as const;
+const ALTERNATE = {
+  key: "alternateLocation",
+  done: "left out, the most occupied is taken",
+  unit: "atom",
+  isLeftOut: true,
+  isUsual: true,
+} as const;
+const UNMARKED = {
+  key: "unmarkedLocation",
+  done: "left out, the most occupied is taken",
+  unit: "atom",
+  isLeftOut: true,
+} as const;
+const OTHER_KIND = {
+  key: "otherKind",
+  done: "left out, the most occupied kind is taken",
+  unit: "atom",
+  isLeftOut: true,
+} as const;
+const RENAMED = { key: "renamedAtom", done: "read under today's name", unit: "atom", isUsual: true } as const;
+const FOREIGN = { key: "foreignAtom", done: "left out", unit: "atom", isLeftOut: true } as const;
+const MODIFICATION = { key: "modification", done: "left out", unit: "atom", isLeftOut: true, isUsual: true } as const;
+
+/** Takes note of atoms of a chain or group. */
+export interface AtomLog {
+  readonly remarks: Remarks;
+  /** Line of a row. */
+  line(row: number): number | undefined;
+}
+
+/** The best location of every atom of the residue's best kind, by name; notes what is left out. */
+function chosenAtoms(residue: Residue, { remarks, line }: AtomLog, isWanted?: AtomFilter): Map<string, Atom> {
+  const [name, ...others] = residue.names();
+  const at = () => line(residue.row);
+  for (const other of others) {
+    const { size } = residue.kinds.get(other)!;
+    remarks.add(OTHER_KIND, at, () => `${other} stands at the place of ${residue.text}`, size);
+  }
+  const chosen = new Map<string, Atom>();
+  for (const [atom, first] of residue.kinds.get(name)!.first) {
+    if (isWanted?.(atom, first) === false) continue;
+    chosen.set(atom, first.next === undefined ? first : mostOccupied(first));
+    if (first.next === undefined) continue;
+    const marks = Array.from(locationsOf(first), ({ altLoc }) => altLoc);
+    const isMarked = new Set(marks).size === marks.length;
+    const text = () => `${atom} of ${residue.text} has ${marks.length} locations${isMarked ? "" : " without marks"}`;
+    remarks.add(isMarked ? ALTERNATE : UNMARKED, at, text, marks.length - 1);
+  }
+  return chosen;
+}
+
+/** Whether an atom is looked at; one that is not is noted by the filter. */
+type AtomFilter = (name: string, first: Atom) => boolean;
+
 /** Makes a group of a residue that is no part of a chain. */
-export function makeHeteroGroup(chainId: string, residue: Place & { readonly atoms: ResidueAtoms }): HeteroGroup {
-  const name = residue.atoms.names()[0];
-  const atoms = [...residue.atoms.atoms(name)];
+export function makeHeteroGroup(chainId: string, residue: Residue, log: AtomLog): HeteroGroup {
+  const atoms = [...chosenAtoms(residue, log)];
   return Object.freeze({
-    name,
+    name: residue.name,
     chainId,
     residueNumber: residue.number,
     insertionCode: residue.insertionCode,
@@ -82,18 +281,16 @@ export function makeHeteroGroup(chainId: string, residue: Place & { readonly ato
 }
 
 /** Makes a chain of its places. */
-export function makeChain(id: string, labelId: string, places: readonly Place[]): Chain {
+export function makeChain(id: string, labelId: string, places: readonly Place[], log: AtomLog): Chain {
   const n = places.length;
   const atomPositions = new Float32Array(n * ATOM_SLOTS * 3);
   const atomMask = new Float32Array(n * ATOM_SLOTS);
   const bFactors = new Float32Array(n * ATOM_SLOTS);
   let sequence = "";
-  places.forEach((place, i) => {
-    const name = place.atoms?.names()[0] ?? place.name;
-    sequence += residueLetter(name);
-    for (const [atomName, atom] of place.atoms?.atoms(name) ?? []) {
-      const slot = atomSlot(name, atomName);
-      if (slot === undefined) continue;
+  places.forEach(({ name, residue }, i) => {
+    sequence += residueLetter(residue?.name ?? name);
+    if (residue === undefined) return;
+    for (const [slot, atom] of slottedAtoms(residue, log)) {
       const at = i * ATOM_SLOTS + slot;
       atomPositions.set(atom.position, at * 3);
       atomMask[at] = 1;
@@ -113,13 +310,47 @@ export function makeChain(id: string, labelId: string, places: readonly Place[])
   });
 }
 
+/** The residue's atoms that have a slot, each once; notes the others. */
+function slottedAtoms(residue: Residue, log: AtomLog): Map<number, Atom> {
+  const { remarks, line } = log;
+  const { name } = residue;
+  const slots = new Map<number, Atom>();
+  const leave = (kind: RemarkKind, atom: string, words: string) =>
+    remarks.add(kind, () => line(residue.row), () => `${atom} of ${residue.text} ${words}`);
+  const isHeavy: AtomFilter = (atom, first) => {
+    if (!isHydrogen(atom, first.element)) return true;
+    const count = [...locationsOf(first)].length;
+    remarks.add(HYDROGEN, () => line(residue.row), () => `${atom} of ${residue.text} is a hydrogen`, count);
+    return false;
+  };
+  for (const [written, atom] of chosenAtoms(residue, log, isHeavy)) {
+    const slot = atomSlot(name, written);
+    const today = atomName(name, written);
+    if (slot !== undefined && !slots.has(slot)) {
+      slots.set(slot, atom);
+      if (today !== written && written !== "SE") leave(RENAMED, written, `is ${today}`);
+    } else if (standardResidue(name) === undefined && !ATOM_INDEX.has(today)) {
+      leave(MODIFICATION, written, "is none of the amino acids' atoms");
+    } else leave(FOREIGN, written, slot === undefined ? "is no atom of that residue" : `is a second ${today}`);
+  }
+  return slots;
+}
+
+function isHydrogen(name: string, element: string): boolean {
+  return element === "" ? /^\d*[HD]/.test(name) : /^[HD]$/i.test(element);
+}
+
+function distance(one: Atom, other: Atom): number {
+  return Math.hypot(...one.position.map((x, axis) => x - other.position[axis]));
+}
+
 /**
  * Gives the names NH1 and NH2 of an arginine by the rule that NH1 is the nearer to CD, which many files break.
  *
  * Source: IUPAC-IUB (1970), "Abbreviations and Symbols for the Description of the Conformation of Polypeptide Chains".
  */
 function nameArginine(residue: number, positions: Float32Array, mask: Float32Array, bFactors: Float32Array): void {
-  const [cd, nh1, nh2] = ["CD", "NH1", "NH2"].map((name) => residue * ATOM_SLOTS + (atomSlot("ARG", name) ?? 0));
+  const [cd, nh1, nh2] = ["CD", "NH1", "NH2"].map((name) => residue * ATOM_SLOTS + (ATOM_INDEX.get(name) ?? 0));
   if (mask[cd] === 0 || mask[nh1] === 0 || mask[nh2] === 0) return;
   const toCd = (atom: number): number =>
     Math.hypot(...[0, 1, 2].map((axis) => positions[atom * 3 + axis] - positions[cd * 3 + axis]));
@@ -131,10 +362,4 @@ function nameArginine(residue: number, positions: Float32Array, mask: Float32Arr
   };
   swap(positions, 3);
   swap(bFactors, 1);
-}
-
-/** Whether any residue of the chain has its C-alpha atom. */
-export function hasAlphaCarbon(chain: Chain): boolean {
-  for (let i = SLOT.CA; i < chain.atomMask.length; i += ATOM_SLOTS) if (chain.atomMask[i] !== 0) return true;
-  return false;
 }

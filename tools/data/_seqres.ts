@@ -1,18 +1,25 @@
 /** Finds the place of each observed residue in the full sequence of its chain. */
-import type { Place, ResidueAtoms } from "./_residue_atoms.ts";
+import { residueLetter } from "../../model/protein/residues.ts";
+import type { Place, Residue } from "./_residue_atoms.ts";
 
 /** A place whose residue was seen. */
-export type Observed = Place & { readonly atoms: ResidueAtoms };
+export type Observed = Place & { readonly residue: Residue };
 
 /**
- * Puts the residues of a sequence that were not observed between those that were; see {@linkcode placesInSequence}.
+ * Puts the residues of a sequence that were not observed between those that were; see {@linkcode placesInSequence}. Names
+ * are equal where they stand for the same amino acid: HIE of a simulation is HIS of the sequence.
  *
  * @returns All places of the sequence in order, or `undefined` if the observed residues do not fit into it.
  */
 export function alignToSequence(observed: readonly Observed[], names: readonly string[]): Place[] | undefined {
-  const kinds = observed.map((residue) => new Set(residue.atoms.names()));
-  const numbers = observed.map((residue) => residue.number);
-  const found = placesInSequence(numbers, names.length, (residue, place) => kinds[residue].has(names[place]));
+  const kinds = observed.map(({ residue }) => residue.names());
+  const letters = kinds.map((own) => own.map(residueLetter));
+  const expected = names.map(residueLetter);
+  const numbers = observed.map(({ number }) => number);
+  const found = placesInSequence(numbers, names.length, (residue, place) => {
+    return kinds[residue].includes(names[place]) ||
+      (expected[place] !== "X" && letters[residue].includes(expected[place]));
+  });
   if (found === undefined) return undefined;
   const places: (Place | undefined)[] = new Array(names.length).fill(undefined);
   found.forEach((place, residue) => places[place] = observed[residue]);

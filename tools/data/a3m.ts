@@ -106,7 +106,7 @@ export class A3mReader {
         this.#source,
         kept.map((r) => rows[r].name),
         kept.map((r) => aligned[r]),
-        { remarks: this.#remarks.list() },
+        this.#remarks.field(),
       ),
     );
   }

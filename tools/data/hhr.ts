@@ -5,6 +5,7 @@
  */
 import { InputError } from "../errors.ts";
 import { splitLines } from "./_lines.ts";
+import { type Remark, Remarks } from "./remarks.ts";
 
 /** One alignment of the query with a structure's sequence. */
 export interface HhrHit {
@@ -50,7 +51,14 @@ export interface Hhr {
   readonly queryLength?: number;
   /** Alignments, in the file's order. */
   readonly hits: readonly HhrHit[];
+  /** What was unusual in the file, and what was done about it. @default nothing */
+  readonly remarks?: readonly Remark[];
 }
+
+/** A hit that cannot be read. */
+export const ODD_HIT = { key: "oddHit", done: "the hit is left out", unit: "hit", isLeftOut: true } as const;
+
+const NO_NUMBER = { key: "noNumber", done: "read as 0", unit: "hit" } as const;
 
 /** One line of an alignment: first residue, letters, last residue, length of the sequence. */
 const ALIGNED = /^\s*(\d+)\s+([A-Za-z-]+)\s+(\d+)\s+\((\d+)\)\s*$/;
@@ -58,24 +66,34 @@ const ALIGNED = /^\s*(\d+)\s+([A-Za-z-]+)\s+(\d+)\s+\((\d+)\)\s*$/;
 /** Where the letters begin, after `Q ` or `T ` and a name of 14 characters. */
 const NAME_END = 17;
 
-/** Lines that are not the sequence itself. */
-const OTHER_LINES = /^[QT] (?:ss_dssp|ss_pred|Consensus)(?:\s|$)/;
+/** Names of lines that say something about the residues above or below them. */
+const ANNOTATION = /^(?:ss|sa)_(?:pred|conf|dssp)$/;
+
+/** Name of the line of a profile's consensus, and of sequences that are called so. */
+const CONSENSUS = "Consensus";
+
+/** Letters of a name that the lines have. */
+const NAME_LENGTH = 14;
 
 /** No sequence is as long as this. */
 const MOST_RESIDUES = 1e7;
 
-/** Sequences of the two, while lines are read. */
-interface Aligned {
+/** One of the two sequences, while lines are read. */
+interface Side {
+  /** Whether it is called Consensus itself. */
+  readonly isConsensus: boolean;
+  /** Whether its line of this block was read. */
+  isDone: boolean;
   letters: string;
   indices: number[];
   length: number;
 }
 
 /**
- * Reads an HHR file; a file without hits is read as such.
+ * Reads an HHR file; a file without hits is read as such. A hit that is cut short or does not fit its numbers is left out with
+ * a remark.
  *
- * @throws {InputError} If it is empty or not HHR, or an alignment is cut short or does not fit its numbers; the message
- * names the line.
+ * @throws {InputError} If it is empty or not HHR, or none of its hits can be read; the message names the line.
  */
 export function parseHhr(text: string, source: string): Hhr {
   const lines = splitLines(text);
@@ -88,19 +106,58 @@ export function parseHhr(text: string, source: string): Hhr {
   }
   const starts = lines.flatMap((line, at) => line.startsWith("No ") ? [at] : []);
   const length = /^Match_columns\s+(\d{1,9})\s*$/m.exec(lines.slice(0, starts[0]).join("\n"))?.[1];
-  const hits = starts.map((start, k) => parseHit(lines, start, starts[k + 1] ?? lines.length, source));
+  const query = lines[first].slice("Query".length).trim();
+  const remarks = new Remarks();
+  const hits = readHits(starts, source, remarks, (start, k) => {
+    return parseHit(lines, start, starts[k + 1] ?? lines.length, query, remarks);
+  });
   return Object.freeze({
-    source,
-    query: lines[first].slice("Query".length).trim(),
-    queryLength: length === undefined ? undefined : Number(length),
-    hits: Object.freeze(hits),
+    ...{ source, query, queryLength: length === undefined ? undefined : Number(length), hits: Object.freeze(hits) },
+    ...remarks.field(),
   });
 }
 
-function parseHit(lines: readonly string[], start: number, end: number, source: string): HhrHit {
+/** Something wrong with a hit, and where. */
+export class HitFault extends Error {
+  /**
+   * @param line From 1; `undefined` if it is not known.
+   * @param found What is wrong.
+   */
+  constructor(readonly line: number | undefined, readonly found: string) {
+    super(found);
+  }
+}
+
+/**
+ * Reads hits; those that throw a {@linkcode HitFault} are left out with a remark.
+ *
+ * @throws {InputError} If all of them do.
+ */
+export function readHits<T>(
+  items: readonly T[],
+  source: string,
+  remarks: Remarks,
+  read: (item: T, index: number) => HhrHit,
+): HhrHit[] {
+  const hits: HhrHit[] = [];
+  let first: HitFault | undefined;
+  for (const [k, item] of items.entries()) {
+    try {
+      hits.push(read(item, k));
+    } catch (error) {
+      if (!(error instanceof HitFault)) throw error;
+      first ??= error;
+      remarks.add(ODD_HIT, error.line, () => error.found);
+    }
+  }
+  if (first === undefined || hits.length > 0) return hits;
+  throw new InputError(`${source}${first.line === undefined ? "" : ` line ${first.line}`}: ${first.found}`);
+}
+
+function parseHit(lines: readonly string[], start: number, end: number, query: string, remarks: Remarks): HhrHit {
   const fail = (at: number, expected: string): never => {
     const found = at < end ? JSON.stringify(lines[at].slice(0, 60)) : "the end of the alignment";
-    throw new InputError(`${source} line ${Math.min(at, end - 1) + 1}: found ${found}, expected ${expected}`);
+    throw new HitFault(Math.min(at, end - 1) + 1, `found ${found}, expected ${expected}`);
   };
   const index = /^No\s+(\d{1,9})\s*$/.exec(lines[start]) ?? fail(start, '"No" and a number');
   const nameLine = start + 1;
@@ -114,41 +171,57 @@ function parseHit(lines: readonly string[], start: number, end: number, source: 
     }
     return value;
   };
-  const optional = (key: string): number | undefined => facts.has(key) ? fact(key) : undefined;
+  const orZero = (key: string): number | undefined => {
+    if (!/^[-+]?nan$/i.test(facts.get(key) ?? "")) return facts.has(key) ? fact(key) : undefined;
+    remarks.add(NO_NUMBER, start + 3, () => `${key} of hit ${index[1]} is ${facts.get(key)}`);
+    return 0;
+  };
 
-  const query: Aligned = { letters: "", indices: [], length: 0 };
-  const hit: Aligned = { letters: "", indices: [], length: 0 };
+  const name = lines[nameLine].slice(1).trimEnd();
+  const sides = {
+    Q: { isConsensus: isConsensus(query), isDone: false, letters: "", indices: [], length: 0 } as Side,
+    T: { isConsensus: isConsensus(name), isDone: false, letters: "", indices: [], length: 0 } as Side,
+  };
   for (let at = start + 3; at < end; at++) {
     const line = lines[at];
-    if (!/^[QT] /.test(line) || OTHER_LINES.test(line)) continue;
+    if (line.trim() === "") sides.Q.isDone = sides.T.isDone = false; // the next block
+    if (!/^[QT] /.test(line)) continue;
+    const side = sides[line[0] as "Q" | "T"];
+    const label = line.slice(2, NAME_END).trim().split(/\s/, 1)[0];
+    if (ANNOTATION.test(label) || (label === CONSENSUS && (!side.isConsensus || side.isDone))) continue;
     const match = ALIGNED.exec(line.slice(NAME_END)) ?? fail(at, "a number, residues, a number and (a length)");
-    const wrong = extend(line[0] === "Q" ? query : hit, match);
+    const wrong = extend(side, match);
     if (wrong !== undefined) fail(at, wrong);
+    side.isDone = true;
   }
-  if (query.letters.length !== hit.letters.length) {
-    throw new InputError(
-      `${source} line ${start + 1}: the alignment has ${query.letters.length} columns of the query and ` +
-        `${hit.letters.length} of the template, expected equally many`,
-    );
+  const { Q, T } = sides;
+  if (Q.letters.length !== T.letters.length) {
+    const columns = `${Q.letters.length} columns of the query and ${T.letters.length} of the template`;
+    throw new HitFault(start + 1, `the alignment has ${columns}, expected equally many`);
   }
-  if (query.letters === "") fail(end, "lines of aligned residues (Q and T)");
+  if (Q.letters === "") fail(end, "lines of aligned residues (Q and T)");
   return Object.freeze({
     index: Number(index[1]),
-    name: lines[nameLine].slice(1).trimEnd(),
+    name,
     probability: fact("Probab"),
     eValue: fact("E-value"),
     score: fact("Score"),
     alignedColumns: fact("Aligned_cols", /^\d+$/),
     identities: fact("Identities", /^[-+.\deE]+%$/),
-    similarity: fact("Similarity"),
-    sumProbs: optional("Sum_probs") ?? 0,
-    templateNeff: optional("Template_Neff"),
-    query: query.letters,
-    hitSequence: hit.letters,
-    queryIndices: Int32Array.from(query.indices),
-    hitIndices: Int32Array.from(hit.indices),
-    hitLength: hit.length,
+    similarity: orZero("Similarity") ?? fact("Similarity"),
+    sumProbs: orZero("Sum_probs") ?? 0,
+    templateNeff: orZero("Template_Neff"),
+    query: Q.letters,
+    hitSequence: T.letters,
+    queryIndices: Int32Array.from(Q.indices),
+    hitIndices: Int32Array.from(T.indices),
+    hitLength: T.length,
   });
+}
+
+/** Whether the lines of a sequence bear the name that lines of a consensus have. */
+function isConsensus(name: string): boolean {
+  return name.split(/\s/, 1)[0].slice(0, NAME_LENGTH) === CONSENSUS;
 }
 
 /** Words `key=value` of a line. */
@@ -157,7 +230,7 @@ function factsOf(line: string): Map<string, string> {
 }
 
 /** Adds a line to a sequence; comes back with what was expected if its numbers do not fit. */
-function extend(aligned: Aligned, [, from, letters, to, length]: RegExpExecArray): string | undefined {
+function extend(aligned: Side, [, from, letters, to, length]: RegExpExecArray): string | undefined {
   const residues = letters.replaceAll("-", "").length;
   const begin = Number(from) - 1;
   const isInside = begin >= 0 && Number(to) <= Number(length) && Number(length) < MOST_RESIDUES;

@@ -4,7 +4,8 @@
  * Source: HMMER user's guide, "Stockholm format" and "Tabular output formats" (`-A` and `--domtblout`).
  */
 import { InputError } from "../errors.ts";
-import type { Hhr, HhrHit } from "./hhr.ts";
+import { type Hhr, type HhrHit, HitFault, readHits } from "./hhr.ts";
+import { Remarks } from "./remarks.ts";
 
 /** A row of the alignment: a stretch of a sequence of the database. */
 interface Row {
@@ -34,8 +35,10 @@ interface Domain {
  * @param alignment Text of the alignment; empty if nothing was found.
  * @param domains Text of the table.
  * @param query The query's residues.
- * @throws {InputError} If the alignment is not Stockholm, its match states are not as many as the query's residues, or a
- * row does not fit the table; the message names the row.
+ * A row that does not fit the table is left out with a remark.
+ *
+ * @throws {InputError} If the alignment is not Stockholm, its match states are not as many as the query's residues, or no
+ * row fits the table; the message names the row.
  */
 export function parseHmmsearch(
   alignment: string,
@@ -54,27 +57,30 @@ export function parseHmmsearch(
     );
   }
   const proteins = rows.filter(({ description }) => !/(?:^|\s)mol:(?!protein\b)/.test(description));
-  const hits = proteins.map((row, index) => makeHit(row, index, { isMatch, table, query: query.sequence, source }));
+  const remarks = new Remarks();
+  const hits = readHits(proteins, source, remarks, (row, index) => {
+    return makeHit(row, index, { isMatch, table, query: query.sequence });
+  });
   return Object.freeze({
     source,
     query: query.name,
     queryLength: query.sequence.length,
     hits: Object.freeze(hits),
+    ...remarks.field(),
   });
 }
 
 function makeHit(
   { name, from, letters, description }: Row,
   index: number,
-  { isMatch, table, query, source }: {
+  { isMatch, table, query }: {
     isMatch: readonly boolean[];
     table: ReadonlyMap<string, Domain>;
     query: string;
-    source: string;
   },
 ): HhrHit {
   const fail = (problem: string): never => {
-    throw new InputError(`${source}: row ${index + 1} "${name}" ${problem}`);
+    throw new HitFault(undefined, `row ${index + 1} "${name}" ${problem}`);
   };
   if (letters.length !== isMatch.length) fail(`has ${letters.length} columns, expected ${isMatch.length}`);
   let [queryText, hitText] = ["", ""];

@@ -3,27 +3,27 @@
  *
  * Source: wwPDB PDBx/mmCIF dictionary, categories atom_site, entity_poly, entity_poly_seq, pdbx_poly_seq_scheme.
  */
+import { standardResidue } from "../../model/protein/residues.ts";
 import { InputError } from "../errors.ts";
+import { assembleChains } from "./_assemble_chains.ts";
 import { parseBinaryCif } from "./_binary_cif.ts";
+import { type ChainName, ChainRecords, type Segment } from "./_chain_records.ts";
 import { type CifBlock, type CifColumn, type CifTable, parseCif } from "./_cif_reader.ts";
-import { readMmcifFacts, rowsOf } from "./_mmcif_facts.ts";
-import {
-  COORDINATE,
-  hasAlphaCarbon,
-  isCoordinate,
-  makeChain,
-  makeHeteroGroup,
-  type Place,
-  ResidueAtoms,
-} from "./_residue_atoms.ts";
-import { isAminoAcid, isNucleotide, isWater } from "../../model/protein/residues.ts";
-import { type Chain, type HeteroGroup, type ReadStructureOptions, selectModel, type Structure } from "./structure.ts";
+import { readMmcifFacts } from "./_mmcif_facts.ts";
+import { readMoleculeFacts } from "./_mmcif_molecules.ts";
+import { type AtomLog, COORDINATE, isCoordinate } from "./_residue_atoms.ts";
+import { Remarks } from "./remarks.ts";
+import { type ReadStructureOptions, selectModel, type Structure } from "./structure.ts";
+
+const OTHER_MODEL = { key: "otherModel", done: "left out", unit: "atom", isLeftOut: true, isUsual: true } as const;
 
 /**
  * Reads the protein chains of one model of the first data block with atoms.
  *
  * Of alternative locations the one of highest occupancy is kept (the first of equals). Residues of the entity's sequence
- * that have no atoms stay in the chain with mask 0; ligands are kept apart, water and nucleic acids left out.
+ * that have no atoms stay in the chain with mask 0; ligands are kept apart, water and nucleic acids left out. Names and numbers
+ * of the archive (`label_…`) and the authors' (`auth_…`) stand in for each other; what the file does not say of entities is
+ * taken from the residues. What else was done with what the file has is in the remarks.
  *
  * @param data mmCIF as text or bytes, or the bytes of BinaryCIF.
  * @param source Name of the file, for messages.
@@ -68,26 +68,14 @@ function readBlock(
   source: string,
   { model: wanted }: ReadStructureOptions,
 ): Structure {
-  const models = readModels(block.site);
+  const { site } = block;
+  const models = readModels(site);
   const model = selectModel([...models.keys()], wanted, source);
-  const atoms = readAtoms(block.site, source, models.get(model) ?? 0);
-  const sequences = readSequences(block);
-  const { proteins, polymers } = polymerAsyms(block, atoms, sequences);
-  const chains: Chain[] = [];
-  const heteroGroups: HeteroGroup[] = [];
-  for (const [labelId, { authId, residues }] of atoms) {
-    const places = proteins.has(labelId) ? placesOf(residues, sequences.get(labelId)) : [];
-    if (places.length > 0) {
-      const chain = makeChain(authId, labelId, places);
-      if (hasAlphaCarbon(chain)) chains.push(chain);
-    }
-    if (polymers.has(labelId)) continue;
-    const placed = new Set(places);
-    for (const residue of residues.values()) {
-      if (placed.has(residue) || isWater(residue.name) || isNucleotide(residue.name)) continue;
-      heteroGroups.push(makeHeteroGroup(authId, residue));
-    }
-  }
+  const remarks = new Remarks();
+  const lines = site.column("id") ?? site.column("Cartn_x");
+  const log: AtomLog = { remarks, line: (row) => lines?.line(row) };
+  const segments = readAtoms(site, source, models.get(model) ?? 0, log);
+  const { chains, heteroGroups } = assembleChains(segments, readMoleculeFacts(block), log);
   if (chains.length === 0) {
     throw new InputError(`${source} has no C-alpha atoms in model ${model}: expected at least one protein chain`);
   }
@@ -97,14 +85,8 @@ function readBlock(
     chains: Object.freeze(chains),
     heteroGroups: Object.freeze(heteroGroups),
     models: Object.freeze([...models.keys()]),
+    ...remarks.field(),
   });
-}
-
-interface AsymAtoms {
-  readonly authId: string;
-  readonly entityId: string;
-  /** Residues in file order, by `label_seq_id`, or by author number where that is missing. */
-  readonly residues: Map<string, Place & { readonly atoms: ResidueAtoms }>;
 }
 
 /** Numbers of the models, each with the first row of its atoms. */
@@ -122,77 +104,81 @@ function readModels(site: CifTable): Map<number, number> {
 }
 
 /** Atoms of the model whose first row is given. */
-function readAtoms(
-  site: CifTable,
-  source: string,
-  first: number,
-): Map<string, AsymAtoms> {
-  const need = (name: string): CifColumn => {
-    const field = site.column(name);
-    if (field === undefined) throw new InputError(`Cannot read ${source} as mmCIF: atom_site lacks the item ${name}`);
-    return field;
-  };
-  const optional = (name: string) => {
-    const field = site.column(name);
-    return (row: number, other = ""): string => field?.text(row) || other;
-  };
-  const names = need("label_atom_id");
-  const residueNames = need("label_comp_id");
-  const asyms = need("label_asym_id");
-  const positionOf = coordinates(need, source);
-  const authAsym = optional("auth_asym_id"), entity = optional("label_entity_id");
-  const labelSeq = optional("label_seq_id"),
-    authSeq = optional("auth_seq_id"),
-    insertion = optional("pdbx_PDB_ins_code");
-  const element = optional("type_symbol");
+function readAtoms(site: CifTable, source: string, first: number, log: AtomLog): Segment[] {
+  const records = new ChainRecords(log);
+  // The archive's names go first, and the authors' where there is none; programs write one of the two, or both.
+  const names = site.column("label_atom_id"), authNames = site.column("auth_atom_id");
+  const residues = site.column("label_comp_id"), authResidues = site.column("auth_comp_id");
+  for (const [item, column] of [["atom_id", names ?? authNames], ["comp_id", residues ?? authResidues]] as const) {
+    if (column === undefined) {
+      throw new InputError(`Cannot read ${source} as mmCIF: atom_site lacks the items label_${item} and auth_${item}`);
+    }
+  }
+  const textOf = (column: CifColumn | undefined, other?: CifColumn) => (row: number): string =>
+    column?.text(row) || other?.text(row) || "";
+  const nameOf = textOf(names, authNames), residueOf = textOf(residues, authResidues);
+  const labels = site.column("label_asym_id"), authors = site.column("auth_asym_id");
+  const labelOf = textOf(labels), authorOf = textOf(authors, labels);
+  const sequenceIds = site.column("label_seq_id"), numbers = site.column("auth_seq_id");
+  const sequenceIdOf = textOf(sequenceIds), numberOf = textOf(numbers, sequenceIds);
+  const codeOf = textOf(site.column("pdbx_PDB_ins_code")), entityOf = textOf(site.column("label_entity_id"));
+  const group = site.column("group_PDB");
+  const altLocOf = textOf(site.column("label_alt_id")), elementOf = textOf(site.column("type_symbol"));
+  const positionOf = coordinates(site, source);
+  const occupancyOf = numbersOf(site.column("occupancy"), 1), bFactorOf = numbersOf(site.column("B_iso_or_equiv"), 0);
   const model = site.column("pdbx_PDB_model_num");
-  const occupancies = numbers(site.column("occupancy"), 1);
-  const bFactors = numbers(site.column("B_iso_or_equiv"), 0);
-  const fields = (...names: readonly string[]): CifColumn[] =>
-    names.map((name) => site.column(name)).filter((field) => field !== undefined);
-  const place = fields("label_seq_id", "label_comp_id", "label_asym_id", "pdbx_PDB_model_num");
-  const authPlace = fields("auth_seq_id", "pdbx_PDB_ins_code");
-  const isSame = (compared: readonly CifColumn[], one: number, other: number): boolean => {
-    for (const field of compared) if (!field.isSame(one, other)) return false;
+  const identity = [
+    sequenceIds,
+    numbers,
+    residues ?? authResidues,
+    site.column("pdbx_PDB_ins_code"),
+    labels,
+    authors,
+    model,
+  ]
+    .filter((column) => column !== undefined);
+  const isSame = (one: number, other: number): boolean => {
+    for (const column of identity) if (!column.isSame(one, other)) return false;
     return true;
   };
 
-  const asymAtoms = new Map<string, AsymAtoms>();
+  const chains = new Map<string, ChainName>();
   let last = -1; // row of the residue at hand
-  let labelNumber = "";
-  let name = "";
-  let atoms = new ResidueAtoms();
-  for (let row = first; row < site.rowCount; row++) {
-    const isNext = last < 0 || !isSame(place, last, row) || (labelNumber === "" && !isSame(authPlace, last, row));
+  for (let row = 0; row < site.rowCount; row++) {
+    const isNext = last < 0 || !isSame(last, row);
+    if (isNext && (row < first || (model !== undefined && !model.isSame(first, row)))) {
+      log.remarks.add(OTHER_MODEL, () => log.line(row), () => "atoms of another model");
+      continue;
+    }
     if (isNext) {
-      if (model !== undefined && !model.isSame(first, row)) continue;
-      const labelId = asyms.text(row);
-      const asym = entryOf(asymAtoms, labelId, () => {
-        return { authId: authAsym(row, labelId), entityId: entity(row), residues: new Map() };
-      });
-      labelNumber = labelSeq(row);
-      const authNumber = authSeq(row, labelNumber);
-      const insertionCode = insertion(row);
-      const key = labelNumber !== "" ? labelNumber : `${authNumber}|${insertionCode}`;
-      name = residueNames.text(row);
-      const made = { name, number: integer(authNumber), insertionCode, atoms: new ResidueAtoms() };
-      atoms = entryOf(asym.residues, key, () => made).atoms;
+      const [author, label] = [authorOf(row), labelOf(row)];
+      const key = `${author}\0${label}`;
+      let chain = chains.get(key);
+      if (chain === undefined) chains.set(key, chain = { author, segment: "", label });
+      const name = residueOf(row);
+      const isHetero = group === undefined ? standardResidue(name) === undefined : group.text(row) === "HETATM";
+      records.begin(chain, {
+        ...{ name, number: integer(numberOf(row)), insertionCode: codeOf(row), sequenceId: sequenceIdOf(row) },
+        ...{ entity: entityOf(row), isHetero },
+      }, row);
       last = row;
     }
-    atoms.add(name, names.text(row), {
-      occupancy: occupancies(row),
-      bFactor: bFactors(row),
+    records.add(nameOf(row), {
+      altLoc: altLocOf(row),
+      occupancy: occupancyOf(row),
+      bFactor: bFactorOf(row),
       position: positionOf(row),
-      element: labelNumber === "" ? element(row) : undefined, // residues of polymers need none
-    });
+      element: elementOf(row),
+    }, row);
   }
-  return asymAtoms;
+  return records.finish();
 }
 
 /** Reads the position of an atom; throws if a coordinate is none, and names its line. */
-function coordinates(need: (name: string) => CifColumn, source: string) {
+function coordinates(site: CifTable, source: string) {
   const coordinate = (name: string) => {
-    const column = need(name);
+    const column = site.column(name);
+    if (column === undefined) throw new InputError(`Cannot read ${source} as mmCIF: atom_site lacks the item ${name}`);
     return (row: number): number => {
       const value = column.number(row);
       if (isCoordinate(value)) return value;
@@ -209,72 +195,12 @@ function coordinates(need: (name: string) => CifColumn, source: string) {
 }
 
 /** Numbers of an item, another one where there is none that can be used. */
-function numbers(field: CifColumn | undefined, other: number): (row: number) => number {
+function numbersOf(field: CifColumn | undefined, other: number): (row: number) => number {
   if (field === undefined) return () => other;
   return (row) => {
     const value = field.number(row);
     return Number.isFinite(Math.fround(value)) ? value : other;
   };
-}
-
-/** Places of every polymer by `label_asym_id` and `label_seq_id`, from pdbx_poly_seq_scheme or else entity_poly_seq. */
-function readSequences(block: CifBlock): Map<string, Map<string, Place>> {
-  const sequences = new Map<string, Map<string, Place>>();
-  const scheme = rowsOf(block, "pdbx_poly_seq_scheme");
-  for (const row of scheme) {
-    const places = entryOf(sequences, row("asym_id"), () => new Map<string, Place>());
-    if (places.has(row("seq_id"))) continue; // another kind of residue at the same place
-    const number = integer(row("pdb_seq_num") || row("auth_seq_num") || row("seq_id"));
-    places.set(row("seq_id"), { name: row("mon_id"), number, insertionCode: row("pdb_ins_code") });
-  }
-  if (scheme.length > 0) return sequences;
-
-  const entities = new Map<string, Map<string, Place>>();
-  for (const row of rowsOf(block, "entity_poly_seq")) {
-    const places = entryOf(entities, row("entity_id"), () => new Map<string, Place>());
-    if (places.has(row("num"))) continue;
-    places.set(row("num"), { name: row("mon_id"), number: integer(row("num")), insertionCode: "" });
-  }
-  for (const row of rowsOf(block, "struct_asym")) {
-    const places = entities.get(row("entity_id"));
-    if (places !== undefined) sequences.set(row("id"), places);
-  }
-  return sequences;
-}
-
-/**
- * Which `label_asym_id` are proteins, by entity_poly where it is there, else by the names of their residues, and which are
- * polymers by what the file says.
- */
-function polymerAsyms(
-  block: CifBlock,
-  atoms: ReadonlyMap<string, AsymAtoms>,
-  sequences: ReadonlyMap<string, ReadonlyMap<string, Place>>,
-): { proteins: Set<string>; polymers: Set<string> } {
-  const types = new Map(rowsOf(block, "entity_poly").map((row) => [row("entity_id"), row("type")]));
-  const proteins = new Set<string>();
-  const polymers = new Set<string>();
-  for (const [labelId, { entityId, residues }] of atoms) {
-    const type = types.get(entityId);
-    const names = [...(sequences.get(labelId) ?? residues).values()].map((place) => place.name);
-    const isProtein = type ? type.toLowerCase().includes("polypeptide") : types.size === 0 && names.some(isAminoAcid);
-    if (isProtein) proteins.add(labelId);
-    if (type !== undefined || sequences.has(labelId)) polymers.add(labelId);
-  }
-  return { proteins, polymers };
-}
-
-function placesOf(residues: AsymAtoms["residues"], sequence: ReadonlyMap<string, Place> | undefined): Place[] {
-  if (sequence === undefined || ![...residues.keys()].every((key) => sequence.has(key))) {
-    return [...residues.values()].filter((place) => isAminoAcid(place.name) || place.atoms.atoms(place.name).has("CA"));
-  }
-  return [...sequence].map(([key, place]) => residues.get(key) ?? place);
-}
-
-function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) map.set(key, value = make());
-  return value;
 }
 
 function integer(text: string): number {

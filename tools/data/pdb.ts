@@ -1,45 +1,37 @@
 /**
  * Reads PDB files.
  *
- * Source: wwPDB, "Protein Data Bank Contents Guide", format version 3.30.
+ * Source: wwPDB, "Protein Data Bank Contents Guide", format version 3.30; habits of CHARMM, AMBER, GROMACS, VMD, ProDy, gemmi
+ * and ChimeraX as noted where they are read.
  */
+import { isAminoAcid } from "../../model/protein/residues.ts";
 import { InputError } from "../errors.ts";
-import { alignToSequence } from "./_seqres.ts";
+import { assembleChains, type SequenceFacts } from "./_assemble_chains.ts";
+import { type ChainName, ChainRecords, type ResidueName, type Segment } from "./_chain_records.ts";
 import { splitLines } from "./_lines.ts";
 import { readPdbFacts } from "./_pdb_facts.ts";
-import {
-  COORDINATE,
-  hasAlphaCarbon,
-  isCoordinate,
-  makeChain,
-  makeHeteroGroup,
-  type Place,
-  ResidueAtoms,
-} from "./_residue_atoms.ts";
-import { isAminoAcid, isNucleotide, isWater } from "../../model/protein/residues.ts";
-import { type Chain, type ReadStructureOptions, selectModel, type Structure } from "./structure.ts";
+import { PdbNumbers } from "./_pdb_numbers.ts";
+import { type Atom, type AtomLog, COORDINATE, isCoordinate } from "./_residue_atoms.ts";
+import { Remarks } from "./remarks.ts";
+import { type ReadStructureOptions, selectModel, type Structure } from "./structure.ts";
 
 const HEADER_RECORDS: readonly string[] = ["HEADER", "TITLE", "EXPDTA", "REMARK", "REVDAT"];
 
-type Residues = Map<string, Place & { readonly atoms: ResidueAtoms }>;
+const OTHER_MODEL = { key: "otherModel", done: "left out", unit: "atom", isLeftOut: true, isUsual: true } as const;
+const RENUMBERED = { key: "renumbered", done: "counted on", unit: "residue", isUsual: true } as const;
+const LONE_SEQUENCE = { key: "loneSequence", done: "left aside", unit: "chain", isUsual: true } as const;
 
-/** The records of one chain name. */
-interface SeenChain {
-  readonly residues: Residues;
-  /** What is listed under the chain's name but is no part of it. */
-  readonly others: Residues;
-  /** Names in its SEQRES records. */
-  readonly sequence: string[];
-  /** Whether its TER record was seen. */
-  ended: boolean;
-}
+/** Amino acids whose names no program lengthens by a letter, as GROMOS does with HISH, LYSH or CYS2. */
+const PLAIN_NAMES = /^(?:ALA|ASN|GLN|GLY|ILE|LEU|MET|PHE|PRO|SER|THR|TRP|TYR|VAL)$/;
 
 /**
- * Reads the protein chains of one model; a blank chain name becomes the segment name (columns 73-76), else `A`.
+ * Reads the protein chains of one model.
  *
- * HETATM records count as part of a chain where they stand before its TER record and name a known modified residue, such
- * as MSE, or one of its SEQRES records; others but water are kept as hetero groups. Where the observed residues fit the chain's SEQRES records, the unobserved ones are put in between with mask 0,
- * numbered on from their neighbours; SEQRES records that do not fit are left aside.
+ * A chain is known by its name (columns 21-22), else its segment's (columns 73-76), else it goes from one TER record to the
+ * next and is named A, B, …; a chain whose numbers begin anew is another. HETATM records are part of a chain where its SEQRES
+ * records name them, where they are modified amino acids before its TER record, or where they are bound to it; others but
+ * water are kept as hetero groups. Where the observed residues fit the chain's SEQRES records, the unobserved ones are put in
+ * between with mask 0, numbered on from their neighbours. What else was done with what the file has is in the remarks.
  *
  * @param text Content of the file.
  * @param source Name of the file, for messages.
@@ -48,32 +40,30 @@ interface SeenChain {
  */
 export function parsePdb(text: string, source: string, options: ReadStructureOptions = {}): Structure {
   if (text.trim() === "") throw new InputError(`${source} is empty, expected a PDB file`);
-  const chains = new Map<string, SeenChain>();
+  const remarks = new Remarks();
+  const log: AtomLog = { remarks, line: (row) => row };
+  const lines = splitLines(text);
+  const atoms = new PdbAtoms(log, source, hasLongChainNames(lines));
+  const sequences = new Map<string, string[][]>();
   const header = new Map<string, string[]>();
   const models = new Set<number>();
   let { model: wanted } = options;
   let model = 1;
-  let line = 0;
-  for (const record of splitLines(text)) {
-    line++;
+  for (const [index, record] of lines.entries()) {
     const kind = record.slice(0, 6).trimEnd();
     if (kind === "ATOM" || kind === "HETATM") {
       models.add(model);
       wanted ??= model;
-      if (model === wanted) readAtom(record, kind === "HETATM", chains, `${source} line ${line}`);
+      if (model === wanted) atoms.add(record, index + 1);
+      else remarks.add(OTHER_MODEL, index + 1, () => `atoms of model ${model}`);
     } else if (kind === "TER") {
-      const chain = record[21]?.trim() ? chains.get(record[21]) : [...chains.values()].at(-1);
-      if (chain !== undefined && model === wanted) chain.ended = true;
-    } else if (kind === "SEQRES") {
-      const names = record.slice(19).trim().split(/\s+/).filter((name) => name !== "");
-      chainOf(chains, record[11]?.trim() || "A").sequence.push(...names);
-    } else if (kind === "MODEL") {
+      if (model === wanted) atoms.end(record);
+    } else if (kind === "SEQRES") addSequence(sequences, record);
+    else if (kind === "MODEL") {
       const number = Number.parseInt(record.slice(6), 10);
       model = !Number.isSafeInteger(number) || models.has(number) ? Math.max(0, ...models) + 1 : number;
-    } else if (kind === "ENDMDL") {
-      model++;
-    } else if (kind === "END") {
-      if (models.size > 0) break;
+    } else if (kind === "ENDMDL" || kind === "END") {
+      if (models.has(model)) model = Math.max(...models) + 1; // VMD parts the frames of a simulation by END
     } else if (HEADER_RECORDS.includes(kind)) {
       const records = header.get(kind);
       if (records === undefined) header.set(kind, [record]);
@@ -82,84 +72,162 @@ export function parsePdb(text: string, source: string, options: ReadStructureOpt
   }
   if (models.size === 0) throw new InputError(`Cannot read ${source} as PDB: it has no ATOM record`);
   selectModel([...models], wanted, source);
-
-  const read: Chain[] = [];
-  for (const [id, { residues, sequence }] of chains) {
-    const places = [...residues.values()].filter(({ name, atoms }) => isAminoAcid(name) || atoms.atoms(name).has("CA"));
-    const chain = makeChain(id, id, alignToSequence(places, sequence) ?? places);
-    if (hasAlphaCarbon(chain)) read.push(chain);
+  const segments = atoms.finish();
+  for (const name of sequences.keys()) {
+    if (segments.some((segment) => sequenceName(segment) === name)) continue;
+    remarks.add(LONE_SEQUENCE, undefined, () => `SEQRES records of chain "${name}", which has no atoms`);
   }
-  if (read.length === 0) {
+  const { chains, heteroGroups } = assembleChains(segments, factsOf(sequences), log);
+  if (chains.length === 0) {
     throw new InputError(`${source} has no C-alpha atoms in model ${wanted}: expected at least one protein chain`);
   }
   return Object.freeze({
-    ...readPdbFacts(header, source, read.map(({ id }) => id)),
+    ...readPdbFacts(header, source, chains.map(({ id }) => id)),
     source,
-    chains: Object.freeze(read),
-    heteroGroups: Object.freeze(
-      [...chains].flatMap(([id, { others }]) => [...others.values()].map((group) => makeHeteroGroup(id, group))),
-    ),
+    chains: Object.freeze(chains),
+    heteroGroups: Object.freeze(heteroGroups),
     models: Object.freeze([...models]),
+    ...remarks.field(),
   });
 }
 
-function chainOf(chains: Map<string, SeenChain>, id: string): SeenChain {
-  let chain = chains.get(id);
-  if (chain === undefined) {
-    chains.set(id, chain = { residues: new Map(), others: new Map(), sequence: [], ended: false });
+/** Takes ATOM, HETATM and TER records of one model. */
+class PdbAtoms {
+  readonly #log: AtomLog;
+  readonly #source: string;
+  /** Columns of the residue's and the chain's names. */
+  readonly #nameEnd: number;
+  readonly #records: ChainRecords;
+  readonly #chains = new Map<string, { name: ChainName; numbers: PdbNumbers }>();
+  #chain: ChainName | undefined;
+  #residue: ResidueName | undefined;
+
+  constructor(log: AtomLog, source: string, hasLongNames: boolean) {
+    this.#log = log;
+    this.#source = source;
+    this.#nameEnd = hasLongNames ? 20 : 21;
+    this.#records = new ChainRecords(log);
   }
-  return chain;
+
+  add(record: string, line: number): void {
+    const { chain, numbers } = this.#chainOf(record);
+    const isHetero = record.startsWith("HETATM");
+    const name = record.slice(17, this.#nameEnd).trim();
+    const residue = { name, ...this.#place(record, line, numbers), sequenceId: "", entity: "", isHetero };
+    if (chain !== this.#chain || !isSame(residue, this.#residue)) {
+      this.#records.begin(chain, residue, line);
+      [this.#chain, this.#residue] = [chain, residue];
+    }
+    this.#records.add(record.slice(12, 16).trim(), this.#atom(record, line, name), line);
+  }
+
+  end(record: string): void {
+    this.#records.end(record.slice(this.#nameEnd, 22).trim());
+    this.#residue = undefined;
+  }
+
+  finish(): Segment[] {
+    return this.#records.finish();
+  }
+
+  #chainOf(record: string): { chain: ChainName; numbers: PdbNumbers } {
+    const author = record.slice(this.#nameEnd, 22).trim();
+    const segment = author === "" ? record.slice(72, 76).trim() : "";
+    const key = `${author}\0${segment}`;
+    let known = this.#chains.get(key);
+    if (known === undefined) {
+      this.#chains.set(key, known = { name: { author, segment, label: "" }, numbers: new PdbNumbers() });
+    }
+    return { chain: known.name, numbers: known.numbers };
+  }
+
+  #place(record: string, line: number, numbers: PdbNumbers): { number: number; insertionCode: string } {
+    const long = record.slice(22, 27);
+    const isLong = /^\d{5}$/.test(long); // the fifth digit stands in the column of the insertion code
+    const text = isLong ? long : record.slice(22, 26).trim();
+    const before = numbers.renumbered;
+    const number = numbers.read(text);
+    if (number === undefined) {
+      throw new InputError(
+        `${this.#source} line ${line}: the residue number is ${
+          JSON.stringify(record.slice(22, 26))
+        } (columns 23-26), ` +
+          "expected an integer",
+      );
+    }
+    if (numbers.renumbered > before) {
+      this.#log.remarks.add(RENUMBERED, line, () => `the residue number ${JSON.stringify(text)} is ${number}`);
+    }
+    return { number, insertionCode: isLong ? "" : record[26]?.trim() ?? "" };
+  }
+
+  #atom(record: string, line: number, residue: string): Atom {
+    const coordinate = (axis: number): number => {
+      const written = record.slice(30 + 8 * axis, 38 + 8 * axis).trim();
+      const value = Number(written);
+      if (/^[-+.\de]+$/i.test(written) && isCoordinate(value)) return value;
+      throw new InputError(
+        `${this.#source} line ${line}: the ${"xyz"[axis]} coordinate is ${JSON.stringify(written)} (columns ` +
+          `${31 + 8 * axis}-${38 + 8 * axis}), expected ${COORDINATE}`,
+      );
+    };
+    const optional = (from: number, to: number, other: number): number => {
+      const written = record.slice(from, to).trim();
+      return written === "" || !Number.isFinite(Math.fround(Number(written))) ? other : Number(written);
+    };
+    return {
+      altLoc: record[16]?.trim() ?? "",
+      position: [coordinate(0), coordinate(1), coordinate(2)],
+      occupancy: optional(54, 60, 1),
+      bFactor: optional(60, 66, 0),
+      element: record.slice(76, 78).trim() || elementOf(record.slice(12, 14), residue),
+    };
+  }
 }
 
-function readAtom(record: string, hetero: boolean, chains: Map<string, SeenChain>, place: string): void {
-  const residueName = record.slice(17, 20).trim();
-  if (isWater(residueName) || isNucleotide(residueName)) return;
-  const chain = chainOf(chains, chainName(record));
-  const isResidue = isAminoAcid(residueName) || chain.sequence.includes(residueName);
-  const isCalcium = !isResidue && record.slice(12, 16) === "CA  "; // C-alpha is written from column 14 on
-  const residues = isCalcium || (hetero && (chain.ended || !isResidue)) ? chain.others : chain.residues;
-  const number = residueNumber(record.slice(22, 26).trim());
-  if (number === undefined) {
-    throw new InputError(
-      `${place}: the residue number is ${JSON.stringify(record.slice(22, 26))} (columns 23-26), expected an integer`,
-    );
-  }
-  const coordinate = (axis: number): number => {
-    const written = record.slice(30 + 8 * axis, 38 + 8 * axis).trim();
-    const value = Number(written);
-    if (/^[-+.\de]+$/i.test(written) && isCoordinate(value)) return value;
-    const columns = `columns ${31 + 8 * axis}-${38 + 8 * axis}`;
-    throw new InputError(
-      `${place}: the ${"xyz"[axis]} coordinate is ${JSON.stringify(written)} (${columns}), expected ${COORDINATE}`,
-    );
-  };
-  const optional = (from: number, to: number, other: number): number => {
-    const written = record.slice(from, to).trim();
-    return written === "" || !Number.isFinite(Math.fround(Number(written))) ? other : Number(written);
-  };
-  const insertionCode = record[26]?.trim() ?? "";
-  const key = `${number}|${insertionCode}`;
-  let residue = residues.get(key);
-  if (residue === undefined) {
-    residue = { name: residueName, number, insertionCode, atoms: new ResidueAtoms() };
-    residues.set(key, residue);
-  }
-  residue.atoms.add(residueName, record.slice(12, 16).trim(), {
-    position: [coordinate(0), coordinate(1), coordinate(2)],
-    occupancy: optional(54, 60, 1),
-    bFactor: optional(60, 66, 0),
-    element: record.slice(76, 78).trim(),
+/** The element of an ion where its columns are empty: its name begins in column 13, an atom of carbon's in 14. */
+function elementOf(start: string, residue: string): string {
+  return /^[A-Z]{2}$/.test(start) && !isAminoAcid(residue) && residue.startsWith(start) ? start : "";
+}
+
+function isSame(one: ResidueName, other: ResidueName | undefined): boolean {
+  return other !== undefined && one.number === other.number && one.insertionCode === other.insertionCode &&
+    one.name === other.name && one.isHetero === other.isHetero;
+}
+
+/**
+ * Whether columns 21 and 22 are the names of chains, as ProDy, gemmi and ChimeraX write large complexes; else a letter in
+ * column 21 is the fourth of a residue's name.
+ */
+function hasLongChainNames(lines: readonly string[]): boolean {
+  return lines.some((line) => {
+    return /^(?:ATOM {2}|HETATM)/.test(line) && line[20]?.trim() && PLAIN_NAMES.test(line.slice(17, 20));
   });
 }
 
-function chainName(record: string): string {
-  return record[21]?.trim() || record.slice(72, 76).trim() || "A";
+/** Adds the names of a SEQRES record to the sequences of its chain; record 1 begins a sequence. */
+function addSequence(sequences: Map<string, string[][]>, record: string): void {
+  const chain = record.slice(10, 12).trim();
+  const names = record.slice(19).trim().split(/\s+/).filter((name) => name !== "");
+  let known = sequences.get(chain);
+  if (known === undefined) sequences.set(chain, known = []);
+  if (known.length === 0 || Number(record.slice(7, 10)) === 1) known.push([]);
+  known[known.length - 1].push(...names);
 }
 
-/** A residue number in decimal or, beyond 9999, in the hybrid-36 notation; `undefined` if it is neither. */
-function residueNumber(text: string): number | undefined {
-  if (/^[+-]?\d+$/.test(text)) return Number(text);
-  if (/^[A-Z][0-9A-Z]{3}$/.test(text)) return Number.parseInt(text, 36) - 10 * 36 ** 3 + 10_000;
-  if (/^[a-z][0-9a-z]{3}$/.test(text)) return Number.parseInt(text, 36) + 16 * 36 ** 3 + 10_000;
-  return undefined;
+function sequenceName({ chain: { author } }: Segment): string {
+  return author;
+}
+
+/** PDB files tell of chains by SEQRES records alone; molecules of one name share theirs where they have no others. */
+function factsOf(sequences: ReadonlyMap<string, readonly (readonly string[])[]>): SequenceFacts {
+  return {
+    kindOf: () => undefined,
+    places: () => undefined,
+    sequence(segment) {
+      const known = sequences.get(sequenceName(segment)) ?? [];
+      if (segment.chain.segment !== "" && known.length > 1) return undefined;
+      return known[segment.index] ?? known[0];
+    },
+  };
 }

@@ -26,29 +26,47 @@ export interface Remark extends RemarkKind {
   readonly found: string;
   /** Line of the first, from 1, where the format has lines. */
   readonly line?: number;
+  /** Atoms of the residues, chains or groups that are counted. */
+  readonly atoms?: number;
 }
 
 /** Collects remarks while a file is read. */
 export class Remarks {
-  readonly #found = new Map<string, { kind: RemarkKind; count: number; found: string; line?: number }>();
+  readonly #found = new Map<
+    string,
+    { kind: RemarkKind; count: number; found: string; line?: number; atoms?: number }
+  >();
 
   /**
    * Counts something.
    *
-   * @param found Words for it; asked for the first of its kind alone.
+   * @param line Its line; like the words a function, which is asked for the first of its kind alone.
+   * @param found Words for it.
    * @param count How many it is.
+   * @param atoms How many atoms they have, where these are not counted themselves.
    */
-  add(kind: RemarkKind, line: number | undefined, found: () => string, count = 1): void {
-    const known = this.#found.get(kind.key);
-    if (known !== undefined) known.count += count;
-    else if (count > 0) this.#found.set(kind.key, { kind, count, found: found(), line });
+  add(
+    kind: RemarkKind,
+    line: number | undefined | (() => number | undefined),
+    found: () => string,
+    count = 1,
+    atoms?: number,
+  ): void {
+    if (count === 0) return;
+    let known = this.#found.get(kind.key);
+    if (known === undefined) {
+      known = { kind, count: 0, found: found(), line: typeof line === "function" ? line() : line };
+      this.#found.set(kind.key, known);
+    }
+    known.count += count;
+    if (atoms !== undefined) known.atoms = (known.atoms ?? 0) + atoms;
   }
 
-  /** The remarks, in the order in which their first were found. */
-  list(): readonly Remark[] {
-    return Object.freeze(
-      [...this.#found.values()].map(({ kind, ...first }) => Object.freeze({ ...kind, ...first })),
-    );
+  /** The remarks in the order in which their first were found, as the field of what was read; none where there are none. */
+  field(): { readonly remarks?: readonly Remark[] } {
+    if (this.#found.size === 0) return {};
+    const remarks = [...this.#found.values()].map(({ kind, ...first }) => Object.freeze({ ...kind, ...first }));
+    return { remarks: Object.freeze(remarks) };
   }
 }
 

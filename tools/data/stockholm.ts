@@ -107,7 +107,7 @@ export class StockholmReader {
     return checked(
       makeAlignment(source, kept.map((r) => rows[r].name), kept.map((r) => aligned[r]), {
         reference: marks === "" ? undefined : marks,
-        remarks: this.#remarks.list(),
+        ...this.#remarks.field(),
       }),
     );
   }

@@ -1,12 +1,13 @@
 /** What tables, sequences, hits and manifests hold. */
 import type { Hhr } from "../data/hhr.ts";
 import { readPdbbindIndex } from "../data/pdbbind.ts";
+import { warningsOf } from "../data/remarks.ts";
 import { chainsOf, isPdbbindIndex, readTableRows } from "../data/table.ts";
 import { parseChainRecords } from "../data/fasta.ts";
 import { InputError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
 import { readManifest } from "../prep/manifest.ts";
-import type { FactTable, Inspection } from "./inspection.ts";
+import { type FactTable, type Inspection, remarkTable } from "./inspection.ts";
 import { dirname } from "node:path";
 
 /** Tells what a table holds: for each column how many cells are filled, how many are numbers, and their range. */
@@ -110,9 +111,11 @@ export function inspectFasta(path: string, text: string): Inspection {
 }
 
 /** Tells what hits there are. */
-export function inspectHits({ source, query, queryLength, hits }: Hhr): Inspection {
+export function inspectHits(hhr: Hhr): Inspection {
+  const { source, query, queryLength, hits } = hhr;
   return {
     ...EMPTY,
+    warnings: warningsOf(hhr),
     kind: "HHsearch's hits",
     path: source,
     facts: [
@@ -133,7 +136,7 @@ export function inspectHits({ source, query, queryLength, hits }: Hhr): Inspecti
         hit.identities,
         hit.sumProbs,
       ]),
-    }],
+    }, ...remarkTable(hhr.remarks)],
   };
 }
 

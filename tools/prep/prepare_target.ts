@@ -12,6 +12,7 @@ import { makeTargetFeat } from "../data/features/msa_feat.ts";
 import { makeTemplateFeatures, type TemplateFeatures } from "../data/features/template_feats.ts";
 import { makeTemplates, type Templates } from "../data/features/templates.ts";
 import { type HhrHit, parseHhr } from "../data/hhr.ts";
+import { warningsOf } from "../data/remarks.ts";
 import { type Chain, observedResidues, type Structure } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
 import { decodeText, unpackMaybeGzip } from "../files.ts";
@@ -160,7 +161,9 @@ async function readTemplates(
   if (path !== undefined) {
     const { bytes, sha256 } = await reader.read(path);
     log.source({ path, sha256 });
-    hits = parseHhr(decodeText(unpackMaybeGzip(bytes, path), path), path).hits;
+    const hhr = parseHhr(decodeText(unpackMaybeGzip(bytes, path), path), path);
+    warningsOf(hhr).forEach(log.warn);
+    hits = hhr.hits;
   }
   const find = async (pdbId: string): Promise<Structure | undefined> => {
     const file = findTemplate?.(pdbId);

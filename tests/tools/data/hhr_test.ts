@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { parseHhr } from "../../../tools/data/hhr.ts";
+import { warningsOf } from "../../../tools/data/remarks.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { HHR_TEXT } from "./_hits.ts";
 
@@ -35,9 +36,10 @@ Deno.test("parseHhr() reads a file without hits", () => {
   assert.deepEqual(parseHhr(LINES.slice(0, 3).join("\n"), "a.hhr").hits, []);
 });
 
-Deno.test("parseHhr() refuses what does not fit, and names the line", () => {
+Deno.test("parseHhr() refuses a file whose hits do not fit, and names the line", () => {
+  const one = LINES.slice(0, LINES.indexOf("No 2"));
   const change = (line: number, text?: string) =>
-    [...LINES.slice(0, line - 1), ...(text === undefined ? [] : [text]), ...LINES.slice(line)].join("\n");
+    [...one.slice(0, line - 1), ...(text === undefined ? [] : [text]), ...one.slice(line)].join("\n");
   const cases: [string, RegExp][] = [
     ["", /^a\.hhr is empty, expected HHR/],
     ["\n>1ABC_A\nACDE", /line 2: found ">1ABC_A", expected "Query"/],
@@ -60,6 +62,42 @@ Deno.test("parseHhr() refuses what does not fit, and names the line", () => {
       return true;
     });
   }
+});
+
+Deno.test("parseHhr() leaves a hit out that does not fit, and reads the others", () => {
+  const { hits, ...rest } = parseHhr(LINES.join("\n").replace("GH-IKL", "GH?IKL"), "a.hhr");
+  assert.deepEqual(hits.map(({ name }) => name), ["2xyz_B"]);
+  assert.deepEqual(warningsOf(rest), [
+    'a.hhr line 22: found "Q query             8 GH?IKL   12 (40)", expected a number, residues, a number and (a length): ' +
+    "the hit is left out",
+  ]);
+  const cut = parseHhr(LINES.slice(0, -6).join("\n"), "a.hhr");
+  assert.deepEqual([cut.hits.length, cut.remarks?.map(({ key, count }) => [key, count])], [1, [["oddHit", 1]]]);
+});
+
+Deno.test("parseHhr() passes over annotation, tells a query called Consensus from one, and reads nan as 0", () => {
+  const annotated = HHR_TEXT.replace(
+    "Q ss_pred             CCHHHH",
+    "Q ss_pred             CCHHHH\nQ ss_conf             987654\nQ sa_pred             001100",
+  );
+  assert.deepEqual(parseHhr(annotated, "a.hhr"), parseHhr(HHR_TEXT, "a.hhr"));
+  const named = HHR_TEXT.replace("Query         a query with words", "Query         Consensus of a family").replaceAll(
+    /^Q query {5}/gm,
+    "Q Consensus ",
+  );
+  assert.deepEqual(parseHhr(named, "a.hhr").hits, parseHhr(HHR_TEXT, "a.hhr").hits);
+  const template = HHR_TEXT.replace(">2xyz_B", ">Consensus of a family").replace(
+    "T 2xyz_B            1 MN",
+    "T Consensus         1 MN",
+  )
+    .replace("(2)\n", "(2)\nT Consensus         1 mn    2 (2)\n");
+  assert.deepEqual(parseHhr(template, "a.hhr").hits[1].hitSequence, "MN");
+  const { hits: [hit], remarks } = parseHhr(
+    HHR_TEXT.replace("Similarity=-0.125  Sum_probs=7.5", "Similarity=nan  Sum_probs=-nan"),
+    "a.hhr",
+  );
+  assert.deepEqual([hit.similarity, hit.sumProbs], [0, 0]);
+  assert.deepEqual(remarks?.map(({ key, count, line }) => [key, count, line]), [["noNumber", 2, 10]]);
 });
 
 Deno.test("parseHhr() reads a large file, and refuses damaged ones quickly without another kind of error", () => {

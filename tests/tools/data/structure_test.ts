@@ -36,7 +36,14 @@ Deno.test("the residue and atom tables have AlphaFold's sizes and parents", () =
 
 Deno.test("parseMmcif() keeps the first model, the likeliest locations, insertions and residues without atoms", async () => {
   const structure = await parseMmcif(CIF_TEXT, "test.cif");
-  const { chains, heteroGroups, ...facts } = structure;
+  const { chains, heteroGroups, remarks = [], ...facts } = structure;
+  assert.deepEqual(remarks.map(({ key, count, line }) => [key, count, line]), [
+    ["nucleicAcid", 1, 59],
+    ["otherModel", 1, 62],
+    ["water", 1, 61],
+    ["alternateLocation", 2, 51],
+    ["hydrogen", 1, 54],
+  ]);
   assert.deepEqual(heteroGroups?.map(({ name }) => name), ["CA"]);
   assert.deepEqual(facts, {
     id: "TEST",
@@ -66,7 +73,9 @@ Deno.test("parseMmcif() keeps the first model, the likeliest locations, insertio
 Deno.test("parseMmcif() and readStructure() read BinaryCIF as they read text", () =>
   withFolder(async (folder) => {
     const bytes = await toBinaryCif(CIF_TEXT);
-    assert.deepEqual(await parseMmcif(bytes, "test.cif"), await parseMmcif(CIF_TEXT, "test.cif"));
+    const text = await parseMmcif(CIF_TEXT, "test.cif");
+    const remarks = text.remarks?.map((remark) => ({ ...remark, line: undefined })); // BinaryCIF has no lines
+    assert.deepEqual(await parseMmcif(bytes, "test.cif"), { ...text, remarks });
     for (const [name, content] of [["a.bcif", bytes], ["b.bcif.gz", new Uint8Array(gzipSync(bytes))]] as const) {
       await Deno.writeFile(`${folder}/${name}`, content);
       assert.equal((await readStructure(`${folder}/${name}`)).chains[0].sequence, "GMSWX");
@@ -94,7 +103,11 @@ Deno.test("parseMmcif() takes the sequence from entity_poly_seq, or else from th
 // elements as with Biopython 1.80, which takes modified residues for such groups too.
 
 Deno.test("parsePdb() reads columns, alternative locations, insertions and MSE, and fits SEQRES", () => {
-  const { chains, heteroGroups, ...facts } = parsePdb(PDB_TEXT, "test.pdb");
+  const { chains, heteroGroups, remarks = [], ...facts } = parsePdb(PDB_TEXT, "test.pdb");
+  assert.deepEqual(remarks.map(({ key, count, line }) => [key, count, line]), [
+    ["otherModel", 1, 24],
+    ["alternateLocation", 1, 12],
+  ]);
   assert.deepEqual(facts, {
     id: "1TST",
     source: "test.pdb",

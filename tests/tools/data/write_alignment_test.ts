@@ -131,7 +131,14 @@ Deno.test("parseHmmsearch() refuses what does not fit", () => {
   refuse(STO, TABLE, "MACD", /h\.sto has 5 match states, expected one for each of the 4 residues of the query "q"/);
   refuse(STO, "", "MACDE", /h\.sto: row 1 "1abc_A" is not in the table of domains as 1abc_A\/3-6/);
   refuse(STO, "a b c\n", "MACDE", /h\.sto, table of domains, line 1: expected 23 columns/);
-  refuse(STO.replace("M-c.D--", "M-c.D-"), TABLE, "MACDE", /row 2 "2xyz_B" has 6 columns, expected 7/);
+  const { hits, remarks = [] } = parseHmmsearch(STO.replace("M-c.D--", "M-c.D-"), TABLE, {
+    name: "q",
+    sequence: "MACDE",
+  }, "h.sto");
+  assert.deepEqual(hits.map(({ name }) => name.slice(0, 6)), ["1abc_A"]);
+  assert.deepEqual(remarks.map(({ key, count, found }) => [key, count, found]), [
+    ["oddHit", 1, 'row 2 "2xyz_B" has 6 columns, expected 7'],
+  ]);
   refuse(STO.replaceAll("2xyz_B/1-3", "2xyz_B"), TABLE, "MACDE", /the row "2xyz_B" does not end in \/first-last/);
   refuse("hello", TABLE, "MACDE", /h\.sto line 1: found "hello", expected "# STOCKHOLM 1\.0"/);
 });
