@@ -584,11 +584,6 @@ export class Device implements Disposable {
     this.gpu.destroy();
   }
 
-  /** {@linkcode Device.close}, for `using`. */
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
   #commands(): GPUCommandEncoder {
     return this.#encoder ??= this.gpu.createCommandEncoder();
   }

@@ -141,6 +141,9 @@ export interface AlphaFoldChoices {
 /** Sizes that several parts have in common, and choices that are made for all of them. */
 export type SharedSizes = "cM" | "cZ" | "cS" | "maskTrans" | "triangles" | "pointAttention";
 
+/** Name of a published model. */
+export type AlphaFoldPreset = `model_${1 | 2 | 3 | 4 | 5}${"" | "_ptm"}`;
+
 interface Preset {
   readonly templates: boolean;
   readonly tm: boolean;
@@ -154,7 +157,7 @@ const preset = (templates: boolean, tm: boolean, maxExtraMsa = 1024): Preset => 
  *
  * Source: Jumper et al. (2021), Suppl. Table 5; the published code's `model_config`.
  */
-const PRESETS = {
+const PRESETS: Readonly<Record<AlphaFoldPreset, Preset>> = {
   model_1: preset(true, false, 5120),
   model_2: preset(true, false),
   model_3: preset(false, false, 5120),
@@ -165,13 +168,10 @@ const PRESETS = {
   model_3_ptm: preset(false, true, 5120),
   model_4_ptm: preset(false, true, 5120),
   model_5_ptm: preset(false, true),
-} as const satisfies Readonly<Record<string, Preset>>;
-
-/** Name of a published model. */
-export type AlphaFoldPreset = keyof typeof PRESETS;
+};
 
 /** Names of the published models. */
-export const ALPHAFOLD_PRESETS = Object.keys(PRESETS) as readonly AlphaFoldPreset[];
+export const ALPHAFOLD_PRESETS: readonly AlphaFoldPreset[] = Object.keys(PRESETS) as AlphaFoldPreset[];
 
 const EMBEDDERS: EmbedderConfig = {
   targetChannels: 22,

@@ -151,7 +151,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   const python = flags.relax ? await findRelaxPython(flags.openmmPython) : undefined;
   const { targets, templates, notes } = await predictTargets([...inputs, ...flags.msa ?? []], flags.templates);
   await makeFolder(out);
-  const { adapter, notes: adapterNotes } = await ensureAdapter({ device: flags.device });
+  const { adapter, notes: adapterNotes } = await ensureAdapter({ device: flags.device, install: true });
   const device = await openDevice(adapter);
   if (!json) { for (const note of [...adapterNotes, ...notes]) console.error(`note: ${note}`); }
   using interrupt = onInterrupt("Stopping; what is done is kept. Press Ctrl-C again to stop at once.");

@@ -29,7 +29,7 @@ export function memoryNeed(
   sizes: PaddedSizes,
   partBytes: number,
 ): MemoryNeed {
-  const device = Device.dry(traits);
+  using device = Device.dry(traits);
   device.partBytes = partBytes;
   using _ = device.scope("plan");
   const params = initAlphaFold(device, config, Key.fromSeed(0));

@@ -4,7 +4,7 @@ import { readStructure } from "../data/read_structure.ts";
 import { formatModelCif } from "../data/write_modelcif.ts";
 import { formatPdb } from "../data/write_pdb.ts";
 import { InputError } from "../errors.ts";
-import { writeTogether } from "../fold/write_fold.ts";
+import { writeTogether } from "../files.ts";
 import { relax, type RelaxOptions } from "./relax.ts";
 
 /** Which predictions are relaxed. */

@@ -205,7 +205,7 @@ Deno.test("PDB: numbers beyond four columns go on in hybrid-36, hexadecimal, a f
       number: ["9998", "9999", ...numbers][i],
     }));
     const text = pdbText(residues).split("\n").map((line) => {
-      return /\d{5}    /.test(line.slice(22, 31)) ? line.slice(0, 27) + line.slice(28) : line; // the fifth digit takes a column
+      return /\d{5} {4}/.test(line.slice(22, 31)) ? line.slice(0, 27) + line.slice(28) : line; // the fifth digit takes a column
     }).join("\n");
     assert.deepEqual(outline(parsePdb(text, "x")), [expected], numbers.join());
   }

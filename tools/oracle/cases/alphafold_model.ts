@@ -89,7 +89,6 @@ async function runIterations(
   };
   let outputs: AlphaFoldOutputs | undefined;
   let aatype: Tensor | undefined;
-  let seqMask: Tensor | undefined;
   const blocks = new Map<string, Promise<ArrayLike<number>>>();
   for (let i = 0; i < iterations; i++) {
     const features = featuresOf(inputsOfIteration(device, golden, i));
@@ -103,13 +102,13 @@ async function runIterations(
         }
       },
     });
-    ({ aatype, seqMask } = features);
+    aatype = features.aatype;
     await put(`iter${i}/prev_msa_first_row`, outputs.firstRow);
     await put(`iter${i}/prev_pair`, outputs.z);
     await put(`iter${i}/prev_positions_atom37`, outputs.positions);
   }
   for (const [name, numbers] of blocks) results.set(`out/${name}`, await numbers);
-  await putOutputs(device, params, outputs!, seqMask, put);
+  await putOutputs(device, params, outputs!, put);
   results.set("out/max_predicted_aligned_error", [31.75]);
 }
 
@@ -120,7 +119,6 @@ async function putOutputs(
   device: Device,
   params: AlphaFoldParams,
   outputs: AlphaFoldOutputs,
-  seqMask: Tensor | undefined,
   put: Put,
 ): Promise<void> {
   const { m, z, s, structure, positions } = outputs;
