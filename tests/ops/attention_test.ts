@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Device, pullback, type Tensor } from "../../core/mod.ts";
 import { attention, type AttentionOptions } from "../../ops/attention.ts";
-import { assertClose, checkOp, familyTest, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
+import { assertClose, familyCheck, familyTest, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
 
 /** A key that is masked in float32: the logit is -1e9, whatever q · k is. */
 const MASKED = -1e9;
@@ -70,26 +70,24 @@ const CASES: Case[] = [
 
 for (const { shape: [B, I, J], heads, channels, axis, gated, bias, mask, scale } of CASES) {
   const with_ = Object.entries({ gated, bias, mask }).filter(([, on]) => on).map(([name]) => name).join(", ");
-  familyTest(
+  const L = axis === 2 ? J : I;
+  const inputs = {
+    qkv: [B, I, J, (gated ? 4 : 3) * heads * channels],
+    ...(bias ? { bias: [B, heads, L, L] } : {}),
+    ...(mask ? { mask: [B, I, J] } : {}),
+  };
+  const options = { heads, axis, gated, scale };
+  familyCheck<Record<string, number[]>>(
     `attention() matches float64 for [${B}, ${I}, ${J}], H = ${heads}, D = ${channels}, axis ${axis}, ${
       with_ || "plain"
     }`,
-    (device) => {
-      const L = axis === 2 ? J : I;
-      const inputs = {
-        qkv: [B, I, J, (gated ? 4 : 3) * heads * channels],
-        ...(bias ? { bias: [B, heads, L, L] } : {}),
-        ...(mask ? { mask: [B, I, J] } : {}),
-      } as { qkv: number[]; bias?: number[]; mask?: number[] };
-      const options = { heads, axis, gated, scale };
-      return checkOp(device, {
-        inputs: inputs as Record<string, number[]>,
-        fill: { mask: (i) => (i % 4 === 2 || (L > 1 && i % 7 === 1) ? 0 : 1) },
-        constant: ["mask"],
-        gpu: (given) => attention(given as { qkv: Tensor; bias?: Tensor; mask?: Tensor }, options),
-        reference: (given) => attentionReference(given as Inputs, options),
-        gradAtol: L === 1 ? 1e-6 : undefined, // nothing depends on the logits of a single key
-      });
+    {
+      inputs,
+      fill: { mask: (i) => (i % 4 === 2 || (L > 1 && i % 7 === 1) ? 0 : 1) },
+      constant: ["mask"],
+      gpu: (given) => attention(given as { qkv: Tensor; bias?: Tensor; mask?: Tensor }, options),
+      reference: (given) => attentionReference(given as Inputs, options),
+      gradAtol: L === 1 ? 1e-6 : undefined, // nothing depends on the logits of a single key
     },
   );
 }

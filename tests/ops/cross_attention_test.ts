@@ -4,9 +4,8 @@ import { Device, pullback, type Tensor } from "../../core/mod.ts";
 import { attention, type AttentionOptions, type CrossAttentionInputs } from "../../ops/attention.ts";
 import {
   assertClose,
-  checkOp,
   FAMILIES,
-  familyTest,
+  familyCheck,
   gpuTest,
   ofFamily,
   randomArray,
@@ -101,25 +100,23 @@ const CASES: Case[] = [
 ];
 
 for (const { name, q, k, heads, channels, axis, keyAxis, scale, more = [] } of CASES) {
-  familyTest(`attention() of q, k, v matches float64: ${name}`, (device) => {
-    const columns = heads * channels;
-    const logits = [q[0], heads, q[axis], k[keyAxis ?? axis]];
-    const shapes = { gate: [...q, columns], bias: logits, mask: [...k] };
-    const inputs = {
-      q: [...q, columns],
-      k: [...k, columns],
-      v: [...k, columns],
-      ...Object.fromEntries(more.map((input) => [input, shapes[input]])),
-    };
-    const options = { heads, axis, keyAxis, scale };
-    return checkOp(device, {
-      inputs: inputs as Record<string, number[]>,
-      fill: { mask: (i) => (i % 4 === 2 || i % 11 === 1 ? 0 : 1) }, // no query without a key
-      constant: ["mask"],
-      gpu: (given) => attention(given as CrossAttentionInputs, options),
-      reference: (given) => attentionReference(given as Inputs, options),
-      gradAtol: logits[3] === 1 ? 1e-6 : undefined, // nothing depends on the logits of a single key
-    });
+  const columns = heads * channels;
+  const logits = [q[0], heads, q[axis], k[keyAxis ?? axis]];
+  const shapes = { gate: [...q, columns], bias: logits, mask: [...k] };
+  const inputs = {
+    q: [...q, columns],
+    k: [...k, columns],
+    v: [...k, columns],
+    ...Object.fromEntries(more.map((input) => [input, shapes[input]])),
+  };
+  const options = { heads, axis, keyAxis, scale };
+  familyCheck<Record<string, number[]>>(`attention() of q, k, v matches float64: ${name}`, {
+    inputs,
+    fill: { mask: (i) => (i % 4 === 2 || i % 11 === 1 ? 0 : 1) }, // no query without a key
+    constant: ["mask"],
+    gpu: (given) => attention(given as CrossAttentionInputs, options),
+    reference: (given) => attentionReference(given as Inputs, options),
+    gradAtol: logits[3] === 1 ? 1e-6 : undefined, // nothing depends on the logits of a single key
   });
 }
 

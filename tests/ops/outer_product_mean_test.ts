@@ -3,7 +3,7 @@ import { outerProductMean } from "../../ops/mod.ts";
 import { outerFirst } from "../../ops/_opm_outer_first.ts";
 import { planOf } from "../../ops/_opm_plan.ts";
 import { weightFirst } from "../../ops/_opm_weight_first.ts";
-import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
+import { assertClose, familyCheck, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
 
 function reference64(
   { a, b, weight, bias, residual }: Record<"a" | "b" | "weight" | "bias" | "residual", Reference>,
@@ -43,23 +43,22 @@ for (
     [1, 70, 4, 3, 3, 5, 7, 1],
   ] as const
 ) {
-  gpuTest(
+  familyCheck(
     `outerProductMean() and its gradients: ${[nBatch, nSeq, nI, nJ, cA, cB, cOut].join(" ")}${
       scale === undefined ? "" : `, scale ${scale}`
     }`,
-    (device) =>
-      checkOp(device, {
-        inputs: {
-          a: [nBatch, nSeq, nI, cA],
-          b: [nBatch, nSeq, nJ, cB],
-          weight: [cOut, cA * cB],
-          bias: [cOut],
-          residual: [nBatch, nI, nJ, cOut],
-        },
-        gpu: (inputs) => outerProductMean(inputs, { scale }),
-        reference: (inputs) => reference64(inputs, scale),
-        atol: 3e-6,
-      }),
+    {
+      inputs: {
+        a: [nBatch, nSeq, nI, cA],
+        b: [nBatch, nSeq, nJ, cB],
+        weight: [cOut, cA * cB],
+        bias: [cOut],
+        residual: [nBatch, nI, nJ, cOut],
+      },
+      gpu: (inputs) => outerProductMean(inputs, { scale }),
+      reference: (inputs) => reference64(inputs, scale),
+      atol: 3e-6,
+    },
   );
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { pullback, sizeOf, type Tensor } from "../../core/mod.ts";
 import { softmax } from "../../ops/softmax.ts";
-import { assertClose, checkOp, familyTest, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
+import { assertClose, familyCheck, familyTest, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
 
 function referenceOf(x: Reference, axis: number): Reference {
   const length = x.shape[axis];
@@ -29,15 +29,13 @@ const CASES = [
 ] as const;
 
 for (const [shape, axis] of CASES) {
-  familyTest(`softmax() matches float64 for [${shape}] along axis ${axis}`, async (device) => {
-    await checkOp(device, {
-      inputs: { x: shape },
-      fill: { x: (i) => 8 * Math.sin(i * 78.233) },
-      gpu: ({ x }) => softmax(x, { axis }),
-      reference: ({ x }) => referenceOf(x, (axis + shape.length) % shape.length),
-      rtol: 1e-5,
-      atol: 1e-7,
-    });
+  familyCheck(`softmax() matches float64 for [${shape}] along axis ${axis}`, {
+    inputs: { x: shape },
+    fill: { x: (i) => 8 * Math.sin(i * 78.233) },
+    gpu: ({ x }) => softmax(x, { axis }),
+    reference: ({ x }) => referenceOf(x, (axis + shape.length) % shape.length),
+    rtol: 1e-5,
+    atol: 1e-7,
   });
 }
 

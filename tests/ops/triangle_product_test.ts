@@ -3,8 +3,8 @@ import { pullback, type Tensor } from "../../core/mod.ts";
 import { gatedTriangleProduct, triangleProduct } from "../../ops/triangle_product.ts";
 import {
   assertClose,
-  checkOp,
   FAMILIES,
+  familyCheck,
   familyTest,
   gpuTest,
   ofFamily,
@@ -49,37 +49,21 @@ function gatedPart(packed: Reference, mask: Reference | undefined, part: number)
 
 for (const direction of DIRECTIONS) {
   for (const shape of [[2, 5, 5, 3], [1, 1, 1, 1], [2, 13, 13, 24], [1, 3, 3, 134], [3, 7, 7, 4]] as const) {
-    familyTest(`triangleProduct() ${direction} matches float64 for [${shape}]`, (device) =>
-      checkOp(device, {
-        inputs: { a: shape, b: shape },
-        gpu: (inputs) => triangleProduct(inputs, { direction }),
-        reference: ({ a, b }) => productOf(a, b, direction),
-      }));
+    familyCheck(`triangleProduct() ${direction} matches float64 for [${shape}]`, {
+      inputs: { a: shape, b: shape },
+      gpu: (inputs) => triangleProduct(inputs, { direction }),
+      reference: ({ a, b }) => productOf(a, b, direction),
+    });
   }
   for (const [shape, masked] of [[[2, 5, 5, 12], true], [[1, 1, 1, 4], false], [[2, 11, 11, 48], true]] as const) {
-    familyTest(
-      `gatedTriangleProduct() ${direction} matches float64 for [${shape}]${masked ? " with mask" : ""}`,
-      async (device) => {
-        const maskShape = shape.slice(0, 3);
-        if (masked) {
-          await checkOp(device, {
-            inputs: { packed: shape, mask: maskShape },
-            fill: { mask: (i) => i % 3 ? 1 : 0 },
-            constant: ["mask"],
-            gpu: (inputs) => gatedTriangleProduct(inputs, { direction }),
-            reference: ({ packed, mask }) =>
-              productOf(gatedPart(packed, mask, 0), gatedPart(packed, mask, 2), direction),
-          });
-        } else {
-          await checkOp(device, {
-            inputs: { packed: shape },
-            gpu: (inputs) => gatedTriangleProduct(inputs, { direction }),
-            reference: ({ packed }) =>
-              productOf(gatedPart(packed, undefined, 0), gatedPart(packed, undefined, 2), direction),
-          });
-        }
-      },
-    );
+    const name = `gatedTriangleProduct() ${direction} matches float64 for [${shape}]${masked ? " with mask" : ""}`;
+    familyCheck<{ packed: readonly number[]; mask?: readonly number[] } & Record<string, readonly number[]>>(name, {
+      inputs: { packed: shape, ...(masked ? { mask: shape.slice(0, 3) } : {}) },
+      fill: { mask: (i) => i % 3 ? 1 : 0 },
+      constant: ["mask"],
+      gpu: (inputs) => gatedTriangleProduct(inputs, { direction }),
+      reference: ({ packed, mask }) => productOf(gatedPart(packed, mask, 0), gatedPart(packed, mask, 2), direction),
+    });
   }
 }
 
