@@ -38,7 +38,11 @@ export function runsFamily({ traits }: Pick<Device, "traits">, family: KernelFam
 const ADAPTER = (await testDevice()).traits;
 
 /** A test with the kernels of each family that the adapter can run; says so where it cannot. */
-export function familyTest(name: string, run: (device: Device, family: KernelFamily) => void | Promise<void>): void {
+export function familyTest(
+  name: string,
+  run: (device: Device, family: KernelFamily) => void | Promise<void>,
+  needs: Need | readonly Need[] = [],
+): void {
   for (const family of FAMILIES) {
     const there = runsFamily({ traits: ADAPTER }, family);
     gpuTest(`${name}, ${family} kernels`, async (shared) => {
@@ -52,7 +56,7 @@ export function familyTest(name: string, run: (device: Device, family: KernelFam
         scope[Symbol.dispose]();
       }
       assert.equal(device.memory.liveTensors, before, "the test leaked tensors");
-    }, need("adapter", there, "the adapter has no subgroups"));
+    }, [need("adapter", there, "the adapter has no subgroups"), ...[needs].flat()]);
   }
 }
 

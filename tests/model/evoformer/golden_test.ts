@@ -12,7 +12,7 @@ import { compareSummaries } from "../../../tools/oracle/cases/evoformer_summarie
 import { differentiate, parameter } from "../../../tools/oracle/cases/_differentiate.ts";
 import { Golden, recordOf } from "../../../tools/oracle/golden.ts";
 import { findCases, formatReport, runCase } from "../../../tools/oracle/runner.ts";
-import { gpuTest } from "../../_gpu.ts";
+import { familyTest, gpuTest } from "../../_gpu.ts";
 import { golden } from "../../_needs.ts";
 
 const FIXTURES = fileURLToPath(new URL("../../fixtures/openfold", import.meta.url));
@@ -28,13 +28,13 @@ const NAMES = [
 ];
 
 for (const name of NAMES) {
-  gpuTest(`${name} is as OpenFold computes it`, async (device) => {
+  familyTest(`${name} is as OpenFold computes it`, async (device) => {
     const report = await runCase(device, `${FIXTURES}/${name}`);
     assert.equal(report.status, "passed", formatReport(report, 0));
   });
 }
 
-gpuTest("all golden cases of the Evoformer that lie beside the repository are passed", async (device) => {
+familyTest("all golden cases of the Evoformer that lie beside the repository are passed", async (device) => {
   for (const path of await findCases(SHARED.path)) {
     const report = await runCase(device, path);
     assert.equal(report.status, "passed", formatReport(report, 0));

@@ -10,7 +10,7 @@ import {
   initEvoformer,
   initExtraMsaStack,
 } from "../../../model/evoformer/mod.ts";
-import { assertClose, gpuTest, randomArray } from "../../_gpu.ts";
+import { assertClose, familyTest, randomArray } from "../../_gpu.ts";
 import { Array64, type Block64, block64, type Inputs64 } from "./_reference.ts";
 
 /** Sizes that are drawn besides: one residue, one sequence, one of each. */
@@ -45,7 +45,7 @@ for (let n = 0; n < DRAWN + CORNERS.length; n++) {
     nBlock: 1,
   };
   const name = `a block of the ${kind} stack, [${batch}, ${nSeq}, ${nRes}], ${Object.values(given)}, seed ${seed}`;
-  gpuTest(`${name}, is what float64 makes of it`, async (device) => {
+  familyTest(`${name}, is what float64 makes of it`, async (device) => {
     const config = kind === "evoformer" ? evoformerConfig(given) : extraMsaConfig(given);
     const shapes = {
       m: [batch, nSeq, nRes, config.cM],
