@@ -22,6 +22,7 @@ whole() { [ -O "$ROOT" ] && [ -f "$ROOT/denofold-whole" ]; }
 
 make_root() {
   local part
+  [ ! -e "$ROOT" ] || give_up "$ROOT is there and is no root of ours (DENOFOLD_DEBIAN13 names another place)"
   part=$(mktemp -d "$ROOT.XXXXXX") || give_up "no folder for it can be made beside $ROOT"
   chmod 755 "$part"
   echo "Making a root of Debian 13 in $ROOT (a minute) ..."
@@ -32,8 +33,7 @@ make_root() {
   fi
   rm -f "$part.log"
   touch "$part/denofold-whole"
-  rm -rf "$ROOT"
-  mv "$part" "$ROOT"
+  mv -T "$part" "$ROOT" 2>/dev/null || rm -rf "$part" # another run was quicker
 }
 
 [ "$(uname -sm)" = "Linux x86_64" ] || give_up "this is not Linux on x86-64"
