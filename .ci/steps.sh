@@ -36,7 +36,7 @@ start() {
 
 # step NAME SECONDS COMMAND...: keeps what it prints, and shows it with the step's name before every line.
 step() {
-  local name=$1 seconds=$2 start=$SECONDS
+  local name=$1 seconds=$(($2 * SLOWDOWN)) start=$SECONDS
   shift 2
   [ $((DEADLINE - start)) -ge "$seconds" ] || seconds=$((DEADLINE > start ? DEADLINE - start : 1))
   {
