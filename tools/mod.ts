@@ -11,6 +11,7 @@ export * from "./check_data/check_data.ts";
 export * from "./check_data/distribution.ts";
 export * from "./data/align_pair.ts";
 export * from "./data/alignment.ts";
+export * from "./data/bounds.ts";
 export * from "./data/coevolution.ts";
 export * from "./data/convert.ts";
 export * from "./data/depth.ts";

@@ -1,4 +1,5 @@
 /** Looks through a table, its structures and alignments for what would make training fail. */
+import { type BoundsPolicy, labelText, type Relation } from "../data/bounds.ts";
 import { InputError } from "../errors.ts";
 import { observedResidues } from "../data/structure.ts";
 import { collectTargets } from "../prep/collect_targets.ts";
@@ -6,6 +7,7 @@ import type { CollectedTarget } from "../prep/list_targets.ts";
 import { readTarget, type TargetData } from "../prep/read_target.ts";
 import { SourceReader } from "../prep/sources.ts";
 import { clusterByIdentity } from "../split/clusters.ts";
+import { counted } from "../words.ts";
 import { describe, type Distribution, outliers } from "./distribution.ts";
 
 /** Choices of {@linkcode checkData}. */
@@ -18,6 +20,8 @@ export interface CheckOptions {
   readonly msas?: readonly string[];
   /** Column with the labels; `false` if there are none. @default affinity, label, value, … */
   readonly label?: string | false;
+  /** What becomes of labels that are bounds or estimates. @default "drop" */
+  readonly bounds?: BoundsPolicy;
   /** Sequences at least so alike are listed together, above 0 and at most 1. @default 0.9 */
   readonly identity?: number;
   /** Called after each target. */
@@ -54,7 +58,7 @@ export interface ChainChoice {
 export interface DataReport {
   /** Rows of the table. */
   readonly targets: number;
-  /** Targets that can be trained on. */
+  /** Targets that can be trained on; where labels are needed, with one that is not left out. */
   readonly usable: number;
   /** What makes training fail. */
   readonly errors: readonly Finding[];
@@ -62,6 +66,11 @@ export interface DataReport {
   readonly warnings: readonly Finding[];
   /** Labels of usable targets. */
   readonly labels?: Distribution;
+  /** Labels that are bounds or estimates, and what becomes of them. */
+  readonly bounds: {
+    readonly policy: BoundsPolicy;
+    readonly targets: readonly { readonly id: string; readonly label: number; readonly relation: Relation }[];
+  };
   /** Labels that stand out. */
   readonly labelOutliers: readonly { readonly id: string; readonly label: number }[];
   /** Residues of usable targets. */
@@ -76,6 +85,9 @@ export interface DataReport {
   readonly notes: readonly string[];
 }
 
+/** Most bounds that are named. */
+const SHOWN_BOUNDS = 5;
+
 /** Part of the residues that a structure should show. */
 const MIN_OBSERVED = 0.5;
 
@@ -85,7 +97,7 @@ const MIN_OBSERVED = 0.5;
  * @throws {InputError} If the table or a folder cannot be read at all.
  */
 export async function checkData(options: CheckOptions): Promise<DataReport> {
-  const { csv, structures, msas = [], label, identity = 0.9, onTarget } = options;
+  const { csv, structures, msas = [], label, bounds: policy = "drop", identity = 0.9, onTarget } = options;
   const { targets, notes } = await collectTargets([csv, ...structures, ...msas], {
     label: label === false ? undefined : label,
     needLabel: label !== false,
@@ -94,9 +106,13 @@ export async function checkData(options: CheckOptions): Promise<DataReport> {
   const warnings: Finding[] = [];
   const chains: ChainChoice[] = [];
   const usable: { id: string; sequence: string; label?: number }[] = [];
+  const bounds: { id: string; label: number; relation: Relation }[] = [];
   const reader = new SourceReader();
   for (const [index, target] of targets.entries()) {
-    const { id, label } = target;
+    const { id, label: written, relation } = target;
+    for (const message of target.warnings ?? []) warnings.push({ id, message });
+    if (written !== undefined && relation !== undefined) bounds.push({ id, label: written, relation });
+    const label = relation !== undefined && policy === "drop" ? undefined : written;
     try {
       const data = await readOne(target, reader, (message) => warnings.push({ id, message }));
       chains.push(choiceOf(target, data));
@@ -117,15 +133,20 @@ export async function checkData(options: CheckOptions): Promise<DataReport> {
   const labelled = usable.flatMap(({ id, label }) => label === undefined ? [] : [{ id, label }]);
   const values = labelled.map(({ label }) => label);
   const labels = describe(values);
+  if (bounds.length > 0) warnings.push({ id: "*", message: boundsText(bounds, policy) });
+  if (labelled.length === 0 && bounds.length > 0) {
+    errors.push({ id: "*", message: "All labels are bounds or estimates, which are left out: see --bounds" });
+  }
   if (labels && labels.count > 1 && labels.least === labels.most) {
     warnings.push({ id: "*", message: `All ${labels.count} labels are ${labels.least}: there is nothing to learn` });
   }
   return {
     targets: targets.length,
-    usable: usable.length,
+    usable: label === false ? usable.length : labelled.length,
     errors,
     warnings,
     labels,
+    bounds: { policy, targets: bounds },
     labelOutliers: outliers(values).map((k) => labelled[k]),
     lengths: describe(usable.map(({ sequence }) => sequence.length)),
     chains,
@@ -133,6 +154,14 @@ export async function checkData(options: CheckOptions): Promise<DataReport> {
     identity,
     notes,
   };
+}
+
+function boundsText(bounds: DataReport["bounds"]["targets"], policy: BoundsPolicy): string {
+  const shown = bounds.slice(0, SHOWN_BOUNDS).map(({ id, label, relation }) => `${id} ${labelText(label, relation)}`);
+  const more = bounds.length > SHOWN_BOUNDS ? `, … and ${bounds.length - SHOWN_BOUNDS} more` : "";
+  const done =
+    { drop: "left out of regression", keep: "taken for values", censored: "kept with their relations" }[policy];
+  return `${counted(bounds.length, "label")} that are bounds or estimates are ${done}: ${shown.join(", ")}${more}`;
 }
 
 async function readOne(

@@ -1,6 +1,7 @@
 /** What the commands share: exit codes, parsers of flag values, progress, Ctrl-C. */
 import { InvalidArgumentError, Option } from "commander";
 import { SingleBar } from "cli-progress";
+import { BOUNDS_POLICIES } from "../data/bounds.ts";
 import { type Remarked, warningsOf } from "../data/remarks.ts";
 
 /** The command as the user typed it, with quotes where a shell needs them. */
@@ -31,6 +32,15 @@ export function deviceOption(): Option {
     "--device <name>",
     'what to run on: "auto", "gpu", "low-power", "software" (or "cpu"), or a part of an adapter\'s name',
   ).env("DENOFOLD_DEVICE").default("auto");
+}
+
+/** The flag that says what becomes of labels that are bounds or estimates. */
+export function boundsOption(): Option {
+  return new Option(
+    "--bounds <what>",
+    "labels such as Kd<10uM and IC50~3nM: leave them out, take them for values, or keep both",
+  )
+    .choices(BOUNDS_POLICIES).default("drop");
 }
 
 /** Parses a flag's value as a whole number above zero. */

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
+import type { BoundsPolicy } from "../data/bounds.ts";
 import { checkData } from "../check_data/check_data.ts";
 import { reportText } from "../check_data/report_text.ts";
-import { EXIT, numberBetween, type Progress, startProgress } from "./_shared.ts";
+import { boundsOption, EXIT, numberBetween, type Progress, startProgress } from "./_shared.ts";
 
 const HELP = `
 Reads every structure and alignment of the table's targets, as prep does, and reports: missing and duplicate ids, files that
@@ -23,6 +24,7 @@ export function register(program: Command): void {
     .option("--msas <paths...>", "files and folders of alignments")
     .option("--label <column>", "column with the labels (default: affinity, label, value, ...)")
     .option("--no-label", "the table needs no labels")
+    .addOption(boundsOption())
     .option("--identity <x>", "sequences at least so alike are listed together", numberBetween(0.3, 1), 0.9)
     .option("--json", "print one JSON object instead of text")
     .addHelpText("after", HELP)
@@ -33,19 +35,20 @@ interface Flags {
   csv: string;
   structures: string[];
   msas?: string[];
-  label: string | boolean;
+  label?: string | boolean;
+  bounds: BoundsPolicy;
   identity: number;
   json?: boolean;
 }
 
-async function run({ csv, structures, msas, label, identity, json }: Flags): Promise<void> {
+async function run({ csv, structures, msas, label, bounds, identity, json }: Flags): Promise<void> {
   let progress: Progress | undefined;
   const onTarget = (done: number, total: number, id: string): void => {
     progress ??= startProgress({ label: "Checking", total });
     progress.update(done, id);
   };
-  const column = typeof label === "string" ? label : label ? undefined : false;
-  const report = await checkData({ csv, structures, msas, label: column, identity, onTarget }).finally(() =>
+  const column = label === true ? undefined : label; // --no-label says false, without either flag there is none
+  const report = await checkData({ csv, structures, msas, label: column, bounds, identity, onTarget }).finally(() =>
     progress?.stop()
   );
   console.log(json ? JSON.stringify(report, undefined, 2) : reportText(report));

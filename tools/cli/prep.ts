@@ -1,10 +1,19 @@
 import type { Command } from "commander";
+import type { BoundsPolicy } from "../data/bounds.ts";
 import { collectTargets } from "../prep/collect_targets.ts";
 import { MANIFEST } from "../prep/manifest.ts";
 import { prep, type PrepResult } from "../prep/prep.ts";
 import { UsageError } from "../errors.ts";
 import { counted } from "../words.ts";
-import { EXIT, nonNegativeInteger, onInterrupt, positiveInteger, positiveNumber, startProgress } from "./_shared.ts";
+import {
+  boundsOption,
+  EXIT,
+  nonNegativeInteger,
+  onInterrupt,
+  positiveInteger,
+  positiveNumber,
+  startProgress,
+} from "./_shared.ts";
 import { join } from "node:path";
 
 const HELP = `
@@ -30,6 +39,7 @@ export function register(program: Command): void {
     .argument("<inputs...>", "files and folders")
     .requiredOption("--out <dir>", "folder for the feature files and the manifest")
     .option("--label <column>", "column of the table with the labels (default: affinity, label, value, ...)")
+    .addOption(boundsOption())
     .option("--templates <paths...>", "structures (files, folders) that may be templates, named by their PDB code")
     .option("--max-templates <n>", "most templates a target", nonNegativeInteger, 4)
     .option("--templates-before <date>", "only templates released before this day, YYYY-MM-DD", isoDay)
@@ -45,6 +55,7 @@ export function register(program: Command): void {
 interface Flags {
   out: string;
   label?: string;
+  bounds: BoundsPolicy;
   templates?: string[];
   maxTemplates: number;
   templatesBefore?: string;
@@ -56,7 +67,7 @@ interface Flags {
 }
 
 async function run(inputs: string[], flags: Flags): Promise<void> {
-  const { out, label, maxTemplates, templatesBefore, strict = false, failFast = false, json } = flags;
+  const { out, label, bounds, maxTemplates, templatesBefore, strict = false, failFast = false, json } = flags;
   const { targets, templates, notes } = await collectTargets(inputs, { templates: flags.templates, label });
   if (!json) { for (const note of notes) console.error(`note: ${note}`); }
   using interrupt = onInterrupt("Stopping after the targets in hand. Press Ctrl-C again to stop at once.");
@@ -65,7 +76,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   let result: PrepResult;
   try {
     result = await prep(targets, {
-      ...{ out, maxTemplates, templatesBefore, strict, failFast, templates },
+      ...{ out, bounds, maxTemplates, templatesBefore, strict, failFast, templates },
       jobs: flags.jobs ?? navigator.hardwareConcurrency,
       timeLimitSeconds: flags.timeLimit,
       signal: interrupt.signal,

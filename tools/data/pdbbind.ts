@@ -5,7 +5,8 @@
  */
 import { InputError } from "../errors.ts";
 import { readPiecesMaybeGzip } from "../files.ts";
-import { linesOf } from "./_lines.ts";
+import { isRelation, type Relation, relationOf } from "./bounds.ts";
+import { type Line, linesOf } from "./_lines.ts";
 
 /** One complex of an INDEX file. */
 export interface PdbbindEntry {
@@ -21,14 +22,18 @@ export interface PdbbindEntry {
   readonly value: number;
   /** What was measured. */
   readonly kind: "Kd" | "Ki" | "IC50";
-  /** How the measured value stands to the one written: `=`, `<`, `>`, `~`, `<=` or `>=`. */
-  readonly relation: string;
+  /** How the measured constant stands to the one written; -log10 of it stands the other way round to `value`. */
+  readonly relation: "=" | Relation;
+  /** What was measured, as written: `Kd<10uM`. */
+  readonly measured: string;
   /** The constant as written, in mol/l. */
   readonly concentrationMolar: number;
   /** Names of the ligand, as written in brackets. */
   readonly ligand: string;
   /** What stands behind the ligand, such as `covalent complex`. */
   readonly comment: string;
+  /** What is doubtful, a sentence each with file and line. @default nothing */
+  readonly warnings?: readonly string[];
 }
 
 /** Name and protein of one complex. */
@@ -49,7 +54,10 @@ const UNITS: Readonly<Record<string, number>> = { M: 0, mM: -3, uM: -6, nM: -9, 
 
 /** Beginning of a line with data: code, resolution, year, perhaps -logKd/Ki, and the measured constant. */
 export const PDBBIND_LINE =
-  /^\s*([0-9][A-Za-z0-9]{3})\s+(\d*\.?\d+|NMR)\s+(\d{4})\s+(?:(-?\d*\.?\d+)\s+)?(Kd|Ki|IC50)([=<>~]{1,2})(\d*\.?\d+(?:[eE][+-]?\d+)?)([munpfµ]?M)(?![A-Za-z])/;
+  /^\s*([0-9][A-Za-z0-9]{3})\s+(\d*\.?\d+|NMR)\s+(\d{4})\s+(?:(-?\d*\.?\d+(?:[eE][+-]?\d+)?)\s+)?(Kd|Ki|IC50)([=<>~≤≥]{1,2})(\d*\.?\d+(?:[eE][+-]?\d+)?)([munpfµ]?M)(?![A-Za-z])/;
+
+/** The column -logKd/Ki has two decimals, some lines fewer. */
+const MOST_DIFFERENCE = 0.1;
 
 const NAME_LINE = /^\s*([0-9][A-Za-z0-9]{3})\s+(\d{4})\s+(\S+)\s+(.*\S)\s*$/;
 
@@ -71,37 +79,61 @@ export async function readPdbbindIndex(path: string): Promise<PdbbindEntry[]> {
  * Reads an INDEX file with data, line by line; see {@linkcode readPdbbindIndex}.
  *
  * @param source Name of the file, for messages.
+ * @param onBadLine Is told of lines that cannot be used, which are then left out. @default they are thrown
  * @throws {InputError} As {@linkcode readPdbbindIndex} does.
  */
 export async function* pdbbindEntries(
   pieces: AsyncIterable<Uint8Array>,
   source: string,
+  onBadLine?: (line: Line, error: InputError) => void,
 ): AsyncGenerator<PdbbindEntry> {
-  for await (const { text, number } of dataLines(pieces, source)) {
-    const match = PDBBIND_LINE.exec(text);
-    if (match === null) {
-      throw unexpected(source, number, text, 'a line such as "2tpi  2.10  1982  Kd=49uM  // 2tpi.pdf (2-mer)"');
+  for await (const line of dataLines(pieces, source)) {
+    let entry: PdbbindEntry;
+    try {
+      entry = entryOf(line, source);
+    } catch (error) {
+      if (!onBadLine || !(error instanceof InputError)) throw error;
+      onBadLine(line, error);
+      continue;
     }
-    const [start, id, resolution, year, given, kind, relation, amount, unit] = match;
-    const concentrationMolar = Number(`${amount}e${UNITS[unit.replace("µ", "u")]}`);
-    const value = given === undefined ? -Math.log10(concentrationMolar) : Number(given);
-    if (!(concentrationMolar > 0 && Number.isFinite(concentrationMolar) && Number.isFinite(value))) {
-      throw unexpected(source, number, text, "a constant above 0 and its logarithm, both finite");
-    }
-    const [, ligand = "", comment = ""] = REFERENCE.exec(text.slice(start.length)) ?? [];
-    yield {
-      id: id.toLowerCase(),
-      line: number,
-      resolutionAngstrom: resolution === "NMR" ? undefined : Number(resolution),
-      year: Number(year),
-      value,
-      kind: kind as PdbbindEntry["kind"],
-      relation,
-      concentrationMolar,
-      ligand: ligand.trim(),
-      comment: comment.trim(),
-    };
+    yield entry;
   }
+}
+
+function entryOf({ text, number }: Line, source: string): PdbbindEntry {
+  const match = PDBBIND_LINE.exec(text);
+  if (match === null) {
+    throw unexpected(source, number, text, 'a line such as "2tpi  2.10  1982  Kd=49uM  // 2tpi.pdf (2-mer)"');
+  }
+  const [start, id, resolution, year, given, kind, relation, amount, unit] = match;
+  const [mantissa, exponent = "0"] = amount.toLowerCase().split("e");
+  const concentrationMolar = Number(`${mantissa}e${Number(exponent) + UNITS[unit.replace("µ", "u")]}`);
+  const computed = -Math.log10(concentrationMolar);
+  const value = given === undefined ? computed : Number(given);
+  if (!(concentrationMolar > 0 && Number.isFinite(concentrationMolar) && Number.isFinite(value))) {
+    throw unexpected(source, number, text, "a constant above 0 and its logarithm, both finite");
+  }
+  if (!isRelation(relation)) throw unexpected(source, number, text, "one of =, <, >, <=, >= and ~");
+  const measured = `${kind}${relation}${amount}${unit}`;
+  const isDoubtful = Math.abs(value - computed) > MOST_DIFFERENCE;
+  const warning = `${source} line ${number}: -logKd/Ki is ${given}, but ${measured} is ${
+    computed.toFixed(2)
+  }; the former is read`;
+  const [, ligand = "", comment = ""] = REFERENCE.exec(text.slice(start.length)) ?? [];
+  return {
+    id: id.toLowerCase(),
+    line: number,
+    resolutionAngstrom: resolution === "NMR" ? undefined : Number(resolution),
+    year: Number(year),
+    value,
+    kind: kind as PdbbindEntry["kind"],
+    relation: relationOf(relation) ?? "=",
+    measured,
+    concentrationMolar,
+    ligand: ligand.trim(),
+    comment: comment.trim(),
+    ...(isDoubtful ? { warnings: [warning] } : {}),
+  };
 }
 
 /**

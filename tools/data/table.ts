@@ -7,7 +7,8 @@ import { CsvError, type Info, parse } from "csv-parse";
 import { pipeline, Readable } from "node:stream";
 import { InputError } from "../errors.ts";
 import { readPiecesMaybeGzip } from "../files.ts";
-import { splitLines } from "./_lines.ts";
+import { isRelation, ofNegativeLogarithm, type Relation, relationOf } from "./bounds.ts";
+import { type Line, splitLines } from "./_lines.ts";
 import { PDBBIND_LINE, pdbbindEntries } from "./pdbbind.ts";
 
 /** One row of a table. */
@@ -28,6 +29,12 @@ export interface TableTarget extends TableRow {
   readonly sequences: readonly string[];
   /** What a model shall learn to predict, in the table's unit. */
   readonly label?: number;
+  /** How the value stands to the label where it was not measured exactly. @default it is the label */
+  readonly relation?: Relation;
+  /** What was measured, as PDBbind writes it: `Kd<10uM`. */
+  readonly measured?: string;
+  /** What is doubtful about the row, a sentence each with file and line. @default nothing */
+  readonly warnings?: readonly string[];
   /** Resolution of the structure. */
   readonly resolutionAngstrom?: number;
   /** Year in which the structure was released. */
@@ -55,6 +62,8 @@ const COLUMNS = {
   id: ["id", "pdb_id", "pdbid", "pdb", "pdb_code", "name", "target"],
   sequence: ["sequence", "seq"],
   label: ["affinity", "label", "value", "y", "pkd", "pki", "-logkd/ki"],
+  relation: ["relation", "affinity_relation", "label_relation"],
+  measured: ["measured"],
   resolution: ["resolution", "resolution_angstrom"],
   year: ["year", "release_year"],
   family: ["family"],
@@ -158,8 +167,11 @@ export async function* parseTableRows(
  * Reads targets from a table of labels (`pdb_id,affinity[,resolution,year,sequence,…]`), a list of jobs of ColabFold
  * (`id,sequence` with `:` between chains) or an INDEX file of PDBbind.
  *
- * @throws {InputError} As {@linkcode readTableRows} does, or if an id is missing, a label, year or resolution is not a
- * number, or a sequence has a character other than a letter; the message names the line.
+ * A column `relation` (`<`, `>`, `<=`, `>=`, `~`; `=` or nothing for exact values) says which labels are bounds or estimates.
+ *
+ * @throws {InputError} As {@linkcode readTableRows} does, or if an id is missing, or no PDB code where the column has these, a
+ * label, year or resolution is not a number, a relation is none, or a sequence has a character other than a letter; the message
+ * names the line.
  */
 export async function* readTargetTable(
   path: string,
@@ -167,11 +179,19 @@ export async function* readTargetTable(
 ): AsyncGenerator<TableTarget> {
   const [first, pieces] = await peek(readPiecesMaybeGzip(path), path);
   if (looksLikePdbbind(first)) {
-    for await (const entry of pdbbindEntries(pieces, path)) {
+    const onBadLine = options.onBadRow && (({ text, number }: Line, error: InputError): void => {
+      const cells = new Map([["id", text.trim().split(/\s/, 1)[0]]]);
+      options.onBadRow?.({ source: path, line: number, cells }, error);
+    });
+    for await (const entry of pdbbindEntries(pieces, path, onBadLine)) {
       if (options.label !== undefined) {
         throw new InputError(`${path} is an INDEX file of PDBbind, which has no column "${options.label}"`);
       }
-      yield { ...entry, source: path, label: entry.value, sequences: [], cells: new Map() };
+      const { id, line, resolutionAngstrom, year, value, measured, warnings } = entry;
+      yield {
+        ...{ id, line, source: path, cells: new Map(), sequences: [], label: value, measured, warnings },
+        ...{ relation: ofNegativeLogarithm(relationOf(entry.relation)), resolutionAngstrom, year },
+      };
     }
     return;
   }
@@ -233,7 +253,19 @@ function targetOf(row: TableRow, labels: readonly string[], needLabel: boolean):
   const idColumn = find(COLUMNS.id) ?? "";
   const id = row.cells.get(idColumn) ?? "";
   if (id === "") throw new InputError(`${place}: column "${idColumn}" is empty, expected a name`);
+  const mangled = mangledBySpreadsheet(id);
+  if (mangled !== undefined && PDB_COLUMNS.includes(idColumn)) {
+    throw new InputError(`${place}: column "${idColumn}" has ${mangled}, expected a PDB code`);
+  }
   const label = number(labels);
+  const relation = text(COLUMNS.relation) ?? "";
+  if (!isRelation(relation)) {
+    throw new InputError(
+      `${place}: column "${find(COLUMNS.relation)}" has ${
+        JSON.stringify(shortened(relation))
+      }, expected =, <, >, <=, >= or ~`,
+    );
+  }
   if (needLabel && label === undefined) {
     throw new InputError(`${place}: column "${find(labels)}" of "${id}" is empty, expected a number`);
   }
@@ -253,12 +285,41 @@ function targetOf(row: TableRow, labels: readonly string[], needLabel: boolean):
     id: PDB_COLUMNS.includes(idColumn) ? id.toLowerCase() : id,
     sequences: sequence === undefined ? [] : chainsOf(sequence, place),
     label,
+    relation: relationOf(relation),
+    measured: text(COLUMNS.measured),
+    warnings: mangled === undefined ? undefined : [`${place}: the id is ${mangled}`],
     resolutionAngstrom: resolution,
     year,
     family: text(COLUMNS.family),
     chain: text(COLUMNS.chain),
     alignment: text(COLUMNS.alignment),
   };
+}
+
+/** Months as spreadsheets write them. */
+const MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec";
+
+/** Dates such as `2-Mar` and `Mar-02`, numbers such as `1.00E+10`. */
+const DATE = new RegExp(`^(?:0?(\\d{1,2})-(${MONTHS})|(${MONTHS})-0?(\\d{1,2}))$`, "i");
+const POWER = /^(\d)(?:\.0+)?E\+0?(\d+)$/i;
+
+/**
+ * Words for an id that a spreadsheet took for a date or a number, as it does with codes such as 2MAR and 1E10; `undefined` if
+ * it is none.
+ */
+export function mangledBySpreadsheet(id: string): string | undefined {
+  const [, day, month, otherMonth, otherDay] = DATE.exec(id) ?? [];
+  const [, digit, exponent] = POWER.exec(id) ?? [];
+  const before = month !== undefined
+    ? `${day}${month}`
+    : otherMonth !== undefined
+    ? `${otherMonth}${otherDay}`
+    : digit !== undefined
+    ? `${digit}E${exponent}`
+    : undefined;
+  if (before === undefined) return undefined;
+  const kind = digit === undefined ? "a date" : "a number";
+  return `${JSON.stringify(id)}, which a spreadsheet made ${kind} of, perhaps of ${before.toUpperCase()}`;
 }
 
 /** Names of the columns in lower case, each once, with those needed among them. */

@@ -83,8 +83,20 @@ export function inspectSafetensors(path: string, { tensors, metadata }: Safetens
 
 /** Tells what a feature file holds. */
 export function inspectFeatures(path: string, bytes: Uint8Array, file: SafetensorsFile, maps: boolean): Inspection {
-  const { id, sequence, label, chain, observedResidues, warnings, sources, features, supervised, version } =
-    parseFeatureFile(bytes, path);
+  const {
+    id,
+    sequence,
+    label,
+    relation,
+    bound,
+    chain,
+    observedResidues,
+    warnings,
+    sources,
+    features,
+    supervised,
+    version,
+  } = parseFeatureFile(bytes, path);
   const depth = depthParts({ sequence, types: correctMsaRestypes(features.msa) }, maps);
   const arrays = inspectTensors(path, "features", file.tensors);
   const templates: FactTable = {
@@ -108,6 +120,8 @@ export function inspectFeatures(path: string, bytes: Uint8Array, file: Safetenso
       { key: "sequence", label: "Sequence", value: sequence },
       { key: "residues", label: "Residues", value: sequence.length },
       { key: "label", label: "Label", value: label },
+      { key: "bound", label: "Bound, left out", value: bound },
+      { key: "relation", label: "Relation", value: relation },
       { key: "chain", label: "Chain", value: chain },
       { key: "observedResidues", label: "Observed", value: supervised ? observedResidues : undefined },
       { key: "templateCount", label: "Templates", value: features.template_domain_names.length },

@@ -12,7 +12,7 @@ import { readFileBytes } from "../files.ts";
 import type { PreparedTarget, TargetFeatures } from "./prepare_target.ts";
 
 /** Version of the features and of the way they are stored; another one makes all files be made anew. */
-export const FEATURE_VERSION = "1";
+export const FEATURE_VERSION = "2";
 
 /** Entry of the header that tells feature files from others. */
 const FORMAT_KEY = "format";
@@ -55,7 +55,7 @@ export function encodeFeatureFile(target: PreparedTarget): Uint8Array<ArrayBuffe
       tensors.set(name, narrowed(data, featureShape(name, sizes)));
     }
   }
-  const { id, sequence, label, chain, releaseDate, observedResidues, depth, warnings } = target;
+  const { id, sequence, label, relation, bound, chain, releaseDate, observedResidues, depth, warnings } = target;
   // Without their folders, so that the same files give the same bytes wherever they lie.
   const sources = target.sources.map(({ path, sha256 }) => ({ path: basename(path), sha256 }));
   const lists = TEXT_LISTS.map((name) => [name, JSON.stringify(features[name])]);
@@ -65,7 +65,7 @@ export function encodeFeatureFile(target: PreparedTarget): Uint8Array<ArrayBuffe
     domain_name: id,
     sequence,
     ...Object.fromEntries(lists),
-    report: JSON.stringify({ label, chain, releaseDate, observedResidues, depth, warnings, sources }),
+    report: JSON.stringify({ label, relation, bound, chain, releaseDate, observedResidues, depth, warnings, sources }),
   };
   return encodeSafetensors(tensors, header, { checksum: true });
 }
@@ -126,7 +126,7 @@ export function parseFeatureFile(bytes: Uint8Array, source: string): FeatureFile
 /** What the header says beside the features. */
 type Report = Pick<
   PreparedTarget,
-  "label" | "chain" | "releaseDate" | "observedResidues" | "depth" | "warnings" | "sources"
+  "label" | "relation" | "bound" | "chain" | "releaseDate" | "observedResidues" | "depth" | "warnings" | "sources"
 >;
 
 /** An array in the narrowest type that holds its numbers exactly. */

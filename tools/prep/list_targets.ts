@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import { chainLetters } from "../data/_mmcif_block.ts";
 import { parseFastaRecords } from "../data/fasta.ts";
 import { stem } from "../data/file_kind.ts";
-import { chainsOf, readTargetTable, type TargetTableOptions } from "../data/table.ts";
+import { chainsOf, mangledBySpreadsheet, readTargetTable, type TargetTableOptions } from "../data/table.ts";
 import { InputError } from "../errors.ts";
 import { decodeText, readFileMaybeGzip } from "../files.ts";
 import type { TargetInput } from "./read_target.ts";
@@ -37,8 +37,19 @@ export async function tableTargets(
       if (sequences.length <= 1) {
         const sequenceSource = sequences.length > 0 ? place : undefined;
         const alignments = row.alignment === undefined ? [] : [{ path: resolve(dirname(path), row.alignment) }];
-        targets.push({ id, chain, label: row.label, sequence: sequences[0], sequenceSource, alignments, place });
-      } else targets.push(...ofChains(id, sequences, place));
+        const { label, relation, warnings } = row;
+        targets.push({
+          id,
+          chain,
+          label,
+          relation,
+          warnings,
+          sequence: sequences[0],
+          sequenceSource,
+          alignments,
+          place,
+        });
+      } else targets.push(...ofChains(id, sequences, place, row.warnings));
     }
   }
   return targets;
@@ -57,10 +68,12 @@ export async function fastaTargets(paths: readonly string[]): Promise<CollectedT
     for (const { name, text: letters, line } of parseFastaRecords(text, path, /\S/, "letters")) {
       const place = `${path} line ${line}`;
       const id = name || stem(path);
+      const mangled = mangledBySpreadsheet(id);
+      const warnings = mangled === undefined ? undefined : [`${place}: the id is ${mangled}`];
       try {
         const sequences = chainsOf(letters, place);
-        if (sequences.length > 1) targets.push(...ofChains(id, sequences, place));
-        else targets.push({ id, sequence: sequences[0], sequenceSource: place, place });
+        if (sequences.length > 1) targets.push(...ofChains(id, sequences, place, warnings));
+        else targets.push({ id, sequence: sequences[0], sequenceSource: place, place, warnings });
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         targets.push({ id, place, problem: error.message });
@@ -71,6 +84,13 @@ export async function fastaTargets(paths: readonly string[]): Promise<CollectedT
 }
 
 /** One target for each chain of a complex: the features are those of single chains. */
-function ofChains(id: string, sequences: readonly string[], place: string): CollectedTarget[] {
-  return sequences.map((sequence, k) => ({ id: `${id}_${chainLetters(k)}`, sequence, sequenceSource: place, place }));
+function ofChains(
+  id: string,
+  sequences: readonly string[],
+  place: string,
+  warnings?: readonly string[],
+): CollectedTarget[] {
+  return sequences.map((sequence, k) => {
+    return { id: `${id}_${chainLetters(k)}`, sequence, sequenceSource: place, place, warnings };
+  });
 }

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { InputError } from "../errors.ts";
 import { decodeText, readFileBytes, writeFileAtomic } from "../files.ts";
+import type { Relation } from "../data/bounds.ts";
 import type { SourceFile } from "./sources.ts";
 import type { DepthSummary } from "../data/depth.ts";
 
@@ -38,6 +39,10 @@ export interface ManifestEntry {
   readonly sources?: readonly SourceFile[];
   /** What a model shall learn to predict, if it was given. */
   readonly label?: number;
+  /** How the value stands to the label, or to `bound`, where it was not measured exactly. */
+  readonly relation?: Relation;
+  /** A bound or estimate that was left out of the labels. */
+  readonly bound?: number;
   /** Numbers of the target. */
   readonly counts?: TargetCounts;
   /** What is doubtful, a sentence each. */

@@ -1,5 +1,6 @@
 /** One target of many: skipped if nothing changed, else prepared and written. */
 import { join } from "node:path";
+import type { BoundsPolicy } from "../data/bounds.ts";
 import { templateName } from "../data/features/templates.ts";
 import { parseHhr } from "../data/hhr.ts";
 import { InputError } from "../errors.ts";
@@ -17,6 +18,8 @@ export interface JobOptions {
   readonly out: string;
   /** Whether what leads to warnings of templates, chains and unknown residues is an error. */
   readonly strict: boolean;
+  /** What becomes of labels that are bounds or estimates. @default "drop" */
+  readonly bounds?: BoundsPolicy;
   /** Most templates. */
   readonly maxTemplates: number;
   /** Only templates released before this day. */
@@ -59,12 +62,16 @@ export async function runJob(
     if (previous?.file === file && await isUpToDate(target, previous, options, reader)) {
       return { entry: previous, isUnchanged: true };
     }
-    const { strict, maxTemplates, templatesBefore, templates } = options;
+    const { strict, bounds, maxTemplates, templatesBefore, templates } = options;
     const findTemplate = (pdbId: string) => templates.get(pdbId);
-    const prepared = await prepareTarget(target, { strict, maxTemplates, templatesBefore, findTemplate }, reader);
+    const prepared = await prepareTarget(
+      target,
+      { strict, bounds, maxTemplates, templatesBefore, findTemplate },
+      reader,
+    );
     const bytes = encodeFeatureFile(prepared);
     await writeFileAtomic(join(options.out, file), bytes);
-    const { sources, warnings, label } = prepared;
+    const { sources, warnings, label, relation, bound } = prepared;
     const entry: ManifestEntry = {
       id,
       status: "ok",
@@ -74,6 +81,8 @@ export async function runJob(
       fingerprint: await fingerprint(target, sources.slice(0, ownPaths(target).length), options),
       sources,
       label,
+      relation,
+      bound,
       counts: countsOf(prepared),
       warnings,
     };
@@ -117,9 +126,9 @@ function ownPaths({ structure, alignments = [], hits }: CollectedTarget): string
 
 /** Hash of all that the features depend on but the content of the templates. */
 async function fingerprint(
-  { id, sequence, chain, label, alignments = [], hits }: CollectedTarget,
+  { id, sequence, chain, label, relation, warnings, alignments = [], hits }: CollectedTarget,
   own: readonly SourceFile[],
-  { strict, maxTemplates, templatesBefore, templates }: JobOptions,
+  { strict, bounds = "drop", maxTemplates, templatesBefore, templates }: JobOptions,
 ): Promise<string> {
   const codes: string[] = [];
   if (hits !== undefined) {
@@ -130,8 +139,8 @@ async function fingerprint(
   }
   const facts = {
     version: FEATURE_VERSION,
-    options: { strict, maxTemplates, templatesBefore },
-    target: { id, sequence, chain, label, rows: alignments.map(({ row }) => row ?? null) },
+    options: { strict, bounds, maxTemplates, templatesBefore },
+    target: { id, sequence, chain, label, relation, warnings, rows: alignments.map(({ row }) => row ?? null) },
     sources: own.map((source) => source.sha256),
     codes,
   };

@@ -1,5 +1,6 @@
 /** From a target's files to its features. */
 import { makeAlignment } from "../data/alignment.ts";
+import { type BoundsPolicy, labelText, type Relation } from "../data/bounds.ts";
 import { alignmentDepth, type DepthSummary, depthSummary, FEW_ROWS } from "../data/depth.ts";
 import {
   type ChainFeatures,
@@ -22,6 +23,8 @@ import { type SourceFile, SourceReader } from "./sources.ts";
 
 /** Choices of {@linkcode prepareTarget}. */
 export interface PrepareOptions {
+  /** What becomes of a label that is a bound or an estimate. @default "drop" */
+  readonly bounds?: BoundsPolicy;
   /** Missing templates and other things that lead to warnings are errors. @default false */
   readonly strict?: boolean;
   /** Most templates. @default 4 */
@@ -54,6 +57,10 @@ export interface PreparedTarget {
   readonly sequence: string;
   /** What a model shall learn to predict, if it was given. */
   readonly label?: number;
+  /** How the value stands to the label, or to `bound`, where it was not measured exactly. */
+  readonly relation?: Relation;
+  /** A bound or estimate that was left out of the labels. */
+  readonly bound?: number;
   /** Features that need no structure. */
   readonly features: TargetFeatures;
   /** Supervised features, where a structure was given. */
@@ -99,9 +106,10 @@ export async function prepareTarget(
   options: PrepareOptions = {},
   reader: SourceReader = new SourceReader(),
 ): Promise<PreparedTarget> {
-  const { id, label } = target;
+  const { id } = target;
   const sources: SourceFile[] = [];
-  const warnings: string[] = [];
+  const warnings: string[] = [...target.warnings ?? []];
+  const label = labelOf(target, options.bounds ?? "drop", warnings);
   const log: ReadingLog = {
     source: (file) => sources.push(file),
     warn: (message) => warnings.push(message),
@@ -129,7 +137,7 @@ export async function prepareTarget(
   return {
     id,
     sequence,
-    label,
+    ...label,
     features: {
       ...residues,
       ...msa,
@@ -148,6 +156,22 @@ export async function prepareTarget(
     warnings,
     sources,
   };
+}
+
+/** The label that is learnt, and what is known of it. */
+function labelOf(
+  { label, relation }: TargetInput,
+  bounds: BoundsPolicy,
+  warnings: string[],
+): Pick<PreparedTarget, "label" | "relation" | "bound"> {
+  if (label === undefined || relation === undefined) return { label };
+  const found = `The label is ${relation === "~" ? "an estimate" : "a bound"}, ${labelText(label, relation)}`;
+  if (bounds === "drop") {
+    warnings.push(`${found}: left out of regression, --bounds keep or censored takes it`);
+    return { relation, bound: label };
+  }
+  if (bounds === "keep") warnings.push(`${found}: taken for the value`);
+  return { label, relation };
 }
 
 async function readTemplates(

@@ -1,4 +1,5 @@
 /** Reads the files of a target and sees that they speak of the same sequence. */
+import type { Relation } from "../data/bounds.ts";
 import { type Alignment, differenceOf, queryView } from "../data/alignment.ts";
 import { stem } from "../data/file_kind.ts";
 import { placeChain } from "../data/place_chain.ts";
@@ -26,6 +27,10 @@ export interface TargetInput {
   readonly sequenceSource?: string;
   /** What a model shall learn to predict. */
   readonly label?: number;
+  /** How the value stands to the label where that is a bound or an estimate. @default it is the label */
+  readonly relation?: Relation;
+  /** What is doubtful before any file is read, a sentence each. @default nothing */
+  readonly warnings?: readonly string[];
   /** Path of the structure. */
   readonly structure?: string;
   /** Name of the chain in the structure. @default the one that fits the sequence, else the longest */

@@ -15,6 +15,10 @@ export interface SplitRecord {
   readonly sequences: readonly string[];
   /** Cells, in the order of the columns. */
   readonly cells: readonly string[];
+  /** Whether its label is a bound or an estimate. @default false */
+  readonly isBound?: boolean;
+  /** What is doubtful about it, a sentence each. @default nothing */
+  readonly warnings?: readonly string[];
 }
 
 /** All rows of a file. */
@@ -26,6 +30,9 @@ export interface SplitRecords {
   /** Rows in the file's order. */
   readonly records: readonly SplitRecord[];
 }
+
+/** Columns that an INDEX file of PDBbind gets. */
+const INDEX_COLUMNS = ["id", "resolution_angstrom", "year", "label", "relation", "measured"];
 
 /**
  * Reads a table (CSV, TSV, an INDEX file of PDBbind) or FASTA; the content tells them apart.
@@ -49,11 +56,20 @@ export async function readSplitRecords(path: string, fasta?: string): Promise<Sp
   const records = targets.map((target) => {
     const place = `${path} line ${target.line}`;
     const own = sequences === undefined ? target.sequences : sequences(target.id, place);
-    const { id, resolutionAngstrom = "", year = "", label = "" } = target;
-    const cells = isIndex ? [id, resolutionAngstrom, year, label].map(String) : [...target.cells.values()];
-    return { id: target.id, place, sequences: own, cells };
+    const { id, resolutionAngstrom = "", year = "", label = "", relation = "=", measured = "" } = target;
+    const cells = isIndex
+      ? [id, resolutionAngstrom, year, label, relation, measured].map(String)
+      : [...target.cells.values()];
+    return {
+      id: target.id,
+      place,
+      sequences: own,
+      cells,
+      isBound: target.relation !== undefined,
+      warnings: target.warnings,
+    };
   });
-  const columns = isIndex ? ["id", "resolution_angstrom", "year", "label"] : [...targets[0].cells.keys()];
+  const columns = isIndex ? INDEX_COLUMNS : [...targets[0].cells.keys()];
   return { format: "table", columns: isIndex ? columns : spellings(text, columns), records };
 }
 

@@ -39,6 +39,8 @@ export interface SplitReport {
   readonly seed: number;
   /** Rows of all sets. */
   readonly rows: number;
+  /** Rows whose label is a bound or an estimate. */
+  readonly bounds: number;
   /** Groups that were kept together, and rows of the largest. */
   readonly groups: { readonly count: number; readonly largest: number };
   /** The sets: parts of the rows wanted and had, rows and groups. */
@@ -241,11 +243,16 @@ function reportOf(
     const pair = highest && { pair: [records[highest.items[0]].id, records[highest.items[1]].id] as const };
     return { sets: [names[a], names[b]] as const, highestIdentity: highest?.identity ?? null, ...pair, related };
   });
+  const bounds = records.filter(({ isBound }) => isBound).length;
+  if (bounds > 0) {
+    warnings.push(`${bounds} of ${records.length} labels are bounds or estimates; the column relation says which`);
+  }
+  for (const { warnings: doubts = [] } of records) warnings.push(...doubts);
   const rowsWithoutSequence = records.reduce((count, { sequences }) => count + Number(sequences.length === 0), 0);
   const largest = members.reduce((most, rows) => Math.max(most, rows.length), 0);
   const { tool = "", version, search } = clusters ?? {};
   return {
-    ...{ by, column: column === undefined ? undefined : columns[column], seed, rows: records.length },
+    ...{ by, column: column === undefined ? undefined : columns[column], seed, rows: records.length, bounds },
     ...{ groups: { count: members.length, largest }, sets },
     clusters: clusters && { tool, version, identity, search, joinedAfterwards },
     leakage: leakage && between &&

@@ -10,6 +10,7 @@ import {
 } from "../../../tools/data/alignment.ts";
 import { formatFasta, parseFasta } from "../../../tools/data/fasta.ts";
 import { parseAlignment, readAlignment, readAlignmentPieces } from "../../../tools/data/read_alignment.ts";
+import { warningsOf } from "../../../tools/data/remarks.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { golden, needing } from "../../_needs.ts";
 
@@ -115,6 +116,143 @@ for (const [what, text, message] of bad) {
     });
   });
 }
+
+/** Keys and counts of remarks. */
+function remarksOf({ remarks = [] }: Alignment): string[] {
+  return remarks.map(({ key, count, line }) => `${key} ${count}, line ${line}`);
+}
+
+Deno.test("a row that cannot be used costs that row, with a remark; the query, or most rows, cost the file", () => {
+  const a3m = parseAlignment(
+    ">q\nMKVLA\n>star\nMK*LA\n>stop\nMKILA*\n>empty\n>short\nMK-\n>digit\nM1VLA\n>h\nMkkKVLA\n>i\nMRVLA\n>j\nMKVLG\n",
+    "x.a3m",
+  );
+  assert.deepEqual([a3m.names, a3m.rows], [["q", "stop", "h", "i", "j"], [
+    "MKVLA",
+    "MKILA",
+    "MKVLA",
+    "MRVLA",
+    "MKVLG",
+  ]]);
+  assert.deepEqual(remarksOf(a3m), ["oddRow 3, line 4", "stop 1, line 5", "wrongLength 1, line 8"]);
+  assert.deepEqual(warningsOf(a3m), [
+    "x.a3m line 4: sequence 2 \"star\" has \"*\" at column 3, expected a letter, '-' or '.': the row is left out (the first of 3 rows)",
+    'x.a3m line 8: row 3 "short" has 3 columns, expected 5 as in row 1 "q": the row is left out',
+  ]);
+  const stockholm = parseAlignment(
+    "# STOCKHOLM 1.0\n#=GS #b/1-3 DE x\n\nq MKV\nh M*V\n#b/1-3 MRV\n//c MKI\n# a remark\ns MK\n//\n",
+    "x.sto",
+  );
+  assert.deepEqual([stockholm.names, stockholm.rows], [["q", "#b/1-3", "//c"], ["MKV", "MRV", "MKI"]]);
+  assert.deepEqual(remarksOf(stockholm), ["oddRow 1, line 5", "wrongLength 1, line 9"]);
+  for (
+    const text of [
+      ">q\nM*V\n>h\nMKV\n",
+      ">q\n>h\nMKV\n",
+      "# STOCKHOLM 1.0\nq M*V\nh MKV\n//\n",
+      ">q\nMKV\n>a\nM\n>b\nMK\n>h\nMKV\n",
+    ]
+  ) {
+    assert.throws(() => parseAlignment(text, "x"), InputError, text);
+  }
+});
+
+Deno.test("Stockholm: names that stand twice in a block are rows of their own, in every block", () => {
+  const one = parseAlignment("# STOCKHOLM 1.0\n\nq MKV\ndup MRV\ndup MK-\nq AKV\n//\n", "x");
+  assert.deepEqual([one.names, one.rows], [["q", "dup", "dup", "q"], ["MKV", "MRV", "MK-", "AKV"]]);
+  const two = parseAlignment(
+    "# STOCKHOLM 1.0\n\nq MK\ndup MR\ndup MK\n\nq V\ndup V\ndup -\n\n//\n# STOCKHOLM 1.0\nq A\n//\n",
+    "x",
+  );
+  assert.deepEqual([two.names, two.rows], [["q", "dup", "dup"], ["MKV", "MRV", "MK-"]]);
+  assert.deepEqual(remarksOf(two), ["sameName 1, line 5", "afterEnd 1, line 12"]);
+});
+
+Deno.test("A3M: annotation of HH-suite is no row, NUL ends an alignment, ColabFold's complexes are no single chain", () => {
+  const text =
+    ">ss_pred some words\nCHHEC\n>ss_conf\n98\n765\n>sa_dssp\nab?-\n>query\nMKVLA\n>hit\nM-VLA\n>ss_dssp2\nMKVLA\n";
+  const annotated = parseAlignment(text, "x.a3m");
+  assert.deepEqual(annotated.names, ["query", "hit", "ss_dssp2"]);
+  assert.deepEqual(remarksOf(annotated), ["annotation 3, line 1"]);
+  assert.deepEqual(parseAlignment(text, "x.a3m", { maxRows: 2 }).names, ["query", "hit"]);
+  assert.throws(() => parseAlignment(">ss_pred\nCHE\n", "x"), /has only rows of annotation/);
+  const plain = parseAlignment(">q\nMKV\n>h\nM-V\n", "x");
+  for (const end of ["\0", "\n\0\n", "\0\0\n"]) assert.deepEqual(parseAlignment(`>q\nMKV\n>h\nM-V${end}`, "x"), plain);
+  assert.throws(
+    () => parseAlignment(">q\nMKV\n>h\nMKI\n\0>other\nGS\n\0", "x"),
+    /^InputError: x line 5: a second alignment begins after a NUL/,
+  );
+  assert.deepEqual(parseAlignment("#3\t1\n>q\nMKV\n>h\nM-V\n", "x"), plain, "one chain, once");
+  assert.deepEqual(parseAlignment("# 3 2 a remark\n>q\nMKV\n>h\nM-V\n", "x"), plain);
+  for (const header of ["#3\t2", "#2,1\t1,1"]) {
+    assert.throws(
+      () => parseAlignment(`${header}\n>q\nMKV\n`, "x"),
+      /^InputError: x: its first line .* ColabFold's for a complex/,
+    );
+  }
+});
+
+Deno.test("aligned FASTA means the same in small letters; A3M is told by its insertions", () => {
+  const rows = ["MKT-AYIAKQR", "MKTA-YIAKQR", "-KTAQYI-K-R"];
+  const textOf = (lines: readonly string[]) => lines.map((row, r) => `>r${r}\n${row}\n`).join("");
+  const expected = parseAlignment(textOf(rows), "x.fasta");
+  const small = rows.map((row) => row.toLowerCase());
+  const masked = rows.map((row, r) => row.slice(0, r) + row.slice(r, 9).toLowerCase() + row.slice(9));
+  for (const name of ["x.fasta", "x.a3m", "x"]) {
+    for (const lines of [small, masked, [rows[0], small[1], small[2]], small.map((row) => row.replaceAll("-", "."))]) {
+      const read = parseAlignment(textOf(lines), name);
+      assert.deepEqual(
+        [read.rows, read.deletions, read.aligned],
+        [expected.rows, expected.deletions, expected.aligned],
+        `${name} ${lines}`,
+      );
+    }
+  }
+  // Equally many small letters at the same places fit both ways: the name of the file decides.
+  const both = [">q\nMKtaYI\n>h\nMRtaYI\n"].map((text) =>
+    ["x.a3m", "x.fa"].map((name) => parseAlignment(text, name).aligned)
+  );
+  assert.deepEqual(both, [[["MKtaYI", "MRtaYI"], ["MKTAYI", "MRTAYI"]]]);
+  const lower = parseAlignment(">q\nmktay\n>h\nMKTaaAY\n>i\nM-TAY\n", "x.a3m");
+  assert.deepEqual([lower.rows, remarksOf(lower)], [["MKTAY", "MKTAY", "M-TAY"], ["lowerCaseQuery 1, line 1"]]);
+});
+
+Deno.test("every row of a file is read, or told to be left out, or the file refused", () => {
+  let seed = 7;
+  const below = (n: number): number => (seed = (seed * 48271) % 2147483647) % n;
+  let read = 0;
+  for (let round = 0; round < 400; round++) {
+    const columns = 3 + below(12), count = 1 + below(12);
+    const rows = Array.from({ length: count }, (_, r) => {
+      let text = "";
+      for (let c = 0; c < columns; c++) text += below(5) || r === 0 ? "ARNDCQEG"[below(8)] : "-";
+      if (r > 0 && below(6) === 0) {
+        text = [text.slice(1), `${text}A`, `${text.slice(0, 1)}*${text.slice(2)}`, "", `${text}*`][below(5)];
+      }
+      return { name: ["h", `h${r}`, "ss_pred", "q"][below(4)], text };
+    });
+    const isStockholm = round % 2 === 0;
+    const text = isStockholm
+      ? `# STOCKHOLM 1.0\n\n${
+        rows.filter(({ text }) => text !== "").map(({ name, text }) => `${name} ${text}\n`).join("")
+      }//\n`
+      : rows.map(({ name, text }) => `>${name}\n${text}\n`).join("");
+    const all = isStockholm ? rows.filter(({ text }) => text !== "").length : rows.length;
+    const maxRows = below(3) === 0 ? 1 + below(count) : undefined;
+    try {
+      const { names, remarks = [] } = parseAlignment(text, "x", { maxRows });
+      const left = remarks.filter(({ isLeftOut, unit }) => isLeftOut && unit === "row").reduce(
+        (sum, { count }) => sum + count,
+        0,
+      );
+      assert.equal(names.length + left, all, text);
+      read++;
+    } catch (error) {
+      assert.ok(error instanceof InputError, String(error));
+    }
+  }
+  assert.ok(read > 200, `${read} were read`);
+});
 
 Deno.test("truncated and damaged alignments are refused clearly or read, never a crash", () => {
   const texts = [">q a\nMKVab\n>h\nM-V\n", "# STOCKHOLM 1.0\nq MK-V\nh M-KV\n\nq VV\nh LL\n//\n"];

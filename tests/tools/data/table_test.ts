@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { linesOf } from "../../../tools/data/_lines.ts";
 import { readPdbbindIndex, readPdbbindNames } from "../../../tools/data/pdbbind.ts";
-import { parseTableRows, readTableRows, readTargetTable } from "../../../tools/data/table.ts";
+import { mangledBySpreadsheet, parseTableRows, readTableRows, readTargetTable } from "../../../tools/data/table.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { readPiecesMaybeGzip } from "../../../tools/files.ts";
 
@@ -94,30 +94,33 @@ Deno.test("readTargetTable() reads tables of labels, lists of jobs and INDEX fil
   const labels = "pdb_id,affinity,resolution,year,sequence,family\n 1A4W ,6.52,NMR,1998,acde*,x\n3htb,8.1e0,1.8,,,\n";
   await withFile(gzipSync(labels), "labels.csv.gz", async (path) => {
     const found = await collect(readTargetTable(path));
-    assert.deepEqual(found.map(({ cells: _, source: __, ...target }) => target), [
-      {
-        line: 2,
-        id: "1a4w",
-        sequences: ["ACDE"],
-        label: 6.52,
-        resolutionAngstrom: undefined,
-        year: 1998,
-        family: "x",
-        chain: undefined,
-        alignment: undefined,
-      },
-      {
-        line: 3,
-        id: "3htb",
-        sequences: [],
-        label: 8.1,
-        resolutionAngstrom: 1.8,
-        year: undefined,
-        family: undefined,
-        chain: undefined,
-        alignment: undefined,
-      },
-    ]);
+    assert.deepEqual(
+      found.map(({ cells: _, source: __, relation: ___, measured: ____, warnings: _____, ...target }) => target),
+      [
+        {
+          line: 2,
+          id: "1a4w",
+          sequences: ["ACDE"],
+          label: 6.52,
+          resolutionAngstrom: undefined,
+          year: 1998,
+          family: "x",
+          chain: undefined,
+          alignment: undefined,
+        },
+        {
+          line: 3,
+          id: "3htb",
+          sequences: [],
+          label: 8.1,
+          resolutionAngstrom: 1.8,
+          year: undefined,
+          family: undefined,
+          chain: undefined,
+          alignment: undefined,
+        },
+      ],
+    );
     assert.equal(found[0].cells.get("resolution"), "NMR");
   });
   await withFile("id\tsequence\nJob_1\tMKV:ACD E\n", "jobs.tsv", async (path) => {
@@ -142,6 +145,7 @@ Deno.test("readPdbbindIndex() and readPdbbindNames() read what PDBbind's INDEX f
       value: 0.4,
       kind: "Ki",
       relation: "=",
+      measured: "Ki=400mM",
       concentrationMolar: 0.4,
       ligand: "NLG",
       comment: "",
@@ -240,4 +244,77 @@ Deno.test("readTableRows() needs memory that does not grow with the file", async
     assert.equal(rows, 20_000);
     assert(most < 80e6, `${most} bytes`);
   });
+});
+
+/** Bounds, estimates, exact values, exponents, and columns that disagree. */
+const BOUNDS = `# PDB code, resolution, release year, -logKd/Ki, Kd/Ki, reference, ligand name
+1aaa  1.90  2001   4.30  Kd<50uM       // 1aaa.pdf (LG1)
+1bbb  2.10  2003   7.70  IC50~20nM     // 1bbb.pdf (2-mer)
+1ccc  NMR   2005   1.10e1  Ki=1e-2nM   // 1ccc.pdf (ACE-PHE)
+1ddd  2.30  2007   2.70  Kd>=2mM       // 1ddd.pdf (A(B)C)
+1eee  2.30  2007   Kd>2e3uM            // 1eee.pdf (LG5)
+1fff  2.30  2007   6.00  Ki=1nM        // 1fff.pdf (LG6)
+`;
+
+Deno.test("readTargetTable() keeps what is known of labels that are bounds or estimates, and notes columns that disagree", async () => {
+  await withFile(BOUNDS, "INDEX_general_PL_data.x", async (path) => {
+    const found = await collect(readTargetTable(path));
+    assert.deepEqual(found.map(({ id, label, relation = "", measured }) => `${id} ${relation}${label} ${measured}`), [
+      ...["1aaa >4.3 Kd<50uM", "1bbb ~7.7 IC50~20nM", "1ccc 11 Ki=1e-2nM", "1ddd <=2.7 Kd>=2mM"],
+      ...[`1eee <${-Math.log10(2e-3)} Kd>2e3uM`, "1fff 6 Ki=1nM"],
+    ]);
+    assert.deepEqual(found.flatMap(({ warnings = [] }) => warnings), [
+      `${path} line 7: -logKd/Ki is 6.00, but Ki=1nM is 9.00; the former is read`,
+    ]);
+  });
+  await withFile("id,label,relation\na,5,>\nb,6,=\nc,7,\nd,8,≤\n", "x.csv", async (path) => {
+    const found = await collect(readTargetTable(path));
+    assert.deepEqual(found.map(({ relation }) => relation), [">", undefined, undefined, "<="]);
+  });
+  assert.match(
+    await refusal("id,label,relation\na,5,about\n", "x.csv", (path) => collect(readTargetTable(path))),
+    /^x\.csv line 2: column "relation" has "about", expected =, <, >, <=, >= or ~$/,
+  );
+});
+
+Deno.test("readTargetTable() costs a row that cannot be used that row alone, in INDEX files too", async () => {
+  const bad: string[] = [];
+  await withFile(BOUNDS.replace("2003", "2e3 "), "INDEX_x", async (path) => {
+    const onBadRow = (row: { line: number; cells: ReadonlyMap<string, string> }, error: InputError) => {
+      bad.push(`${row.cells.get("id")} ${row.line} ${error.message.replaceAll(path, "x")}`);
+    };
+    const found = await collect(readTargetTable(path, { onBadRow }));
+    assert.deepEqual(found.map(({ id }) => id), ["1aaa", "1ccc", "1ddd", "1eee", "1fff"]);
+  });
+  assert.match(bad.join(), /^1bbb 3 x line 3: found "1bbb /);
+});
+
+Deno.test("ids that a spreadsheet made dates or numbers of are named as such, and plain codes are none", async () => {
+  for (
+    const [id, before] of [
+      ["1.00E+10", "1E10"],
+      ["2E+07", "2E7"],
+      ["5.00E+01", "5E1"],
+      ["2-Mar", "2MAR"],
+      ["02-Mar", "2MAR"],
+      ["Sep-09", "SEP9"],
+      ["1-DEC", "1DEC"],
+    ]
+  ) {
+    assert.match(
+      mangledBySpreadsheet(id) ?? "",
+      new RegExp(`which a spreadsheet made a (?:date|number) of, perhaps of ${before}$`),
+    );
+    assert.match(
+      await refusal(`pdb_id,label\n${id},1\n`, "x.csv", (path) => collect(readTargetTable(path))),
+      /^x\.csv line 2: column "pdb_id" has .*a spreadsheet made .*, expected a PDB code$/,
+    );
+    await withFile(`name,label\n${id},1\n`, "x.csv", async (path) => {
+      const [{ warnings = [] }] = await collect(readTargetTable(path));
+      assert.match(warnings[0], /x\.csv line 2: the id is .*, which a spreadsheet made /);
+    });
+  }
+  for (const id of ["1e10", "1E10", "2mar", "5e55", "1abc_A", "4-2", "march-1", "2.5", "1.5E+3x"]) {
+    assert.equal(mangledBySpreadsheet(id), undefined, id);
+  }
 });

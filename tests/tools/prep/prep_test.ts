@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { Key } from "../../../core/mod.ts";
+import type { BoundsPolicy } from "../../../tools/data/bounds.ts";
 import { makeChainFeatures } from "../../../tools/data/features/chain.ts";
 import { makeMsaFeatures } from "../../../tools/data/features/msa.ts";
 import { makeNetworkInputs } from "../../../tools/data/features/network_inputs.ts";
@@ -120,7 +121,7 @@ Deno.test("prep() writes the same bytes whatever the number of workers, and keep
       const { result } = await prepare(inputs, join(folder, `${jobs}`), { jobs });
       assert.equal(result.prepared, 15);
       assert.deepEqual(result.failed.map(({ id }) => id), ["bad", "9bad"]);
-      assert.match(result.failed[0].error ?? "", /there is no data_ block/);
+      assert.match(result.failed[0].error ?? "", /there is no atom_site category/);
       names.push([...Deno.readDirSync(join(folder, `${jobs}`))].map(({ name }) => name).sort());
     }
     assert.deepEqual(names[0], names[1]);
@@ -265,3 +266,67 @@ Deno.test(needing(GOLDEN, {
     });
   },
 }));
+
+Deno.test("bounds keep their relation from a table through check-data, split and prep, and are left out of labels unless asked", () =>
+  withFiles({
+    "in/INDEX_x": "1aaa 1.9 2001 4.30 Kd<50uM // 1aaa.pdf (A)\n1bbb 1.9 2001 6.00 Ki=1uM // 1bbb.pdf (B)\n" +
+      "1ccc 1.9 2001 7.70 IC50~20nM // 1ccc.pdf (C)\n",
+    ...Object.fromEntries(["1aaa", "1bbb", "1ccc"].map((id) => [`in/${id}.cif`, CIF_TEXT])),
+  }, async (folder) => {
+    const input = join(folder, "in");
+    const expected = {
+      drop: ["undefined > 4.3", "6 undefined undefined", "undefined ~ 7.7"],
+      keep: ["4.3 > undefined", "6 undefined undefined", "7.7 ~ undefined"],
+      censored: ["4.3 > undefined", "6 undefined undefined", "7.7 ~ undefined"],
+    };
+    for (const [bounds, labels] of Object.entries(expected)) {
+      const out = join(folder, bounds);
+      const { manifest } = await prepare([input], out, { bounds: bounds as BoundsPolicy });
+      const found: string[] = [];
+      for (const id of ["1aaa", "1bbb", "1ccc"]) {
+        const { label, relation, bound } = await readFeatureFile(join(out, `${id}.safetensors`));
+        const entry = manifest.get(id);
+        assert.deepEqual([entry?.label, entry?.relation, entry?.bound], [label, relation, bound]);
+        found.push(`${label} ${relation} ${bound}`);
+      }
+      assert.deepEqual(found, labels);
+      const told = manifest.get("1aaa")?.warnings?.filter((text) => /bound/.test(text)).length;
+      assert.equal(told, bounds === "censored" ? 0 : 1);
+    }
+    const split = await denofold(
+      "split",
+      join(input, "INDEX_x"),
+      "--by",
+      "random",
+      "--fractions",
+      "0.5,0.5",
+      "--out",
+      join(folder, "split"),
+    );
+    assert.equal(split.code, 0, split.stderr);
+    assert.match(split.stdout, /2 of 3 labels are bounds or estimates; the column relation says which/);
+    const lists = await Promise.all(
+      ["train", "test"].map((name) => Deno.readTextFile(join(folder, "split", `${name}.csv`))),
+    );
+    const rows = lists.flatMap((text) => text.trimEnd().split("\n").slice(1)).sort();
+    assert.deepEqual(rows, [
+      "1aaa,1.9,2001,4.3,>,Kd<50uM",
+      "1bbb,1.9,2001,6,=,Ki=1uM",
+      "1ccc,1.9,2001,7.7,~,IC50~20nM",
+    ]);
+    const again = await prepare([
+      join(folder, "split", "train.csv"),
+      join(folder, "split", "test.csv"),
+      input + "/1aaa.cif",
+    ], join(folder, "again"));
+    assert.deepEqual([again.manifest.get("1aaa")?.relation, again.manifest.get("1aaa")?.bound], [">", 4.3]);
+    const check = ["check-data", "--csv", join(input, "INDEX_x"), "--structures", input, "--json"];
+    const dropped = JSON.parse((await denofold(...check)).stdout);
+    assert.deepEqual([dropped.usable, dropped.labels.count, dropped.bounds.targets.length], [1, 1, 2]);
+    assert.match(
+      dropped.warnings.at(-1).message,
+      /^2 labels that are bounds or estimates are left out of regression: 1aaa > 4\.3, 1ccc ~ 7\.7$/,
+    );
+    const kept = JSON.parse((await denofold(...check, "--bounds", "keep")).stdout);
+    assert.deepEqual([kept.usable, kept.labels.count], [3, 3]);
+  }));
