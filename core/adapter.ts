@@ -13,7 +13,7 @@ export interface AdapterTraits {
   readonly software: boolean;
   /** Lanes of a subgroup, or 0 where subgroups are missing or their size varies. */
   readonly subgroupSize: number;
-  /** Whether WGSL must say `enable subgroups;` (Chrome) or must not (wgpu). */
+  /** Whether WGSL must say `enable subgroups;` (Dawn) or must not (wgpu): found by compiling both. */
   readonly needsEnableSubgroups: boolean;
   /** Whether kernels may compute in half precision. */
   readonly shaderF16: boolean;
@@ -50,31 +50,47 @@ export async function requestTraits(adapter: GPUAdapter): Promise<{ device: GPUD
     maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
     maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
   };
-  let subgroups = true;
-  let device: GPUDevice;
-  try {
-    device = await adapter.requestDevice({ requiredFeatures: [...features, SUBGROUPS], requiredLimits });
-  } catch {
-    subgroups = false; // the adapter has none: kernels then use workgroup memory
-    device = await adapter.requestDevice({ requiredFeatures: features, requiredLimits });
-  }
-  return { device, traits: traitsOf(adapter, features, subgroups) };
+  // Where the adapter has no subgroups, kernels use workgroup memory.
+  const device = await adapter.requestDevice({ requiredFeatures: [...features, SUBGROUPS], requiredLimits })
+    .catch(() => adapter.requestDevice({ requiredFeatures: features, requiredLimits }));
+  return { device, traits: traitsOf(adapter, features, await subgroupDialect(device)) };
 }
 
-function traitsOf(adapter: GPUAdapter, features: readonly GPUFeatureName[], subgroups: boolean): AdapterTraits {
+/** How WGSL gets at subgroups: by built-ins that are simply there, after a directive, or not at all. */
+type SubgroupDialect = "built-in" | "directive" | "none";
+
+/**
+ * The list of features does not tell: wgpu grants subgroups that it does not list, and refuses the directive; Dawn lists
+ * them, and demands it.
+ */
+async function subgroupDialect(device: GPUDevice): Promise<SubgroupDialect> {
+  for (const dialect of ["built-in", "directive"] as const) {
+    device.pushErrorScope("validation");
+    device.createShaderModule({
+      label: "subgroups",
+      code: `${dialect === "directive" ? "enable subgroups;" : ""}
+@group(0) @binding(0) var<storage, read_write> out: array<f32>;
+@compute @workgroup_size(32) fn main(@builtin(local_invocation_index) i: u32) { out[i] = subgroupBroadcast(f32(i), 0u); }`,
+    });
+    if (await device.popErrorScope() === null) return dialect;
+  }
+  return "none";
+}
+
+function traitsOf(adapter: GPUAdapter, features: readonly GPUFeatureName[], dialect: SubgroupDialect): AdapterTraits {
   const info = adapter.info;
   const { subgroupMinSize = 0, subgroupMaxSize = 0 } = info as SubgroupInfo;
   const description = info.description || info.device || info.architecture || "unnamed adapter";
   const software = /llvmpipe|lavapipe|swiftshader|basic render|software/i.test(description);
   const lavapipe = /llvmpipe|lavapipe/i.test(description);
-  const subgroupSize = subgroups && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
+  const subgroupSize = dialect !== "none" && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
   return {
     description,
     vendor: info.vendor,
     architecture: info.architecture,
     software,
     subgroupSize,
-    needsEnableSubgroups: adapter.features.has(SUBGROUPS),
+    needsEnableSubgroups: dialect === "directive",
     shaderF16: features.includes("shader-f16"),
     timestamps: features.includes("timestamp-query"),
     kernelFamily: software ? (lavapipe && subgroupSize >= 4 ? "subgroup" : "plain") : "workgroup",
