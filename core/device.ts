@@ -71,9 +71,11 @@ export class Device implements Disposable {
   unfused: ReadonlySet<string> = new Set();
   /**
    * Bytes above which modules make an intermediate tensor in parts, to take less memory; with a gradient, each part is
-   * computed again on the way back. @default Infinity: only where a kernel could not see it whole
+   * computed again on the way back.
+   *
+   * @default 32 MiB without a gradient; with one, no tensor is made in parts
    */
-  partBytes = Infinity;
+  partBytes: number | undefined;
   /** Number of kernels dispatched so far. */
   dispatches = 0;
   /** Measures what runs, or null; see {@linkcode Profiler.start}. */

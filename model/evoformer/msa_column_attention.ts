@@ -1,7 +1,6 @@
 import type { Tensor } from "../../core/mod.ts";
 import { axialAttention } from "../layers/attention.ts";
 import { checkRepresentation } from "../layers/check_shape.ts";
-import { normalize } from "../layers/layer_norm.ts";
 import { projectionsOf } from "./attention_projections.ts";
 import type { MsaAttentionOptions } from "./msa_row_attention.ts";
 import type { MsaColumnAttentionParams } from "./params.ts";
@@ -20,6 +19,5 @@ export function msaColumnAttention(
   options: MsaAttentionOptions,
 ): Tensor {
   checkRepresentation("msaColumnAttention", "m", m, ["N_seq", "N_res"], params.layerNormM.weight.size, options);
-  const x = normalize(params.layerNormM, m); // line 1
-  return axialAttention(projectionsOf(params.mha), x, { ...options, axis: 1 }); // lines 2-6
+  return axialAttention(projectionsOf(params.mha), m, { ...options, axis: 1, layerNorm: params.layerNormM });
 }

@@ -2,7 +2,6 @@ import type { Tensor } from "../../core/mod.ts";
 import { axialAttention, pairBias } from "../layers/attention.ts";
 import type { AttentionTap } from "../layers/attention_capture.ts";
 import { checkRepresentation, checkShape } from "../layers/check_shape.ts";
-import { normalize } from "../layers/layer_norm.ts";
 import { projectionsOf } from "./attention_projections.ts";
 import type { MsaRowAttentionParams } from "./params.ts";
 
@@ -37,7 +36,8 @@ export function msaRowAttentionWithPairBias(
   checkRepresentation(of, "m", m, ["N_seq", "N_res"], params.layerNormM.weight.size, options);
   const [batch, , nRes] = m.shape;
   checkShape(of, "z", z, [batch, nRes, nRes, params.layerNormZ.weight.size]);
-  const x = normalize(params.layerNormM, m); // line 1
-  const bias = pairBias(params.linearZ, normalize(params.layerNormZ, z)); // line 3
-  return axialAttention(projectionsOf(params.mha), x, { ...options, axis: 2, bias }); // lines 2 and 4-7
+  using scope = m.device.scope(of);
+  const bias = pairBias(params.linearZ, z, { layerNorm: params.layerNormZ }); // line 3
+  const attention = { ...options, axis: 2, bias, layerNorm: params.layerNormM } as const;
+  return scope.keep(axialAttention(projectionsOf(params.mha), m, attention)); // lines 1, 2 and 4-7
 }

@@ -3,6 +3,7 @@ import {
   add,
   addScalar,
   linear,
+  type LinearParams,
   matmul,
   multiply,
   multiplyScalar,
@@ -11,6 +12,7 @@ import {
   reshape,
 } from "../../ops/mod.ts";
 import { checkRepresentation, checkShape } from "../layers/check_shape.ts";
+import { inParts, isMadeInParts } from "../layers/in_parts.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import type { OuterProductMeanParams } from "./params.ts";
 
@@ -43,18 +45,36 @@ export function outerProductMean(
   checkRepresentation(of, "m", m, ["N_seq", "N_res"], layerNorm.weight.size, { mask });
   const [batch, nSeq, nRes] = m.shape;
   if (residual) checkShape(of, "residual", residual, [batch, nRes, nRes, weight.shape[0]]);
-  const x = normalize(layerNorm, m); // line 1
-  const a = linear(x, linear_1), b = linear(x, linear_2); // line 2
+  using scope = m.device.scope(of);
+  const plan = { axis: 1, count: nSeq, size: m.size };
+  const parts = isMadeInParts(m.device, plan, [m, layerNorm, linear_1, linear_2]);
+  const x = parts ? m : normalize(layerNorm, m); // line 1
+  const project = (map: LinearParams) =>
+    // line 2; what is read in parts is normalized for each side
+    inParts(
+      m.device,
+      plan,
+      { split: x, whole: { map, layerNorm: parts ? layerNorm : undefined } },
+      ({ split: x, whole: { map, layerNorm } }) => linear(layerNorm ? normalize(layerNorm, x) : x, map),
+    );
+  const a = project(linear_1), b = project(linear_2);
   // DEVIATION(Alg. 10): the projection to c_z, its bias included, comes before the division, as in the published code
   if (!mask) {
     const scale = 1 / (EPS + nSeq);
     const scaled = bias && multiplyScalar(bias, scale);
-    return outerProductMeanOp({ a, b, weight, bias: scaled, residual }, { scale }); // lines 3 and 4
+    return scope.keep(outerProductMeanOp({ a, b, weight, bias: scaled, residual }, { scale })); // lines 3 and 4
   }
   const column = reshape(mask, [...mask.shape, 1]);
   const masked = { a: multiply(a, column), b: multiply(b, column) };
-  const total = outerProductMeanOp({ ...masked, weight, bias }, { scale: 1 }); // lines 3 and 4
   const count = matmul(mask, mask, { transposeA: true });
-  const update = multiply(total, reshape(reciprocal(addScalar(count, EPS)), [...count.shape, 1]));
-  return residual ? add(residual, update) : update;
+  const factor = reshape(reciprocal(addScalar(count, EPS)), [...count.shape, 1]);
+  return scope.keep(inParts(
+    m.device,
+    { axis: 1, inputAxis: { a: 2 }, count: nRes, size: 2 * batch * nRes ** 2 * weight.shape[0] },
+    { split: { a: masked.a, factor, residual }, whole: { b: masked.b, weight, bias } },
+    ({ split: { a, factor, residual }, whole }) => {
+      const update = multiply(outerProductMeanOp({ a, ...whole }, { scale: 1 }), factor); // lines 3 and 4
+      return residual ? add(residual, update) : update;
+    },
+  ));
 }

@@ -1,7 +1,8 @@
 import type { Tensor } from "../../core/mod.ts";
-import { axialAttention, pairBias } from "../layers/attention.ts";
+import { axialAttention, axialPlan, pairBias } from "../layers/attention.ts";
 import type { AttentionTap } from "../layers/attention_capture.ts";
 import { checkRepresentation } from "../layers/check_shape.ts";
+import { isMadeInParts } from "../layers/in_parts.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import { projectionsOf } from "./attention_projections.ts";
 import type { TriangleAttentionParams } from "./params.ts";
@@ -39,9 +40,7 @@ export function triangleAttentionStartingNode(
     params.layerNorm.weight.size,
     options,
   );
-  const x = normalize(params.layerNorm, z); // line 1
-  const bias = params.linear && pairBias(params.linear, x); // line 3
-  return axialAttention(projectionsOf(params.mha), x, { ...options, axis: 2, bias }); // lines 2 and 4-7
+  return triangleAttention(params, z, options, 2);
 }
 
 /**
@@ -58,7 +57,23 @@ export function triangleAttentionEndingNode(
   options: TriangleAttentionOptions,
 ): Tensor {
   checkRepresentation("triangleAttentionEndingNode", "z", z, ["N_res", "N_res"], params.layerNorm.weight.size, options);
-  const x = normalize(params.layerNorm, z); // line 1
-  const bias = params.linear && pairBias(params.linear, x, true); // line 3
-  return axialAttention(projectionsOf(params.mha), x, { ...options, axis: 1, bias }); // lines 2 and 4-7
+  return triangleAttention(params, z, options, 1);
+}
+
+/** Either attention: along rows the bias is that of the pair (query, key), along columns that of (key, query). */
+function triangleAttention(
+  { layerNorm, linear, mha }: TriangleAttentionParams,
+  z: Tensor,
+  options: TriangleAttentionOptions,
+  axis: 1 | 2,
+): Tensor {
+  const projections = projectionsOf(mha);
+  const { device } = z;
+  using scope = device.scope("triangleAttention");
+  // What is normalized is read twice; where it is read in parts it is normalized twice, and never there as a whole.
+  const parts = !options.capture && isMadeInParts(device, axialPlan(projections, z, axis), [z, mha, layerNorm, linear]);
+  const x = parts ? z : normalize(layerNorm, z); // line 1
+  const norm = parts ? layerNorm : undefined;
+  const bias = linear && pairBias(linear, x, { transposed: axis === 1, layerNorm: norm }); // line 3
+  return scope.keep(axialAttention(projections, x, { ...options, axis, bias, layerNorm: norm })); // lines 2 and 4-7
 }

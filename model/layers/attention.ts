@@ -3,7 +3,8 @@ import { attention, isFused, linear, type LinearParams, permute, sigmoidGate } f
 import { channelsOfHead, wholeChannels, widenColumns, widenHeads } from "./_whole_heads.ts";
 import { type AttentionTap, axialTapped } from "./attention_capture.ts";
 import { explicitAttention } from "./explicit_attention.ts";
-import { inParts } from "./in_parts.ts";
+import { inParts, type PartPlan } from "./in_parts.ts";
+import { type LayerNormParams, normalize } from "./layer_norm.ts";
 import { projectApart, projectPacked } from "./packed_linear.ts";
 
 /** Projections of multi-head self-attention: weights `[nHead * cHidden, c]`, and `[c, nHead * cHidden]` for the output. */
@@ -36,6 +37,8 @@ export interface SelfAttentionOptions {
   readonly mask?: Tensor;
   /** Added to the update: `[batch, I, J, c]`. */
   readonly residual?: Tensor;
+  /** Normalizes what is attended to, as it is read. @default nothing does: it is normalized already, if at all */
+  readonly layerNorm?: LayerNormParams;
   /** What the gate is computed from, `[batch, I, J, c]`. @default what is attended to */
   readonly gateInput?: Tensor;
   /** Told of the attention, for its probabilities. @default nobody */
@@ -53,23 +56,27 @@ export interface SelfAttentionOptions {
  * @throws {TypeError} If shapes do not fit, or channels do not divide into heads.
  */
 export function axialAttention(projections: AttentionProjections, x: Tensor, options: SelfAttentionOptions): Tensor {
-  const { axis, mask, residual, gateInput, capture } = options;
+  const { axis, mask, residual, gateInput, capture, bias, layerNorm } = options;
   if (capture) return attendAtOnce(projections, x, options);
-  const across = axis === 2 ? 1 : 2;
-  const { qkv, gate } = projections;
-  const columns = [...qkv, ...(gate ? [gate] : [])].reduce((sum, { weight }) => sum + weight.shape[0], 0);
-  const size = x.size / x.shape[3] * columns;
   return inParts(
     x.device,
-    { axis: across, count: x.shape[across], size },
-    { split: { x, mask, residual, gateInput }, whole: { projections, bias: options.bias } },
-    ({ split: { x, ...split }, whole: { projections, bias } }) =>
-      attendAtOnce(projections, x, { ...options, ...split, bias }),
+    axialPlan(projections, x, axis),
+    { split: { x, mask, residual, gateInput }, whole: { projections, bias, layerNorm } },
+    ({ split: { x, ...split }, whole: { projections, ...whole } }) =>
+      attendAtOnce(projections, x, { ...options, ...split, ...whole }),
   );
 }
 
-function attendAtOnce(projections: AttentionProjections, x: Tensor, options: SelfAttentionOptions): Tensor {
-  const { nHead, axis, bias, mask, residual, gateInput, capture } = options;
+/** How attention along an axis can be made in parts. */
+export function axialPlan({ qkv, gate }: AttentionProjections, x: Tensor, axis: 1 | 2): PartPlan {
+  const across = axis === 2 ? 1 : 2;
+  const columns = [...qkv, ...(gate ? [gate] : [])].reduce((sum, { weight }) => sum + weight.shape[0], 0);
+  return { axis: across, count: x.shape[across], size: x.size / x.shape[3] * columns };
+}
+
+function attendAtOnce(projections: AttentionProjections, given: Tensor, options: SelfAttentionOptions): Tensor {
+  const { nHead, axis, bias, mask, residual, gateInput, capture, layerNorm } = options;
+  const x = layerNorm ? normalize(layerNorm, given) : given;
   const { qkv, gate, out } = projections;
   const cHidden = channelsOfHead(out.weight.shape[1], nHead);
   const apart = gate !== undefined && gateInput !== undefined;
@@ -108,11 +115,23 @@ export function selfAttention(params: SelfAttentionParams, x: Tensor, options: S
 /**
  * Biases of the logits from the pair representation, one of each head for every pair.
  *
- * @param z Normalized as the system wants it, `[batch, N_res, N_res, c_z]`.
+ * @param z `[batch, N_res, N_res, c_z]`.
  * @param projection Weight `[nHead, c_z]`.
- * @param transposed Whether the bias of query i and key j is that of the pair (j, i). @default false
+ * @param options `transposed`: whether the bias of query i and key j is that of the pair (j, i) (@default false);
+ * `layerNorm` normalizes z as it is read (@default nothing does).
  * @returns `[batch, nHead, N_res, N_res]`.
  */
-export function pairBias(projection: LinearParams, z: Tensor, transposed = false): Tensor {
-  return permute(linear(z, projection), transposed ? [0, 3, 2, 1] : [0, 3, 1, 2]);
+export function pairBias(
+  projection: LinearParams,
+  z: Tensor,
+  { transposed = false, layerNorm }: { readonly transposed?: boolean; readonly layerNorm?: LayerNormParams } = {},
+): Tensor {
+  using scope = z.device.scope("pairBias");
+  const biases = inParts(
+    z.device,
+    { axis: 1, count: z.shape[1], size: z.size },
+    { split: z, whole: { projection, layerNorm } },
+    ({ split: z, whole: { projection, layerNorm } }) => linear(layerNorm ? normalize(layerNorm, z) : z, projection),
+  );
+  return scope.keep(permute(biases, transposed ? [0, 3, 2, 1] : [0, 3, 1, 2]));
 }

@@ -1,5 +1,5 @@
 import type { Tensor } from "../../core/mod.ts";
-import { attention, isFused, linear, type LinearParams } from "../../ops/mod.ts";
+import { attention, concat, isFused, linear, type LinearParams } from "../../ops/mod.ts";
 import { channelsOfHead, widenColumns, widenHeads } from "./_whole_heads.ts";
 import { explicitAttention } from "./explicit_attention.ts";
 import { inParts } from "./in_parts.ts";
@@ -34,25 +34,32 @@ export interface CrossAttentionOptions {
  * Source: Vaswani et al. (2017), section 3.2.2; with a gate as in Jumper et al. (2021), Suppl. Alg. 7.
  *
  * @param x What asks, `[batch, I, J, cQ]`.
- * @param y What is attended to, `[batch, I', J', cK]`; it differs from `x` along the axis alone.
+ * @param y What is attended to, `[batch, I', J', cK]`, or tensors that lie one behind the other along the axis; they differ
+ * from `x` along that axis alone.
  * @returns The update (plus the residual), of `x`'s shape.
  * @throws {TypeError} If shapes do not fit, or channels do not divide into heads.
  */
-export function crossAttention(params: AttentionParams, x: Tensor, y: Tensor, options: CrossAttentionOptions): Tensor {
+export function crossAttention(
+  params: AttentionParams,
+  x: Tensor,
+  y: Tensor | readonly Tensor[],
+  options: CrossAttentionOptions,
+): Tensor {
   const { axis, mask, residual, bias } = options;
   const across = axis === 2 ? 1 : 2;
-  const { linearQ, linearK } = params;
-  const size = Math.max(
-    x.size / x.shape[3] * linearQ.weight.shape[0],
-    y.size / y.shape[3] * linearK.weight.shape[0],
-  );
-  return inParts(
+  const hidden = params.linearQ.weight.shape[0];
+  const keys = y instanceof Array ? y : [y as Tensor];
+  const [cX, cY] = [x.shape[3], keys[0].shape[3]];
+  const sizeY = keys.reduce((sum, { size }) => sum + size, 0);
+  const size = x.size / cX * (2 * hidden + cX) + sizeY / cY * (2 * hidden + cY); // all that a part holds at once
+  using scope = x.device.scope("crossAttention");
+  return scope.keep(inParts(
     x.device,
     { axis: across, count: x.shape[across], size },
-    { split: { x, y, mask, residual }, whole: { params, bias } },
-    ({ split: { x, y, ...split }, whole: { params, bias } }) =>
-      attendAtOnce(params, x, y, { ...options, ...split, bias }),
-  );
+    { split: { x, keys, mask, residual }, whole: { params, bias } },
+    ({ split: { x, keys, ...split }, whole: { params, bias } }) =>
+      attendAtOnce(params, x, keys.length === 1 ? keys[0] : concat(keys, axis), { ...options, ...split, bias }),
+  ));
 }
 
 function attendAtOnce(params: AttentionParams, x: Tensor, y: Tensor, options: CrossAttentionOptions): Tensor {

@@ -24,16 +24,28 @@ export interface TransitionOptions {
  * @param x `[..., c]`.
  * @param residual Added to the update, `[..., c]`.
  */
-export function transition(params: TransitionParams, x: Tensor, residual?: Tensor): Tensor {
+export function transition({ linear1, linear2 }: TransitionParams, x: Tensor, residual?: Tensor): Tensor {
+  return widened({ linear1, linear2 }, x, { residual });
+}
+
+/** The same of something that is normalized as it is read, or not at all. */
+function widened(
+  params: TransitionParams & { readonly layerNorm?: LayerNormParams },
+  x: Tensor,
+  { mask, residual, normEps }: TransitionOptions,
+): Tensor {
   const axis = Math.max(0, x.shape.length - 3); // of the rows
   const [cHidden, c] = params.linear1.weight.shape;
   return inParts(
     x.device,
     { axis, count: x.shape[axis], size: x.size / c * cHidden },
-    { split: { x, residual }, whole: params },
-    ({ split: { x, residual }, whole: { linear1, linear2 } }) => {
-      const a = linear(x, linear1, { activation: "relu", intermediate: true }); // line 2
-      return linear(a, linear2, { residual }); // line 3
+    { split: { x, residual, mask }, whole: params },
+    ({ split: { x, residual, mask }, whole: { layerNorm, linear1, linear2 } }) => {
+      const normed = layerNorm ? normalize(layerNorm, x, normEps) : x; // line 1
+      const a = linear(normed, linear1, { activation: "relu", intermediate: true }); // line 2
+      if (!mask) return linear(a, linear2, { residual }); // line 3
+      const update = multiply(linear(a, linear2), reshape(mask, [...mask.shape, 1]));
+      return residual ? add(residual, update) : update;
     },
   );
 }
@@ -49,10 +61,7 @@ export function transition(params: TransitionParams, x: Tensor, residual?: Tenso
 export function normalizedTransition(
   params: TransitionParams & { readonly layerNorm: LayerNormParams },
   x: Tensor,
-  { mask, residual, normEps }: TransitionOptions = {},
+  options: TransitionOptions = {},
 ): Tensor {
-  const normed = normalize(params.layerNorm, x, normEps); // line 1
-  if (!mask) return transition(params, normed, residual);
-  const update = multiply(transition(params, normed), reshape(mask, [...mask.shape, 1]));
-  return residual ? add(residual, update) : update;
+  return widened(params, x, options);
 }

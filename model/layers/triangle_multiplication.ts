@@ -9,7 +9,7 @@ import {
   type TriangleDirection,
   triangleProduct,
 } from "../../ops/mod.ts";
-import { inParts } from "./in_parts.ts";
+import { inParts, isMadeInParts } from "./in_parts.ts";
 import { type LayerNormParams, normalize } from "./layer_norm.ts";
 import { packLinear } from "./packed_linear.ts";
 
@@ -59,7 +59,7 @@ export function triangleUpdate(
   const [c, cZ] = a.weight.shape;
   const product = inParts( // of channels, whole vec4s
     z.device,
-    { axis: 3, inputAxis: 0, count: c, size: x.size / cZ * 4 * c, unit: 4 },
+    { axis: 3, inputAxis: 0, count: c, size: x.size / cZ * 7 * c, unit: 4 },
     { split: { a, aGate, b, bGate }, whole: { x, mask } },
     ({ split: { a, aGate, b, bGate }, whole: { x, mask } }) =>
       isFused(z.device, "triangle")
@@ -69,9 +69,22 @@ export function triangleUpdate(
         ) // lines 2 and 4
         : edgeByEdge(x, [[a, aGate], [b, bGate]], mask, direction),
   );
-  const gate = linear(x, outGate, { intermediate: true }); // line 3
-  const normed = layerNormOut ? normalize(layerNormOut, product, normEps) : product;
-  return linear(normed, out, { gate, residual }); // line 4
+  // What is normalized is read twice; where it is read in parts the second time, it is normalized again, not kept.
+  const plan = { axis: 1, count: z.shape[1], size: 4 * z.size }; // four tensors like it side by side
+  const parts = isMadeInParts(z.device, plan, [z, product, outGate, out]);
+  const split = { x: parts ? z : x, product, residual };
+  if (parts) x.dispose();
+  return inParts(
+    z.device,
+    plan,
+    { split, whole: { layerNormIn: parts ? layerNormIn : undefined, outGate, layerNormOut, out } },
+    ({ split: { x: given, product, residual }, whole: { layerNormIn, outGate, layerNormOut, out } }) => {
+      const x = layerNormIn ? normalize(layerNormIn, given, normEps) : given;
+      const gate = linear(x, outGate, { intermediate: true }); // line 3
+      const normed = layerNormOut ? normalize(layerNormOut, product, normEps) : product;
+      return linear(normed, out, { gate, residual }); // line 4
+    },
+  );
 }
 
 /** Values and gates of both edges side by side; results of some of the channels are joined, so they stay in 32 bits. */

@@ -2,7 +2,8 @@ import { type Key, mapLeaves, type Tensor } from "../../../core/mod.ts";
 import { broadcastTo, concat, max, multiply, reshape, slice } from "../../../ops/mod.ts";
 import type { Recompute } from "../../evoformer/pair_stack.ts";
 import { checkShape } from "../../layers/check_shape.ts";
-import { inParts } from "../../layers/in_parts.ts";
+import { isMadeInParts } from "../../layers/in_parts.ts";
+import { step } from "../../layers/step.ts";
 import type { TemplateConfig } from "../config.ts";
 import type { TemplateEmbedderParams } from "./params.ts";
 import { embedTemplateAngles } from "./template_angle_embedder.ts";
@@ -48,7 +49,7 @@ export function addTemplatePairs(
   checkShape("addTemplatePairs", "z", z, [batch, nRes, nRes, params.templatePointwiseAtt.mha.linearQ.weight.shape[1]]);
   if (pairMask) checkShape("addTemplatePairs", "pairMask", pairMask, [batch, nRes, nRes]);
   using scope = device.scope("templates");
-  const t = reshape(embedEach(params, features, config, options), [batch, T, nRes, nRes, config.cT]);
+  const each = embedEach(params, features, config, options);
   const entry = (x: Tensor, b: number) =>
     batch === 1 ? x : slice(x, x.shape.map((_, axis) => (axis === 0 ? b : 0)), x.shape.with(0, b + 1));
   const updated = Array.from({ length: batch }, (_, b) => {
@@ -64,18 +65,22 @@ export function addTemplatePairs(
     };
     const own = entry(z, b);
     const attention = { nHead: config.nHeadPointwise, mask, residual: own };
-    return templatePointwiseAttention({ mha: known }, own, entry(t, b), attention); // lines 12 and 13
+    const t = each.length === 1 ? [entry(each[0], b)] : each.slice(b * T, (b + 1) * T);
+    return templatePointwiseAttention({ mha: known }, own, t, attention); // lines 12 and 13
   });
   return scope.keep(batch === 1 ? updated[0] : concat(updated, 0));
 }
 
-/** Pair representations of single templates, `[batch · T, N_res, N_res, c_t]`. */
+/**
+ * Pair representations of the templates: `[batch, T, N_res, N_res, c_t]`, or where they are made one by one,
+ * `[1, 1, N_res, N_res, c_t]` for each of all samples' templates.
+ */
 function embedEach(
   { templatePairEmbedder, templatePairStack: stack }: Omit<TemplateEmbedderParams, "templateSingleEmbedder">,
   features: TemplateFeatures,
   config: TemplateConfig,
   { pairMask, maskTrans, triangles, key, recompute }: TemplateEmbedderOptions,
-): Tensor {
+): Tensor[] {
   const [batch, T, nRes] = features.aatype.shape;
   const count = batch * T;
   const { device } = features.aatype;
@@ -102,18 +107,19 @@ function embedEach(
     return templatePairStack(whole.stack, t, config, options); // line 11
   };
   const inputs: Parts = { split: { ...singles, mask }, whole: { templatePairEmbedder, stack } };
-  if (key) { // each template has dropout of its own, however they are grouped
-    const own = (x: Tensor, i: number) =>
-      slice(x, x.shape.map((_, axis) => (axis === 0 ? i : 0)), x.shape.with(0, i + 1));
-    const each = Array.from(
-      { length: count },
-      (_, i) =>
-        embed({ ...inputs, split: mapLeaves<Tensor, Parts["split"]>(inputs.split, (x) => own(x, i)) }, key.at(i)),
-    );
-    return concat(each, 0);
-  }
   const size = count * nRes ** 2 * 4 * Math.max(config.cHiddenTriMul, config.cHiddenTriAtt * config.nHead);
-  return inParts(device, { axis: 0, count, size }, inputs, (parts) => embed(parts));
+  const inParts = isMadeInParts(device, { axis: 0, count, size }, [inputs.split, inputs.whole]);
+  const shaped = (t: Tensor, samples: number, templates: number) =>
+    reshape(t, [samples, templates, nRes, nRes, config.cT]);
+  // With dropout too: each template has its own, however many there are.
+  if (!key && !inParts) return [shaped(embed(inputs), batch, T)];
+  const own = (x: Tensor, i: number) =>
+    slice(x, x.shape.map((_, axis) => (axis === 0 ? i : 0)), x.shape.with(0, i + 1));
+  return Array.from({ length: count }, (_, i) => {
+    const split = mapLeaves<Tensor, Parts["split"]>(inputs.split, (x) => own(x, i));
+    const run = (parts: Parts) => embed(parts, key?.at(i));
+    return shaped(step(device, `template/${i}`, { ...inputs, split }, run, inParts), 1, 1);
+  });
 }
 
 /**

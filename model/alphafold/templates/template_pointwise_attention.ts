@@ -20,26 +20,28 @@ export interface TemplatePointwiseAttentionOptions {
  * Source: Jumper et al. (2021), Suppl. Alg. 17 "TemplatePointwiseAttention".
  *
  * @param z `[batch, N_res, N_res, c_z]`.
- * @param t `[batch, T, N_res, N_res, c_t]`.
+ * @param t `[batch, T, N_res, N_res, c_t]`, or tensors of some templates each, one behind the other.
  * @returns The update (plus the residual), `[batch, N_res, N_res, c_z]`. Where no template is there it has no meaning.
  */
 export function templatePointwiseAttention(
   { mha }: TemplatePointwiseAttentionParams,
   z: Tensor,
-  t: Tensor,
+  t: Tensor | readonly Tensor[],
   { nHead, mask, residual }: TemplatePointwiseAttentionOptions,
 ): Tensor {
   const of = "templatePointwiseAttention";
   checkShape(of, "z", z, ["batch", "N_res", "N_res", mha.linearQ.weight.shape[1]]);
   const { device, shape: [batch, nRes, , cZ] } = z;
-  const T = t.shape[1];
-  checkShape(of, "t", t, [batch, T, nRes, nRes, mha.linearK.weight.shape[1]]);
+  const templates = t instanceof Array ? t : [t as Tensor];
+  for (const some of templates) {
+    checkShape(of, "t", some, [batch, some.shape[1], nRes, nRes, mha.linearK.weight.shape[1]]);
+  }
+  const T = templates.reduce((sum, { shape }) => sum + shape[1], 0);
   if (mask) checkShape(of, "mask", mask, [batch, T]);
   if (residual) checkShape(of, "residual", residual, z.shape);
   using scope = device.scope(of);
-  const pairs = (x: Tensor, rows: number) =>
-    reshape(x, [batch, rows, nRes * nRes, x.size / (batch * rows * nRes ** 2)]);
-  const update = crossAttention(mha, pairs(z, 1), pairs(t, T), {
+  const pairs = (x: Tensor, rows: number) => reshape(x, [batch, rows, nRes * nRes, x.shape.at(-1)!]);
+  const update = crossAttention(mha, pairs(z, 1), templates.map((some) => pairs(some, some.shape[1])), {
     ...{ nHead, axis: 1, residual: residual && pairs(residual, 1) },
     mask: mask && broadcastTo(reshape(mask, [batch, T, 1]), [batch, T, nRes * nRes]),
   });

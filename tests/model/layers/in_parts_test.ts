@@ -16,7 +16,7 @@ async function withParts<T>(device: Device, bytes: number, run: () => Promise<T>
   try {
     return await run();
   } finally {
-    device.partBytes = Infinity;
+    device.partBytes = undefined;
   }
 }
 

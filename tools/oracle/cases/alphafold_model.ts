@@ -26,7 +26,7 @@ import { compare, type Comparison } from "../compare.ts";
 import type { Family, Results } from "../family.ts";
 import { Golden, recordOf } from "../golden.ts";
 import { EXACT } from "../tolerance.ts";
-import { alphafoldConfigOf, featuresOf, hashedAlphaFoldParameter, inputsOfIteration } from "./_alphafold.ts";
+import { alphafoldConfigOf, featuresOf, hashedAlphaFoldParameter, inputsOfIteration, isPreset } from "./_alphafold.ts";
 import { lossConfigOf, TRUTH_CONSTANTS, truthOf } from "./alphafold_losses.ts";
 import { goldenTensor, type Tensors } from "./_module.ts";
 
@@ -156,7 +156,7 @@ function countOf(golden: Golden, results: Results): Comparison[] {
 /** Small networks with weights of files: PyTorch's under both kinds of names, and AlphaFold's, all the same. */
 const SMALL: Family = {
   prefix: "tiny_model",
-  matches: ({ source }) => MODEL.test(source),
+  matches: ({ source, description }) => MODEL.test(source) && isPreset(description.preset),
   async run(device, golden) {
     const { preset, config_model, checkpoint_torch, checkpoint_npz } = golden.description;
     const config = alphafoldConfigOf(String(preset), recordOf(config_model));
@@ -188,7 +188,8 @@ function sameWeights(weights: Weights, others: Weights, file: string): void {
 /** Full-size networks whose weights are hashes of their names. */
 const FULL_SIZE: Family = {
   prefix: "model",
-  matches: ({ source, description }) => MODEL.test(source) && description.parameters_stored === false,
+  matches: ({ source, description }) =>
+    MODEL.test(source) && isPreset(description.preset) && description.parameters_stored === false,
   async run(device, golden) {
     const { preset, config_model, salt = "", fill_check } = golden.description;
     const config = alphafoldConfigOf(String(preset), recordOf(config_model));
