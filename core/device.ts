@@ -330,11 +330,12 @@ export class Device implements Disposable {
       elements = new Float16Array(data.length + 1);
       elements.set(data);
     }
-    const each = ELEMENT_BYTES[dtype], most = UPLOAD_BYTES / each;
-    for (let first = 0; first < elements.length; first += most) {
-      const count = Math.min(most, elements.length - first);
-      this.gpu.queue.writeBuffer(storage.block.buffer, each * (offset + first), elements, first, count);
-      this.#written += each * count;
+    const { buffer, byteOffset, byteLength } = elements; // as bytes: Dawn's addon knows no Float16Array
+    const to = ELEMENT_BYTES[dtype] * offset;
+    for (let first = 0; first < byteLength; first += UPLOAD_BYTES) {
+      const count = Math.min(UPLOAD_BYTES, byteLength - first);
+      this.gpu.queue.writeBuffer(storage.block.buffer, to + first, buffer, byteOffset + first, count);
+      this.#written += count;
       if (this.#written >= UPLOAD_BYTES) {
         this.#submit([]);
         this.settle();
@@ -538,11 +539,22 @@ export class Device implements Disposable {
     return elementsOf(tensor.dtype, tensor.bytes === bytes ? read : read.slice(0, tensor.bytes));
   }
 
-  /** Submits what is recorded; in Deno, returns when it is done. For timing parts of a computation without awaiting. */
+  /**
+   * Whether the GPU's work is done when WebGPU is asked about it, so that nothing has to be awaited: with Deno's own WebGPU.
+   * Browsers and Dawn answer later.
+   */
+  get blocking(): boolean {
+    return this.#readback.immediate;
+  }
+
+  /**
+   * Submits what is recorded; on a {@linkcode Device.blocking} device, returns when it is done. For timing parts of a
+   * computation without awaiting.
+   */
   settle(): void {
     this.flush();
     const asked = performance.now();
-    if (this.#readback.immediate) void this.gpu.queue.onSubmittedWorkDone();
+    if (this.blocking) void this.gpu.queue.onSubmittedWorkDone();
     this.profiler?.hostEvent("wait", "", asked);
   }
 
@@ -555,7 +567,7 @@ export class Device implements Disposable {
     this.flush();
     const asked = performance.now();
     const done = this.gpu.queue.onSubmittedWorkDone();
-    if (!this.#readback.immediate) await done;
+    if (!this.blocking) await done;
     this.profiler?.hostEvent("wait", "", asked);
     await this.check();
     await this.#numerics?.report();

@@ -104,7 +104,6 @@ interface Log {
   queries: number;
 }
 
-const IN_DENO = "Deno" in globalThis;
 const QUERIES = 2048;
 const LOG_QUERIES = 65_536;
 
@@ -164,7 +163,7 @@ export class Profiler {
     this.#onKernel = onKernel;
     this.#startBytes = device.memory.liveBytes;
     const untimed = device.dry || !kernels || onKernel;
-    this.clock = untimed ? "none" : device.traits.timestamps ? "timestamps" : IN_DENO ? "wall" : "none";
+    this.clock = untimed ? "none" : device.traits.timestamps ? "timestamps" : device.blocking ? "wall" : "none";
     const timed = this.clock === "timestamps";
     const { gpu } = device;
     this.#querySet = timed ? gpu.createQuerySet({ label: "profiler", type: "timestamp", count: QUERIES }) : null;

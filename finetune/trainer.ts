@@ -23,7 +23,10 @@ export interface TrainerOptions<P, B> {
   readonly maxSkipped?: number;
 }
 
-/** What one step was like. */
+/**
+ * What one step was like. On a device that is not blocking (`Device.blocking`) the times of its three parts are those of
+ * recording them, and the device's work shows in the whole step's alone.
+ */
 export interface StepReport {
   /** Number of the step, from 0. */
   readonly step: number;

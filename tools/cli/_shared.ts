@@ -30,7 +30,8 @@ export const EXIT = {
 export function deviceOption(): Option {
   return new Option(
     "--device <name>",
-    'what to run on: "auto", "gpu", "low-power", "software" (or "cpu"), or a part of an adapter\'s name',
+    'what to run on: "auto", "gpu", "low-power", "software" (or "cpu"), or a part of an adapter\'s name; ' +
+      'after "dawn:" ("dawn" alone is "dawn:auto"), an adapter of Dawn instead of Deno\'s WebGPU',
   ).env("DENOFOLD_DEVICE").default("auto");
 }
 

@@ -64,6 +64,7 @@ function table(findings: Findings): string {
       ["adapter", `${adapter.name}${adapter.software ? " (software, on the processor)" : ""}`],
       ["vendor", adapter.vendor],
       ["driver", adapter.driver],
+      ["WebGPU", adapter.webgpu],
       ["subgroups", subgroups(adapter.subgroupSizes)],
       ...findings.vectorWidth ? [["vectors", vectors(findings.vectorWidth)] satisfies [string, string]] : [],
       ["half floats", yesNo(adapter.shaderF16)],

@@ -7,6 +7,8 @@
 import { InputError } from "../errors.ts";
 import { aptInstall, canUseApt } from "./apt.ts";
 import { cacheFolder } from "./cache.ts";
+import { loadDawn } from "./dawn.ts";
+import { readDeviceWish, type WebGpu, type Wish } from "./device_wish.ts";
 import { environmentIsPrepared, prepareEnvironment } from "./environment.ts";
 import { installHelp, unusedGpuHint } from "./help.ts";
 import { cachedSwiftShader, fetchSwiftShader, swiftShaderRunsHere } from "./swiftshader.ts";
@@ -18,13 +20,16 @@ export interface AdapterOptions {
    * What to run on, as the `--device` flag says it:
    * `auto` (the fastest GPU, else software), `gpu` (a GPU or an error), `low-power` (the GPU that needs less power, else
    * software), `software` or `cpu` (a software driver), or a part of an adapter's name such as `nvidia` or `llvmpipe`.
+   * With `dawn:` before it (`dawn:gpu`, `dawn:nvidia`; `dawn` alone is `dawn:auto`), or where the environment variable
+   * `DENOFOLD_WEBGPU` is "dawn", it is an adapter of Dawn instead of Deno's own WebGPU.
    *
    * @default the environment variable `DENOFOLD_DEVICE`, else "auto"
    */
   device?: string;
   /**
-   * Whether a missing driver may be installed (by apt as root on Debian and Ubuntu) or fetched (SwiftShader from npm), as
-   * the command line does; never where the environment variable `DENOFOLD_NO_INSTALL` is set.
+   * Whether a missing driver may be installed (by apt as root on Debian and Ubuntu) or fetched (SwiftShader from npm), and
+   * Dawn fetched where it is asked for (from npm), as the command line does; never where the environment variable
+   * `DENOFOLD_NO_INSTALL` is set.
    *
    * @default false
    */
@@ -43,37 +48,44 @@ export interface EnsuredAdapter {
   gpu: GPU;
   /** The adapter to open the device on. */
   adapter: GPUAdapter;
+  /** Whose WebGPU it is, and the version. */
+  webgpu: string;
   /** What the user should know about the choice, a sentence each: which driver it became and why, what would be faster. */
   notes: string[];
 }
-
-type Wish = { kind: "auto" | "gpu" | "low-power" | "software" } | { kind: "name"; part: string };
 
 let asked = false;
 
 /**
  * Returns a WebGPU adapter, after seeing to a driver.
  *
- * WebGPU looks for drivers once in the life of a process, at the first call; a later call can still choose between GPU
- * and software, but no longer between drivers.
+ * Deno's WebGPU looks for drivers once in the life of a process, at the first call; a later call can still choose between
+ * GPU and software, but no longer between drivers. Dawn looks each time.
  *
  * @throws {InputError} If there is none, or none of the kind wished for. The message says what was tried and what to install.
  */
 export async function ensureAdapter(options: AdapterOptions = {}): Promise<EnsuredAdapter> {
   const { device = Deno.env.get("DENOFOLD_DEVICE") || "auto", log = console.error } = options;
   const install = (options.install ?? false) && !Deno.env.get("DENOFOLD_NO_INSTALL");
-  const wish = readWish(device);
-  const gpu: GPU | undefined = navigator.gpu;
-  if (!gpu) {
-    throw new InputError("This Deno has no WebGPU; denofold needs Deno 2.9 or newer, run with --unstable-webgpu");
-  }
+  const { dawn, wish } = readDeviceWish(device);
+  const webgpu = dawn ? await loadDawn({ install, log }) : denoWebGpu();
   prepareEnvironment();
   const notes: string[] = [];
   const tried: string[] = [];
-  if (Deno.build.os === "linux" && !asked) await seeToDriver(wish, install, { log, notes, tried });
-  asked = true;
-  const adapter = await request(gpu, wish);
-  if (!adapter) throw new InputError(noAdapter(device, wish, tried));
+  if (Deno.build.os === "linux" && (dawn || !asked)) await seeToDriver(wish, install, { log, notes, tried });
+  asked ||= !dawn;
+  let found = await webgpu.request(wish);
+  let refused = "";
+  if (!found && dawn) {
+    refused = (vulkanDevices() ?? []).map(({ name }) => name).join(", ");
+    if (refused) tried.push(`Dawn on the installed Vulkan drivers, of which it accepts none that fits (${refused})`);
+    if ((wish.kind === "auto" || wish.kind === "software") && swiftShaderRunsHere()) {
+      await trySwiftShader(install, { log, notes, tried });
+      found = await webgpu.request(wish);
+    }
+  }
+  if (!found) throw new InputError(noAdapter(wish, tried));
+  const { gpu, adapter } = found;
   const name = adapterName(adapter);
   if (wish.kind === "gpu" && isSoftware(adapter)) {
     const hint = unusedGpuHint() ?? installHelp();
@@ -85,6 +97,7 @@ export async function ensureAdapter(options: AdapterOptions = {}): Promise<Ensur
     const slow = /swiftshader/i.test(name)
       ? " SwiftShader is about 8 times slower than Mesa's lavapipe: install mesa-vulkan-drivers (Debian, Ubuntu, Fedora)."
       : "";
+    if (refused) notes.push(`Dawn does not accept ${refused}, which Deno's WebGPU may: it wants a newer driver.`);
     notes.push(`No GPU found: running on the processor with the software driver ${name}.${slow}`);
     const hint = unusedGpuHint();
     if (hint) notes.push(hint);
@@ -95,7 +108,22 @@ export async function ensureAdapter(options: AdapterOptions = {}): Promise<Ensur
         'programs and may run at half its speed. Begin the program with import "@denofold/denofold/setup".',
     );
   }
-  return { gpu, adapter, notes };
+  return { gpu, adapter, webgpu: webgpu.name, notes };
+}
+
+/** Deno's own WebGPU. */
+function denoWebGpu(): WebGpu {
+  const gpu: GPU | undefined = navigator.gpu;
+  if (!gpu) {
+    throw new InputError("This Deno has no WebGPU; denofold needs Deno 2.9 or newer, run with --unstable-webgpu");
+  }
+  return {
+    name: `wgpu (Deno ${Deno.version.deno})`,
+    async request(wish) {
+      const adapter = await request(gpu, wish);
+      return adapter && { gpu, adapter };
+    },
+  };
 }
 
 /** The name by which an adapter is shown and chosen. */
@@ -107,14 +135,6 @@ export function adapterName(adapter: GPUAdapter): string {
 /** True for a driver that computes on the processor. */
 export function isSoftware(adapter: GPUAdapter): boolean {
   return adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|basic render/i.test(adapterName(adapter));
-}
-
-function readWish(device: string): Wish {
-  const word = device.trim().toLowerCase();
-  if (word === "auto" || word === "gpu" || word === "low-power" || word === "software") return { kind: word };
-  if (word === "") return { kind: "auto" };
-  if (word === "cpu") return { kind: "software" };
-  return { kind: "name", part: word };
 }
 
 interface Telling {
@@ -220,14 +240,14 @@ function nameAndVendor(adapter: GPUAdapter): string {
   return `${adapterName(adapter)} ${adapter.info.vendor}`.toLowerCase();
 }
 
-function noAdapter(device: string, wish: Wish, tried: string[]): string {
+function noAdapter(wish: Wish, tried: string[]): string {
   const after = tried.length > 0 ? ` Tried: ${tried.join("; ")}.` : "";
   if (wish.kind === "name") {
     const names = new Set((vulkanDevices() ?? []).map(({ name }) => name));
     const offered = names.size > 0
       ? `this machine offers ${[...names].join(", ")}`
       : "this machine offers none by a name";
-    return `No adapter's name contains "${device}"; ${offered}. ` +
+    return `No adapter's name contains "${wish.part}"; ${offered}. ` +
       `Other choices are "auto", "gpu", "low-power" and "software".${after}`;
   }
   const what = wish.kind === "gpu" ? "GPU" : wish.kind === "software" ? "software driver" : "GPU or software driver";

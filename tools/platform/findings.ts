@@ -47,6 +47,8 @@ export interface AdapterFindings {
   architecture: string;
   /** The driver and its version, as far as they can be known. */
   driver: string;
+  /** Whose WebGPU it was reached through, and the version. */
+  webgpu: string;
   /** Whether it computes on the processor. */
   software: boolean;
   /** Fewest and most lanes of a subgroup; zeros where there are no subgroups. */
@@ -110,7 +112,7 @@ export async function examine(findAdapter: () => Promise<EnsuredAdapter>): Promi
     problems: [],
   };
   try {
-    const { adapter, notes } = await findAdapter();
+    const { adapter, webgpu, notes } = await findAdapter();
     findings.notes.push(...notes);
     const { device, traits } = await requestTraits(adapter);
     const devices = vulkanDevices() ?? [];
@@ -119,6 +121,7 @@ export async function examine(findAdapter: () => Promise<EnsuredAdapter>): Promi
       vendor: vendorName(adapter.info.vendor),
       architecture: adapter.info.architecture,
       driver: driverName(devices.find(({ name }) => name === adapterName(adapter))),
+      webgpu,
       software: isSoftware(adapter),
       subgroupSizes: [adapter.info.subgroupMinSize, adapter.info.subgroupMaxSize],
       shaderF16: traits.shaderF16,

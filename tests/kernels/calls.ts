@@ -1,0 +1,415 @@
+/**
+ * Calls of every op, there and back, of sizes that differ in what kernels' structures look at: odd, whole vec4s, 1, few
+ * and many. They run on devices that compute nothing.
+ */
+import {
+  type Device,
+  type Dtype,
+  isVisible,
+  Key,
+  leaves,
+  pullback,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  type Tree,
+} from "../../core/mod.ts";
+import * as ops from "../../ops/mod.ts";
+
+/** Runs the calls of an op. */
+type Call = (device: Device) => void;
+
+type Inputs = Readonly<Record<string, Tensor>>;
+type Shapes = Readonly<Record<string, Shape>>;
+
+/** More windows than this of one tensor have no kernels that fewer do not have. */
+const WINDOWS = 8;
+
+/** There alone, of inputs of the types given, else f32; none that a kernel does not see whole are of 16 bits. */
+function there(device: Device, shapes: Shapes, dtypes: Readonly<Record<string, Dtype>>, run: Run): void {
+  if (isHuge(device, shapes)) return;
+  attempt(device, () => {
+    const inputs = inputsOf(device, shapes, dtypes);
+    if (Object.values(inputs).every((x) => x.dtype !== "f16" || isVisible(x))) run(inputs);
+  });
+}
+
+/** There alone, and there and back with a gradient for every input; with 16-bit intermediates, there alone. */
+function both(device: Device, shapes: Shapes, run: Run): void {
+  there(device, shapes, {}, run);
+  if (device.intermediates === "f16" || isHuge(device, shapes)) return;
+  attempt(device, () => {
+    const back = pullback(device, run, inputsOf(device, shapes, {}));
+    back.pullLeaves(leaves<Tensor>(back.output).map(({ shape }) => device.empty(shape)));
+  });
+}
+
+type Run = (inputs: Inputs) => Tree<Tensor>;
+
+function isHuge({ traits }: Device, shapes: Shapes): boolean {
+  return Math.max(...Object.values(shapes).map(sizeOf)) * 4 > WINDOWS * traits.maxBindingBytes;
+}
+
+function inputsOf(device: Device, shapes: Shapes, dtypes: Readonly<Record<string, Dtype>>): Inputs {
+  const made = Object.entries(shapes).map(([name, shape]) => [name, device.empty(shape, dtypes[name])]);
+  return Object.fromEntries(made);
+}
+
+/** Runs a call in a scope; what is refused because a device lets kernels see too little is passed over. */
+function attempt(device: Device, call: () => unknown): void {
+  using scope = device.scope("call");
+  void scope;
+  try {
+    call();
+  } catch (error) {
+    if (!(error instanceof RangeError && /maxStorageBufferBindingSize/.test(error.message))) throw error;
+  }
+}
+
+/** Shapes of which rows are odd, whole vec4s, single numbers, long; and many rows. */
+const SHAPES: readonly Shape[] = [
+  [],
+  [1],
+  [5],
+  [8],
+  [13, 7],
+  [13, 8],
+  [3, 1],
+  [6, 260],
+  [5, 517],
+  [3, 5, 7],
+  [4, 6, 12],
+  [2, 3, 5, 7],
+  [2, 3, 4, 8],
+  [70_001, 3],
+  [70_001, 8],
+  [2, 70_001],
+];
+
+function unary(run: (x: Tensor) => Tensor): Call {
+  return (device) => SHAPES.forEach((x) => both(device, { x }, ({ x }) => run(x)));
+}
+
+/** Pairs of shapes that broadcast in every way: none, rows, columns, both, a number, more axes. */
+const PAIRS: readonly (readonly [Shape, Shape])[] = [
+  ...SHAPES.map((shape) => [shape, shape] as const),
+  [[13, 7], [7]],
+  [[13, 8], [8]],
+  [[13, 8], [13, 1]],
+  [[13, 7], [13, 1]],
+  [[1, 8], [13, 1]],
+  [[13, 7], []],
+  [[2, 3, 5, 7], [3, 1, 7]],
+  [[2, 3, 4, 8], [2, 1, 4, 1]],
+  [[4, 6, 12], [4, 1, 12]],
+  [[1, 6, 1], [4, 1, 12]],
+  [[70_001, 8], [8]],
+];
+
+function binary(run: (x: Tensor, y: Tensor) => Tensor): Call {
+  return (device) => PAIRS.forEach(([x, y]) => both(device, { x, y }, ({ x, y }) => run(x, y)));
+}
+
+function reduction(run: (x: Tensor, options: ops.ReduceOptions) => Tensor): Call {
+  return (device) => {
+    for (const x of SHAPES) {
+      for (const axes of [undefined, ...x.map((_, axis) => [axis]), ...(x.length > 2 ? [[0, 2], [0, 1]] : [])]) {
+        both(device, { x }, ({ x }) => run(x, { axes }));
+      }
+    }
+  };
+}
+
+/** Every way to pick some of these. */
+function subsets<T extends string>(...names: readonly T[]): ReadonlySet<T>[] {
+  return Array.from({ length: 2 ** names.length }, (_, bits) => new Set(names.filter((_, i) => bits & (1 << i))));
+}
+
+/** The shapes of those that were picked. */
+function picked<T extends string>(chosen: ReadonlySet<T>, shapes: Readonly<Record<T, Shape>>): Record<string, Shape> {
+  return Object.fromEntries(Object.entries<Shape>(shapes).filter(([name]) => chosen.has(name as T)));
+}
+
+function loss(run: (inputs: Inputs) => Tensor, rowMask: boolean): Call {
+  return (device) => {
+    for (const shape of SHAPES.filter(({ length }) => length > 0)) {
+      for (const chosen of subsets("mask")) {
+        const mask = picked(chosen, { mask: rowMask ? shape.slice(0, -1) : shape });
+        both(device, { prediction: shape, target: shape, ...mask }, run);
+      }
+    }
+  };
+}
+
+/** Sizes of products [m, k] · [k, n]. */
+const PRODUCTS: readonly (readonly [m: number, k: number, n: number])[] = [
+  [1, 1, 1],
+  [5, 7, 3],
+  [13, 8, 12],
+  [12, 7, 8],
+  [8, 12, 7],
+  [33, 20, 36],
+  [64, 128, 256],
+  [300, 129, 140],
+  [20, 4100, 24],
+  [21, 4099, 23],
+  [70_001, 12, 20],
+];
+
+const matmul: Call = (device) => {
+  for (const [m, k, n] of PRODUCTS) {
+    for (const transposeA of [false, true]) {
+      for (const transposeB of [false, true]) {
+        const a = transposeA ? [k, m] : [m, k], b = transposeB ? [n, k] : [k, n];
+        const run = ({ a, b }: Inputs) => ops.matmul(a, b, { transposeA, transposeB });
+        both(device, { a, b }, run);
+        if (m > 1000) continue;
+        both(device, { a: [2, 3, ...a], b: [2, 3, ...b] }, run);
+        both(device, { a: [2, 3, ...a], b: [2, 1, ...b] }, run);
+        both(device, { a, b: [3, ...b] }, run);
+      }
+    }
+  }
+  for (const [m, k, n] of PRODUCTS) {
+    there(device, { a: [m, 4 * k], b: [4 * k, 4 * n] }, { a: "f16" }, ({ a, b }) => ops.matmul(a, b));
+  }
+};
+
+const linear: Call = (device) => {
+  for (const [m, k, n] of PRODUCTS) {
+    const shapes = { weight: [n, k], bias: [n], gate: [m, n], residual: [m, n] };
+    for (const activation of ["none", "relu", "gelu", "sigmoid"] as const) {
+      const choices = activation === "none" ? subsets("bias", "gate", "residual") : subsets("bias");
+      for (const chosen of choices) {
+        for (const intermediate of [false, true]) {
+          const { weight } = shapes;
+          both(
+            device,
+            { x: [m, k], weight, ...picked(new Set<string>(chosen), shapes) },
+            ({ x, weight, bias, gate, residual }) =>
+              ops.linear(x, { weight, bias }, { activation, gate, residual, intermediate }),
+          );
+        }
+      }
+    }
+  }
+};
+
+const attention: Call = (device) => {
+  const run = (length: number, channels: number, gated: boolean, chosen: ReadonlySet<"bias" | "mask">) => {
+    for (const axis of [1, 2] as const) {
+      const [i, j] = axis === 2 ? [3, length] : [length, 3];
+      const qkv = [2, i, j, (gated ? 4 : 3) * 2 * channels];
+      const more = picked(chosen, { bias: [2, 2, length, length], mask: [2, i, j] });
+      const call = ({ qkv, bias, mask }: Inputs) => ops.attention({ qkv, bias, mask }, { heads: 2, axis, gated });
+      both(device, { qkv, ...more }, call);
+      if (length === 13) there(device, { qkv, ...more }, { qkv: "f16" }, call);
+    }
+  };
+  // Of 1, 2 and 4 queries a lane, for every number of lanes; of all widths of heads; and every choice.
+  const everything = new Set(["bias", "mask"] as const);
+  for (const length of [1, 7, 13, 30, 50, 260]) run(length, 8, true, everything);
+  for (const channels of [4, 12, 16, 32, 64]) run(260, channels, true, everything);
+  for (const gated of [false, true]) for (const chosen of subsets("bias", "mask")) run(13, 4, gated, chosen);
+};
+
+const triangle: Call = (device) => {
+  for (const [n, c] of [[1, 1], [5, 3], [9, 4], [17, 8], [33, 13], [40, 32], [70, 128]]) {
+    for (const direction of ["outgoing", "incoming"] as const) {
+      const shape = [2, n, n, c];
+      both(device, { a: shape, b: shape }, ({ a, b }) => ops.triangleProduct({ a, b }, { direction }));
+    }
+  }
+};
+
+const gatedTriangle: Call = (device) => {
+  for (const [n, c] of [[1, 1], [5, 3], [9, 4], [17, 8], [33, 13], [40, 32], [70, 128]]) {
+    for (const direction of ["outgoing", "incoming"] as const) {
+      for (const chosen of subsets("mask")) {
+        const shapes = { packed: [2, n, n, 4 * c], ...picked(chosen, { mask: [2, n, n] }) };
+        const call = ({ packed, mask }: Inputs) => ops.gatedTriangleProduct({ packed, mask }, { direction });
+        both(device, shapes, call);
+        if (c % 4 === 0) there(device, shapes, { packed: "f16" }, call); // 16-bit floats come in whole vec4s
+      }
+    }
+  }
+};
+
+const outerProductMean: Call = (device) => {
+  for (const nSeq of [1, 5, 16, 130]) {
+    for (
+      const [nI, nJ, cA, cB, cOut] of [[1, 1, 1, 1, 1], [7, 9, 3, 5, 11], [12, 12, 8, 8, 16], [30, 33, 32, 32, 128]]
+    ) {
+      for (const chosen of subsets("bias", "residual")) {
+        both(
+          device,
+          {
+            ...{ a: [2, nSeq, nI, cA], b: [2, nSeq, nJ, cB], weight: [cOut, cA * cB] },
+            ...picked(chosen, { bias: [cOut], residual: [2, nI, nJ, cOut] }),
+          },
+          ({ a, b, weight, bias, residual }) => ops.outerProductMean({ a, b, weight, bias, residual }),
+        );
+      }
+    }
+  }
+};
+
+const layerNorm: Call = (device) => {
+  for (const x of SHAPES.filter(({ length }) => length > 0)) {
+    const width = x.at(-1)!;
+    for (const chosen of subsets("gamma", "beta")) {
+      both(
+        device,
+        { x, ...picked(chosen, { gamma: [width], beta: [width] }) },
+        ({ x, gamma, beta }) => ops.layerNorm(x, { gamma, beta }),
+      );
+    }
+  }
+};
+
+const softmax: Call = (device) => {
+  for (const x of SHAPES) x.forEach((_, axis) => both(device, { x }, ({ x }) => ops.softmax(x, { axis })));
+};
+
+const dropout: Call = (device) => {
+  for (const x of SHAPES) {
+    for (const axes of [[], ...x.map((_, axis) => [axis])]) {
+      both(device, { x }, ({ x }) => ops.dropout(x, { rate: 0.25, key: Key.fromSeed(1), axes }));
+    }
+  }
+};
+
+const sigmoidGate: Call = (device) => {
+  for (const x of SHAPES) {
+    for (const chosen of subsets("residual")) {
+      both(
+        device,
+        { x, gate: x, ...picked(chosen, { residual: x }) },
+        ({ x, gate, residual }) => ops.sigmoidGate({ x, gate, residual }),
+      );
+    }
+    for (const tracked of ["x", "gate"]) {
+      const other = device.empty(x);
+      both(
+        device,
+        { [tracked]: x },
+        (inputs) => ops.sigmoidGate({ x: other, gate: other, ...inputs }),
+      );
+    }
+  }
+};
+
+/** Copies are of numbers or vec4s, of either type, with one axis or several. */
+const permute: Call = (device) => {
+  for (const x of SHAPES) {
+    const orders = [x.map((_, axis) => x.length - 1 - axis)];
+    if (x.length > 2) {
+      orders.push([1, 0, ...x.map((_, axis) => axis).slice(2)], [
+        0,
+        2,
+        1,
+        ...x.map((_, axis) => axis).slice(3),
+      ]);
+    }
+    for (const axes of orders) {
+      const call = ({ x }: Inputs) => ops.permute(x, axes);
+      both(device, { x }, call);
+      there(device, { x }, { x: "i32" }, call);
+      if (x.length && x.every((n) => n % 4 === 0)) there(device, { x }, { x: "f16" }, call);
+    }
+  }
+};
+
+const slice: Call = (device) => {
+  for (const x of SHAPES) {
+    for (const step of [1, 4]) {
+      const begin = x.map((n) => Math.min(step, n - 1)), end = x.map((n, axis) => Math.max(begin[axis] + 1, n - step));
+      const call = ({ x }: Inputs) => ops.slice(x, begin, end);
+      both(device, { x }, call);
+      there(device, { x }, { x: "i32" }, call);
+    }
+  }
+  there(device, { x: [12, 16] }, { x: "f16" }, ({ x }) => ops.slice(x, [0, 4], [12, 12]));
+};
+
+const pad: Call = (device) => {
+  for (const x of SHAPES) {
+    for (const step of [1, 4]) {
+      both(device, { x }, ({ x }) =>
+        ops.pad(
+          x,
+          x.shape.map(() => step),
+          x.shape.map(() => step),
+        ));
+    }
+  }
+};
+
+const concat: Call = (device) => {
+  for (const shape of SHAPES) {
+    shape.forEach((_, axis) =>
+      both(device, { x: shape, y: shape.with(axis, 3), z: shape }, ({ x, y, z }) => ops.concat([x, y, z], axis))
+    );
+  }
+};
+
+const TABLES: readonly (readonly [table: Shape, positions: Shape])[] = [
+  [[21, 32], [13, 7]],
+  [[7, 5], [11]],
+  [[3], [5]],
+  [[5, 3, 8], [2, 3]],
+  [[21, 8], [70_001]],
+];
+
+const embedding: Call = (device) => {
+  for (const [table, positions] of TABLES) {
+    both(device, { table }, ({ table }) => ops.embedding(table, device.empty(positions, "i32")));
+  }
+};
+
+const oneHot: Call = (device) => {
+  for (const [, x] of TABLES) there(device, { x }, { x: "i32" }, ({ x }) => ops.oneHot(x, 13));
+};
+
+const sumTo: Call = (device) =>
+  PAIRS.forEach(([x, y]) => {
+    const shape = y.length <= x.length && y.every((n, i) => n === 1 || n === x[i + x.length - y.length]) ? y : x;
+    both(device, { x }, ({ x }) => ops.sumTo(x, shape));
+  });
+
+const broadcastTo: Call = (device) => {
+  for (const [y, x] of PAIRS) {
+    const wide = x.length <= y.length && x.every((n, i) => n === 1 || n === y[i + y.length - x.length]);
+    if (wide) both(device, { x }, ({ x }) => ops.broadcastTo(x, y));
+  }
+};
+
+const where: Call = (device) => {
+  for (const [x, y] of PAIRS) both(device, { mask: x, x, y }, ({ mask, x, y }) => ops.where(mask, x, y));
+};
+
+/** The calls of every op that `ops/mod.ts` exports. */
+export const CALLS: Readonly<Record<string, Call>> = {
+  ...{
+    abs: unary(ops.abs),
+    exp: unary(ops.exp),
+    gelu: unary(ops.gelu),
+    log: unary(ops.log),
+    negate: unary(ops.negate),
+  },
+  ...{ reciprocal: unary(ops.reciprocal), relu: unary(ops.relu), rsqrt: unary(ops.rsqrt), silu: unary(ops.silu) },
+  ...{ sigmoid: unary(ops.sigmoid), softplus: unary(ops.softplus), sqrt: unary(ops.sqrt), square: unary(ops.square) },
+  ...{ tanh: unary(ops.tanh), clamp: unary((x) => ops.clamp(x, -1, 1)) },
+  ...{ addScalar: unary((x) => ops.addScalar(x, 2)), multiplyScalar: unary((x) => ops.multiplyScalar(x, 2)) },
+  reshape: unary((x) => ops.square(ops.reshape(x, [x.size]))),
+  transpose: (device) => SHAPES.forEach((x) => x.length > 1 && both(device, { x }, ({ x }) => ops.transpose(x))),
+  ...{ add: binary(ops.add), divide: binary(ops.divide), maximum: binary(ops.maximum), minimum: binary(ops.minimum) },
+  ...{ multiply: binary(ops.multiply), pow: binary(ops.pow), subtract: binary(ops.subtract) },
+  where,
+  ...{ sum: reduction(ops.sum), mean: reduction(ops.mean), max: reduction(ops.max), sumTo, broadcastTo },
+  ...{ matmul, linear, attention, triangleProduct: triangle, gatedTriangleProduct: gatedTriangle, outerProductMean },
+  ...{ layerNorm, softmax, dropout, sigmoidGate, permute, slice, pad, concat, embedding, oneHot },
+  meanSquaredError: loss(({ prediction, target, mask }) => ops.meanSquaredError(prediction, target, { mask }), false),
+  huber: loss(({ prediction, target, mask }) => ops.huber(prediction, target, { mask }), false),
+  crossEntropy: loss(({ prediction, target, mask }) => ops.crossEntropy(prediction, target, { mask }), true),
+};
