@@ -219,7 +219,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
 
 /** Plans each combination of padded sizes once. */
 function memoryCheck(device: Parameters<typeof fitMemory>[0], flags: Flags, memoryBytes: number | undefined) {
-  const planned = new Map<string, InputError | number>();
+  const planned = new Map<string, InputError | Pick<typeof device, "partBytes">>();
   return ({ preset, config }: PlannedModel, { residues, sequences }: { residues: number; sequences: number }) => {
     const clusters = Math.min(sequences, flags.maxMsa ?? config.data.maxMsaClusters);
     const extra = Math.min(Math.max(0, sequences - clusters), flags.maxExtraMsa ?? config.data.maxExtraMsa);
@@ -229,7 +229,7 @@ function memoryCheck(device: Parameters<typeof fitMemory>[0], flags: Flags, memo
     if (known === undefined) {
       try {
         fitMemory(device, config, sizes, memoryBytes);
-        known = device.partBytes;
+        known = { partBytes: device.partBytes };
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         known = error;
@@ -237,7 +237,7 @@ function memoryCheck(device: Parameters<typeof fitMemory>[0], flags: Flags, memo
       planned.set(key, known);
     }
     if (known instanceof InputError) throw known;
-    device.partBytes = known;
+    device.partBytes = known.partBytes;
   };
 }
 
