@@ -186,7 +186,12 @@ function numberGpu(way: "at once" | "at once, and aborts" | "when awaited" | "wr
     createCommandEncoder: () => ({ copyBufferToBuffer: () => (copied = written), finish: () => ({}) }),
     queue: {
       submit: () => {},
-      writeBuffer: (_: GPUBuffer, __: number, data: Uint32Array) => (written = data[0]),
+      writeBuffer: (
+        _: GPUBuffer,
+        __: number,
+        data: ArrayBuffer | Uint32Array,
+        first = 0,
+      ) => ([written] = new Uint32Array(data instanceof ArrayBuffer ? data.slice(first, first + 4) : data)),
       onSubmittedWorkDone: () => work.promise,
     },
     destroy: () => {},
