@@ -17,6 +17,7 @@ export type NeedKind =
   | "golden" // golden data beside the repository
   | "chromium"
   | "programs" // external programs, and packages of data
+  | "openmm" // a Python with OpenMM and PDBFixer
   | "registry" // npm's, by its own client
   | "mounts" // the right to mount, in a namespace of its own
   | "adapter" // a trait of the adapter

@@ -1,5 +1,6 @@
 /** Files of others that were read wrongly once, where they are beside the repository. */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseHhr } from "../../../tools/data/hhr.ts";
@@ -8,14 +9,14 @@ import { readStructure } from "../../../tools/data/read_structure.ts";
 import { warningsOf } from "../../../tools/data/remarks.ts";
 import { readTargetTable } from "../../../tools/data/table.ts";
 import { collectTargets } from "../../../tools/prep/collect_targets.ts";
+import { need, needing } from "../../_needs.ts";
 import { account, groups, outline } from "./_records.ts";
 
 const CASES = fileURLToPath(new URL("../../../../shared/cases/", import.meta.url));
-const isThere = await Deno.stat(CASES).then(() => true, () => false);
-if (!isThere) console.log("skipped [golden] files of others that were read wrongly once\tthere is no ../shared/cases");
+const cases = need("golden", existsSync(CASES), "there is no ../shared/cases");
 
 function test(name: string, run: () => Promise<void>): void {
-  Deno.test({ name: `case ${name}`, ignore: !isThere, fn: run });
+  Deno.test(needing(cases, { name: `case ${name}`, fn: run }));
 }
 
 const path = (...names: string[]): string => join(CASES, ...names);

@@ -3,22 +3,17 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { renderPredictReport } from "../../../tools/predict/report.ts";
 import { assertNoSidewaysScroll, findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
+import { needing } from "../../_needs.ts";
 import { samplePredictReport } from "./sample_predict_report.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
 
 const found = await findChromium();
-if ("missing" in found) {
-  if (Deno.env.get("CI")) throw new Error(found.missing);
-  console.log(`The tests of the prediction's page are skipped. ${found.missing}`);
-}
 
-Deno.test({
+Deno.test(needing(found, {
   name:
     "the report of predictions: structure, linked plots, choice of prediction and of residues, on desktop and phone",
-  ignore: "missing" in found,
   async fn(context) {
-    if ("missing" in found) return;
     const html = await renderPredictReport(await samplePredictReport());
     const browser = await startChromium(found.path, { webgl: true });
     await Deno.mkdir(ARTIFACTS, { recursive: true });
@@ -83,4 +78,4 @@ Deno.test({
       await browser.close();
     }
   },
-});
+}));

@@ -2,16 +2,17 @@ import assert from "node:assert/strict";
 import { readStructure } from "../../../tools/data/read_structure.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { findRelaxPython, relax } from "../../../tools/predict/relax.ts";
+import { need, needing } from "../../_needs.ts";
 
 const python = await findRelaxPython().catch(() => undefined);
+const openmm = need("openmm", python !== undefined, "no Python here has OpenMM and PDBFixer");
 const finger = async () => {
   const { chains: [chain], ...structure } = await readStructure("examples/zinc_fingers/1znf.cif");
   return { ...structure, chains: [chain] };
 };
 
-Deno.test({
+Deno.test(needing(openmm, {
   name: "relax() lowers the energy, moves atoms little, and keeps names and B-factors",
-  ignore: python === undefined,
   async fn() {
     const input = await finger();
     const { structure, energyBefore, energyAfter } = await relax(input, { python, timeLimitSeconds: 300 });
@@ -30,18 +31,17 @@ Deno.test({
     const moved = Math.sqrt(square / count);
     assert(moved > 0.001 && moved < 1, `atoms moved ${moved} Å`);
   },
-});
+}));
 
-Deno.test({
+Deno.test(needing(openmm, {
   name: "relax() is ended at its time limit, and says so",
-  ignore: python === undefined,
   async fn() {
     await assert.rejects(
       relax(await finger(), { python, timeLimitSeconds: 0.2 }),
       /took more than 0\.2 s and was ended/,
     );
   },
-});
+}));
 
 Deno.test("a Python without OpenMM is refused with how to get it", async () => {
   await assert.rejects(
