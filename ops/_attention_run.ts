@@ -233,8 +233,8 @@ function attendAtOnce(inputs: AttentionOperands, attributes: AttentionAttributes
   const { H, Lq, Lk, flops, uniforms } = sizes;
   const [B, I, J] = sizes.shape;
   const out = device.empty(sizes.shape, dtype); // in 16 bits if its inputs are
-  if (out.size === 0) return { out, stats: undefined };
   const stats = recording ? device.empty([2, B, I, J, H]) : undefined;
+  if (out.size === 0) return { out, stats };
   const flags = { bias: !!bias, mask: !!mask };
   const { structure, grid } = plan(device, sizes, "q", forwardBlocking, flags);
   requireStreamable("keys", Lk, structure);

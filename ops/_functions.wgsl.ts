@@ -91,6 +91,12 @@ fn normalCdf(x: V) -> V {
   return select(tail, V(1.0) - tail, x > V(0.0));
 }`;
 
+/** WGSL `geluSlope(x: V) -> V`: the derivative of x Phi(x). Needs {@linkcode NORMAL_CDF}. */
+export const GELU_SLOPE = `
+fn geluSlope(x: V) -> V {
+  return normalCdf(x) + x * (V(0.3989422804) * exp(V(-0.5) * x * x));
+}`;
+
 /**
  * WGSL `hyperbolicTangent(x: V) -> V`, accurate near 0, where the built-in may lose all digits: below 0.7 an odd
  * polynomial (fitted as above, relative error 1.6e-8), else from the exponential. Needs {@linkcode SPECIAL_VALUES}.

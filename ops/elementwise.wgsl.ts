@@ -2,6 +2,7 @@ import {
   ANGLE,
   EXPONENTIAL,
   EXTREMA,
+  GELU_SLOPE,
   HYPERBOLIC_TANGENT,
   LOGARITHM,
   NORMAL_CDF,
@@ -56,8 +57,8 @@ export const ELEMENTWISE = table({
   gelu: {
     inputs: ["x"],
     forward: "x * normalCdf(x)",
-    gradients: { x: "d * (normalCdf(x) + x * (V(0.3989422804) * exp(V(-0.5) * x * x)))" },
-    declarations: NORMAL_CDF,
+    gradients: { x: "d * geluSlope(x)" },
+    declarations: NORMAL_CDF + GELU_SLOPE,
   },
   sigmoid: {
     inputs: ["x"],

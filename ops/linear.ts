@@ -3,7 +3,7 @@ import { sumRows } from "./_reduce.ts";
 import { runMatmul } from "./_matmul.ts";
 import { operationsOf } from "./_operations.ts";
 import { add, gelu, multiply, relu, sigmoid } from "./elementwise.ts";
-import { NORMAL_CDF } from "./_functions.wgsl.ts";
+import { GELU_SLOPE, NORMAL_CDF } from "./_functions.wgsl.ts";
 import { isFused } from "./fusion.ts";
 import { intermediateType } from "./_intermediate.ts";
 import { type Activation, epilogueGradKernel } from "./linear.wgsl.ts";
@@ -75,7 +75,7 @@ const GRADIENT_OPERATIONS: Readonly<Record<Activation, number>> = {
   none: 0,
   relu: 0,
   sigmoid: 3,
-  gelu: 7 + operationsOf("normalCdf(y)", NORMAL_CDF),
+  gelu: operationsOf("d * geluSlope(y)", NORMAL_CDF + GELU_SLOPE),
 };
 
 function epilogueGrad(device: Device, dOut: Tensor, y: Tensor, gate: Tensor | undefined, activation: Activation) {

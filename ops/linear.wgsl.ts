@@ -1,4 +1,5 @@
 import { kernelFamily } from "../core/mod.ts";
+import { GELU_SLOPE } from "./_functions.wgsl.ts";
 import { EPILOGUE_FUNCTIONS } from "./matmul.wgsl.ts";
 
 /** Which activation a linear map ended in. */
@@ -18,7 +19,7 @@ export const epilogueGradKernel = kernelFamily(({ activation, gate }: { activati
     dPre: "write vec4f",
   },
   uniforms: { n: "u32" },
-  declarations: EPILOGUE_FUNCTIONS,
+  declarations: EPILOGUE_FUNCTIONS + GELU_SLOPE,
   body: `if (index < u.n) {
 var d = dOut_at(index);
 let y = y_at(index);
@@ -28,7 +29,7 @@ ${
       none: "",
       relu: "d = select(d, vec4f(), y <= vec4f());",
       sigmoid: "d *= y * (1.0 - y);",
-      gelu: "d *= normalCdf(y) + y * 0.39894228040 * exp(-0.5 * y * y);",
+      gelu: "d *= geluSlope(y);",
     }[activation]
   }
 dPre[index] = d;

@@ -80,11 +80,16 @@ const op = defineOp<
  * Source: Jumper et al. (2021), Suppl. Alg. 10 "OuterProductMean", lines 2-4 (one normalization for all pairs).
  *
  * @returns `[batch, N_i, N_j, cOut]`.
- * @throws {TypeError} If shapes do not fit.
+ * @throws {TypeError} If shapes do not fit, or there is no sequence and no scale.
  */
 export function outerProductMean(inputs: OuterProductMeanInputs, options: OuterProductMeanOptions = {}): Tensor {
   const { a, b, weight, bias, residual } = inputs;
   const { nBatch, nSeq, nI, nJ, cA, cB, cOut } = planOf(a.shape, b.shape, weight.shape);
+  if (nSeq === 0 && options.scale === undefined) {
+    throw new TypeError(
+      `Cannot run outerProductMean over no sequences: a is [${a.shape}]; give the scale of their sum`,
+    );
+  }
   const attributes = { scale: options.scale ?? 1 / nSeq };
   if ((bias && bias.size !== cOut) || (residual && !sameShape(residual.shape, [nBatch, nI, nJ, cOut]))) {
     throw new TypeError(

@@ -339,3 +339,15 @@ Deno.test({
     await assert.rejects(async () => await kept.read());
   },
 });
+
+gpuTest("a shape with negative, broken or missing axes is refused", (device) => {
+  const x = device.zeros([2, 3]);
+  const told = { name: "TypeError", message: /axes of a tensor are whole numbers of at least 0, got the shape \[/ };
+  for (const shape of [[-2, -3], [1.5, 4], [NaN], [Infinity], [2, -1]]) {
+    assert.throws(() => device.empty(shape), told);
+    assert.throws(() => device.zeros(shape), told);
+    assert.throws(() => device.tensor([1, 2, 3, 4, 5, 6], shape), TypeError);
+    assert.throws(() => device.view(x, shape), told);
+    assert.throws(() => device.window(x, 0, shape), told);
+  }
+});
