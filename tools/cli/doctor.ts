@@ -19,7 +19,7 @@ export function register(program: Command): void {
       "time the kernels' tiles on the adapter, and the vector widths of Mesa's software driver; print the times and " +
         "keep the fastest for the next runs",
     )
-    .addOption(new Option(TIME_BLOCK, "print the milliseconds of an Evoformer block").hideHelp())
+    .addOption(new Option(TIME_BLOCK, "print the processor time of an Evoformer block, ms").hideHelp())
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
@@ -119,11 +119,13 @@ function vectors({ bits, source, mesa, times }: VectorWidth): string {
   const measured = Object.entries(times ?? {}).map(([width, ms]) => `${width} bits ${ms} ms`).join(", ");
   const reason = {
     environment: "set by LP_NATIVE_VECTOR_WIDTH",
-    measured: "the fastest here",
+    measured: "measured",
     rule: `the rule for Mesa ${mesa ?? "of an unknown version"}; denofold doctor --tune measures`,
     driver: "",
   }[source];
-  return `${bits} bits (${[reason, measured && `a block takes: ${measured}`].filter((text) => text).join("; ")})`;
+  return `${bits} bits (${
+    [reason, measured && `a block takes, of processor time: ${measured}`].filter((text) => text).join("; ")
+  })`;
 }
 
 function yesNo(value: boolean): string {

@@ -11,7 +11,7 @@ import { type Lavapipe, mesaVersion } from "./lavapipe.ts";
 /** Widths in bits between which there is a choice on a processor with AVX-512. */
 export const VECTOR_WIDTHS = [256, 512] as const;
 
-/** Milliseconds of the same work at each width. */
+/** Milliseconds of processor time that the same work takes at each width. */
 export type WidthTimes = Readonly<Record<string, number>>;
 
 /** The width of lavapipe's vectors, and why. */
