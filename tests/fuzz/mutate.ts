@@ -32,9 +32,11 @@ const NUMBER = /[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?/g;
 
 type Mutation = (bytes: Uint8Array, dice: Mt19937) => Uint8Array;
 
-const below = (dice: Mt19937, n: number): number => n < 2 ? 0 : dice.interval(n - 1);
+/** A whole number below `n`, by chance. */
+export const below = (dice: Mt19937, n: number): number => n < 2 ? 0 : dice.interval(n - 1);
 
-function pick<T>(dice: Mt19937, all: readonly T[]): T {
+/** One of all, by chance. */
+export function pick<T>(dice: Mt19937, all: readonly T[]): T {
   return all[below(dice, all.length)];
 }
 

@@ -257,11 +257,11 @@ export const READERS: Readonly<Record<string, Reader>> = {
     ],
     async read(path) {
       const bytes = await readFileBytes(path);
-      const arrays = asInputError(() =>
-        path.endsWith("npy") ? [parseNpy(bytes, path)] : parseSafetensors(bytes, path).tensors.values()
+      return asInputError(() =>
+        path.endsWith("npy") ? new Map([["array", parseNpy(bytes, path)]]) : parseSafetensors(bytes, path).tensors
       );
-      for (const array of arrays) checkArray(array);
     },
+    check: (arrays: Map<string, NamedArray>) => arrays.forEach(checkArray),
     whole: /as safetensors|as \.npy/,
     anyNumbers: true,
   },

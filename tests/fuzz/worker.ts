@@ -2,10 +2,13 @@
 /** Fuzzes one reader in a thread of its own, so that one that hangs can be ended. */
 import process from "node:process";
 import { type Finding, Fuzzer } from "./fuzz.ts";
+import { RewriteFuzzer } from "./rewrite.ts";
 
 /** What the thread is asked to do. */
 export interface FuzzTask {
   readonly reader: string;
+  /** Files are rewritten, not spoilt. */
+  readonly rewrite: boolean;
   readonly seed: number;
   readonly from: number;
   readonly to: number;
@@ -20,8 +23,8 @@ export type FuzzNews = { readonly finding: Finding } | { readonly cpuSeconds: nu
 
 self.onmessage = async ({ data }: MessageEvent<FuzzTask>) => {
   const tell = (news: FuzzNews) => self.postMessage(news);
-  const fuzzer = await Fuzzer.open(data.reader, data.folder, data.seed);
-  if (data.from === 0) await fuzzer.readSamples();
+  const fuzzer = await (data.rewrite ? RewriteFuzzer : Fuzzer).open(data.reader, data.folder, data.seed);
+  if (fuzzer instanceof Fuzzer && data.from === 0) await fuzzer.readSamples();
   const start = process.cpuUsage();
   let mostMs = 0;
   for (let index = data.from; index < data.to; index++) {
