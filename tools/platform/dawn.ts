@@ -81,8 +81,8 @@ export async function loadDawn({ install, log }: DawnOptions): Promise<Dawn> {
     if (!files) throw new InputError(`${DAWN} is not made for ${Deno.build.os} on ${Deno.build.arch}`);
     if (!install) {
       throw new InputError(
-        `${DAWN} is asked for and not here yet (${path}), and fetching is switched off: run once with installation ` +
-          "allowed (without DENOFOLD_NO_INSTALL; `denofold doctor --fix`)",
+        `${DAWN} is asked for and not here yet (${path}); the command line fetches it, unless DENOFOLD_NO_INSTALL is set: ` +
+          "`denofold doctor --device dawn --fix`",
       );
     }
     log(`Fetching ${DAWN} from npm (50 MB, once) …`);

@@ -159,7 +159,7 @@ function limits(adapter: GPUAdapter): Record<string, number> {
   return Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]));
 }
 
-/** Vendors as WebGPU gives them in Deno: PCI numbers, or numbers of the Khronos registry, in decimal. */
+/** Vendors as Deno gives them: PCI numbers, or numbers of the Khronos registry, in decimal. Dawn gives names, in lower case. */
 const VENDORS: Record<string, string> = {
   "4098": "AMD",
   "4203": "Apple",
@@ -173,7 +173,8 @@ const VENDORS: Record<string, string> = {
 };
 
 function vendorName(vendor: string): string {
-  return VENDORS[vendor] ?? (vendor || "not given");
+  const name = VENDORS[vendor] ?? Object.values(VENDORS).find((name) => name.toLowerCase() === vendor);
+  return name ?? (vendor || "not given");
 }
 
 function driverName(device: VulkanDevice | undefined): string {

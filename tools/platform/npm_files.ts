@@ -43,7 +43,7 @@ export async function fetchNpmFiles(wanted: NpmFiles, { folder, unpack }: NpmFol
     );
   }
   try {
-    const contents = await fetch(wanted, work);
+    const contents = await fetchContents(wanted, work);
     const files = join(work, "files");
     await Deno.mkdir(files);
     const kept = unpack?.(contents) ??
@@ -60,15 +60,16 @@ export async function fetchNpmFiles(wanted: NpmFiles, { folder, unpack }: NpmFol
 }
 
 /** Lets a package manager put the package into a folder of its own and reads the wanted files there. */
-async function fetch({ name, version, files }: NpmFiles, work: string): Promise<Uint8Array[]> {
-  await Deno.writeTextFile(join(work, "package.json"), JSON.stringify({ dependencies: { [name]: version } }));
+async function fetchContents({ name, version, files }: NpmFiles, work: string): Promise<Uint8Array[]> {
   const failures: string[] = [];
   for (const [program, args] of packageManagers()) {
     try {
+      const cwd = await Deno.makeTempDir({ dir: work }); // one stumbles over what the other has left
+      await Deno.writeTextFile(join(cwd, "package.json"), JSON.stringify({ dependencies: { [name]: version } }));
       const { code, stderr } = await new Deno.Command(program, {
         args,
-        cwd: work,
-        env: { DENO_DIR: join(work, "deno"), npm_config_cache: join(work, "npm"), NO_COLOR: "1" },
+        cwd,
+        env: { DENO_DIR: join(cwd, "deno"), npm_config_cache: join(cwd, "npm"), NO_COLOR: "1" },
         stdin: "null",
         stdout: "null",
         stderr: "piped",
@@ -76,7 +77,7 @@ async function fetch({ name, version, files }: NpmFiles, work: string): Promise<
       if (code !== 0) throw new InputError(lastLine(new TextDecoder().decode(stderr)) ?? `ended with code ${code}`);
       const contents: Uint8Array[] = [];
       for (const [path, expected] of Object.entries(files)) {
-        const bytes = await Deno.readFile(join(work, "node_modules", name, path));
+        const bytes = await Deno.readFile(join(cwd, "node_modules", name, path));
         const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
         if (digest !== expected) throw new InputError(`${path} has the SHA-256 ${digest}, expected ${expected}`);
         contents.push(bytes);

@@ -53,8 +53,8 @@ export async function fetchSwiftShader(): Promise<SwiftShader> {
   await fetchNpmFiles(PACKAGE, {
     folder,
     *unpack([archive]) {
-      for (const file of readTar(brotliDecompressSync(archive), ARCHIVE)) {
-        if (file[0] === DRIVER || file[0] === LOADER) yield file;
+      for (const [name, bytes] of readTar(brotliDecompressSync(archive), ARCHIVE)) {
+        if (name === DRIVER || name === LOADER) yield [name, bytes];
       }
       yield [ICD, new TextEncoder().encode(JSON.stringify(icd))];
     },
