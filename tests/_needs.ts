@@ -11,6 +11,8 @@
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { InputError } from "../tools/errors.ts";
+import { loadDawn } from "../tools/platform/dawn.ts";
 
 /** Kinds of what is needed. */
 export type NeedKind =
@@ -61,6 +63,17 @@ export async function mounts(): Promise<Need> {
 /** The registry of npm, asked by its own client. */
 export async function registry(): Promise<Need> {
   return need("registry", await succeeds("npm", ["ping"]), "npm is missing or its registry cannot be reached");
+}
+
+/** Dawn, which is fetched where it is not here and may be fetched. */
+export async function dawn(): Promise<Need> {
+  try {
+    await loadDawn({ install: !Deno.env.get("DENOFOLD_NO_INSTALL"), log: console.log });
+    return { kind: "registry" };
+  } catch (error) {
+    if (error instanceof InputError) return { kind: "registry", missing: error.message };
+    throw error;
+  }
 }
 
 async function succeeds(program: string, args: string[]): Promise<boolean> {

@@ -2,7 +2,8 @@
  * What has to be right in every environment, with the driver and WebGPU that the variables DENOFOLD_DEVICE and
  * DENOFOLD_WEBGPU ask for: `deno task test:environment [PART...]`.
  *
- * The parts: `tests` of core, ops and model; `golden` data beside the repository; a short `training` by the command line.
+ * The parts: tests of core and ops (`kernels`) and of model (`networks`); `golden` data beside the repository; a short
+ * `training` by the command line.
  * Ends with `N passed, N failed`; says by lines `skipped [KIND] NAME<tab>REASON` (tests/_needs.ts) what it lacks.
  *
  * @module
@@ -43,8 +44,8 @@ async function deno(args: string[], show: (line: string) => string | undefined =
   return { code: (await child.status).code, lines };
 }
 
-async function tests(): Promise<Outcome> {
-  const { code, lines } = await deno(["test", "-A", "tests/core", "tests/ops", "tests/model"]);
+async function tests(...folders: string[]): Promise<Outcome> {
+  const { code, lines } = await deno(["test", "-A", ...folders.map((folder) => `tests/${folder}`)]);
   const [, passed, failed] = lines.map((line) => /^(?:ok|FAILED) \| (\d+) passed.* \| (\d+) failed/.exec(line))
     .findLast((match) => match) ?? [];
   if (passed === undefined) return { passed: 0, failed: 1 };
@@ -123,7 +124,12 @@ async function adapterIsThere(): Promise<boolean> {
   }
 }
 
-const PARTS: Readonly<Record<string, () => Promise<Outcome>>> = { tests, golden: goldenData, training };
+const PARTS: Readonly<Record<string, () => Promise<Outcome>>> = {
+  kernels: () => tests("core", "ops"),
+  networks: () => tests("model"),
+  golden: goldenData,
+  training,
+};
 
 async function main(parts: readonly string[]): Promise<Outcome> {
   const unknown = parts.find((part) => !(part in PARTS));

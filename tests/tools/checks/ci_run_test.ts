@@ -30,10 +30,10 @@ async function run(tasks: Tasks): Promise<{ code: number; lines: string[] }> {
       task.test.*) ${command("test")} ;;
       task.ok.*) ${command("ok")} ;;
       task.test:environment.golden.*) ${command("golden")} ;;
-      task.test:environment...swiftshader) ${command("swiftshader")} ;;
-      task.test:environment..dawn.swiftshader) ${command("dawn")} ;;
-      task.test:debian13...) ${command("debian13")} ;;
-      task.test:debian13..dawn.) ${once} ;;
+      task.test:environment.kernels..swiftshader) ${command("swiftshader")} ;;
+      task.test:environment.kernels.dawn.swiftshader) ${command("dawn")} ;;
+      task.test:debian13.deno..) ${command("debian13")} ;;
+      task.test:debian13.deno.dawn.) ${once} ;;
       *) echo "unknown: $*"; exit 9 ;;
     esac`;
     for (const [name, body] of [["npx", npx], ["apt-get", "exit 100"]]) {

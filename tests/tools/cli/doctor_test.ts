@@ -14,6 +14,7 @@ Deno.test("denofold doctor --json describes the adapter, whose self test passes"
   assert.equal(findings.selfTest?.ok, true);
   const { adapter } = findings;
   assert.ok(adapter && adapter.name.length > 0);
+  assert.match(adapter.webgpu, /^(wgpu \(Deno|Dawn \(npm webgpu) [\d.]+\)$/);
   const [least, most] = adapter.subgroupSizes;
   assert.ok(least <= most);
   for (const [name, value] of Object.entries(adapter.limits)) assert.ok(value > 0, name);

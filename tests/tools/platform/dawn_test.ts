@@ -2,35 +2,31 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { InputError } from "../../../tools/errors.ts";
 import { cacheFolder } from "../../../tools/platform/cache.ts";
-import { loadDawn } from "../../../tools/platform/dawn.ts";
 import { readDeviceWish } from "../../../tools/platform/device_wish.ts";
 import { fetchNpmFiles } from "../../../tools/platform/npm_files.ts";
 import { cachedSwiftShader, fetchSwiftShader, swiftShaderRunsHere } from "../../../tools/platform/swiftshader.ts";
+import { dawn, type Need, need, needing, registry } from "../../_needs.ts";
 import { ROOT, runDeno } from "../cli/_run.ts";
 
-const SETUP = ["run", "-A", join(ROOT, "tools/platform/setup.ts")];
+const WITH_DRIVER = ["run", "-A", join(ROOT, "tools/platform/with_driver.ts")];
 const DOCTOR = ["run", "-A", join(ROOT, "tools/cli/main.ts"), "doctor"];
 
-/** Why Dawn, or SwiftShader for it to run on, cannot be had here; undefined where both can. */
-async function whyNot(): Promise<string | undefined> {
-  if (!swiftShaderRunsHere()) return "SwiftShader does not run here";
-  const install = !Deno.env.get("DENOFOLD_NO_INSTALL");
+/** SwiftShader, which is fetched where it is not here and may be fetched. */
+async function swiftShader(): Promise<Need> {
+  if (!swiftShaderRunsHere()) return { kind: "system", missing: "SwiftShader does not run here" };
   try {
-    await loadDawn({ install, log: console.log });
-    if (install && !cachedSwiftShader()) await fetchSwiftShader();
-    return cachedSwiftShader() ? undefined : "SwiftShader is not here, and fetching is switched off";
+    if (!cachedSwiftShader() && !Deno.env.get("DENOFOLD_NO_INSTALL")) await fetchSwiftShader();
   } catch (error) {
-    if (error instanceof InputError) return error.message;
-    throw error;
+    if (!(error instanceof InputError)) throw error;
   }
+  return need("registry", cachedSwiftShader() !== undefined, "SwiftShader is not here and cannot be fetched");
 }
 
-const missing = await whyNot();
+const NEEDS = [await dawn(), await swiftShader()];
 
 /** A test that needs Dawn and SwiftShader. */
 function dawnTest(name: string, fn: () => Promise<void>): void {
-  if (missing !== undefined) console.log(`skipped [registry] ${name}\t${missing}`);
-  Deno.test({ name, ignore: missing !== undefined, sanitizeResources: false, fn });
+  Deno.test(needing(NEEDS, { name, sanitizeResources: false, fn }));
 }
 
 Deno.test("--device names an adapter, after dawn: one of Dawn's; DENOFOLD_WEBGPU says whose by default", () => {
@@ -64,11 +60,11 @@ Deno.test("Dawn that is not here and may not be fetched is an error of one line 
     const common = { DENOFOLD_CACHE: cache, DENOFOLD_NO_INSTALL: "1" };
     const ways: Record<string, string>[] = [{ DENOFOLD_DEVICE: "dawn:gpu" }, { DENOFOLD_WEBGPU: "dawn" }];
     for (const way of ways) {
-      const outcome = await runDeno(SETUP, { env: { ...common, ...way } });
+      const outcome = await runDeno(WITH_DRIVER, { env: { ...common, ...way } });
       assert.equal(outcome.code, 1);
       assert.match(
         outcome.stderr,
-        /^denofold: Dawn \(npm webgpu [\d.]+\) is asked for and not here yet \([^\n]*dawn\.node\), [^\n]*DENOFOLD_NO_INSTALL[^\n]*\n$/,
+        /^denofold: Dawn \(npm webgpu [\d.]+\) is asked for and not here yet \([^\n]*dawn\.node\); [^\n]*`denofold doctor --device dawn --fix`\n$/,
       );
     }
   } finally {
@@ -89,7 +85,7 @@ Deno.test("a damaged addon is an error that names its file", async () => {
       });`,
     ], { env: { DENOFOLD_CACHE: cache } });
     assert.equal(code, 0);
-    const outcome = await runDeno(SETUP, { env: { DENOFOLD_DEVICE: "dawn", DENOFOLD_CACHE: cache } });
+    const outcome = await runDeno(WITH_DRIVER, { env: { DENOFOLD_DEVICE: "dawn", DENOFOLD_CACHE: cache } });
     assert.equal(outcome.code, 1);
     assert.match(
       outcome.stderr,
@@ -100,9 +96,9 @@ Deno.test("a damaged addon is an error that names its file", async () => {
   }
 });
 
-dawnTest(
-  "files of npm packages are fetched whole or not at all, and only with the SHA-256 they must have",
-  async () => {
+Deno.test(needing(await registry(), {
+  name: "files of npm packages are fetched whole or not at all, and only with the SHA-256 they must have",
+  async fn() {
     const before = Deno.env.get("DENOFOLD_CACHE");
     const cache = await Deno.makeTempDir();
     Deno.env.set("DENOFOLD_CACHE", cache);
@@ -123,10 +119,12 @@ dawnTest(
       await Deno.remove(cache, { recursive: true });
     }
   },
-);
+}));
 
 dawnTest("dawn:swiftshader is SwiftShader through Dawn, and doctor says so", async () => {
-  const setup = await runDeno(SETUP, { env: { DENOFOLD_DEVICE: "dawn:swiftshader", DENOFOLD_CACHE: cacheFolder() } });
+  const setup = await runDeno(WITH_DRIVER, {
+    env: { DENOFOLD_DEVICE: "dawn:swiftshader", DENOFOLD_CACHE: cacheFolder() },
+  });
   assert.equal(setup.code, 0, setup.stderr);
   assert.match(setup.stderr, /^Adapter: SwiftShader/m);
   const doctor = await runDeno([...DOCTOR, "--device", "swiftshader", "--json"], {
@@ -140,7 +138,7 @@ dawnTest("dawn:swiftshader is SwiftShader through Dawn, and doctor says so", asy
 });
 
 dawnTest("a name that none of Dawn's adapters has is an error that lists what there is", async () => {
-  const { code, stderr } = await runDeno(SETUP, {
+  const { code, stderr } = await runDeno(WITH_DRIVER, {
     env: { DENOFOLD_DEVICE: "dawn:abacus", DENOFOLD_CACHE: cacheFolder() },
   });
   assert.equal(code, 1);
