@@ -77,6 +77,9 @@ async function subgroupDialect(device: GPUDevice): Promise<SubgroupDialect> {
   return "none";
 }
 
+/** Most `load` bindings of a kernel. WebGPU guarantees four textures; where there are too few, kernels load from buffers. */
+export const MOST_TEXTURES = 6;
+
 function traitsOf(adapter: GPUAdapter, features: readonly GPUFeatureName[], dialect: SubgroupDialect): AdapterTraits {
   const info = adapter.info;
   const { subgroupMinSize = 0, subgroupMaxSize = 0 } = info as SubgroupInfo;
@@ -94,7 +97,7 @@ function traitsOf(adapter: GPUAdapter, features: readonly GPUFeatureName[], dial
     shaderF16: features.includes("shader-f16"),
     timestamps: features.includes("timestamp-query"),
     kernelFamily: software ? (lavapipe && subgroupSize >= 4 ? "subgroup" : "plain") : "workgroup",
-    textureLoads: lavapipe,
+    textureLoads: lavapipe && adapter.limits.maxStorageTexturesPerShaderStage >= MOST_TEXTURES,
     maxBindingBytes: adapter.limits.maxStorageBufferBindingSize,
     maxBufferBytes: adapter.limits.maxBufferSize,
   };

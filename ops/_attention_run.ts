@@ -376,7 +376,9 @@ function attendBackAtOnce(
 
   const queries = plan(device, sizes, "q", backwardBlocking, flags);
   const { structure } = queries;
-  const inPassing = dBias !== undefined && device.traits.kernelFamily !== "workgroup";
+  // With a mask, separate operands and no textures it would take nine storage buffers; WebGPU guarantees eight.
+  const { kernelFamily, textureLoads } = device.traits;
+  const inPassing = dBias !== undefined && kernelFamily !== "workgroup" && (packed || !mask || textureLoads);
   const wantsQueries = packed ? wanted.qkv : wanted.q;
   const queryTargets = { dqkv, dq: packed ? undefined : dq ?? (inPassing ? device.empty(out.shape) : undefined) };
   if (inPassing) {

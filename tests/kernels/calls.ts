@@ -211,6 +211,29 @@ const attention: Call = (device) => {
   for (const length of [1, 7, 13, 30, 50, 260]) run(length, 8, true, everything);
   for (const channels of [4, 12, 16, 32, 64]) run(260, channels, true, everything);
   for (const gated of [false, true]) for (const chosen of subsets("bias", "mask")) run(13, 4, gated, chosen);
+  crossAttention(device);
+};
+
+/** Queries and keys of their own: so few that lanes read theirs by themselves, and more; of one axis or two. */
+const crossAttention: Call = (device) => {
+  const run = (queries: number, keys: number, channels: number, chosen: ReadonlySet<"gate" | "bias" | "mask">) => {
+    const q = [2, 3, queries, 2 * channels], k = [2, keys, 3, 2 * channels];
+    const more = picked(chosen, { gate: q, bias: [2, 2, queries, keys], mask: [2, keys, 3] });
+    const call = ({ q, k, v, ...more }: Inputs) =>
+      ops.attention({ q, k, v, ...more }, { heads: 2, axis: 2, keyAxis: 1 });
+    both(device, { q, k, v: k, ...more }, call);
+    for (const tracked of ["q", "k", "v"]) {
+      const others = inputsOf(device, { q, k, v: k, ...more }, {});
+      both(device, { [tracked]: tracked === "q" ? q : k }, (given) => call({ ...others, ...given }));
+      Object.values(others).forEach((other) => other.dispose());
+    }
+  };
+  const everything = new Set(["gate", "bias", "mask"] as const);
+  for (const [queries, keys] of [[1, 4], [7, 13], [13, 50], [50, 7], [50, 70], [260, 33]]) {
+    run(queries, keys, 8, everything);
+  }
+  for (const channels of [4, 16, 32, 64]) for (const keys of [5, 70]) run(9, keys, channels, everything);
+  for (const chosen of subsets("gate", "bias", "mask")) for (const keys of [5, 70]) run(9, keys, 4, chosen);
 };
 
 const triangle: Call = (device) => {
@@ -371,6 +394,101 @@ const oneHot: Call = (device) => {
   for (const [, x] of TABLES) there(device, { x }, { x: "i32" }, ({ x }) => ops.oneHot(x, 13));
 };
 
+const digitize: Call = (device) => {
+  for (const x of SHAPES) there(device, { x }, {}, ({ x }) => ops.digitize(x, [-1, 2, 5]));
+};
+
+const distanceClasses: Call = (device) => {
+  for (const chosen of subsets("marks")) {
+    const shapes = { points: [2, 13, 3], ...picked(chosen, { marks: [2, 13] }) };
+    there(device, shapes, {}, ({ points, marks }) => ops.distanceClasses(points, { bounds: [2, 4, 6], marks }));
+  }
+};
+
+const offsetClasses: Call = (device) =>
+  there(device, { x: [2, 13] }, { x: "i32" }, ({ x }) => ops.offsetClasses(x, 32));
+
+const pairEmbedding: Call = (device) => {
+  const [batch, n] = [2, 13];
+  const everything = new Set(["left", "right", "weights", "bias", "residual"] as const);
+  for (const c of [5, 8]) {
+    const shapes = {
+      ...{ left: [batch, n, c], right: [batch, n, c], weights: [batch, n], bias: [c], residual: [batch, n, n, c] },
+    };
+    for (const chosen of c === 8 ? subsets(...everything) : [new Set<never>(), everything]) {
+      both(
+        device,
+        { table: [7, c], ...picked(chosen, shapes) },
+        ({ table, ...more }) => ops.pairEmbedding({ table, classes: device.empty([batch, n, n], "i32"), ...more }),
+      );
+    }
+  }
+};
+
+/** Shapes whose rows some ops take whole. */
+const SHORT_ROWS = SHAPES.filter((shape) => shape.length > 0 && shape.at(-1)! <= 2 ** 14);
+
+const softmaxExpectation: Call = (device) => {
+  for (const x of SHORT_ROWS) {
+    for (const values of [x.slice(-1), [x.at(-2) ?? 1, x.at(-1)!]]) {
+      both(device, { x }, ({ x }) => ops.softmaxExpectation(x, device.empty(values)));
+    }
+  }
+};
+
+const sparseCrossEntropy: Call = (device) => {
+  for (const x of SHORT_ROWS) {
+    both(device, { x }, ({ x }) => ops.sparseCrossEntropy(x, device.empty(x.shape.slice(0, -1), "i32")));
+  }
+};
+
+const readRegion: Call = (device) => {
+  for (const x of SHAPES) {
+    for (const step of [1, 4]) {
+      const begin = x.map((n) => Math.min(step, n - 1)),
+        shape = x.map((n, axis) => Math.max(1, n - begin[axis] - step));
+      for (const dtype of ["f32", "i32"] as const) {
+        there(device, { x }, { x: dtype }, ({ x }) => ops.readRegion(x, begin, shape));
+      }
+    }
+  }
+};
+
+const writeRegion: Call = (device) => {
+  for (const x of SHAPES) {
+    for (const step of [1, 4]) {
+      const shapes = { x, out: x.map((n) => n + 2 * step) };
+      for (const dtype of ["f32", "i32"] as const) {
+        there(device, shapes, { x: dtype, out: dtype }, ({ x, out }) => {
+          ops.writeRegion(x, out, x.shape.map(() => step));
+          return out;
+        });
+      }
+    }
+  }
+};
+
+/** Axes before those of a frame, a point or a quaternion: none, the same ones, and ones that broadcast. */
+const LEADING: readonly (readonly [Shape, Shape])[] = [
+  [[], []],
+  [[13, 7], [13, 7]],
+  [[13, 1], [13, 7]],
+  [[1, 7], [13, 1]],
+  [[2, 3, 1, 5], [3, 4, 1]],
+];
+
+const FRAME = [3, 4], POINT = [3], QUATERNION = [4], UPDATE = [6];
+
+/** Calls with items of these shapes, the leading axes of every second one being others. */
+function rigid(items: Shapes, run: (inputs: Inputs) => Tensor): Call {
+  return (device) => {
+    for (const pair of LEADING) {
+      const shapes = Object.entries(items).map(([name, item], i) => [name, [...pair[i % 2], ...item]]);
+      both(device, Object.fromEntries(shapes), run);
+    }
+  };
+}
+
 const sumTo: Call = (device) =>
   PAIRS.forEach(([x, y]) => {
     const shape = y.length <= x.length && y.every((n, i) => n === 1 || n === x[i + x.length - y.length]) ? y : x;
@@ -403,12 +521,41 @@ export const CALLS: Readonly<Record<string, Call>> = {
   ...{ addScalar: unary((x) => ops.addScalar(x, 2)), multiplyScalar: unary((x) => ops.multiplyScalar(x, 2)) },
   reshape: unary((x) => ops.square(ops.reshape(x, [x.size]))),
   transpose: (device) => SHAPES.forEach((x) => x.length > 1 && both(device, { x }, ({ x }) => ops.transpose(x))),
+  ...{ sin: unary(ops.sin), cos: unary(ops.cos) },
   ...{ add: binary(ops.add), divide: binary(ops.divide), maximum: binary(ops.maximum), minimum: binary(ops.minimum) },
   ...{ multiply: binary(ops.multiply), pow: binary(ops.pow), subtract: binary(ops.subtract) },
+  ...{ atan2: binary(ops.atan2), equal: binary(ops.equal) },
+  ...{ greater: binary(ops.greater), greaterEqual: binary(ops.greaterEqual) },
+  ...{ less: binary(ops.less), lessEqual: binary(ops.lessEqual) },
   where,
-  ...{ sum: reduction(ops.sum), mean: reduction(ops.mean), max: reduction(ops.max), sumTo, broadcastTo },
+  ...{
+    sum: reduction(ops.sum),
+    mean: reduction(ops.mean),
+    max: reduction(ops.max),
+    min: reduction(ops.min),
+    sumTo,
+    broadcastTo,
+  },
   ...{ matmul, linear, attention, triangleProduct: triangle, gatedTriangleProduct: gatedTriangle, outerProductMean },
   ...{ layerNorm, softmax, dropout, sigmoidGate, permute, slice, pad, concat, embedding, oneHot },
+  ...{ digitize, distanceClasses, offsetClasses, pairEmbedding, readRegion, writeRegion },
+  ...{ softmaxExpectation, sparseCrossEntropy },
+  composeFrames: rigid({ a: FRAME, b: FRAME }, ({ a, b }) => ops.composeFrames(a, b)),
+  applyFrames: rigid({ a: FRAME, x: POINT }, ({ a, x }) => ops.applyFrames(a, x)),
+  invertApplyFrames: rigid({ a: FRAME, x: POINT }, ({ a, x }) => ops.invertApplyFrames(a, x)),
+  invertFrames: rigid({ a: FRAME }, ({ a }) => ops.invertFrames(a)),
+  framesFromThreePoints: rigid({ a: POINT, b: POINT, c: POINT }, ({ a, b, c }) => ops.framesFromThreePoints(a, b, c)),
+  framesFromQuaternions: rigid({ q: QUATERNION, x: POINT }, ({ q, x }) => ops.framesFromQuaternions(q, x)),
+  framesFromMatrices: rigid({ a: [4, 4] }, ({ a }) => ops.framesFromMatrices(a)),
+  framesFromSeven: rigid({ a: [7] }, ({ a }) => ops.framesFromSeven(a)),
+  matricesFromFrames: rigid({ a: FRAME }, ({ a }) => ops.matricesFromFrames(a)),
+  normalizeQuaternions: rigid({ q: QUATERNION }, ({ q }) => ops.normalizeQuaternions(q)),
+  multiplyQuaternions: rigid({ a: QUATERNION, b: QUATERNION }, ({ a, b }) => ops.multiplyQuaternions(a, b)),
+  updateQuaternions: rigid({ q: QUATERNION, u: UPDATE }, ({ q, u }) => ops.updateQuaternions(q, u)),
+  updateTranslations: rigid(
+    { x: POINT, q: QUATERNION, u: UPDATE },
+    ({ x, q, u }) => ops.updateTranslations(x, q, u),
+  ),
   meanSquaredError: loss(({ prediction, target, mask }) => ops.meanSquaredError(prediction, target, { mask }), false),
   huber: loss(({ prediction, target, mask }) => ops.huber(prediction, target, { mask }), false),
   crossEntropy: loss(({ prediction, target, mask }) => ops.crossEntropy(prediction, target, { mask }), true),

@@ -1,7 +1,8 @@
 import type { KernelText } from "./collect.ts";
 
 /**
- * Compiles kernels on a device and makes their pipelines.
+ * Compiles kernels on a device and makes their pipelines. A kernel that loads from more textures than the device has is
+ * compiled alone.
  *
  * @returns What is wrong: the kernel, the line, the compiler's words, the text of the line.
  */
@@ -13,10 +14,13 @@ export async function compileKernels(device: GPUDevice, kernels: Iterable<Kernel
 async function compileKernel(device: GPUDevice, { name, text, entries }: KernelText): Promise<string | undefined> {
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ label: name, code: text });
-  const layout = device.createPipelineLayout({
-    bindGroupLayouts: [device.createBindGroupLayout({ label: name, entries: [...entries] })],
-  });
-  device.createComputePipeline({ label: name, layout, compute: { module, entryPoint: "main" } });
+  const textures = entries.filter(({ storageTexture }) => storageTexture).length;
+  if (textures <= device.limits.maxStorageTexturesPerShaderStage) {
+    const layout = device.createPipelineLayout({
+      bindGroupLayouts: [device.createBindGroupLayout({ label: name, entries: [...entries] })],
+    });
+    device.createComputePipeline({ label: name, layout, compute: { module, entryPoint: "main" } });
+  }
   const error = await device.popErrorScope();
   if (!error) return undefined;
   const { messages } = await module.getCompilationInfo();

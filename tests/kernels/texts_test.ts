@@ -4,11 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { MOST_TEXTURES } from "../../core/adapter.ts";
 import { type AdapterTraits, type Device, kernel, type KernelSource } from "../../core/mod.ts";
 import { matmulTiles } from "../../ops/matmul_tiles.ts";
 import * as ops from "../../ops/mod.ts";
 import { InputError } from "../../tools/errors.ts";
 import { loadDawn } from "../../tools/platform/dawn.ts";
+import { runAlphaFold } from "./alphafold.ts";
 import { CALLS } from "./calls.ts";
 import { collectingDevice, type KernelText } from "./collect.ts";
 import { compileKernels } from "./compile.ts";
@@ -53,6 +55,7 @@ async function kernelsOf(traits: AdapterTraits): Promise<Map<string, KernelText>
   callAll(half);
   for (const maxBindingBytes of [2 ** 13, 2 ** 15]) callAll(collectingDevice({ ...traits, maxBindingBytes }, found));
   await runNetworks(collectingDevice(traits, found));
+  runAlphaFold(collectingDevice(traits, found));
   const checking = collectingDevice(traits, found, { dry: false }); // numbers are looked for in what runs alone
   checking.checkNumerics(true);
   ops.relu(checking.empty([5]));
@@ -67,6 +70,10 @@ for (const traits of KINDS) {
     for (const [text, found] of fresh) all.set(text, found);
     assert.deepEqual(await compileKernels(tint, fresh.map(([, found]) => found)), []);
     assert.ok(fresh.length > 100);
+    for (const { name, entries } of all.values()) {
+      const textures = entries.filter(({ storageTexture }) => storageTexture).length;
+      assert.ok(textures <= MOST_TEXTURES, `${name} loads from ${textures} textures`);
+    }
   });
 }
 
@@ -91,7 +98,9 @@ async function kernelNames(): Promise<string[]> {
   for (const folder of ["core", "ops", "model", "finetune"]) {
     for (const file of await sourcesIn(fileURLToPath(new URL(`../../${folder}`, import.meta.url)))) {
       const text = await Deno.readTextFile(file);
-      for (const [, name] of text.matchAll(/\bname: "([^"]+)",\s*bindings:/g)) names.push(name);
+      for (const [, given] of text.matchAll(/\bname: ([^\n`]+),\s*bindings\b/g)) {
+        for (const [, name] of given.matchAll(/"([^"]+)"/g)) names.push(name);
+      }
     }
   }
   return names;
