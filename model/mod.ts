@@ -12,6 +12,7 @@ export * from "./evoformer/mod.ts";
 export * from "./layers/attention.ts";
 export * from "./layers/attention_capture.ts";
 export * from "./layers/attention_recorder.ts";
+export type { PartPlan } from "./layers/in_parts.ts";
 export * from "./layers/cross_attention.ts";
 export * from "./layers/layer_norm.ts";
 export * from "./layers/packed_linear.ts";

@@ -24,6 +24,7 @@ export * from "./data/hmmsearch.ts";
 export * from "./data/matrix.ts";
 export * from "./data/mmcif.ts";
 export * from "./data/pdb.ts";
+export type { Line } from "./data/_lines.ts";
 export * from "./data/pdbbind.ts";
 export * from "./data/place_chain.ts";
 export * from "./data/read_alignment.ts";

@@ -35,8 +35,9 @@ export interface RecyclingConfig {
    * mean square over all pairs. @default 0, which never ends it early
    */
   readonly tolerance: number;
-  /** Lower bounds of the first and the last class of distances between C-betas, Å. @default 3.25 and 20.75 */
+  /** Lower bound of the first class of distances between C-betas, Å. @default 3.25 */
   readonly minBin: number;
+  /** Lower bound of the last one, Å. @default 20.75 */
   readonly maxBin: number;
   /** Classes of distance. @default 15 */
   readonly bins: number;
@@ -46,8 +47,9 @@ export interface RecyclingConfig {
 export interface TemplateConfig {
   /** Channels of a template's pair representation. @default 64 */
   readonly cT: number;
-  /** Lower bounds of the first and the last class of distances between C-betas, Å. @default 3.25 and 50.75 */
+  /** Lower bound of the first class of distances between C-betas, Å. @default 3.25 */
   readonly minBin: number;
+  /** Lower bound of the last one, Å. @default 50.75 */
   readonly maxBin: number;
   /** Classes of distance. @default 39 */
   readonly bins: number;
@@ -55,8 +57,9 @@ export interface TemplateConfig {
   readonly embedAngles: boolean;
   /** Whether directions between residues are told; the published models are not told them. @default false */
   readonly useUnitVector: boolean;
-  /** Channels of a head of the stack's triangle attention, and its heads. @default 16 and 4 */
+  /** Channels of a head of the stack's triangle attention. @default 16 */
   readonly cHiddenTriAtt: number;
+  /** Its heads. @default 4 */
   readonly nHead: number;
   /** Channels of the stack's triangle multiplication. @default 64 */
   readonly cHiddenTriMul: number;
@@ -66,8 +69,9 @@ export interface TemplateConfig {
   readonly transitionN: number;
   /** Dropout of its triangle modules' updates. @default 0.25 */
   readonly dropout: number;
-  /** Channels of a head of pointwise attention, and its heads. @default 16 and 4 */
+  /** Channels of a head of pointwise attention. @default 16 */
   readonly cHiddenPointwise: number;
+  /** Its heads. @default 4 */
   readonly nHeadPointwise: number;
 }
 
@@ -121,20 +125,33 @@ export interface AlphaFoldConfig {
 
 /** What may be given instead of a preset's own values. */
 export interface AlphaFoldChoices {
+  /** Channels of the MSA representation. */
   readonly cM?: number;
+  /** Channels of the pair representation. */
   readonly cZ?: number;
+  /** Channels of the single representation. */
   readonly cS?: number;
+  /** Whether transitions' updates are masked. */
   readonly maskTrans?: boolean;
+  /** What the embedders read. */
   readonly embedders?: Partial<EmbedderConfig>;
+  /** How iterations are fed to each other. */
   readonly recycling?: Partial<RecyclingConfig>;
+  /** How templates are read. */
   readonly templates?: Partial<TemplateConfig>;
+  /** The extra-MSA stack. */
   readonly extraMsa?: Partial<Omit<EvoformerConfig, SharedSizes>>;
   /** Channels of the extra-MSA representation. @default 64 */
   readonly cExtra?: number;
+  /** The Evoformer. */
   readonly evoformer?: Partial<Omit<EvoformerConfig, SharedSizes>>;
+  /** The structure module. */
   readonly structure?: Partial<Omit<StructureConfig, SharedSizes>>;
+  /** The heads. */
   readonly heads?: Partial<Omit<HeadsConfig, SharedSizes>>;
+  /** How much data it is given. */
   readonly data?: Partial<DataConfig>;
+  /** What it does without. */
   readonly ablations?: Partial<Ablations>;
 }
 

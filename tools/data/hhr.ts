@@ -119,12 +119,16 @@ export function parseHhr(text: string, source: string): Hhr {
 
 /** Something wrong with a hit, and where. */
 export class HitFault extends Error {
-  /**
-   * @param line From 1; `undefined` if it is not known.
-   * @param found What is wrong.
-   */
-  constructor(readonly line: number | undefined, readonly found: string) {
+  /** Line of the file, from 1; `undefined` if it is not known. */
+  readonly line: number | undefined;
+  /** What is wrong. */
+  readonly found: string;
+
+  /** Names the line, if it is known, and what is wrong there. */
+  constructor(line: number | undefined, found: string) {
     super(found);
+    this.line = line;
+    this.found = found;
   }
 }
 

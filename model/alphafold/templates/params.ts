@@ -40,7 +40,7 @@ export type TemplateEmbedderParams = {
 export const TEMPLATE_TYPES = 22;
 
 /** Features of a residue of a template: its type, sine and cosine of seven angles, the same of their others, masks. */
-export const TEMPLATE_ANGLE_FEATURES = TEMPLATE_TYPES + 14 + 14 + 7;
+export const TEMPLATE_ANGLE_FEATURES: number = TEMPLATE_TYPES + 14 + 14 + 7;
 
 /** Features of a pair: class of distance, C-betas known, type of j, type of i, direction (3), backbones known. */
 export function templatePairFeatures({ bins }: Pick<TemplateConfig, "bins">): number {
