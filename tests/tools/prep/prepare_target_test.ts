@@ -86,7 +86,7 @@ Deno.test("a feature file that is damaged, of another version or no feature file
   const cases: [Uint8Array, RegExp][] = [
     [damaged, /^Cannot read x as safetensors: its checksum is/],
     [bytes.slice(0, 100), /^Cannot read x as safetensors: .* cut short/],
-    [edited('"version":"1"', '"version":"9"'), /^x holds features of version 9, expected features of version 1/],
+    [edited('"version":"2"', '"version":"9"'), /^x holds features of version 9, expected features of version 2/],
     [edited("denofold.features", "somebodys.feature"), /^x holds other tensors/],
     [edited('"report":"{', '"report":"?'), /^Cannot read x: "report" in its header is damaged/],
     [edited('"sequence":"ACDEF"', '"sequence":"ACDE" '), /its sequence has another length/],
