@@ -62,6 +62,7 @@ Deno.test(needing(found, {
             await page.locator("#frame").fill("3");
             assert.equal(await text(".frames output"), "final structure");
             await page.locator(".residues summary").click();
+            await page.locator(".residues tbody tr").first().waitFor();
             assert.equal(await page.locator(".residues tbody tr").count(), 25);
           }),
       );
