@@ -1,6 +1,5 @@
 /** How attention and its way back run on a device: sizes, plans, kernels, and parts of what no kernel may see whole. */
 import {
-  addInto,
   type Device,
   elementGrid,
   flatGrid,
@@ -400,12 +399,10 @@ function attendBackAtOnce(
     }
   } else if (dBias) {
     const [y, z] = flatGrid(Math.ceil(Lq / BIAS_TILE) * B * H);
-    const sums = onTop ? device.empty(onTop.shape) : dBias;
-    const kernel = biasKernel({ d4, packed, ...flags });
+    const kernel = biasKernel({ d4, packed, ...flags, ...(onTop && { onTop: true }) });
     runOverSequences(turnsOfBias(d4), (sequences) => {
-      run(kernel, [Math.ceil(Lk / BIAS_TILE), y, z], 0, 4 * sums.size, { dBias: sums }, Lk, sequences);
+      run(kernel, [Math.ceil(Lk / BIAS_TILE), y, z], 0, 4 * dBias.size, { dBias }, Lk, sequences);
     });
-    if (onTop) addInto(device, onTop, sums);
   }
   if (wantsQueries && !inPassing) {
     run(queriesKernel({ ...structure, sumBias: false }), queries.grid, 1, 4 * out.size, queryTargets);

@@ -224,7 +224,7 @@ if (own_${i} < u.Lk) {
 /** Rows and columns of the tile of {@linkcode biasKernel}. */
 export const BIAS_TILE = 16;
 
-type BiasStructure = Pick<AttentionStructure, "d4" | "bias" | "mask" | "packed">;
+type BiasStructure = Pick<AttentionStructure, "d4" | "bias" | "mask" | "packed"> & { readonly onTop?: boolean };
 
 /** vec4s of a row that pass through workgroup memory at a time. */
 const stepOfBias = (d4: number) => Math.min(d4, 8);
@@ -237,10 +237,11 @@ export function turnsOfBias(d4: number): number {
 
 /**
  * Gradient of the bias on a GPU: a workgroup makes a tile of 16 queries × 16 keys of one head and adds up over the
- * sequences rFirst … rEnd - 1, on top of what stands there from the second one on, 2 × 2 logits an invocation. Rows of q, k, dO and v pass through workgroup memory, 8 vec4s at a time.
+ * sequences rFirst … rEnd - 1, from the second one on, or `onTop`, on top of what stands there; 2 × 2 logits an invocation.
+ * Rows of q, k, dO and v pass through workgroup memory, 8 vec4s at a time.
  */
 export const biasKernel = kernelFamily((structure: BiasStructure) => {
-  const { d4, bias, mask } = structure;
+  const { d4, bias, mask, onTop } = structure;
   const bindings: Record<string, BindingType> = {
     ...operandBindings(structure, ["q", "k", "v"]),
     dO: "load vec4f",
@@ -271,7 +272,7 @@ let mine = vec2u(lane % 8u, lane / 8u);
 ${two((i) => `let query_${i} = (row % rows) * ${BIAS_TILE}u + mine.y + ${8 * i}u;`)}
 ${two((j) => `let key_${j} = group.x * ${BIAS_TILE}u + mine.x + ${8 * j}u;`)}
 ${each((i, j) => `var total_${i}_${j} = 0.0;`)}
-if (u.rFirst > 0u) {
+if (${onTop ? "true" : "u.rFirst > 0u"}) {
   ${
       each((i, j) =>
         `total_${i}_${j} = dBias[((b * u.H + h) * u.Lq + min(query_${i}, u.Lq - 1u)) * u.Lk + min(key_${j}, u.Lk - 1u)];`

@@ -1,5 +1,5 @@
 import { type BindingType, type Kernel, kernel, kernelFamily } from "../core/mod.ts";
-import { EXTREMA, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
+import { EXPONENTIAL, EXTREMA, LOGARITHM, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 import {
   alongRow,
   inputType,
@@ -133,7 +133,7 @@ export const entropyStatsKernel: (structure: RowStructure) => Kernel = kernelFam
   bindings: { logits: inputType(s), goal: inputType(s), stats: "write vec4f" },
   uniforms: { rows: "u32", columns: "u32" },
   turns: turnsAlongRow(s, 2, 4),
-  declarations: rowDeclarations(s),
+  declarations: rowDeclarations(s) + EXPONENTIAL,
   body: `${rowPlace(s)}
 var tops = ${reader(s, "logits", "base")};
 ${alongRow(s, `tops = larger(tops, ${reader(s, "logits", "i")});`)}
@@ -145,7 +145,7 @@ ${
     alongRow(
       s,
       `let x = ${reader(s, "logits", "i")} - top; let t = ${reader(s, "goal", "i")}; ` +
-        "sums += exp(x); weights += t; hits += select(t * x, V(), t == V());",
+        "sums += exponential(x); weights += t; hits += select(t * x, V(), t == V());",
     )
   }
 let sum = row_sum(lane, total(sums));
@@ -160,10 +160,11 @@ export const entropyKernel: (structure: { masked: boolean }) => Kernel = kernelF
     name: "crossEntropy.rows",
     bindings: { stats: "read vec4f", ...(masked ? { mask: "read f32" as const } : {}), losses: "write f32" },
     uniforms: { rows: "u32" },
+    declarations: valueTypes("f32") + SPECIAL_VALUES + LOGARITHM,
     body: `
 if (index < u.rows) {
   let stat = stats[index];
-  let value = stat.z * log(stat.y) - stat.w;
+  let value = stat.z * logarithm(stat.y) - stat.w;
   ${masked ? "let m = mask[index];" : ""}
   losses[index] = ${masked ? "select(0.0, m * value, m != 0.0)" : "value"};
 }`,
