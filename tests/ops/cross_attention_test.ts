@@ -6,6 +6,7 @@ import {
   assertClose,
   FAMILIES,
   familyCheck,
+  familyTest,
   gpuTest,
   ofFamily,
   randomArray,
@@ -183,7 +184,7 @@ function narrow({ gpu, traits }: Device, bytes: number): Device {
   return new Device(gpu, { ...traits, maxBindingBytes: bytes });
 }
 
-gpuTest("attention() of q, k, v gives the same bits in parts", async (main) => {
+familyTest("attention() of q, k, v gives the same bits in parts", async (main) => {
   const shapes = { q: [2, 9, 13, 8], k: [2, 50, 9, 8], v: [2, 50, 9, 8], gate: [2, 9, 13, 8], bias: [2, 2, 13, 50] };
   const mask = Float32Array.from({ length: 2 * 50 * 9 }, (_, i) => (i % 5 === 3 ? 0 : 1));
   const options = { heads: 2, axis: 2, keyAxis: 1 } as const;
