@@ -1,5 +1,5 @@
 import { type BindingType, type Device, type Tensor, unroll } from "../core/mod.ts";
-import { EXTREMA, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
+import { EXPONENTIAL, EXTREMA, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 
 /**
  * Longest row that the invocations of one workgroup go through, three times at most: its loops then take fewer turns than
@@ -36,6 +36,7 @@ fn ${name}(lane: u32, v: f32) -> f32 {
   return `${valueTypes(vector ? "vec4f" : "f32")}
 ${SPECIAL_VALUES}
 ${EXTREMA}
+${EXPONENTIAL}
 fn total(v: V) -> f32 { return ${vector ? "(v.x + v.y) + (v.z + v.w)" : "v"}; }
 fn greatest(v: V) -> f32 { ${
     vector ? "let pairs = larger(v, v.yxwz); return larger(pairs, pairs.zwxy).x;" : "return v;"

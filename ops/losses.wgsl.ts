@@ -1,5 +1,5 @@
 import { type BindingType, type Kernel, kernel, kernelFamily } from "../core/mod.ts";
-import { EXPONENTIAL, EXTREMA, LOGARITHM, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
+import { EXTREMA, LOGARITHM, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 import {
   alongRow,
   inputType,
@@ -133,7 +133,7 @@ export const entropyStatsKernel: (structure: RowStructure) => Kernel = kernelFam
   bindings: { logits: inputType(s), goal: inputType(s), stats: "write vec4f" },
   uniforms: { rows: "u32", columns: "u32" },
   turns: turnsAlongRow(s, 2, 4),
-  declarations: rowDeclarations(s) + EXPONENTIAL,
+  declarations: rowDeclarations(s),
   body: `${rowPlace(s)}
 var tops = ${reader(s, "logits", "base")};
 ${alongRow(s, `tops = larger(tops, ${reader(s, "logits", "i")});`)}

@@ -33,10 +33,10 @@ var tops = ${reader(s, "x", "base")};
 ${along(s, `tops = larger(tops, ${reader(s, "x", "i")});`)}
 let top = ${s.across ? "tops" : "row_max(lane, greatest(tops))"};
 var sums = V();
-${along(s, `sums += exp(${reader(s, "x", "i")} - top);`)}
+${along(s, `sums += exponential(${reader(s, "x", "i")} - top);`)}
 let scale = 1.0 / ${sumOf(s, "sums")};
 if (live) {
-${along(s, `out[i] = exp(${reader(s, "x", "i")} - top) * scale;`)}
+${along(s, `out[i] = exponential(${reader(s, "x", "i")} - top) * scale;`)}
 }`,
 }));
 

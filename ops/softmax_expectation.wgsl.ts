@@ -25,7 +25,9 @@ var weighed = V();
 ${
   alongRow(
     s,
-    `let e = exp(${reader(s, "x", "i")} - top); sums += e; weighed += e * ${reader(s, "centers", "values0 + j")};`,
+    `let e = exponential(${reader(s, "x", "i")} - top); sums += e; weighed += e * ${
+      reader(s, "centers", "values0 + j")
+    };`,
   )
 }
 let whole = row_sum(lane, total(sums));

@@ -17,7 +17,7 @@ var tops = ${reader(s, "x", "base")};
 ${alongRow(s, `tops = larger(tops, ${reader(s, "x", "i")});`)}
 let top = row_max(lane, greatest(tops));
 var sums_ = V();
-${alongRow(s, `sums_ += exp(${reader(s, "x", "i")} - top);`)}
+${alongRow(s, `sums_ += exponential(${reader(s, "x", "i")} - top);`)}
 let above = log(row_sum(lane, total(sums_)));
 if (live && part == 0u) {
   let c = u32(clamp(goal[row], 0, i32(u.classes) - 1));
