@@ -53,7 +53,7 @@ Deno.test("httpSource() reads by ranges, and says what a server without them ans
       headers: { "content-range": `bytes ${from}-${to}/1000` },
     });
   });
-  const url = (path: string) => `http://localhost:${server.addr.port}${path}`;
+  const url = (path: string) => `http://127.0.0.1:${server.addr.port}${path}`;
   const source = await httpSource(url("/weights"));
   assert.equal(source.size, 1000);
   assert.deepEqual(await source.read(10, 20), BYTES.slice(10, 30));
