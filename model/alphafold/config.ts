@@ -87,7 +87,10 @@ export interface Ablations {
   readonly triangles: boolean;
   /** Whether the rows of the alignment are read; if not, only how frequent letters are in each column. */
   readonly msa: boolean;
-  /** Whether there are losses besides those of the structure: distogram, masked MSA, confidence, resolved atoms. */
+  /**
+   * Whether there are losses besides those of the structure: distogram, masked MSA, confidence, resolved atoms; for
+   * `auxiliary` of `alphafoldLossConfig`.
+   */
   readonly auxiliaryLosses: boolean;
 }
 

@@ -56,23 +56,33 @@ const INITIAL: AlphaFoldLossConfig = {
   tm: { weight: 0, maxBin: MAX_ALIGNED_ERROR_BIN, resolutionRange, eps },
 };
 
+/** Terms that say nothing of the structure itself. */
+const AUXILIARY = ["distogram", "maskedMsa", "plddt", "experimentallyResolved", "tm"] as const;
+
+/** Choices of {@linkcode alphafoldLossConfig}. */
+export interface LossChoices {
+  /** Whether the model has the head for aligned errors. @default false */
+  readonly tm?: boolean;
+  /** Whether there are losses besides those of the structure; the study of the paper does without. @default true */
+  readonly auxiliary?: boolean;
+}
+
 /**
  * The loss of a stage of training: fine-tuning adds violations and what the experiment shows; models with pTM add aligned
  * errors.
  *
  * Source: Jumper et al. (2021), Suppl. 1.9, equation 7, and 1.9.7.
- *
- * @param options `tm`: whether the model has the head for aligned errors (@default false).
  */
 export function alphafoldLossConfig(
   stage: "initial" | "finetuning",
-  { tm = false }: { readonly tm?: boolean } = {},
+  { tm = false, auxiliary = true }: LossChoices = {},
 ): AlphaFoldLossConfig {
-  const config = tm ? { ...INITIAL, tm: { ...INITIAL.tm, weight: 0.1 } } : INITIAL;
-  if (stage === "initial") return config;
-  return {
-    ...config,
-    experimentallyResolved: { ...config.experimentallyResolved, weight: 0.01 },
-    violation: { ...config.violation, weight: 1 },
+  const initial = tm ? { ...INITIAL, tm: { ...INITIAL.tm, weight: 0.1 } } : INITIAL;
+  const config = stage === "initial" ? initial : {
+    ...initial,
+    experimentallyResolved: { ...initial.experimentallyResolved, weight: 0.01 },
+    violation: { ...initial.violation, weight: 1 },
   };
+  if (auxiliary) return config;
+  return { ...config, ...Object.fromEntries(AUXILIARY.map((term) => [term, { ...config[term], weight: 0 }])) };
 }

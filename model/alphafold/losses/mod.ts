@@ -12,7 +12,7 @@ export {
   type LossTruth,
 } from "./alphafold_loss.ts";
 export { backboneFapeLoss, type BackboneTruth } from "./backbone_fape_loss.ts";
-export { type AlphaFoldLossConfig, alphafoldLossConfig, type WeightedTerm } from "./config.ts";
+export { type AlphaFoldLossConfig, alphafoldLossConfig, type LossChoices, type WeightedTerm } from "./config.ts";
 export { distogramLoss, type DistogramLossOptions } from "./distogram_loss.ts";
 export { experimentallyResolvedLoss, type ResolvedLossOptions } from "./experimentally_resolved_loss.ts";
 export { type FapeInputs, type FapeOptions, frameAlignedPointError } from "./fape.ts";

@@ -743,6 +743,12 @@ gpuTest("alphafoldLoss() weighs its terms, by stage, and scales by the root of t
   const { tmLogits: _, ...without } = outputs;
   const few = alphafoldLoss(without, truth, initial);
   assert.deepEqual(Object.keys(few.terms), ["fape", "supervisedChi", "distogram", "maskedMsa", "plddt"]);
+  const structureAlone = alphafoldLossConfig("finetuning", { tm: true, auxiliary: false });
+  assert.deepEqual(Object.keys(alphafoldLoss(outputs, truth, structureAlone).terms), [
+    "fape",
+    "supervisedChi",
+    "violation",
+  ]);
   const reported = alphafoldLoss(without, truth, initial, { report: true });
   assert.deepEqual(Object.keys(reported.terms).length, 7);
   assert.equal(await reported.loss.item(), await few.loss.item());
