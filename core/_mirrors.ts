@@ -88,13 +88,7 @@ export class MirrorPool {
   }
 
   #create(rows: number, half: boolean): Mirror {
-    const create = () =>
-      this.#gpu.createTexture({
-        label: "mirror",
-        size: [ALLOCATED_WIDTH, rows],
-        format: half ? "rgba16float" : "rgba32float",
-        usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
-      });
+    const create = () => mirrorTexture(this.#gpu, rows, half);
     // Where there is no memory for it, the device clears this pool.
     const texture = this.#failures.allocate(rows * rowBytes(half), create, () => {});
     const view = texture.createView();
@@ -121,11 +115,37 @@ export class MirrorPool {
   }
 }
 
+/** A texture for mirrors. */
+export function mirrorTexture(gpu: GPUDevice, rows: number, half: boolean): GPUTexture {
+  return gpu.createTexture({
+    label: "mirror",
+    size: [ALLOCATED_WIDTH, rows],
+    format: half ? "rgba16float" : "rgba32float",
+    usage: GPUTextureUsage.STORAGE_BINDING | GPUTextureUsage.COPY_DST,
+  });
+}
+
+/** Records the copy of a part of a buffer to the texture that mirrors it. */
+export function copyToMirror(
+  encoder: GPUCommandEncoder,
+  { texture, half, first, bytes }: Pick<Mirror, "texture" | "half" | "first" | "bytes">,
+  buffer: GPUBuffer,
+): void {
+  const bytesPerRow = TEXTURE_WIDTH * texelBytes(half);
+  const rows = Math.floor(bytes / bytesPerRow);
+  const rest = (bytes % bytesPerRow) / texelBytes(half);
+  if (rows) encoder.copyBufferToTexture({ buffer, bytesPerRow, offset: first }, { texture }, [TEXTURE_WIDTH, rows]);
+  if (rest) {
+    const from = { buffer, bytesPerRow, offset: first + rows * bytesPerRow };
+    encoder.copyBufferToTexture(from, { texture, origin: [0, rows] }, [rest, 1]);
+  }
+}
+
 /**
  * Rows of a mirror: never a power of two, because lavapipe compiles a kernel anew for textures whose height is one and
  * for those whose height is not, in the middle of a run.
  */
-function oddRows(bytes: number, half: boolean): number {
+export function oddRows(bytes: number, half: boolean): number {
   return Math.max(3, Math.ceil(bytes / (TEXTURE_WIDTH * texelBytes(half))) | 1);
 }
 

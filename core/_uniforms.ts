@@ -1,6 +1,42 @@
 import { type Kernel, MOST_UNIFORMS } from "./wgsl.ts";
 
 const SLOT_BYTES = 4 * MOST_UNIFORMS;
+
+/** Bytes of a kernel's uniform block. */
+export function uniformBytes({ uniforms }: Kernel): number {
+  return Math.ceil(uniforms.length / 4) * 16;
+}
+
+/**
+ * Writes a kernel's numbers as its uniform block has them.
+ *
+ * @param unlimited Whether numbers above 32 bits pass, on a device for plans that computes nothing. @default false
+ * @throws {TypeError} If one is missing.
+ * @throws {RangeError} If one is no whole number of its type.
+ */
+export function writeUniforms(
+  kernel: Kernel,
+  values: Readonly<Record<string, number>>,
+  view: DataView,
+  offset: number,
+  unlimited = false,
+): void {
+  kernel.uniforms.forEach(([name, type], i) => {
+    const value = values[name];
+    if (value === undefined) throw new TypeError(`Kernel ${kernel.name}: the uniform ${name} is missing`);
+    const at = offset + 4 * i;
+    if (type === "f32") return view.setFloat32(at, value, true);
+    const [least, most] = RANGES[type];
+    if (!(Number.isInteger(value) && value >= least && (value <= most || unlimited))) {
+      throw new RangeError(
+        `Kernel ${kernel.name}: the uniform ${name} is ${value}, it must be a whole number from ${least} to ${most}`,
+      );
+    }
+    if (type === "i32") view.setInt32(at, value, true);
+    else view.setUint32(at, value, true);
+  });
+}
+
 const SLOTS = 1024;
 
 const RANGES = { u32: [0, 2 ** 32 - 1], i32: [-(2 ** 31), 2 ** 31 - 1] } as const;
@@ -38,22 +74,9 @@ export class UniformSlots {
    */
   stage(kernel: Kernel, values: Readonly<Record<string, number>>): GPUBufferBinding {
     const offset = this.#used * SLOT_BYTES;
-    kernel.uniforms.forEach(([name, type], i) => {
-      const value = values[name];
-      if (value === undefined) throw new TypeError(`Kernel ${kernel.name}: the uniform ${name} is missing`);
-      const at = offset + 4 * i;
-      if (type === "f32") return this.#view.setFloat32(at, value, true);
-      const [least, most] = RANGES[type];
-      if (!(Number.isInteger(value) && value >= least && (value <= most || this.#unlimited))) {
-        throw new RangeError(
-          `Kernel ${kernel.name}: the uniform ${name} is ${value}, it must be a whole number from ${least} to ${most}`,
-        );
-      }
-      if (type === "i32") this.#view.setInt32(at, value, true);
-      else this.#view.setUint32(at, value, true);
-    });
+    writeUniforms(kernel, values, this.#view, offset, this.#unlimited);
     this.#used++;
-    return { buffer: this.#buffer, offset, size: Math.ceil(kernel.uniforms.length / 4) * 16 };
+    return { buffer: this.#buffer, offset, size: uniformBytes(kernel) };
   }
 
   /** Writes what is staged; all slots are free again for what is recorded after the submit. */

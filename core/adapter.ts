@@ -1,6 +1,12 @@
 /** How the matrix kernels share operands: lanes of one subgroup, workgroup memory, or not at all. */
 export type KernelFamily = "subgroup" | "workgroup" | "plain";
 
+/**
+ * Where `load` bindings are served from: the tensors' buffers, or read-only storage textures that mirror them. lavapipe's
+ * buffer loads check every lane, its texture loads do not.
+ */
+export type LoadPath = "textures" | "buffers";
+
 /** What an adapter is and can do, as far as kernels are chosen by it. */
 export interface AdapterTraits {
   /** Name of the adapter as its driver gives it. */
@@ -19,10 +25,10 @@ export interface AdapterTraits {
   readonly shaderF16: boolean;
   /** Whether kernels can be timed on the device. */
   readonly timestamps: boolean;
-  /** Which kernels are chosen. */
-  readonly kernelFamily: KernelFamily;
-  /** Whether `load` bindings are served from textures: lavapipe's buffer loads check every lane, its texture loads do not. */
-  readonly textureLoads: boolean;
+  /** Kernels that can be tried, those first that are expected to be fastest. What is used has been found right. */
+  readonly kernelFamilies: readonly KernelFamily[];
+  /** Ways to load that can be tried, likewise. */
+  readonly loadPaths: readonly LoadPath[];
   /** Largest range of a buffer that a kernel can see, in bytes. */
   readonly maxBindingBytes: number;
   /** Largest buffer, in bytes. */
@@ -85,7 +91,6 @@ function traitsOf(adapter: GPUAdapter, features: readonly GPUFeatureName[], dial
   const { subgroupMinSize = 0, subgroupMaxSize = 0 } = info as SubgroupInfo;
   const description = info.description || info.device || info.architecture || "unnamed adapter";
   const software = /llvmpipe|lavapipe|swiftshader|basic render|software/i.test(description);
-  const lavapipe = /llvmpipe|lavapipe/i.test(description);
   const subgroupSize = dialect !== "none" && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
   return {
     description,
@@ -96,9 +101,27 @@ function traitsOf(adapter: GPUAdapter, features: readonly GPUFeatureName[], dial
     needsEnableSubgroups: dialect === "directive",
     shaderF16: features.includes("shader-f16"),
     timestamps: features.includes("timestamp-query"),
-    kernelFamily: software ? (lavapipe && subgroupSize >= 4 ? "subgroup" : "plain") : "workgroup",
-    textureLoads: lavapipe && adapter.limits.maxStorageTexturesPerShaderStage >= MOST_TEXTURES,
+    ...candidates({
+      software,
+      subgroupSize,
+      textures: adapter.limits.maxStorageTexturesPerShaderStage >= MOST_TEXTURES,
+    }),
     maxBindingBytes: adapter.limits.maxStorageBufferBindingSize,
     maxBufferBytes: adapter.limits.maxBufferSize,
   };
+}
+
+/**
+ * What can be tried, in the order in which it is. On a processor with wide vectors a subgroup is one of them, and loads
+ * from textures are cheaper than those from buffers, which check every lane; a GPU shares operands in workgroup memory.
+ */
+function candidates(
+  { software, subgroupSize, textures }: Pick<AdapterTraits, "software" | "subgroupSize"> & { textures: boolean },
+): Pick<AdapterTraits, "kernelFamilies" | "loadPaths"> {
+  const subgroup: KernelFamily[] = subgroupSize >= 4 ? ["subgroup"] : [];
+  const texture: LoadPath[] = textures ? ["textures"] : [];
+  if (!software) return { kernelFamilies: ["workgroup", ...subgroup, "plain"], loadPaths: ["buffers", ...texture] };
+  return subgroupSize >= 8
+    ? { kernelFamilies: ["subgroup", "plain", "workgroup"], loadPaths: [...texture, "buffers"] }
+    : { kernelFamilies: ["plain", ...subgroup, "workgroup"], loadPaths: ["buffers", ...texture] };
 }

@@ -3,9 +3,9 @@ import { Failures } from "./_failures.ts";
 import { type AdapterTraits, requestTraits } from "./adapter.ts";
 import { type Grid, MAX_WORKGROUPS } from "./grid.ts";
 import { MemoryPool, type MemoryReport } from "./_memory.ts";
-import { MirrorPool, texelBytes } from "./_mirrors.ts";
+import { type KernelOptions, Kernels } from "./kernels.ts";
+import { copyToMirror, MirrorPool } from "./_mirrors.ts";
 import { NumericsCheck } from "./numerics.ts";
-import { PipelineCache } from "./_pipelines.ts";
 import type { Profiler } from "./profiler.ts";
 import { Scope } from "./scope.ts";
 import { Readback } from "./_readback.ts";
@@ -22,7 +22,7 @@ import {
   WINDOW_STEP,
 } from "./tensor.ts";
 import { UniformSlots } from "./_uniforms.ts";
-import { isWritten, type Kernel, MOST_TURNS, TEXTURE_WIDTH } from "./wgsl.ts";
+import { isWritten, type Kernel, MOST_TURNS } from "./wgsl.ts";
 
 /** What one dispatch runs on. */
 export interface Dispatch {
@@ -82,10 +82,11 @@ export class Device implements Disposable {
   profiler: Profiler | null = null;
   /** Whether this is a device for plans; see {@linkcode Device.dry}. */
   readonly dry: boolean;
+  /** Which kernels are right on this adapter, and which of those are used. */
+  readonly kernels: Kernels;
 
   readonly #pool: MemoryPool;
   readonly #mirrors: MirrorPool;
-  readonly #pipelines: PipelineCache;
   readonly #uniforms: UniformSlots;
   readonly #failures: Failures;
   readonly #readback: Readback;
@@ -99,30 +100,36 @@ export class Device implements Disposable {
   #numerics: NumericsCheck | null = null;
 
   /** Use {@linkcode Device.open} or {@linkcode Device.dry}. */
-  constructor(gpu: GPUDevice, traits: AdapterTraits, { dry = false }: { readonly dry?: boolean } = {}) {
+  constructor(
+    gpu: GPUDevice,
+    traits: AdapterTraits,
+    { dry = false, ...options }: KernelOptions & { readonly dry?: boolean } = {},
+  ) {
     this.gpu = gpu;
     this.traits = traits;
     this.dry = dry;
     this.#failures = new Failures(gpu, () => this.memory, () => this.trim());
     this.#readback = new Readback(gpu, this.#failures);
+    this.kernels = new Kernels(gpu, traits, { ...options, dry });
     this.#pool = new MemoryPool(gpu, traits, this.#failures, () => this.flush());
     this.#mirrors = new MirrorPool(gpu, this.#failures);
-    this.#pipelines = new PipelineCache(gpu, traits);
     this.#uniforms = new UniformSlots(gpu, traits.maxBindingBytes === Infinity);
   }
 
   /**
-   * Opens an adapter's device.
+   * Opens an adapter's device. Every kernel is verified before it is first used there; see {@linkcode Kernels}.
    *
    * @param gpu `navigator.gpu`, or an adapter already chosen.
    * @throws {Error} If there is no adapter.
    */
-  static async open(gpu: GPU | GPUAdapter): Promise<Device> {
+  static async open(gpu: GPU | GPUAdapter, options: KernelOptions = {}): Promise<Device> {
     const adapter = "requestAdapter" in gpu ? await gpu.requestAdapter({ powerPreference: "high-performance" }) : gpu;
     if (!adapter) throw new Error("WebGPU found no adapter: no GPU driver is installed (see `denofold doctor`)");
-    const { device, traits } = await requestTraits(adapter);
-    await Readback.probe(device);
-    return new Device(device, traits);
+    const { device: handle, traits } = await requestTraits(adapter);
+    await Readback.probe(handle);
+    const device = new Device(handle, traits, options);
+    await device.kernels.start();
+    return device;
   }
 
   /**
@@ -422,8 +429,8 @@ export class Device implements Disposable {
     this.#numerics?.look("input", kernel, bindings, this.#scope?.path ?? "");
     profiler?.enter();
     if ((kernel.uniforms.length && this.#uniforms.full) || profiler?.full) this.flush();
-    const { pipeline, layout } = this.#pipelines.of(kernel, bindings, (began) => {
-      this.profiler?.hostEvent("compile", kernel.name, began);
+    const { pipeline, layout, loads } = this.kernels.pipelineOf(kernel, bindings, (kind, began) => {
+      this.profiler?.hostEvent(kind, kernel.name, began);
     });
     const now = this.dispatches++;
     const entries: GPUBindGroupEntry[] = kernel.bindings.map(([name, type], binding) => {
@@ -434,7 +441,7 @@ export class Device implements Disposable {
       if (size > this.traits.maxBindingBytes) {
         throw new RangeError(tooLarge(kernel.name, name, tensor, this.traits.maxBindingBytes));
       }
-      if (type === "load vec4f" && this.traits.textureLoads) {
+      if (type === "load vec4f" && loads === "textures") {
         return {
           binding,
           resource: this.#mirrors.of(tensor, now, (mirror) => this.#copyToMirror(mirror, storage)).view,
@@ -520,6 +527,7 @@ export class Device implements Disposable {
    * @throws {TypeError} On a device for plans, whose tensors hold no numbers.
    * @throws {Error} If a command recorded before failed.
    * @throws {OutOfMemoryError} If there was not enough memory for it.
+   * @throws {WrongKernelError} If a kernel that was used turned out to be wrong on this adapter.
    * @throws {DeviceLostError} If the device was lost.
    */
   async read(tensor: Tensor): Promise<DataOf[Dtype]> {
@@ -535,6 +543,7 @@ export class Device implements Disposable {
       return this.#failures.last;
     });
     this.profiler?.hostEvent("wait", "", asked);
+    await this.kernels.settle();
     await this.#numerics?.report();
     return elementsOf(tensor.dtype, tensor.bytes === bytes ? read : read.slice(0, tensor.bytes));
   }
@@ -570,6 +579,7 @@ export class Device implements Disposable {
     if (!this.blocking) await done;
     this.profiler?.hostEvent("wait", "", asked);
     await this.check();
+    await this.kernels.settle();
     await this.#numerics?.report();
   }
 
@@ -631,18 +641,10 @@ export class Device implements Disposable {
     return this.#scope ? `${this.#scope.path}/${name}` : name;
   }
 
-  #copyToMirror({ texture, half, first, bytes }: Mirror, { block: { buffer } }: Storage): void {
+  #copyToMirror(mirror: Mirror, { block: { buffer } }: Storage): void {
     this.#endPass();
-    const bytesPerRow = TEXTURE_WIDTH * texelBytes(half);
-    const rows = Math.floor(bytes / bytesPerRow);
-    const rest = (bytes % bytesPerRow) / texelBytes(half);
-    const encoder = this.#commands();
-    this.profiler?.copied(bytes);
-    if (rows) encoder.copyBufferToTexture({ buffer, bytesPerRow, offset: first }, { texture }, [TEXTURE_WIDTH, rows]);
-    if (rest) {
-      const from = { buffer, bytesPerRow, offset: first + rows * bytesPerRow };
-      encoder.copyBufferToTexture(from, { texture, origin: [0, rows] }, [rest, 1]);
-    }
+    copyToMirror(this.#commands(), mirror, buffer);
+    this.profiler?.copied(mirror.bytes);
   }
 }
 

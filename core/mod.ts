@@ -1,12 +1,22 @@
 /** WebGPU and differentiation: the device, tensors, scopes, the tape, trees, random keys. */
-export { type AdapterTraits, type KernelFamily } from "./adapter.ts";
+export { type AdapterTraits, type KernelFamily, type LoadPath } from "./adapter.ts";
 export { addInto } from "./add_into.ts";
 export { Device, type Dispatch } from "./device.ts";
 export { DeviceLostError, OutOfMemoryError } from "./_failures.ts";
 export { elementGrid, flatGrid, type Grid, MAX_WORKGROUPS } from "./grid.ts";
+export {
+  type BoundTypes,
+  type KernelFinding,
+  type KernelOptions,
+  Kernels,
+  type KernelStore,
+  type KernelUse,
+  WrongKernelError,
+} from "./kernels.ts";
 export type { MemoryReport } from "./_memory.ts";
 export { NumericsError, type NumericsFinding } from "./numerics.ts";
 export { defineOp, type ForwardContext, type OpDefinition, type OpInputs, type VjpContext, type Wanted } from "./op.ts";
+export { between, compare, noise, type Probe, type ProbeOutcome } from "./probe.ts";
 export {
   type HostEvent,
   type KernelRun,

@@ -1,5 +1,6 @@
 import type { Device } from "./device.ts";
 import { elementGrid } from "./grid.ts";
+import { noise } from "./probe.ts";
 import type { Storage, Tensor } from "./tensor.ts";
 import { isWritten, type Kernel, kernel } from "./wgsl.ts";
 
@@ -43,7 +44,7 @@ const PADDING = 256;
 const SLOTS = 16_384;
 
 /** An exponent of ones alone is that of infinity and NaN; told by its bits, as compilers may take NaN for impossible. */
-const CHECK: Kernel = kernel({
+export const CHECK: Kernel = kernel({
   name: "checkNumerics",
   bindings: { x: "load vec4f", found: "write u32" },
   uniforms: { n: "u32", slot: "u32", turns: "u32" },
@@ -54,7 +55,17 @@ for (var i = index * u.turns; i < min((index + 1u) * u.turns, (u.n + 3u) / 4u); 
   bad |= inside & (exponents == vec4u(0x7f800000u));
 }
 if (any(bad)) { found[u.slot] = 1u; }`,
-});
+}, () =>
+  [1, Infinity, -Infinity, NaN].map((bad) => {
+    const x = noise(4 * 150 - 1, 1);
+    x[x.length - 1] = bad; // the last that counts; what lies behind it is not finite either
+    return {
+      before: { x, found: [0, 0, 0] },
+      uniforms: { n: x.length, slot: 1, turns: 2 },
+      grid: [2, 1, 1],
+      after: () => ({ found: [0, Number.isFinite(bad) ? 0 : 1, 0] }),
+    };
+  }));
 
 /** Whole vec4s that an invocation looks at. */
 const TURNS = 16;

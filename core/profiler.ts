@@ -33,8 +33,8 @@ export interface KernelRun {
 
 /** Something the CPU did for the device. */
 export interface HostEvent {
-  /** Handing a command list over, waiting for the device, or creating a pipeline. */
-  readonly kind: "submit" | "wait" | "compile";
+  /** Handing a command list over, waiting for the device, creating a pipeline, or finding out whether its kernel is right. */
+  readonly kind: "submit" | "wait" | "compile" | "verify";
   /** Kernel of the pipeline; empty for others. */
   readonly name: string;
   /** Milliseconds from the start of the profile. */

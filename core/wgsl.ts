@@ -1,3 +1,5 @@
+import type { Probe } from "./probe.ts";
+
 /** A scalar that travels in a kernel's uniform block. */
 export type UniformType = "u32" | "i32" | "f32";
 
@@ -59,6 +61,11 @@ export interface KernelSource {
    * @default few, whatever the sizes
    */
   readonly turns?: (uniforms: Readonly<Record<string, number>>) => number;
+  /**
+   * Whether the first of its texts in a process is verified anew even where an earlier process found it right: what a
+   * driver keeps on disk may have changed since. @default false
+   */
+  readonly spotCheck?: boolean;
   /** Functions, constants and workgroup variables that stand before `main`. */
   readonly declarations?: string;
   /**
@@ -74,6 +81,10 @@ export interface Kernel {
   readonly source: KernelSource;
   /** Name for profiles and errors. */
   readonly name: string;
+  /** The structure it was built for by {@linkcode kernelFamily}, as JSON; empty for others. */
+  readonly structure: string;
+  /** Small runs whose outcome is known, by which a device tells whether it is right; null where there are none. */
+  readonly probes: (() => readonly Probe[]) | null;
   /** Buffers in binding order. */
   readonly bindings: readonly (readonly [string, BindingType])[];
   /** Scalars in the order of the uniform block. */
@@ -86,14 +97,19 @@ export const MOST_UNIFORMS = 64;
 /**
  * Makes a kernel of its parts.
  *
+ * @param probes Runs whose outcome is known. Without them a device uses the kernel unverified.
  * @throws {RangeError} If it has more than 64 uniforms.
  */
-export function kernel(source: KernelSource): Kernel {
+export function kernel(source: KernelSource, probes?: () => readonly Probe[]): Kernel {
+  return made(source, "", probes ?? null);
+}
+
+function made(source: KernelSource, structure: string, probes: Kernel["probes"]): Kernel {
   const uniforms = Object.entries(source.uniforms ?? {});
   if (uniforms.length > MOST_UNIFORMS) {
     throw new RangeError(`Kernel ${source.name} has ${uniforms.length} uniforms; there is room for ${MOST_UNIFORMS}`);
   }
-  return { source, name: source.name, bindings: Object.entries(source.bindings), uniforms };
+  return { source, name: source.name, structure, probes, bindings: Object.entries(source.bindings), uniforms };
 }
 
 /** The WGSL text of a kernel: its identity on a device. */
@@ -146,16 +162,19 @@ export function kernelText({ source, bindings, uniforms }: Kernel, options: Text
 /**
  * Makes a function that builds the kernel of a structure once and hands out the same object ever after.
  * The structure must be plain data: all that the text depends on stands in it.
+ *
+ * @param probes Runs of the kernel of a structure whose outcome is known. Without them a device uses it unverified.
  */
 export function kernelFamily<Structure>(
   build: (structure: Structure) => KernelSource,
+  probes?: (structure: Structure) => readonly Probe[],
 ): (structure: Structure) => Kernel {
   const built = new Map<string, Kernel>();
   return (structure) => {
     const key = JSON.stringify(structure);
-    let made = built.get(key);
-    if (!made) built.set(key, made = kernel(build(structure)));
-    return made;
+    let kernel = built.get(key);
+    if (!kernel) built.set(key, kernel = made(build(structure), key, probes ? () => probes(structure) : null));
+    return kernel;
   };
 }
 

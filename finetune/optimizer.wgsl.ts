@@ -1,4 +1,5 @@
 import { type Kernel, kernel, kernelFamily } from "../core/mod.ts";
+import { adamProbes, emaProbes, squareSumProbes, stepGuardProbes } from "./_probes.ts";
 
 /** Sum of squares of chunks of 256 vec4s, each summed in 16 parts for accuracy. */
 export const squareSumKernel: Kernel = kernel({
@@ -18,7 +19,7 @@ for (var part = 0u; part < 16u; part++) {
 }
 out[index] = total;
 }`,
-});
+}, squareSumProbes);
 
 /**
  * Whether a step may be made: 1, or 0 where the norm of the gradients, or the loss, is NaN or infinite. Told by the bits
@@ -30,7 +31,7 @@ export const stepGuardKernel = kernelFamily(({ loss }: { loss: boolean }) => ({
   workgroupSize: 1,
   declarations: "fn isFinite(bits: u32) -> bool { return (bits & 0x7f800000u) != 0x7f800000u; }",
   body: `applied[0] = select(0u, 1u, isFinite(norm[0])${loss ? " && isFinite(loss[0])" : ""});`,
-}));
+}), stepGuardProbes);
 
 /**
  * One step of Adam with decoupled weight decay (AdamW) or decay added to the gradient (Adam), gradients scaled by
@@ -71,7 +72,7 @@ m[i] = m1;
 v[i] = v1;
 p[i] = x - (u.rate / u.correction1) * m1 / (sqrt(v1) / u.correction2 + u.eps);
 }`,
-}));
+}), adamProbes);
 
 /** shadow = decay * shadow + (1 - decay) * p; where there is an `applied`, only if it is not 0. */
 export const emaKernel = kernelFamily(({ guarded }: { guarded: boolean }) => ({
@@ -81,4 +82,4 @@ export const emaKernel = kernelFamily(({ guarded }: { guarded: boolean }) => ({
   body: `if (index < u.n4${guarded ? " && applied[0] != 0u" : ""}) {
 shadow[index] = fma(vec4f(u.decay), shadow[index], (1.0 - u.decay) * p[index]);
 }`,
-}));
+}), emaProbes);

@@ -1,10 +1,13 @@
 /** How attention and its way back run on a device: sizes, plans, kernels, and parts of what no kernel may see whole. */
 import {
+  type AdapterTraits,
   type Device,
   elementGrid,
   flatGrid,
   type Grid,
   type Kernel,
+  type KernelFamily,
+  type KernelUse,
   MOST_TURNS,
   mostVisible,
   type Tensor,
@@ -24,6 +27,7 @@ import {
   turnsOfQueries,
   unpadBiasKernel,
 } from "./attention_backward.wgsl.ts";
+import { familiesToTry } from "./tuning.ts";
 
 /** What attention reads: `qkv`, or `q`, `k`, `v` and perhaps `gate`. */
 export type AttentionOperands = {
@@ -126,37 +130,81 @@ function reasonable({ t, items }: Blocking, length: number, lanes: number, d4: n
  */
 const FEW = 32;
 
-/** How a kernel is built for a device, and how many workgroups it takes for all sequences, or for one of each entry. */
-interface Plan {
+/** What of its sizes the text of an attention kernel depends on. */
+type StructuralSizes = Pick<Sizes, "Lq" | "Lk" | "d4" | "packed">;
+
+/**
+ * How the kernels of a family are built for an adapter.
+ *
+ * @param side What lanes have; the others are streamed.
+ */
+export function structureFor(
+  { subgroupSize }: Pick<AdapterTraits, "subgroupSize">,
+  family: KernelFamily,
+  pass: "forward" | "backward",
+  { Lq, Lk, d4, packed }: StructuralSizes,
+  side: Side,
+  flags: { readonly bias: boolean; readonly mask: boolean },
+): AttentionStructure {
+  const own = side === "q" ? Lq : Lk;
+  if (!packed && Math.max(Lq, Lk) <= FEW) {
+    return { family: "plain", lanes: 64, t: 1, d4, items: 4, packed, flat: true, ...flags };
+  }
+  const lanes = family === "subgroup" ? subgroupSize : family === "workgroup" && own <= 32 ? 32 : 64;
+  const blocking = pass === "forward" ? forwardBlocking : backwardBlocking;
+  const { t, items } = family === "subgroup" ? reasonable(blocking(lanes, d4), own, lanes, d4) : { t: 1, items: 4 };
+  return { family, lanes, t, d4, items, packed, flat: false, ...flags };
+}
+
+/** A way to go about attention: the family of its kernels, and how those of one side are built. */
+interface Way {
+  readonly family: KernelFamily;
   readonly structure: AttentionStructure;
+}
+
+/** The ways that a device has, the preferred one first. */
+function waysOf(
+  device: Device,
+  pass: "forward" | "backward",
+  sizes: Sizes,
+  side: Side,
+  flags: { readonly bias: boolean; readonly mask: boolean },
+): Way[] {
+  return familiesToTry(device, "attention").map((family) => ({
+    family,
+    structure: structureFor(device.traits, family, pass, sizes, side, flags),
+  }));
+}
+
+/** How a kernel is built for a device, and how many workgroups it takes for all sequences, or for one of each entry. */
+interface Plan extends Way {
   readonly grid: Grid;
   readonly entriesGrid: Grid;
 }
 
-/** @param side What lanes have; the others are streamed. */
+/**
+ * @param side What lanes have; the others are streamed.
+ * @param kernelsOf The kernels that would run, and what they would be given.
+ */
 function plan(
-  { traits }: Device,
-  { B, Lq, Lk, S, H, d4, packed }: Sizes,
+  device: Device,
+  pass: "forward" | "backward",
+  sizes: Sizes,
   side: Side,
-  blocking: (lanes: number, d4: number) => Blocking,
   flags: { readonly bias: boolean; readonly mask: boolean },
+  kernelsOf: (way: Way) => readonly KernelUse[],
 ): Plan {
-  const [own, streamed] = side === "q" ? [Lq, Lk] : [Lk, Lq];
-  if (!packed && Math.max(own, streamed) <= FEW) {
-    const lanes = 64;
-    const structure: AttentionStructure = { family: "plain", lanes, t: 1, d4, items: 4, packed, flat: true, ...flags };
-    return { structure, grid: elementGrid(S * own * H, lanes), entriesGrid: elementGrid(B * own * H, lanes) };
-  }
-  const family = traits.kernelFamily;
-  const lanes = family === "subgroup" ? traits.subgroupSize : family === "workgroup" && own <= 32 ? 32 : 64;
-  const { t, items } = family === "subgroup" ? reasonable(blocking(lanes, d4), own, lanes, d4) : { t: 1, items: 4 };
+  const { B, Lq, Lk, S, H } = sizes;
+  const own = side === "q" ? Lq : Lk;
+  const way = device.kernels.choose(waysOf(device, pass, sizes, side, flags), kernelsOf);
+  const { lanes, t, flat } = way.structure;
   const blocks = H * Math.ceil(own / (lanes * t));
-  const structure: AttentionStructure = { family, lanes, t, d4, items, packed, flat: false, ...flags };
   const grid = (sequences: number): Grid => {
+    if (flat) return elementGrid(sequences * own * H, lanes);
     const [y, z] = flatGrid(sequences);
     return [blocks, y, z];
   };
-  return { structure, grid: grid(S), entriesGrid: grid(B) };
+  return { ...way, grid: grid(S), entriesGrid: grid(B) };
 }
 
 /**
@@ -235,13 +283,15 @@ function attendAtOnce(inputs: AttentionOperands, attributes: AttentionAttributes
   const stats = recording ? device.empty([2, B, I, J, H]) : undefined;
   if (out.size === 0) return { out, stats };
   const flags = { bias: !!bias, mask: !!mask };
-  const { structure, grid } = plan(device, sizes, "q", forwardBlocking, flags);
-  requireStreamable("keys", Lk, structure);
-  if (recording) requireStreamable("queries", Lq, plan(device, sizes, "k", backwardBlocking, flags).structure);
-  device.run(forwardKernel({ ...structure, gated: attributes.gated, record: recording }), {
+  const kernelOf = ({ structure }: Way) => forwardKernel({ ...structure, gated: attributes.gated, record: recording });
+  const halves = { ...operands, out };
+  const way = plan(device, "forward", sizes, "q", flags, (way) => [[kernelOf(way), halves]]);
+  requireStreamable("keys", Lk, way.structure);
+  if (recording) requireStreamable("queries", Lq, waysOf(device, "backward", sizes, "k", flags)[0].structure);
+  device.run(kernelOf(way), {
     bindings: present({ ...operands, bias: bias && preparedBias(device, bias, sizes, false), mask, out, stats }),
     uniforms: { ...uniforms, L4: quads(Lk), valueAt: 0 },
-    grid,
+    grid: way.grid,
     flops: 2 * flops,
   });
   return { out, stats };
@@ -373,18 +423,27 @@ function attendBackAtOnce(
     for (let rFirst = 0; rFirst < R; rFirst += most) step({ rFirst, rEnd: Math.min(R, rFirst + most) });
   };
 
-  const queries = plan(device, sizes, "q", backwardBlocking, flags);
-  const { structure } = queries;
-  // With a mask, separate operands and no textures it would take nine storage buffers; WebGPU guarantees eight.
-  const { kernelFamily, textureLoads } = device.traits;
-  const inPassing = dBias !== undefined && kernelFamily !== "workgroup" && (packed || !mask || textureLoads);
   const wantsQueries = packed ? wanted.qkv : wanted.q;
+  // With a mask, separate operands and no textures it would take nine storage buffers; WebGPU guarantees eight.
+  const fits = packed || !mask || device.kernels.loads === "textures";
+  const passes = ({ family }: Way) => dBias !== undefined && family !== "workgroup" && fits;
+  const queriesOf = ({ structure }: Way) => queriesKernel({ ...structure, sumBias: false });
+  const biasSumOf = ({ structure }: Way) =>
+    queriesKernel({ ...structure, sumBias: true, ...(onTop && { onTop: true }) });
+  const biasAlone = biasKernel({ d4, packed, ...flags, ...(onTop && { onTop: true }) });
+  const queries = plan(device, "backward", sizes, "q", flags, (way) => {
+    if (passes(way)) return [[biasSumOf(way)]];
+    const kernels: KernelUse[] = dBias ? [[biasAlone]] : [];
+    return wantsQueries ? [...kernels, [queriesOf(way)]] : kernels;
+  });
+  const { structure } = queries;
+  const inPassing = passes(queries);
   const queryTargets = { dqkv, dq: packed ? undefined : dq ?? (inPassing ? device.empty(out.shape) : undefined) };
-  if (inPassing) {
+  if (dBias && inPassing) {
     const rows = B * H * Lq, L4 = quads(Lk);
     const padding = () => onTop ? preparedBias(device, onTop, sizes, false) : device.empty([rows, 4 * L4]);
     const sums = Lk % 4 === 0 ? dBias : padding();
-    const kernel = queriesKernel({ ...structure, sumBias: true, ...(onTop && { onTop: true }) });
+    const kernel = biasSumOf(queries);
     runOverSequences(turnsOfQueries(structure, Lk), (sequences) => {
       const written = 4 * (out.size + sums.size);
       run(kernel, queries.entriesGrid, 1, written, { ...queryTargets, dBias: sums }, Lk, sequences);
@@ -399,18 +458,18 @@ function attendBackAtOnce(
     }
   } else if (dBias) {
     const [y, z] = flatGrid(Math.ceil(Lq / BIAS_TILE) * B * H);
-    const kernel = biasKernel({ d4, packed, ...flags, ...(onTop && { onTop: true }) });
     runOverSequences(turnsOfBias(d4), (sequences) => {
-      run(kernel, [Math.ceil(Lk / BIAS_TILE), y, z], 0, 4 * dBias.size, { dBias }, Lk, sequences);
+      run(biasAlone, [Math.ceil(Lk / BIAS_TILE), y, z], 0, 4 * dBias.size, { dBias }, Lk, sequences);
     });
   }
   if (wantsQueries && !inPassing) {
-    run(queriesKernel({ ...structure, sumBias: false }), queries.grid, 1, 4 * out.size, queryTargets);
+    run(queriesOf(queries), queries.grid, 1, 4 * out.size, queryTargets);
   }
   if (packed ? wanted.qkv : dkv) {
-    const keys = plan(device, sizes, "k", backwardBlocking, flags);
+    const keysOf = ({ structure }: Way) => keysKernel(structure);
+    const keys = plan(device, "backward", sizes, "k", flags, (way) => [[keysOf(way)]]);
     const transposed = bias && preparedBias(device, bias, sizes, true);
-    run(keysKernel(keys.structure), keys.grid, 2, 8 * keySize, { dqkv, dkv, bias: transposed }, Lq);
+    run(keysOf(keys), keys.grid, 2, 8 * keySize, { dqkv, dkv, bias: transposed }, Lq);
   }
   return { ...gradients, bias: dBias };
 }

@@ -1,4 +1,5 @@
 import { type BindingType, type Kernel, kernelFamily, type UniformType, unroll } from "../core/mod.ts";
+import { copyProbes } from "./_battery/maps.ts";
 import { coordinatesWgsl, placeWgsl } from "./_strides.ts";
 
 /** What the text of a copy depends on. */
@@ -48,4 +49,4 @@ let b = u.toAt + ${placeWgsl("t", rank)};
 ${copy.trim()}
 }`,
   };
-});
+}, copyProbes);

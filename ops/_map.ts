@@ -3,17 +3,22 @@ import {
   elementGrid,
   inWindows,
   isVisible,
+  type Kernel,
   kernelFamily,
   type Shape,
   sizeOf,
   type Tensor,
 } from "../core/mod.ts";
+import { mapProbes } from "./_battery/maps.ts";
 import { type ArgMode, mapKernel, type MapSource, type MapStructure } from "./_map.wgsl.ts";
 import { operationsOf } from "./_operations.ts";
 import { broadcastStrides, mergeAxes, numbered } from "./_strides.ts";
 
 /** Numbers by name. */
 export type Parameters = Readonly<Record<string, number>>;
+
+/** All formulas, for those who verify them. */
+export const MAPS: { readonly source: MapSource; readonly kernelOf: (structure: MapStructure) => Kernel }[] = [];
 
 /** Applies a formula to tensors that are broadcast against each other, and to `shape` where it is given. */
 export type MapFunction = (args: Readonly<Record<string, Tensor>>, parameters?: Parameters, shape?: Shape) => Tensor;
@@ -22,7 +27,11 @@ export type MapFunction = (args: Readonly<Record<string, Tensor>>, parameters?: 
 export function defineMap(source: MapSource): MapFunction {
   const { name, args } = source;
   const operations = operationsOf(source.expression, source.declarations);
-  const kernelOf = kernelFamily((structure: MapStructure) => mapKernel(source, structure));
+  const kernelOf = kernelFamily(
+    (structure: MapStructure) => mapKernel(source, structure),
+    (structure) => mapProbes(source, structure),
+  );
+  MAPS.push({ source, kernelOf });
   return (tensors, parameters = {}, shape) => {
     const given = args.map((arg) => tensors[arg]);
     given.forEach(({ dtype, shape }, i) => {

@@ -4,7 +4,8 @@ import { reduceMiddle } from "./_reduce.ts";
 import { fewestSplits, matmulWindows } from "./_matmul_windows.ts";
 import { padded, readRegion } from "./_region.ts";
 import { type Epilogue, matmulKernel, MOST_TERMS, tileOf } from "./matmul.wgsl.ts";
-import { matmulClass, type MatmulTile, tuningOf } from "./matmul_tiles.ts";
+import { matmulClass, type MatmulTile } from "./matmul_tiles.ts";
+import { tilesToTry } from "./tuning.ts";
 
 /** Operands and sizes of a batch of products C[m, n] = sum over k of A[m, k] B[k, n]. */
 export interface Product {
@@ -111,14 +112,22 @@ function runAligned(
   const { m, n, k, aTransposed = false, bTransposed = false, bias, gate, residual, keepPre = false } = product;
   const { carry } = terms;
   const { outer, inner, aShared, bShared } = product.batch ?? { outer: 1, inner: 1 };
-  const { kernelFamily: family, subgroupSize } = device.traits;
-  const tile = tileFor(device, product);
+  const { subgroupSize } = device.traits;
+  const ragged = terms.count % 4 !== 0 && (aTransposed || !bTransposed);
+  const epilogue = { ...epilogueOf(product), carry: !!carry };
+  const kernelOf = (tile: MatmulTile, oddRows: boolean) =>
+    matmulKernel({ tile, subgroupSize, aTransposed, bTransposed, ragged, oddRows, epilogue });
+  const types = { a, b, gate, residual, ...((product.into?.out ?? product).dtype === "f16" && { c: HALF }) };
+  const tile = device.kernels.choose(
+    tilesFor(device, product),
+    (tile) => [[kernelOf(tile, aTransposed && m % 4 !== 0), types]],
+  );
   const { tileM, tileN } = tileOf({ tile, subgroupSize });
   const tilesN = Math.ceil(n / tileN);
   const splits = isCut(product)
     ? Math.max(
       Math.ceil(k / MOST_TERMS),
-      splitsOf(k, Math.ceil(m / tileM) * tilesN, family === "workgroup" ? 512 : 16),
+      splitsOf(k, Math.ceil(m / tileM) * tilesN, tile.family === "workgroup" ? 512 : 16),
       fewestSplits(device, k, Math.max(aLd, bLd)),
     )
     : 1;
@@ -129,8 +138,6 @@ function runAligned(
   const { out, offset } = product.into ??
     { out: device.empty([batch, m, n], splits > 1 ? "f32" : product.dtype), offset: 0 };
   const pre = keepPre ? device.empty([batch, m, n]) : undefined;
-  const ragged = terms.count % 4 !== 0 && (aTransposed || !bTransposed);
-  const epilogue = { ...epilogueOf(product), carry: !!carry };
   const strides = (size: number, shared: "inner" | "all" | undefined): [number, number] =>
     splits > 1 ? [0, size] : shared === "all" ? [0, 0] : shared === "inner" ? [size, 0] : [size * inner, size];
   const [aOuter, aInner] = strides(aSize, aShared);
@@ -149,9 +156,7 @@ function runAligned(
     const tilesM = Math.ceil(rows / tileM);
     const tiles = tilesM * tilesN * count;
     const share = rows * count / (m * batch) * terms.count / Math.max(1, k);
-    const oddRows = aTransposed && rows % 4 !== 0;
-    const kernel = matmulKernel({ tile, subgroupSize, aTransposed, bTransposed, ragged, oddRows, epilogue });
-    device.run(kernel, {
+    device.run(kernelOf(tile, aTransposed && rows % 4 !== 0), {
       bindings: { ...bindings, ...(epilogue.bias && { bias: bias ?? bindings.b }) },
       uniforms: {
         ...uniforms,
@@ -226,13 +231,16 @@ function epilogueOf(
   };
 }
 
-/** The tile that the device uses for products like this one. */
-function tileFor(device: Device, { m, n, k, aTransposed, bTransposed, batch }: Product): MatmulTile {
+const HALF = { dtype: "f16" } as const;
+
+/** The tiles that the device can use for products like this one, the preferred one first. */
+function tilesFor(device: Device, { m, n, k, aTransposed, bTransposed, batch }: Product): readonly MatmulTile[] {
   const count = (batch?.outer ?? 1) * (batch?.inner ?? 1);
   const long = !!aTransposed && !bTransposed && count === 1 && k >= 512;
-  const tile = tuningOf(device).matmul[matmulClass({ results: count * m * n, long })];
-  const narrow = tile.family === "subgroup" && n <= 4 * device.traits.subgroupSize;
-  return narrow ? { ...tile, vectors: 1 } : tile;
+  const narrow = n <= 4 * device.traits.subgroupSize;
+  return tilesToTry(device, matmulClass({ results: count * m * n, long })).map((tile) =>
+    tile.family === "subgroup" && narrow ? { ...tile, vectors: 1 } : tile
+  );
 }
 
 /** Bytes of an element of a tensor; none of what is absent. */

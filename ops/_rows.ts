@@ -1,5 +1,6 @@
-import { type BindingType, type Device, type Tensor, unroll } from "../core/mod.ts";
+import { type BindingType, type Device, type KernelUse, type Tensor, unroll } from "../core/mod.ts";
 import { EXPONENTIAL, EXTREMA, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
+import { familiesToTry } from "./tuning.ts";
 
 /**
  * Longest row that the invocations of one workgroup go through, three times at most: its loops then take fewer turns than
@@ -80,10 +81,17 @@ export function requireShortRows(name: string, { shape }: Tensor): void {
   if (c > LONG_ROW) throw new RangeError(`${name} takes rows of at most ${LONG_ROW} numbers, got [${shape}]`);
 }
 
-/** How rows of `c` elements are read on this device. */
-export function rowStructure(device: Device, c: number): RowStructure {
+/**
+ * How rows of `c` elements are read on this device.
+ *
+ * @param kernelOf The kernel that would run on rows read so, and what it would be given.
+ */
+export function rowStructure(device: Device, c: number, kernelOf: (s: RowStructure) => KernelUse): RowStructure {
   const vector = c % 4 === 0;
   const columns = vector ? c / 4 : c;
-  const rowLanes = device.traits.kernelFamily === "workgroup" ? 16 : 1;
-  return { vector, rowLanes, unrolled: rowLanes === 1 && columns % 4 === 0 ? 4 : 1 };
+  const ways = familiesToTry(device, "rows").map((family): RowStructure => {
+    const rowLanes = family === "workgroup" ? 16 : 1;
+    return { vector, rowLanes, unrolled: rowLanes === 1 && columns % 4 === 0 ? 4 : 1 };
+  });
+  return device.kernels.choose(ways, (s) => [kernelOf(s)]);
 }

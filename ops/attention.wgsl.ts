@@ -1,4 +1,5 @@
 import { type BindingType, kernelFamily, type UniformType, unroll } from "../core/mod.ts";
+import { forwardProbes, padBiasProbes } from "./_battery/attention.ts";
 import {
   streamDeclarations,
   type StreamedTokens,
@@ -267,7 +268,7 @@ if (own_${i} < u.Lq) {
 }`)
     }`,
   };
-});
+}, forwardProbes);
 
 /**
  * A bias in the form the kernels read: rows padded to whole vec4s, each row a query (or, transposed, a key).
@@ -291,4 +292,4 @@ if (index < u.n) {
   }
   padded[index] = v;
 }`,
-}));
+}), padBiasProbes);

@@ -1,4 +1,5 @@
 import { type BindingType, kernelFamily, unroll } from "../core/mod.ts";
+import { biasProbes, keysProbes, queriesProbes, termsProbes, unpadBiasProbes } from "./_battery/attention.ts";
 import { streamDeclarations, type StreamedBlock, streamLoop, turnsOfStream } from "./_attention_stream.ts";
 import { SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 import {
@@ -58,7 +59,7 @@ if (index < u.n) {
   }
   terms[index] = vec4f(stats[index], stats[u.n + index], delta, 0.0);
 }`,
-}));
+}), termsProbes);
 
 /** Declares `ds_i_j`, the gradient of the logits, for queries that are own (`terms_i`) or streamed (numbers of the block). */
 function logitGradients({ t }: AttentionStructure, { items, number }: StreamedBlock, streamedQueries: boolean): string {
@@ -158,7 +159,7 @@ ${ownItems(structure, "q")}
 ${biasRows(structure, "q")}
 ${body}`,
   };
-});
+}, queriesProbes);
 
 /**
  * Gradients of keys and values, for a block of keys of one head and sequence, with queries streaming by; `bias` is
@@ -219,7 +220,7 @@ if (own_${i} < u.Lk) {
 }`)
     }`,
   };
-});
+}, keysProbes);
 
 /** Rows and columns of the tile of {@linkcode biasKernel}. */
 export const BIAS_TILE = 16;
@@ -334,7 +335,7 @@ ${
       )
     }`,
   };
-});
+}, (structure) => biasProbes(structure, BIAS_TILE));
 
 /** Drops what pads the rows of a gradient of the bias: `[rows, 4·L4]` → `[rows, Lk]`. */
 export const unpadBiasKernel = kernelFamily((_: Record<never, never>) => ({
@@ -342,4 +343,4 @@ export const unpadBiasKernel = kernelFamily((_: Record<never, never>) => ({
   bindings: { padded: "read f32", bias: "write f32" },
   uniforms: { Lk: "u32", L4: "u32", n: "u32" },
   body: "if (index < u.n) { bias[index] = padded[(index / u.Lk) * u.L4 * 4u + index % u.Lk]; }",
-}));
+}), unpadBiasProbes);

@@ -1,4 +1,5 @@
 import { type Kernel, kernel } from "../core/mod.ts";
+import { digitizeProbes } from "./_battery/pairs.ts";
 
 /** bins[i] = how many boundaries lie below x[i]. */
 export const digitizeKernel: Kernel = kernel({
@@ -13,4 +14,4 @@ if (index < u.n) {
   for (var k = 0u; k < u.count; k++) { bin += select(0, 1, value > boundaries[k]); }
   bins[index] = bin;
 }`,
-});
+}, digitizeProbes);

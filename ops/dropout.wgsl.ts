@@ -1,5 +1,6 @@
 import { type Kernel, kernelFamily } from "../core/mod.ts";
 import { THREEFRY_WGSL } from "../core/random.ts";
+import { dropoutProbes } from "./_battery/maps.ts";
 
 /**
  * Four elements an invocation, `first` being the vec4 it all begins with: `scale` where an element is kept, else 0, times x where `applied`. Elements 2 i and
@@ -21,4 +22,5 @@ if (index < u.n) {
   out[index] = select(vec4f(0.0), ${applied ? "x[index] * u.scale" : "vec4f(u.scale)"}, kept);
 }`,
   }),
+  dropoutProbes,
 );

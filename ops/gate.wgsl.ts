@@ -1,5 +1,6 @@
 import { kernelFamily } from "../core/mod.ts";
 import { SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
+import { sigmoidGateGradientProbes, sigmoidGateProbes } from "./_battery/maps.ts";
 
 const FUNCTIONS = valueTypes("vec4f") + SPECIAL_VALUES + SIGMOID;
 
@@ -17,7 +18,7 @@ export const sigmoidGateKernel = kernelFamily(({ residual }: { residual: boolean
   body: `if (index < u.size) {
 out[index] = x_at(index) * sigmoid(gate_at(index))${residual ? " + residual_at(index)" : ""};
 }`,
-}));
+}), sigmoidGateProbes);
 
 /** Gradients of x, of the gate, or of both in one. */
 export const sigmoidGateGradientKernel = kernelFamily(({ x, gate }: { x: boolean; gate: boolean }) => ({
@@ -37,4 +38,4 @@ let d = d_out_at(index) * open;
 ${x ? "dx[index] = d;" : ""}
 ${gate ? "d_gate[index] = d * x_at(index) * (1.0 - open);" : ""}
 }`,
-}));
+}), sigmoidGateGradientProbes);

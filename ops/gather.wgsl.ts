@@ -1,4 +1,5 @@
 import { type Kernel, kernel, kernelFamily } from "../core/mod.ts";
+import { gatherProbes, oneHotProbes, scatterProbes } from "./_battery/maps.ts";
 
 /** Whether rows are read four numbers at a time. */
 export interface GatherStructure {
@@ -18,7 +19,7 @@ if (index < u.n) {
   out[index] = table[row * u.channels + index % u.channels];
 }`,
   };
-});
+}, gatherProbes);
 
 /**
  * The transpose: an invocation walks through `count` positions of one chunk, from its place `skip` on, for one channel
@@ -52,7 +53,7 @@ if (index < u.chunks * u.channels) {
   }
 }`,
   };
-});
+}, scatterProbes);
 
 /** out[p, k] = 1 where indices[p] = k, else 0. */
 export const oneHotKernel: Kernel = kernel({
@@ -63,4 +64,4 @@ export const oneHotKernel: Kernel = kernel({
 if (index < u.n) {
   out[index] = select(0.0, 1.0, indices[index / u.classes] == i32(index % u.classes));
 }`,
-});
+}, oneHotProbes);

@@ -1,7 +1,7 @@
 import { defineOp, elementGrid, inWindows, type Tensor } from "../core/mod.ts";
 import { sumRows } from "./_reduce.ts";
 import { longLayerNorm, longLayerNormGradient } from "./_layer_norm_long.ts";
-import { LONG_ROW, rowStructure } from "./_rows.ts";
+import { LONG_ROW, type RowStructure, rowStructure } from "./_rows.ts";
 import { layerNormAffineKernel, layerNormGradientKernel, layerNormKernel } from "./layer_norm.wgsl.ts";
 import { reshape } from "./reshape.ts";
 
@@ -31,10 +31,11 @@ const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
       const { out, stats } = longLayerNorm(device.view(x, [rows, c]), { gamma, beta }, eps);
       return { out: device.view(out, x.shape), saved: { stats } };
     }
-    const s = rowStructure(device, c);
+    const kernelOf = (s: RowStructure) => layerNormKernel({ ...s, gamma: !!gamma, beta: !!beta });
+    const s = rowStructure(device, c, (s) => [kernelOf(s), { x, gamma, beta }]);
     const out = device.empty(x.shape), stats = device.empty([rows, 4]);
     inWindows(device, rows, { reads: { x }, writes: { out, stats } }, (windows, rows) => {
-      device.run(layerNormKernel({ ...s, gamma: !!gamma, beta: !!beta }), {
+      device.run(kernelOf(s), {
         bindings: { ...windows, ...(gamma ? { gamma } : {}), ...(beta ? { beta } : {}) },
         uniforms: { rows, columns: s.vector ? c / 4 : c, inverse_c: 1 / c, eps },
         grid: elementGrid(rows * s.rowLanes, 64),
@@ -45,16 +46,17 @@ const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
   },
   vjp({ device, inputs: { x, gamma }, saved: { stats }, shapes, wanted }, dOut) {
     const c = shapes.x[shapes.x.length - 1], rows = dOut.size / c;
-    const s = rowStructure(device, c);
-    const columns = s.vector ? c / 4 : c;
+    const vector = c % 4 === 0, columns = vector ? c / 4 : c;
     let dx: Tensor | undefined;
     if (wanted.x && c > LONG_ROW) {
       const [rowsOfX, rowsOfD] = [x, dOut].map((tensor) => device.view(tensor, [rows, c]));
       dx = device.view(longLayerNormGradient(rowsOfX, gamma, stats, rowsOfD), x.shape);
     } else if (wanted.x) {
+      const kernelOf = (s: RowStructure) => layerNormGradientKernel({ ...s, gamma: !!gamma });
+      const s = rowStructure(device, c, (s) => [kernelOf(s), { x, d_out: dOut, gamma }]);
       dx = device.empty(x.shape);
       inWindows(device, rows, { reads: { x, d_out: dOut, stats }, writes: { dx } }, (windows, rows) => {
-        device.run(layerNormGradientKernel({ ...s, gamma: !!gamma }), {
+        device.run(kernelOf(s), {
           bindings: { ...windows, ...(gamma ? { gamma } : {}) },
           uniforms: { rows, columns, inverse_c: 1 / c },
           grid: elementGrid(rows * s.rowLanes, 64),
@@ -70,7 +72,7 @@ const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
     inWindows(device, rows, { reads, unit: chunk }, (windows, rows, first) => {
       const inside = Math.ceil(rows / chunk);
       const sums = inside === chunks ? [gammaSums, betaSums] : [device.empty([inside, c]), device.empty([inside, c])];
-      device.run(layerNormAffineKernel({ vector: s.vector }), {
+      device.run(layerNormAffineKernel({ vector }), {
         bindings: { ...windows, d_gamma: sums[0], d_beta: sums[1] },
         uniforms: { rows, columns, chunks: inside, chunk },
         grid: elementGrid(columns * inside, 64),

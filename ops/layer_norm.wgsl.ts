@@ -1,4 +1,5 @@
 import { kernelFamily } from "../core/mod.ts";
+import { layerNormAffineProbes, layerNormGradientProbes, layerNormProbes } from "./_battery/rows.ts";
 import {
   alongRow,
   inputType,
@@ -53,7 +54,7 @@ ${
     )
   }
 }`,
-}));
+}), layerNormProbes);
 
 /** dx = rstd · (g - mean(g) - x̂ · mean(g · x̂)), g = dOut · gamma. */
 export const layerNormGradientKernel = kernelFamily((s: RowStructure & { readonly gamma: boolean }) => {
@@ -83,7 +84,7 @@ if (live) {
 ${alongRow(s, `${values} dx[i] = stat.z * (g - mean_g - n * mean_gn);`)}
 }`,
   };
-});
+}, layerNormGradientProbes);
 
 /** Sums of dOut · x̂ and of dOut over a chunk of rows, column by column. */
 export const layerNormAffineKernel = kernelFamily((s: { readonly vector: boolean }) => ({
@@ -114,4 +115,4 @@ for (var row = first; row < end; row++) {
 }
 d_gamma[index] = gamma_sum;
 d_beta[index] = beta_sum;`,
-}));
+}), layerNormAffineProbes);

@@ -1,5 +1,6 @@
 import { kernelFamily } from "../core/mod.ts";
 import { GELU_SLOPE } from "./_functions.wgsl.ts";
+import { epilogueGradProbes } from "./_battery/maps.ts";
 import { EPILOGUE_FUNCTIONS } from "./matmul.wgsl.ts";
 
 /** Which activation a linear map ended in. */
@@ -34,4 +35,4 @@ ${
   }
 dPre[index] = d;
 }`,
-}));
+}), epilogueGradProbes);

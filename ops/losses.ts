@@ -9,11 +9,13 @@ import {
   entropyKernel,
   entropyStatsKernel,
   entropyVjpKernel,
+  HUBER,
   LOSS_PART,
   lossKernel,
   lossVjpKernel,
   type PointwiseLoss,
   quotientKernel,
+  SQUARED_ERROR,
 } from "./losses.wgsl.ts";
 
 /** What a loss counts. */
@@ -96,13 +98,8 @@ function pointwiseLoss(loss: PointwiseLoss) {
   });
 }
 
-const squaredError = pointwiseLoss({ name: "meanSquaredError", value: "e * e", slope: "e + e" });
-
-const huberLoss = pointwiseLoss({
-  name: "huber",
-  value: "select(u.delta * (abs(e) - 0.5 * u.delta), 0.5 * e * e, abs(e) <= vec4f(u.delta))",
-  slope: "smaller(larger(e, vec4f(-u.delta)), vec4f(u.delta))",
-});
+const squaredError = pointwiseLoss(SQUARED_ERROR);
+const huberLoss = pointwiseLoss(HUBER);
 
 type EntropyInputs = { logits: Tensor; targets: Tensor; mask: Tensor | undefined };
 
@@ -145,7 +142,7 @@ const crossEntropyOp = defineOp<EntropyInputs, keyof EntropyInputs, Weight & { s
     if (classes > MOST_CLASSES) {
       stats = longStats(device.view(logits, [rows, classes]), device.view(targets, [rows, classes]));
     } else {
-      const s = rowStructure(device, classes);
+      const s = rowStructure(device, classes, (s) => [entropyStatsKernel(s)]);
       stats = device.empty([rows, 4]);
       inWindows(device, rows, { reads: { logits, goal: targets }, writes: { stats } }, (bindings, rows) => {
         device.run(entropyStatsKernel(s), {

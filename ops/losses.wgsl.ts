@@ -1,4 +1,12 @@
 import { type BindingType, type Kernel, kernel, kernelFamily } from "../core/mod.ts";
+import {
+  entropyProbes,
+  entropyStatsProbes,
+  entropyVjpProbes,
+  lossProbes,
+  lossVjpProbes,
+  quotientProbes,
+} from "./_battery/sums.ts";
 import { EXTREMA, LOGARITHM, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 import {
   alongRow,
@@ -19,6 +27,16 @@ export interface PointwiseLoss {
   /** WGSL of its derivative. */
   readonly slope: string;
 }
+
+/** The square of the error. */
+export const SQUARED_ERROR: PointwiseLoss = { name: "meanSquaredError", value: "e * e", slope: "e + e" };
+
+/** The square up to a size, then the size. */
+export const HUBER: PointwiseLoss = {
+  name: "huber",
+  value: "select(u.delta * (abs(e) - 0.5 * u.delta), 0.5 * e * e, abs(e) <= vec4f(u.delta))",
+  slope: "smaller(larger(e, vec4f(-u.delta)), vec4f(u.delta))",
+};
 
 /** What the text of a pointwise loss depends on. */
 export interface LossStructure extends PointwiseLoss {
@@ -82,6 +100,7 @@ if (block < u.parts) {
   ${masked ? "weights[index] = across(weight);" : ""}
 }`,
   }),
+  (structure) => lossProbes(structure, LOSS_PART),
 );
 
 /** dPrediction = dOut slope(prediction - target) mask / sum(mask), times `scale` (which is 1 / n without a mask). */
@@ -111,6 +130,7 @@ if (index < u.n) {
     }
 }`,
   }),
+  lossVjpProbes,
 );
 
 /** out[0] = sum[0] / weight[0], or 0 where nothing was counted. */
@@ -122,7 +142,7 @@ if (index == 0u) {
   let count = weight[0];
   out[0] = select(sum[0] / select(count, 1.0, count == 0.0), 0.0, count == 0.0);
 }`,
-});
+}, quotientProbes);
 
 /**
  * What the cross entropy of a row depends on: `stats` [rows, 4] gets the largest logit, the sum of the exponentials of
@@ -152,7 +172,7 @@ let sum = row_sum(lane, total(sums));
 let weight = row_sum(lane, total(weights));
 let hit = row_sum(lane, total(hits));
 if (live && part == 0u) { stats[row] = vec4f(top, sum, weight, hit); }`,
-}));
+}), entropyStatsProbes);
 
 /** Cross entropy of rows from their `stats`, times the mask. */
 export const entropyKernel: (structure: { masked: boolean }) => Kernel = kernelFamily(
@@ -169,6 +189,7 @@ if (index < u.rows) {
   losses[index] = ${masked ? "select(0.0, m * value, m != 0.0)" : "value"};
 }`,
   }),
+  entropyProbes,
 );
 
 /** dLogits = dOut (sum(targets) softmax(logits) - targets) mask / sum(mask), times `scale` (1 / rows without a mask). */
@@ -198,4 +219,5 @@ if (index < u.n) {
 }`,
     };
   },
+  entropyVjpProbes,
 );

@@ -1,5 +1,6 @@
 /** Kernel text of the matrix product. Why it looks as it does: see ARCHITECTURE.md, "Matrix products". */
 import { kernelFamily, unroll } from "../core/mod.ts";
+import { matmulProbes } from "./_battery/matmul.ts";
 import { NORMAL_CDF, RECTIFY, SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 import type { MatmulTile } from "./matmul_tiles.ts";
 
@@ -114,6 +115,7 @@ export const matmulKernel = kernelFamily<MatmulStructure>((structure) => {
     turns: ({ K }) => Math.ceil(K / tile.step) * (1 + tile.innerTurns) + 1 + tile.rows / STORE_ROWS + 1,
     workgroupSize: tile.workgroupSize,
     subgroups: tile.subgroups,
+    spotCheck: true,
     declarations: `${EPILOGUE_FUNCTIONS}\n${tile.declarations ?? ""}`,
     body: `${PLACE}
 ${tile.setup}
@@ -123,7 +125,7 @@ ${tile.body}
 }
 ${store(tile, structure)}`,
   };
-});
+}, (structure) => matmulProbes(structure, tileOf(structure)));
 
 function tileText(structure: MatmulStructure): Tile {
   const { tile } = structure;

@@ -1,5 +1,5 @@
-/** Which tiles the matrix product can be cut into, and which one a device uses. */
-import type { AdapterTraits, Device, KernelFamily } from "../core/mod.ts";
+/** Which tiles the matrix product can be cut into. */
+import type { AdapterTraits, KernelFamily } from "../core/mod.ts";
 
 /** How much of a product a workgroup and each of its invocations computes. */
 export type MatmulTile =
@@ -66,46 +66,11 @@ const TILES: { readonly [F in KernelFamily]: readonly (MatmulTile & { readonly f
   ],
 };
 
-/** Tiles that an adapter can run, the built-in one first. */
+/** Tiles that an adapter can run: family by family in its order of preference, each family's built-in one first. */
 export function matmulTiles(
-  { kernelFamily, subgroupSize }: Pick<AdapterTraits, "kernelFamily" | "subgroupSize">,
+  { kernelFamilies, subgroupSize }: Pick<AdapterTraits, "kernelFamilies" | "subgroupSize">,
 ): readonly MatmulTile[] {
-  return TILES[kernelFamily].filter((tile) => tile.family !== "subgroup" || tile.rows % subgroupSize === 0);
-}
-
-/** Kernel parameters for an adapter: plain data, to be kept and given to `setTuning`. */
-export type Tuning = {
-  /** The tile of each class of products. */
-  readonly matmul: { readonly [C in MatmulClass]: MatmulTile };
-};
-
-const chosen = new WeakMap<Device, Tuning>();
-
-/**
- * Sets the kernel parameters that a device uses from now on; results stay the same to rounding.
- *
- * @throws {TypeError} If they are not a tuning, or one of another kind of adapter.
- */
-export function setTuning(device: Device, tuning: Tuning): void {
-  const known = matmulTiles(device.traits);
-  const choose = (name: MatmulClass) => {
-    const wanted = JSON.stringify(tuning?.matmul?.[name]);
-    const tile = known.find((tile) => JSON.stringify(tile) === wanted);
-    if (tile) return tile;
-    throw new TypeError(
-      `Cannot use ${wanted} for ${name} matrix products: kernels of the family ${device.traits.kernelFamily} are ` +
-        `${known.map((tile) => JSON.stringify(tile)).join(", ")}`,
-    );
-  };
-  chosen.set(device, { matmul: { large: choose("large"), small: choose("small"), long: choose("long") } });
-}
-
-/** The kernel parameters that a device uses: those set, else the built-in ones. */
-export function tuningOf(device: Device): Tuning {
-  const known = chosen.get(device);
-  if (known) return known;
-  const [tile] = matmulTiles(device.traits);
-  const tuning = { matmul: { large: tile, small: tile, long: tile } };
-  chosen.set(device, tuning);
-  return tuning;
+  return kernelFamilies.flatMap((family): readonly MatmulTile[] =>
+    TILES[family].filter((tile) => tile.family !== "subgroup" || tile.rows % subgroupSize === 0)
+  );
 }

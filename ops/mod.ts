@@ -14,7 +14,7 @@ export * from "./linear.ts";
 export type { Activation } from "./linear.wgsl.ts";
 export * from "./losses.ts";
 export * from "./matmul.ts";
-export { MATMUL_CLASSES, type MatmulClass, type MatmulTile, setTuning, type Tuning, tuningOf } from "./matmul_tiles.ts";
+export { MATMUL_CLASSES, type MatmulClass, type MatmulTile } from "./matmul_tiles.ts";
 export * from "./outer_product_mean.ts";
 export * from "./pad.ts";
 export * from "./pair_classes.ts";
@@ -29,3 +29,13 @@ export * from "./softmax_expectation.ts";
 export * from "./sparse_cross_entropy.ts";
 export * from "./triangle_product.ts";
 export * from "./tune.ts";
+export {
+  FAMILY_OPS,
+  type FamilyOp,
+  type KernelChoice,
+  kernelChoiceOf,
+  setTuning,
+  type Tuning,
+  tuningOf,
+  useKernelChoice,
+} from "./tuning.ts";

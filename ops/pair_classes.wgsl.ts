@@ -1,4 +1,5 @@
 import { type Kernel, kernel, kernelFamily } from "../core/mod.ts";
+import { distanceClassesProbes, offsetClassesProbes } from "./_battery/pairs.ts";
 
 /** What both kernels start with: pair (i, j) of batch entry b, `row` being b n + i. */
 const PAIR = `
@@ -33,6 +34,7 @@ if (index < u.total) {
   classes[index] = found;
 }`,
   }),
+  distanceClassesProbes,
 );
 
 /** classes[pair] = 1 + most + clamp(numbers_i - numbers_j, -most, most). */
@@ -45,4 +47,4 @@ if (index < u.total) {
   ${PAIR}
   classes[index] = 1 + u.most + clamp(numbers[row] - numbers[other], -u.most, u.most);
 }`,
-});
+}, offsetClassesProbes);

@@ -1,4 +1,5 @@
 import { type BindingType, type Kernel, kernelFamily } from "../core/mod.ts";
+import { pairEmbeddingProbes } from "./_battery/pairs.ts";
 
 /** Which terms there are, and whether channels are read four at a time. */
 export interface PairEmbeddingStructure {
@@ -44,4 +45,5 @@ if (index < u.total) {
 }`,
     };
   },
+  pairEmbeddingProbes,
 );

@@ -1,4 +1,5 @@
 import { type Kernel, kernelFamily } from "../core/mod.ts";
+import { reduceProbes } from "./_battery/sums.ts";
 import { EXTREMA, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 
 /** What becomes of the elements that are reduced. */
@@ -80,4 +81,5 @@ if (index < u.outer * u.chunks * u.inner) {
 }`,
     };
   },
+  reduceProbes,
 );

@@ -3,6 +3,7 @@ import {
   type Device,
   elementGrid,
   inWindows,
+  type KernelUse,
   resolveAxis,
   type Shape,
   sizeOf,
@@ -22,7 +23,7 @@ export interface SoftmaxOptions {
 }
 
 /** How the lines of a tensor along an axis are read. */
-function linesOf(device: Device, shape: Shape, axis: number) {
+function linesOf(device: Device, shape: Shape, axis: number, kernelOf: (s: SoftmaxStructure) => KernelUse) {
   const length = shape[axis];
   const stride = sizeOf(shape.slice(axis + 1));
   const lines = sizeOf(shape) / length;
@@ -30,7 +31,7 @@ function linesOf(device: Device, shape: Shape, axis: number) {
   const vector = stride % 4 === 0;
   const s: SoftmaxStructure = across
     ? { vector, rowLanes: 1, unrolled: 1, across: vector }
-    : { ...rowStructure(device, length), across: false };
+    : { ...rowStructure(device, length, (s) => kernelOf({ ...s, across: false })), across: false };
   const wide = across && vector ? 4 : 1;
   const columns = !across && s.vector ? length / 4 : length;
   return {
@@ -84,7 +85,7 @@ const op = defineOp<{ x: Tensor }, never, { out: Tensor }, { axis: number }>({
       const out = longSoftmax(x, axis);
       return { out, saved: { out } };
     }
-    const { s, blocks, dispatch } = linesOf(device, x.shape, axis);
+    const { s, blocks, dispatch } = linesOf(device, x.shape, axis, (s) => [softmaxKernel(s), { x }]);
     const out = device.empty(x.shape);
     inWindows(device, blocks, { reads: { x }, writes: { out } }, (bindings, count) => {
       device.run(softmaxKernel(s), { bindings, ...dispatch(count), flops: 7 * bindings.x.size });
@@ -93,7 +94,7 @@ const op = defineOp<{ x: Tensor }, never, { out: Tensor }, { axis: number }>({
   },
   vjp({ device, saved: { out }, attributes: { axis } }, dOut) {
     if (out.shape[axis] > LONG_ROW) return { x: longGradient(out, dOut, axis) };
-    const { s, blocks, dispatch } = linesOf(device, out.shape, axis);
+    const { s, blocks, dispatch } = linesOf(device, out.shape, axis, (s) => [softmaxGradientKernel(s)]);
     const dx = device.empty(out.shape);
     inWindows(device, blocks, { reads: { y: out, d_out: dOut }, writes: { dx } }, (bindings, count) => {
       device.run(softmaxGradientKernel(s), { bindings, ...dispatch(count), flops: 4 * bindings.y.size });

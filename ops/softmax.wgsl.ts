@@ -1,4 +1,5 @@
 import { kernelFamily } from "../core/mod.ts";
+import { softmaxGradientProbes, softmaxProbes } from "./_battery/rows.ts";
 import { alongRow, inputType, outputType, reader, rowDeclarations, type RowStructure, turnsAlongRow } from "./_rows.ts";
 
 /** What the softmax kernels depend on. */
@@ -38,7 +39,7 @@ let scale = 1.0 / ${sumOf(s, "sums")};
 if (live) {
 ${along(s, `out[i] = exponential(${reader(s, "x", "i")} - top) * scale;`)}
 }`,
-}));
+}), softmaxProbes);
 
 /** dx = out · (dOut - Σ dOut · out). */
 export const softmaxGradientKernel = kernelFamily((s: SoftmaxStructure) => ({
@@ -54,4 +55,4 @@ let dot = ${sumOf(s, "dots")};
 if (live) {
 ${along(s, `dx[i] = ${reader(s, "y", "i")} * (${reader(s, "d_out", "i")} - dot);`)}
 }`,
-}));
+}), softmaxGradientProbes);

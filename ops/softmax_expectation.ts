@@ -1,5 +1,5 @@
-import { defineOp, type Device, elementGrid, inWindows, type Tensor } from "../core/mod.ts";
-import { requireShortRows, rowStructure } from "./_rows.ts";
+import { defineOp, elementGrid, inWindows, type Kernel, type Tensor } from "../core/mod.ts";
+import { requireShortRows, type RowStructure, rowStructure } from "./_rows.ts";
 import { expectationKernel, expectationVjpKernel } from "./softmax_expectation.wgsl.ts";
 
 const op = defineOp<{ logits: Tensor; values: Tensor }, "logits" | "values">({
@@ -7,10 +7,11 @@ const op = defineOp<{ logits: Tensor; values: Tensor }, "logits" | "values">({
   needs: { logits: ["logits", "values"] },
   forward({ logits, values }, _, { device }) {
     const out = device.empty(logits.shape.slice(0, -1));
+    const s = structureOf(logits, expectationKernel);
     inWindows(device, out.size, { reads: { x: logits }, writes: { out } }, ({ x, out }, rows, first) => {
-      device.run(expectationKernel(structureOf(device, logits)), {
+      device.run(expectationKernel(s), {
         bindings: { x, centers: values, out },
-        ...dispatchOf(device, logits, values, rows, first),
+        ...dispatchOf(s, logits, values, rows, first),
         flops: 6 * x.size,
       });
     });
@@ -19,10 +20,11 @@ const op = defineOp<{ logits: Tensor; values: Tensor }, "logits" | "values">({
   vjp({ device, inputs: { logits, values }, wanted }, dOut) {
     if (!wanted.logits) return {};
     const dLogits = device.empty(logits.shape);
+    const s = structureOf(logits, expectationVjpKernel);
     inWindows(device, dOut.size, { reads: { x: logits, d: dOut }, writes: { dx: dLogits } }, (windows, rows, first) => {
-      device.run(expectationVjpKernel(structureOf(device, logits)), {
+      device.run(expectationVjpKernel(s), {
         bindings: { ...windows, centers: values },
-        ...dispatchOf(device, logits, values, rows, first),
+        ...dispatchOf(s, logits, values, rows, first),
         flops: 10 * windows.x.size,
       });
     });
@@ -30,12 +32,11 @@ const op = defineOp<{ logits: Tensor; values: Tensor }, "logits" | "values">({
   },
 });
 
-function structureOf(device: Device, { shape }: Tensor) {
-  return rowStructure(device, shape.at(-1)!);
+function structureOf({ device, shape }: Tensor, kernelOf: (s: RowStructure) => Kernel): RowStructure {
+  return rowStructure(device, shape.at(-1)!, (s) => [kernelOf(s)]);
 }
 
-function dispatchOf(device: Device, logits: Tensor, values: Tensor, rows: number, first: number) {
-  const { vector, rowLanes } = structureOf(device, logits);
+function dispatchOf({ vector, rowLanes }: RowStructure, logits: Tensor, values: Tensor, rows: number, first: number) {
   const c = logits.shape.at(-1)!;
   const groups = values.size / c;
   return {

@@ -1,4 +1,5 @@
 import { kernelFamily } from "../core/mod.ts";
+import { expectationProbes, expectationVjpProbes } from "./_battery/rows.ts";
 import {
   alongRow,
   inputType,
@@ -44,7 +45,7 @@ export const expectationKernel = kernelFamily((s: RowStructure) => ({
 ${VALUES}
 ${weigh(s)}
 if (live && part == 0u) { out[row] = mean; }`,
-}));
+}), expectationProbes);
 
 /** dx = d[row] softmax(x) (centers - mean). */
 export const expectationVjpKernel = kernelFamily((s: RowStructure) => ({
@@ -65,4 +66,4 @@ ${
     )
   }
 }`,
-}));
+}), expectationVjpProbes);

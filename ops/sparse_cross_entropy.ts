@@ -7,7 +7,7 @@ const op = defineOp<{ logits: Tensor; classes: Tensor }, "logits" | "classes", {
   needs: { logits: ["logits", "classes"] },
   forward({ logits, classes }, _, { device }) {
     const c = logits.shape.at(-1)!;
-    const s = rowStructure(device, c);
+    const s = rowStructure(device, c, (s) => [sparseCrossEntropyKernel(s)]);
     const out = device.empty(classes.shape);
     const sums = device.empty(classes.shape);
     inWindows(

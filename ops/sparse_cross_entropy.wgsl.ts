@@ -1,4 +1,5 @@
 import { type Kernel, kernelFamily } from "../core/mod.ts";
+import { sparseCrossEntropyProbes, sparseCrossEntropyVjpProbes } from "./_battery/rows.ts";
 import { alongRow, inputType, reader, rowDeclarations, rowPlace, type RowStructure, turnsAlongRow } from "./_rows.ts";
 
 /** One number of a row that is read at once. */
@@ -24,7 +25,7 @@ if (live && part == 0u) {
   loss[row] = above - (${pick(s, "x", "c")} - top);
   sums[row] = top + above;
 }`,
-}));
+}), sparseCrossEntropyProbes);
 
 /** dx = d[row] (softmax(x) - one-hot(goal)). */
 export const sparseCrossEntropyVjpKernel: (structure: { vector: boolean }) => Kernel = kernelFamily(
@@ -52,4 +53,5 @@ if (index < u.n) {
   dx[index] = d[row] * (p - hit);
 }`,
   }),
+  sparseCrossEntropyVjpProbes,
 );

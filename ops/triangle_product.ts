@@ -1,4 +1,14 @@
-import { defineOp, type Device, elementGrid, flatGrid, sameShape, type Tensor } from "../core/mod.ts";
+import {
+  defineOp,
+  type Device,
+  elementGrid,
+  flatGrid,
+  type Kernel,
+  type KernelFamily,
+  type KernelUse,
+  sameShape,
+  type Tensor,
+} from "../core/mod.ts";
 import { inParts, type Sizes } from "./_triangle_parts.ts";
 import {
   gateKernel,
@@ -14,6 +24,7 @@ import {
   tileProductKernel,
   ungateKernel,
 } from "./triangle_product.wgsl.ts";
+import { familiesToTry } from "./tuning.ts";
 
 /** Which edges of a triangle are multiplied. */
 export type TriangleDirection = "outgoing" | "incoming";
@@ -24,7 +35,10 @@ export interface TriangleProductOptions {
   readonly direction: TriangleDirection;
 }
 
-/** An operand of the product: as it stands, or packed where the kernels are of the subgroup family. */
+/** How the product is made of its operands: packed (family "subgroup"), or as they stand. */
+type Way = KernelFamily;
+
+/** An operand of the product: as it stands, or packed. */
 interface Operand {
   readonly values: Tensor;
   /** Whether the output's position comes before the position summed over. */
@@ -42,16 +56,11 @@ const product = defineOp<{ a: Tensor; b: Tensor }, "a" | "b", Record<never, neve
     const sizes = { batch, n, c };
     const pFirst = isOutgoing(direction);
     if (a.size === 0) return { out: device.empty(a.shape) };
-    const how = { reads: [a, b], widths: [1], operand: operandSize(device, sizes) };
-    const [out] = inParts(
-      device,
-      sizes,
-      how,
-      (
-        sizes,
-        [a, b],
-      ) => [multiply(device, sizes, operand(device, sizes, a, pFirst), operand(device, sizes, b, pFirst))],
-    );
+    const way = wayFor(device, sizes, { packs: [a] });
+    const how = { reads: [a, b], widths: [1], operand: operandSize(way, sizes) };
+    const [out] = inParts(device, sizes, how, (sizes, [a, b]) => [
+      multiply(device, way, sizes, operand(device, way, sizes, a, pFirst), operand(device, way, sizes, b, pFirst)),
+    ]);
     return { out };
   },
   vjp({ device, inputs: { a, b }, shapes, attributes: { direction }, wanted }, dOut) {
@@ -59,15 +68,17 @@ const product = defineOp<{ a: Tensor; b: Tensor }, "a" | "b", Record<never, neve
     if (dOut.size === 0) return { a: device.empty(shapes.a), b: device.empty(shapes.b) };
     const sizes = { batch, n, c };
     const pFirst = direction === "incoming";
+    const way = wayFor(device, sizes, { packs: [dOut] });
     const gradient = (other: Tensor, dOutPFirst: boolean) => {
-      const how = { reads: [dOut, other], widths: [1], operand: operandSize(device, sizes) };
+      const how = { reads: [dOut, other], widths: [1], operand: operandSize(way, sizes) };
       return inParts(device, sizes, how, (sizes, [dOut, other]) => [
         multiplyBack(
           device,
+          way,
           sizes,
           direction,
-          operand(device, sizes, dOut, dOutPFirst),
-          () => operand(device, sizes, other, pFirst),
+          operand(device, way, sizes, dOut, dOutPFirst),
+          () => operand(device, way, sizes, other, pFirst),
         ),
       ])[0];
     };
@@ -94,10 +105,11 @@ const gated = defineOp<
     const sizes = gatedSizes(shape);
     const pFirst = isOutgoing(direction);
     if (packed.size === 0) return { out: device.empty(shape.with(3, sizes.c)) };
-    const how = { reads: [packed], mask, widths: [1], operand: operandSize(device, sizes) };
+    const way = wayFor(device, sizes, { gates: packed, mask });
+    const how = { reads: [packed], mask, widths: [1], operand: operandSize(way, sizes) };
     const [out] = inParts(device, sizes, how, (sizes, [packed], mask) => {
-      const [a, b] = gatedOperands(device, sizes, packed, mask, pFirst);
-      return [multiply(device, sizes, a, b)];
+      const [a, b] = gatedOperands(device, way, sizes, packed, mask, pFirst);
+      return [multiply(device, way, sizes, a, b)];
     });
     return { out };
   },
@@ -105,12 +117,13 @@ const gated = defineOp<
     if (!wanted.packed) return {};
     if (dOut.size === 0) return { packed: device.empty(shapes.packed) };
     const sizes = gatedSizes(shapes.packed);
-    const how = { reads: [packed, dOut], mask, widths: [4], operand: operandSize(device, sizes) };
+    const way = wayFor(device, sizes, { packs: [dOut], gates: packed, mask });
+    const how = { reads: [packed, dOut], mask, widths: [4], operand: operandSize(way, sizes) };
     const [dPacked] = inParts(
       device,
       sizes,
       how,
-      (sizes, [packed, dOut], mask) => [gatedGradient(device, sizes, packed, mask, direction, dOut)],
+      (sizes, [packed, dOut], mask) => [gatedGradient(device, way, sizes, packed, mask, direction, dOut)],
     );
     return { packed: dPacked };
   },
@@ -118,15 +131,16 @@ const gated = defineOp<
 
 function gatedGradient(
   device: Device,
+  way: Way,
   sizes: Sizes,
   packed: Tensor,
   mask: Tensor | undefined,
   direction: TriangleDirection,
   dOut: Tensor,
 ): Tensor {
-  const [a, b] = gatedOperands(device, sizes, packed, mask, direction === "incoming");
-  const da = multiplyBack(device, sizes, direction, operand(device, sizes, dOut, true), () => b);
-  const db = multiplyBack(device, sizes, direction, operand(device, sizes, dOut, false), () => a);
+  const [a, b] = gatedOperands(device, way, sizes, packed, mask, direction === "incoming");
+  const da = multiplyBack(device, way, sizes, direction, operand(device, way, sizes, dOut, true), () => b);
+  const db = multiplyBack(device, way, sizes, direction, operand(device, way, sizes, dOut, false), () => a);
   const dPacked = device.empty(packed.shape);
   const groups = groupsOf(sizes), size = sizes.batch * sizes.n ** 2 * groups;
   device.run(ungateKernel({ aligned: isAligned(sizes), mask: !!mask }), {
@@ -138,9 +152,42 @@ function gatedGradient(
   return dPacked;
 }
 
+/**
+ * How the product is made on this device.
+ *
+ * @param packs What is made operands of as it stands.
+ * @param gates What is gated first, under a mask.
+ */
+function wayFor(
+  device: Device,
+  sizes: Sizes,
+  { packs = [], gates, mask }: { packs?: readonly Tensor[]; gates?: Tensor; mask?: Tensor },
+): Way {
+  const structure = { aligned: isAligned(sizes) };
+  return device.kernels.choose(familiesToTry(device, "triangle"), (way) => {
+    const type = { dtype: gates?.dtype ?? "f32" } as const;
+    const gated = { ...structure, mask: !!mask };
+    const kernels: KernelUse[] = [[productKernel(device, way, sizes), { x: type, y: type, out: type }]];
+    if (way === "subgroup") {
+      for (const x of packs) kernels.push([packKernel(structure), { x }]);
+      if (gates) kernels.push([packGatedKernel(gated), { packed: gates, a: type, b_out: type }]);
+    } else if (gates) kernels.push([gateKernel(gated), { packed: gates, a: type, b: type }]);
+    return kernels;
+  });
+}
+
+function productKernel({ traits }: Device, way: Way, sizes: Sizes): Kernel {
+  const aligned = isAligned(sizes);
+  if (way !== "subgroup") return tileProductKernel({ tile: tileOf(way), aligned });
+  return subgroupProductKernel({ lanes: traits.subgroupSize, aligned, whole: sizes.n >= PANEL });
+}
+
+/** Rows and columns of the output that an invocation computes of operands as they stand. */
+const tileOf = (way: Way) => (way === "plain" ? 8 : 4);
+
 /** Elements that four channels of an operand take. */
-function operandSize(device: Device, sizes: Sizes): number {
-  return 4 * (usesPanels(device) ? planeOf(sizes) : sizes.n ** 2);
+function operandSize(way: Way, sizes: Sizes): number {
+  return 4 * (way === "subgroup" ? planeOf(sizes) : sizes.n ** 2);
 }
 
 function isOutgoing(direction: TriangleDirection): boolean {
@@ -160,17 +207,19 @@ const panelsOf = ({ n }: Sizes) => Math.ceil(n / PANEL);
 const stepsOf = ({ n }: Sizes) => Math.ceil(n / STEPS) * STEPS;
 /** Vec4s of a plane of a packed operand. */
 const planeOf = (sizes: Sizes) => panelsOf(sizes) * stepsOf(sizes) * PANEL + PLANE_PAD;
-const usesPanels = ({ traits }: Device) => traits.kernelFamily === "subgroup" && ROWS % traits.subgroupSize === 0;
 
 /** One side of a gradient: `other` is what dOut meets. The output's first position is dOut's when outgoing. */
 function multiplyBack(
   device: Device,
+  way: Way,
   sizes: Sizes,
   direction: TriangleDirection,
   dOut: Operand,
   other: () => Operand,
 ): Tensor {
-  return direction === "outgoing" ? multiply(device, sizes, dOut, other()) : multiply(device, sizes, other(), dOut);
+  return direction === "outgoing"
+    ? multiply(device, way, sizes, dOut, other())
+    : multiply(device, way, sizes, other(), dOut);
 }
 
 function packing(sizes: Sizes, pFirst: boolean) {
@@ -187,8 +236,8 @@ function packing(sizes: Sizes, pFirst: boolean) {
   };
 }
 
-function operand(device: Device, sizes: Sizes, x: Tensor, pFirst: boolean): Operand {
-  if (!usesPanels(device)) return { values: x, pFirst };
+function operand(device: Device, way: Way, sizes: Sizes, x: Tensor, pFirst: boolean): Operand {
+  if (way !== "subgroup") return { values: x, pFirst };
   const { structure, shape, uniforms, grid } = packing(sizes, pFirst);
   const out = device.empty(shape);
   device.run(packKernel(structure), { bindings: { x, out }, uniforms, grid, flops: 0 });
@@ -197,13 +246,14 @@ function operand(device: Device, sizes: Sizes, x: Tensor, pFirst: boolean): Oper
 
 function gatedOperands(
   device: Device,
+  way: Way,
   sizes: Sizes,
   packed: Tensor,
   mask: Tensor | undefined,
   pFirst: boolean,
 ): [Operand, Operand] {
   const inputs = { packed, ...(mask ? { mask } : {}) };
-  if (usesPanels(device)) {
+  if (way === "subgroup") {
     const { structure, shape, uniforms, grid } = packing(sizes, pFirst);
     const a = device.empty(shape, packed.dtype), b = device.empty(shape, packed.dtype);
     device.run(packGatedKernel({ ...structure, mask: !!mask }), {
@@ -229,16 +279,16 @@ function gatedOperands(
 }
 
 /** out[b, p, q, c] = Σ_r x[p, r, c] · y[q, r, c]. */
-function multiply(device: Device, sizes: Sizes, x: Operand, y: Operand): Tensor {
+function multiply(device: Device, way: Way, sizes: Sizes, x: Operand, y: Operand): Tensor {
   const { batch, n, c } = sizes;
-  const { kernelFamily, subgroupSize: lanes } = device.traits;
   const aligned = isAligned(sizes), groups = groupsOf(sizes);
   const out = device.empty([batch, n, n, c], x.values.dtype); // in 16 bits if its operands are
+  const kernel = productKernel(device, way, sizes);
   const flops = 2 * batch * n ** 3 * c;
-  if (usesPanels(device)) {
+  if (way === "subgroup") {
     const panels = panelsOf(sizes);
     const tiles = panels * Math.ceil(n / ROWS);
-    device.run(subgroupProductKernel({ lanes, aligned, whole: n >= PANEL }), {
+    device.run(kernel, {
       bindings: { x: x.values, y: y.values, out },
       uniforms: { n, c, groups, steps: stepsOf(sizes), panels, tiles, plane: planeOf(sizes), planes: batch * groups },
       grid: flatGrid(tiles * Math.ceil(batch * groups / PLANES)),
@@ -246,13 +296,13 @@ function multiply(device: Device, sizes: Sizes, x: Operand, y: Operand): Tensor 
     });
     return out;
   }
-  const tile = kernelFamily === "plain" ? 8 : 4;
+  const tile = tileOf(way);
   const stride = aligned ? groups : c;
   const strides = ({ pFirst }: Operand) => (pFirst ? [n * stride, stride] : [stride, n * stride]);
   const [x_p, x_r] = strides(x), [y_p, y_r] = strides(y);
   const tiles = Math.ceil(n / tile);
   const size = batch * tiles * tiles * groups;
-  device.run(tileProductKernel({ tile, aligned }), {
+  device.run(kernel, {
     bindings: { x: x.values, y: y.values, out },
     uniforms: { n, c, groups, tiles, size, stride, x_p, x_r, y_p, y_r },
     grid: elementGrid(size, 64),

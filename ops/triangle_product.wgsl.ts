@@ -1,4 +1,13 @@
 import { kernelFamily, unroll } from "../core/mod.ts";
+import {
+  gateProbes,
+  packGatedProbes,
+  type Packing,
+  packProbes,
+  subgroupProductProbes,
+  tileProductProbes,
+  ungateProbes,
+} from "./_battery/triangle.ts";
 import { SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 
 /** Rows (and columns) of the output in a panel of a packed operand. */
@@ -24,6 +33,10 @@ export const PACK_LANES = 32;
  * same few cache sets.
  */
 export const PLANE_PAD = 4;
+
+const PACKING: Packing = {
+  ...{ panel: PANEL, rows: ROWS, planes: PLANES, steps: STEPS, lanes: PACK_LANES, pad: PLANE_PAD },
+};
 
 /** Rows in one turn of the packing loop. */
 const PACK_ROWS = 2;
@@ -113,7 +126,7 @@ export const packKernel = kernelFamily(({ aligned }: { readonly aligned: boolean
     `let v = ${aligned ? "x_at(position * u.groups + g)" : "x_group(position * u.c + 4u * g, 4u * g)"};
 out[to] = select(vec4f(0.0), v, used);`,
   ),
-}));
+}), (structure) => packProbes(structure, PACKING));
 
 /** Gates left and right, and rearranges both. */
 export const packGatedKernel = kernelFamily(({ aligned, mask }: GateStructure) => ({
@@ -133,7 +146,7 @@ ${gatedPair(aligned, "position", "g")}
 a_put(to, left * left_gate * keep);
 b_out_put(to, right * right_gate * keep);`,
   ),
-}));
+}), (structure) => packGatedProbes(structure, PACKING));
 
 /** Gates left and right where they stand. */
 export const gateKernel = kernelFamily(({ aligned, mask }: GateStructure) => ({
@@ -159,7 +172,7 @@ ${
 ${scalarStore("a", "at", "4u * g", "u.c", "a_value")}
 ${scalarStore("b", "at", "4u * g", "u.c", "b_value")}`
   }`,
-}));
+}), gateProbes);
 
 /** The way back through the gates: from the gradients of a and b to that of what they were made of. */
 export const ungateKernel = kernelFamily(({ aligned, mask }: GateStructure) => {
@@ -194,7 +207,7 @@ let d_left_gate = d_left * left * (1.0 - left_gate);
 let d_right_gate = d_right * right * (1.0 - right_gate);
 ${["d_left", "d_left_gate", "d_right", "d_right_gate"].map((value, i) => store(i, value)).join("\n")}`,
   };
-});
+}, ungateProbes);
 
 /** What the product of packed operands depends on. */
 export interface ProductStructure {
@@ -276,7 +289,7 @@ ${
     }
 }`,
   };
-});
+}, (structure) => subgroupProductProbes(structure, PACKING));
 
 /** The same of operands as they stand, by strides; one invocation computes a square of positions of four channels. */
 export const tileProductKernel = kernelFamily(({ tile, aligned }: { tile: number; aligned: boolean }) => {
@@ -326,4 +339,4 @@ ${unroll(tile, (i) => unroll(tile, (j) => `acc${i}_${j} = fma(x${i}, y${j}, acc$
 }
 ${unroll(tile, (i) => unroll(tile, (j) => store(i, j)))}`,
   };
-});
+}, tileProductProbes);

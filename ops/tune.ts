@@ -1,57 +1,97 @@
-import { type Device, Profiler } from "../core/mod.ts";
+import { type Device, noise, Profiler, pullback, sizeOf, type Tensor, WrongKernelError } from "../core/mod.ts";
 import { type Product, runMatmul } from "./_matmul.ts";
-import {
-  MATMUL_CLASSES,
-  type MatmulClass,
-  type MatmulTile,
-  matmulTiles,
-  setTuning,
-  type Tuning,
-  tuningOf,
-} from "./matmul_tiles.ts";
+import { attention } from "./attention.ts";
+import { layerNorm } from "./layer_norm.ts";
+import { MATMUL_CLASSES, type MatmulClass, matmulTiles } from "./matmul_tiles.ts";
+import { gatedTriangleProduct } from "./triangle_product.ts";
+import { familiesOf, FAMILY_OPS, type FamilyOp, setTuning, type Tuning, tuningOf, usingOnly } from "./tuning.ts";
 
-/** One tile, timed. */
-export interface MeasuredTile {
-  /** Which products. */
-  readonly product: MatmulClass;
-  /** How they were cut. */
-  readonly tile: MatmulTile;
-  /** The fastest run; in milliseconds. */
+/** What is decided by timing. */
+export type Decision = "loads" | MatmulClass | FamilyOp;
+
+/** The decisions, in the order of tables. */
+export const DECISIONS: readonly Decision[] = ["loads", ...MATMUL_CLASSES, ...FAMILY_OPS];
+
+/** One way, timed. */
+export interface MeasuredWay {
+  /** What it decides. */
+  readonly decision: Decision;
+  /** The way: a load path, a tile, or a family of kernels. */
+  readonly way: Tuning["loads"] | Tuning["matmul"][MatmulClass] | Tuning[FamilyOp];
+  /** The fastest run of a typical computation; in milliseconds. */
   readonly ms: number;
-  /** Operations per nanosecond, two for a multiply-add. */
-  readonly gflops: number;
 }
 
 /** How {@linkcode tune} goes about it. */
 export interface TuneOptions {
-  /** Tiles not yet compiled after so many milliseconds are left out. @default no limit */
+  /** Ways not yet compiled after so many milliseconds are left out. @default no limit */
   readonly budgetMs?: number;
 }
 
 const TURNS = 8;
-/** How much slower than the fastest a tile before it may be: less may be chance, and the built-in one is the first. */
-const GAIN = 1.05;
 
-/** Typical products of each class: a projection, a little product, the gradient of a weight. */
-function samples(device: Device): Readonly<Record<MatmulClass, Product>> {
-  const rows = device.traits.software ? 2048 : 32_768;
-  const product = (m: number, n: number, k: number) => ({
-    a: device.zeros([m * k]),
-    b: device.zeros([k * n]),
-    m,
-    n,
-    k,
-  });
-  return {
+/**
+ * How much slower than the fastest a way before it may be: less may be chance, and the built-in one is the first. The
+ * processor of a software driver has other things to do as well.
+ */
+const gainOf = ({ traits }: Device) => (traits.software ? 1.15 : 1.05);
+
+/** A decision on a device: its ways, the built-in one first, and a computation that is typical of it. */
+interface Question {
+  readonly decision: Decision;
+  readonly ways: readonly MeasuredWay["way"][];
+  run(): void;
+}
+
+/** Typical computations: a projection, a little product, the gradient of a weight; a block's attention, edges and rows. */
+function questions(device: Device): readonly Question[] {
+  const { traits } = device;
+  const rows = traits.software ? 2048 : 32_768, residues = traits.software ? 48 : 192, sequences = 16;
+  const random = (...shape: number[]) => device.tensor(noise(sizeOf(shape), shape.length), shape);
+  const product = (m: number, n: number, k: number): Product => ({ a: random(m * k), b: random(k * n), m, n, k });
+  const products: Record<MatmulClass, Product> = {
     large: { ...product(rows, 512, 128), bTransposed: true },
     small: { ...product(256, 256, 256), bTransposed: true },
     long: { ...product(512, 128, rows), aTransposed: true },
   };
+  const qkv = random(1, sequences, residues, 4 * 8 * 32), bias = random(1, 8, residues, residues);
+  const packed = random(1, residues, residues, 4 * 64), x = random(rows, 128), other = random(rows * 128);
+  const computations: Record<Exclude<Decision, MatmulClass>, () => void> = {
+    loads: () => {
+      device.copy(other, products.large.a); // a mirror is made anew, as for most of what is computed
+      runMatmul(device, products.large);
+    },
+    attention: () => {
+      const attend = (inputs: { qkv: Tensor; bias: Tensor }) => attention(inputs, { heads: 8, axis: 2, gated: true });
+      const { output, pullLeaves } = pullback(device, attend, { qkv, bias });
+      pullLeaves([output]);
+    },
+    triangle: () => void gatedTriangleProduct({ packed }, { direction: "outgoing" }),
+    rows: () => void layerNorm(x),
+  };
+  return [
+    { decision: "loads", ways: device.kernels.loadPaths, run: computations.loads },
+    ...MATMUL_CLASSES.map((decision): Question => ({
+      ...{ decision, ways: matmulTiles(traits) },
+      run: () => void runMatmul(device, products[decision]),
+    })),
+    ...FAMILY_OPS.map((decision): Question => ({
+      ...{ decision, ways: familiesOf(traits, decision), run: computations[decision] },
+    })),
+  ];
+}
+
+/** A way of a question that has been found right. */
+interface Run {
+  readonly question: Question;
+  readonly way: MeasuredWay["way"];
+  once(): void;
 }
 
 /**
- * Times the tiles of the matrix product on a device and sets the fastest ones, as {@linkcode setTuning} does. Takes the
- * device's timestamps, or the time of a submission where it has none.
+ * Times the ways to compute that are right on a device (where kernels load from, how matrix products are cut, which
+ * family of kernels other ops take) and sets the fastest ones, as {@linkcode setTuning} does. Takes the device's
+ * timestamps, or the time of a submission where it has none.
  *
  * @example
  * ```ts
@@ -64,38 +104,33 @@ function samples(device: Device): Readonly<Record<MatmulClass, Product>> {
  * setTuning(device, JSON.parse(kept));
  * device.close();
  * ```
- * @returns The parameters set, and all that was timed. Where nothing can be timed (a browser without timestamps) the
- * device's parameters stay.
+ * @returns The preferences set, and all that was timed. Where nothing can be timed (a browser without timestamps) the
+ * device's preferences stay.
  */
 export async function tune(
   device: Device,
   { budgetMs = Infinity }: TuneOptions = {},
-): Promise<{ tuning: Tuning; measured: readonly MeasuredTile[] }> {
+): Promise<{ tuning: Tuning; measured: readonly MeasuredWay[] }> {
   const began = performance.now();
   const before = tuningOf(device);
   using scope = device.scope("tune");
   void scope;
   const runs: Run[] = [];
-  const products = samples(device);
   try {
-    // Tile by tile, so that what a spent budget leaves out is the last tiles of all classes. Compiling takes the time.
-    for (const tile of matmulTiles(device.traits)) {
-      for (const product of MATMUL_CLASSES) {
-        if (runs.length >= MATMUL_CLASSES.length && performance.now() - began > budgetMs) break;
-        const run = { product, tile, once: () => runOnce(device, products[product], tile) };
-        run.once();
-        await device.finish();
-        runs.push(run);
+    // Way by way, so that what a spent budget leaves out is the last ways of all questions. Compiling takes the time.
+    const asked = questions(device);
+    for (let i = 0; i < Math.max(...asked.map(({ ways }) => ways.length)); i++) {
+      for (const question of asked) {
+        if (i >= question.ways.length || (i > 0 && performance.now() - began > budgetMs)) continue;
+        if (question.ways.length === 1) continue;
+        const run = runOf(device, before, question, question.ways[i]);
+        if (await isRight(device, run)) runs.push(run);
       }
     }
-    const times = await time(device, runs);
-    const measured = times.flatMap((ms, i) => {
-      const { product, tile } = runs[i];
-      const { m, n, k } = products[product];
-      return ms > 0 ? [{ product, tile, ms, gflops: 2 * m * n * k / ms / 1e6 }] : [];
-    });
-    const best = (product: MatmulClass) => fastestTile(measured, product) ?? before.matmul[product];
-    const tuning = { matmul: { large: best("large"), small: best("small"), long: best("long") } };
+    const loads = runs.filter(({ question }) => question.decision === "loads");
+    const others = runs.filter((run) => !loads.includes(run));
+    const measured = [...await timeWhole(device, loads), ...await timeKernels(device, others)];
+    const tuning = chosen(before, measured, gainOf(device));
     setTuning(device, tuning);
     return { tuning, measured };
   } catch (error) {
@@ -104,22 +139,65 @@ export async function tune(
   }
 }
 
-interface Run {
-  readonly product: MatmulClass;
-  readonly tile: MatmulTile;
-  once(): void;
+function runOf(device: Device, before: Tuning, question: Question, way: MeasuredWay["way"]): Run {
+  const tuning = changed(before, question.decision, way);
+  return {
+    ...{ question, way },
+    once() {
+      using only = usingOnly(device, tuning);
+      using scope = device.scope(question.decision);
+      question.run();
+      void [only, scope];
+    },
+  };
 }
 
-function runOnce(device: Device, product: Product, tile: MatmulTile): void {
-  setTuning(device, { matmul: { large: tile, small: tile, long: tile } });
-  using scope = device.scope("product");
-  void scope;
-  runMatmul(device, product);
+/** Whether all kernels of a way are right; compiles them. */
+async function isRight(device: Device, run: Run): Promise<boolean> {
+  try {
+    run.once();
+    await device.finish();
+    return true;
+  } catch (error) {
+    if (error instanceof WrongKernelError) return false;
+    throw error;
+  }
 }
 
-/** The fastest of a few turns of each, in milliseconds; they alternate, so that a busy moment falls on all. */
-async function time(device: Device, runs: readonly Run[]): Promise<number[]> {
-  const profiler = Profiler.start(device);
+/** A tuning with another way to go about one thing. */
+function changed(tuning: Tuning, decision: Decision, way: MeasuredWay["way"]): Tuning {
+  const inMatmul = (MATMUL_CLASSES as readonly string[]).includes(decision);
+  return inMatmul ? { ...tuning, matmul: { ...tuning.matmul, [decision]: way } } : { ...tuning, [decision]: way };
+}
+
+/** For every decision the first way than which none is clearly faster. */
+function chosen(before: Tuning, measured: readonly MeasuredWay[], gain: number): Tuning {
+  let tuning = before;
+  for (const decision of DECISIONS) {
+    const own = measured.filter((row) => row.decision === decision && row.ms > 0); // 0: the clock is too coarse
+    const best = own.find(({ ms }) => ms <= gain * Math.min(...own.map(({ ms }) => ms)));
+    if (best) tuning = changed(tuning, decision, best.way);
+  }
+  return tuning;
+}
+
+/** The fastest of a few turns of each, copies included; they alternate, so that a busy moment falls on all. */
+async function timeWhole(device: Device, runs: readonly Run[]): Promise<MeasuredWay[]> {
+  const fastest = runs.map(() => Infinity);
+  for (let turn = 0; turn < TURNS; turn++) {
+    for (const [i, run] of runs.entries()) {
+      const began = performance.now();
+      run.once();
+      await device.finish();
+      fastest[i] = Math.min(fastest[i], performance.now() - began);
+    }
+  }
+  return runs.map(({ question, way }, i) => ({ decision: question.decision, way, ms: fastest[i] }));
+}
+
+/** The same by the device's clock, for kernels alone. */
+async function timeKernels(device: Device, runs: readonly Run[]): Promise<MeasuredWay[]> {
+  const profiler = Profiler.start(device, { memory: false });
   for (let turn = 0; turn < TURNS; turn++) {
     for (const [i, run] of runs.entries()) {
       profiler.mark(`${i}`);
@@ -129,15 +207,8 @@ async function time(device: Device, runs: readonly Run[]): Promise<number[]> {
   const { kernels, marks } = await profiler.stop();
   const fastest = runs.map(() => Infinity);
   for (const [at, { name, kernels: first }] of marks.entries()) {
-    // A product whose sum was cut is several kernels.
     const ms = kernels.slice(first, marks[at + 1]?.kernels).reduce((sum, { ms }) => sum + ms, 0);
     fastest[Number(name)] = Math.min(fastest[Number(name)], ms);
   }
-  return fastest;
-}
-
-/** The fastest tile, the first one where none is clearly faster; undefined where the clock is too coarse for any. */
-function fastestTile(measured: readonly MeasuredTile[], product: MatmulClass): MatmulTile | undefined {
-  const own = measured.filter((row) => row.product === product);
-  return own.find(({ ms }) => ms <= GAIN * Math.min(...own.map((row) => row.ms)))?.tile;
+  return runs.map(({ question, way }, i) => ({ decision: question.decision, way, ms: fastest[i] }));
 }

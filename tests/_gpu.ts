@@ -23,8 +23,8 @@ const familyDevices = new Map<KernelFamily, Device>();
 export function ofFamily({ gpu, traits }: Device, kernelFamily: KernelFamily): Device {
   let device = familyDevices.get(kernelFamily);
   if (!device) {
-    const others = kernelFamily === "subgroup" ? {} : { textureLoads: false, subgroupSize: 0 };
-    familyDevices.set(kernelFamily, device = new Device(gpu, { ...traits, ...others, kernelFamily }));
+    const others = kernelFamily === "subgroup" ? {} : { loadPaths: ["buffers"] as const, subgroupSize: 0 };
+    familyDevices.set(kernelFamily, device = new Device(gpu, { ...traits, ...others, kernelFamilies: [kernelFamily] }));
   }
   return device;
 }

@@ -1,4 +1,5 @@
 import { type Kernel, kernel, kernelFamily } from "../../core/mod.ts";
+import { pullProbes, spreadProbes } from "./_probes.ts";
 
 /**
  * For every point i of every start: the pull R_i = Σ_j w_ij (p_ij / d_ij - 1) (x_i - x_j) on it, and its share
@@ -52,6 +53,7 @@ out[to + 2u * u.m] = x.z;
 out[to + 3u * u.m] = dot(share, vec4f(1.0));
 }`,
   }),
+  pullProbes,
 );
 
 /** x_i + Σ_j V⁺_ij R_j for every point of every start; the fourth plane passes unchanged. Planes as in `pullKernel`. */
@@ -85,4 +87,4 @@ out[to + u.m] = points_at(at + m4)[i % 4u] + dot(sy, vec4f(1.0));
 out[to + 2u * u.m] = points_at(at + 2u * m4)[i % 4u] + dot(sz, vec4f(1.0));
 out[to + 3u * u.m] = pulls_at(at + 3u * m4)[i % 4u];
 }`,
-});
+}, spreadProbes);

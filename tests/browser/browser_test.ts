@@ -45,7 +45,7 @@ async function bundle(): Promise<string> {
   return outputFiles[0].text;
 }
 
-type Result = { losses: number[]; traits: { description: string; kernelFamily: string } };
+type Result = { losses: number[]; traits: { description: string; kernelFamilies: readonly string[] } };
 
 const found = await findChromium();
 

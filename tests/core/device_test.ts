@@ -162,7 +162,12 @@ gpuTest("batches of varied length share buffers, and trim() gives them back", as
 });
 
 gpuTest("byte offsets beyond 2³¹ are exact", ({ traits }) => {
-  const device = Device.dry({ ...traits, maxBufferBytes: 2 ** 40, maxBindingBytes: 2 ** 32 - 4, textureLoads: false });
+  const device = Device.dry({
+    ...traits,
+    maxBufferBytes: 2 ** 40,
+    maxBindingBytes: 2 ** 32 - 4,
+    loadPaths: ["buffers"],
+  });
   const seen: GPUBufferBinding[] = [], copied: number[][] = [];
   device.gpu.createBindGroup = ({ entries }) => {
     seen.push([...entries][0].resource as GPUBufferBinding);

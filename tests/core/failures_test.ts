@@ -36,7 +36,7 @@ function faultyTest(
       const { adapter } = await ensureAdapter();
       const maxBufferSize = Math.min(adapter.limits.maxBufferSize, 2 ** 30);
       const { gpu, faults } = faultyGpu(await adapter.requestDevice({ requiredLimits: { maxBufferSize } }));
-      const bare = { kernelFamily: "plain", textureLoads: false, subgroupSize: 0, timestamps: false } as const;
+      const bare = { kernelFamilies: ["plain"], loadPaths: ["buffers"], subgroupSize: 0, timestamps: false } as const;
       using device = new Device(gpu, { ...traits, ...bare, maxBufferBytes: maxBufferSize, maxBindingBytes: 2 ** 27 });
       await run(device, faults);
     },
@@ -211,7 +211,7 @@ for (
   Deno.test(`a device that maps ${way} is ${atOnce ? "not " : ""}waited for`, async () => {
     const { gpu, finishWork } = numberGpu(way);
     await Readback.probe(gpu);
-    using device = new Device(gpu, { ...(await testDevice()).traits, textureLoads: false });
+    using device = new Device(gpu, { ...(await testDevice()).traits, loadPaths: ["buffers"] });
     using x = device.tensor([7], [1], "u32");
     for (let i = 0; i < 3; i++) assert.equal(await x.item(), way === "wrongly" ? 0 : 7);
     let finished = false;
@@ -230,7 +230,7 @@ Deno.test("a mapping that the device refuses is a lost device, one that was abor
     const create = gpu.createBuffer.bind(gpu);
     gpu.createBuffer = (descriptor) =>
       Object.assign(create(descriptor), { mapAsync: () => Promise.reject(new DOMException("no", name)) });
-    using device = new Device(gpu, { ...traits, textureLoads: false });
+    using device = new Device(gpu, { ...traits, loadPaths: ["buffers"] });
     using x = device.tensor([7], [1], "u32");
     await assert.rejects(x.read(), (error: Error) => error instanceof type && error.name === type.name);
   }

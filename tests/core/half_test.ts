@@ -78,10 +78,10 @@ Deno.test({
   async fn() {
     const { adapter } = await ensureAdapter();
     const { traits } = await testDevice();
-    for (const textureLoads of new Set([false, traits.textureLoads])) {
+    for (const loads of traits.loadPaths) {
       const gpu = await adapter.requestDevice(); // without any feature
       const bare = { shaderF16: false, timestamps: false, subgroupSize: 0, maxBindingBytes: 2 ** 27 };
-      using device = new Device(gpu, { ...traits, ...bare, kernelFamily: "plain", textureLoads });
+      using device = new Device(gpu, { ...traits, ...bare, kernelFamilies: ["plain"], loadPaths: [loads] });
       using _ = device.scope("test");
       const numbers = randomArray(5 * 8, 1), factors = randomArray(12 * 8, 2);
       const x = device.tensor(numbers, [5, 8]), weight = device.tensor(factors, [12, 8]);

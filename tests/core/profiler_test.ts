@@ -80,7 +80,7 @@ gpuTest(
       3 * 2 * 5 ** 3 * 4,
     );
     const product = 2 * 3 * 2 * 7 * 7 * 4; // rows, heads, queries, keys, channels
-    const inPassing = device.traits.kernelFamily !== "workgroup";
+    const inPassing = device.traits.kernelFamilies[0] !== "workgroup";
     assert.equal(
       await flopsOf(({ qkv, bias }) => attention({ qkv, bias }, { heads: 2, axis: 2, gated: false }), { qkv, bias }),
       (2 + 3 + 4 + (inPassing ? 0 : 2)) * product,

@@ -181,7 +181,7 @@ Deno.test({
   sanitizeResources: false,
   async fn() {
     const { gpu, faults } = faultyGpu(await (await ensureAdapter()).adapter.requestDevice());
-    const bare = { kernelFamily: "plain", textureLoads: false, subgroupSize: 0, timestamps: false } as const;
+    const bare = { kernelFamilies: ["plain"], loadPaths: ["buffers"], subgroupSize: 0, timestamps: false } as const;
     using device = new Device(gpu, { ...(await testDevice()).traits, ...bare });
     const params = start(device);
     const large = (rows: number): Batch => ({ x: device.zeros([rows, 5]), y: device.zeros([rows, 3]) });

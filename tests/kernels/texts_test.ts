@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { MOST_TEXTURES } from "../../core/adapter.ts";
+import { loadsKernel } from "../../core/kernels.ts";
 import { type AdapterTraits, type Device, kernel, type KernelSource } from "../../core/mod.ts";
 import { matmulTiles } from "../../ops/matmul_tiles.ts";
 import * as ops from "../../ops/mod.ts";
@@ -46,7 +47,7 @@ async function kernelsOf(traits: AdapterTraits): Promise<Map<string, KernelText>
   callAll(device);
   await runOthers(device);
   for (const tile of matmulTiles(traits)) {
-    ops.setTuning(device, { matmul: { large: tile, small: tile, long: tile } });
+    ops.setTuning(device, { ...ops.tuningOf(device), matmul: { large: tile, small: tile, long: tile } });
     CALLS.matmul(device);
     CALLS.linear(device);
   }
@@ -59,6 +60,10 @@ async function kernelsOf(traits: AdapterTraits): Promise<Map<string, KernelText>
   const checking = collectingDevice(traits, found, { dry: false }); // numbers are looked for in what runs alone
   checking.checkNumerics(true);
   ops.relu(checking.empty([5]));
+  const loads = loadsKernel({ lanes: traits.subgroupSize || 64 });
+  for (const halves of [{}, { x: { dtype: "f16" }, out: { dtype: "f16" } } as const]) {
+    checking.kernels.pipelineOf(loads, halves, () => {});
+  }
   return found;
 }
 
@@ -85,7 +90,7 @@ tintTest("the kernels that sources name were all among them", async () => {
 });
 
 /** What `ops/mod.ts` exports and is no op. */
-const NO_OPS = ["isFused", "setFusions", "setTuning", "tune", "tuningOf"];
+const NO_OPS = ["isFused", "kernelChoiceOf", "setFusions", "setTuning", "tune", "tuningOf", "useKernelChoice"];
 
 Deno.test("every op has calls", () => {
   const functions = Object.entries(ops).filter(([, value]) => typeof value === "function").map(([name]) => name);

@@ -1,14 +1,19 @@
 /** Adapters of every kind, as far as kernels' texts depend on them. */
 import type { AdapterTraits, KernelFamily } from "../../core/mod.ts";
 
-const COMMON: Omit<AdapterTraits, "subgroupSize" | "kernelFamily" | "textureLoads"> = {
+const COMMON: Omit<AdapterTraits, "subgroupSize" | "kernelFamilies" | "loadPaths"> = {
   ...{ description: "none", vendor: "", architecture: "", software: false },
   ...{ needsEnableSubgroups: true, shaderF16: true, timestamps: false },
   ...{ maxBindingBytes: 2 ** 40, maxBufferBytes: 2 ** 40 },
 };
 
 function kind(kernelFamily: KernelFamily, subgroupSize: number, textureLoads: boolean): AdapterTraits {
-  return { ...COMMON, kernelFamily, subgroupSize, textureLoads };
+  return {
+    ...COMMON,
+    kernelFamilies: [kernelFamily],
+    subgroupSize,
+    loadPaths: [textureLoads ? "textures" : "buffers"],
+  };
 }
 
 /**
@@ -24,7 +29,7 @@ export const KINDS: readonly AdapterTraits[] = [
 ];
 
 /** What an adapter is called in the name of a test. */
-export function nameOf({ kernelFamily, subgroupSize, textureLoads }: AdapterTraits): string {
+export function nameOf({ kernelFamilies: [kernelFamily], subgroupSize, loadPaths: [loads] }: AdapterTraits): string {
   const lanes = kernelFamily === "subgroup" ? `, ${subgroupSize} lanes` : "";
-  return `${kernelFamily}${lanes}, loads from ${textureLoads ? "textures" : "buffers"}`;
+  return `${kernelFamily}${lanes}, loads from ${loads}`;
 }

@@ -9,8 +9,8 @@ import { OPS, type Run, runOp } from "./_runs.ts";
 const { traits } = await testDevice();
 
 /** A device for plans with the kernels of a family, which lets a kernel see so many bytes. */
-function dryDevice(kernelFamily: KernelFamily = traits.kernelFamily, maxBindingBytes = traits.maxBindingBytes): Device {
-  return Device.dry({ ...traits, kernelFamily, maxBindingBytes, subgroupSize: 8 });
+function dryDevice(family: KernelFamily = traits.kernelFamilies[0], maxBindingBytes = traits.maxBindingBytes): Device {
+  return Device.dry({ ...traits, kernelFamilies: [family], maxBindingBytes, subgroupSize: 8 });
 }
 
 /** Kernels of an op's way there and back. */

@@ -1,15 +1,9 @@
 import assert from "node:assert/strict";
 import type { Device } from "../../core/mod.ts";
 import { runMatmul } from "../../ops/_matmul.ts";
-import {
-  MATMUL_CLASSES,
-  matmulClass,
-  type MatmulTile,
-  matmulTiles,
-  setTuning,
-  tuningOf,
-} from "../../ops/matmul_tiles.ts";
-import { assertClose, FAMILIES, familyTest, gpuTest, randomArray } from "../_gpu.ts";
+import { MATMUL_CLASSES, matmulClass, type MatmulTile, matmulTiles } from "../../ops/matmul_tiles.ts";
+import { setTuning, tuningOf } from "../../ops/tuning.ts";
+import { assertClose, FAMILIES, familyTest, gpuTest, ofFamily, randomArray } from "../_gpu.ts";
 
 type Layout = { readonly aTransposed: boolean; readonly bTransposed: boolean };
 
@@ -21,7 +15,10 @@ const LAYOUTS: readonly Layout[] = [
 /** One tile with room to spare, several tiles with rests, and a sum long enough to be cut. */
 const SIZES = [[5, 12, 8], [133, 140, 20], [36, 68, 700]] as const;
 
-const all = (tile: MatmulTile) => ({ matmul: { large: tile, small: tile, long: tile } });
+const all = (device: Device, tile: MatmulTile) => ({
+  ...tuningOf(device),
+  matmul: { large: tile, small: tile, long: tile },
+});
 
 /** Rows of a matrix product in float64. */
 function product(a: Float32Array, b: Float32Array, m: number, n: number, k: number, layout: Layout): Float64Array {
@@ -38,7 +35,7 @@ function product(a: Float32Array, b: Float32Array, m: number, n: number, k: numb
 
 async function check(device: Device, tile: MatmulTile): Promise<void> {
   const before = tuningOf(device);
-  setTuning(device, all(tile));
+  setTuning(device, all(device, tile));
   try {
     for (const layout of LAYOUTS) {
       for (const [m, n, k] of SIZES) {
@@ -69,15 +66,21 @@ familyTest("every tile gives the product", async (device) => {
 });
 
 gpuTest("a tuning of another kind of adapter, or none at all, is refused", (device) => {
-  const others = FAMILIES.filter((family) => family !== device.traits.kernelFamily);
-  for (const family of others) {
-    const [tile] = matmulTiles({ kernelFamily: family, subgroupSize: 8 });
-    assert.throws(() => setTuning(device, all(tile)), /TypeError: Cannot use .* for large matrix products/);
+  for (const family of FAMILIES) {
+    const own = ofFamily(device, family);
+    for (const other of FAMILIES.filter((other) => other !== family)) {
+      const [tile] = matmulTiles({ kernelFamilies: [other], subgroupSize: 8 });
+      assert.throws(() => setTuning(own, all(own, tile)), /TypeError: Cannot use .* for large matrix products/);
+      const before = tuningOf(own);
+      assert.throws(() => setTuning(own, { ...before, attention: other }), /TypeError: Cannot use .* of attention/);
+      assert.deepEqual(tuningOf(own), before);
+    }
   }
   const [tile] = matmulTiles(device.traits);
-  assert.throws(() => setTuning(device, all({ ...tile, rows: 7 } as never)), TypeError);
+  assert.throws(() => setTuning(device, all(device, { ...tile, rows: 7 } as never)), TypeError);
+  assert.throws(() => setTuning(device, { ...tuningOf(device), loads: "shelves" as never }), TypeError);
   assert.throws(() => setTuning(device, null as never), TypeError);
-  assert.deepEqual(tuningOf(device), all(tile));
+  assert.deepEqual(tuningOf(device), all(device, tile));
 });
 
 Deno.test("products are told apart by their results, and by long sums", () => {

@@ -104,7 +104,7 @@ const BOUNDED = /^(?:for|while) \([^{]*< \d+u[ ;&)]/;
 Deno.test("every kernel with a loop bounded by a size says how many turns it takes", () => {
   let loops = 0;
   for (const family of FAMILIES) {
-    const device = Device.dry({ ...traits, kernelFamily: family, subgroupSize: 8 });
+    const device = Device.dry({ ...traits, kernelFamilies: [family], subgroupSize: 8 });
     const run = device.run;
     using _ = intercept(device, (kernel, dispatch) => {
       const text = kernelText(kernel, { textures: false, enableSubgroups: false });
@@ -192,7 +192,7 @@ Deno.test("no op takes too many turns at any size that bindings of 4 GiB take", 
     for (const subgroupSize of family === "subgroup" ? [4, 16] : [0]) {
       const device = Device.dry({
         ...traits,
-        kernelFamily: family,
+        kernelFamilies: [family],
         subgroupSize,
         maxBindingBytes: 2 ** 32,
         maxBufferBytes: 2 ** 40,
@@ -211,7 +211,7 @@ Deno.test("no op takes too many turns at any size that bindings of 4 GiB take", 
 
 Deno.test("attention over more keys or queries than an invocation goes over is refused, with the limit", () => {
   for (const [family, most] of [["subgroup", 262_128], ["plain", 262_128], ["workgroup", 161_280]] as const) {
-    const device = Device.dry({ ...traits, kernelFamily: family, subgroupSize: 8, maxBufferBytes: 2 ** 40 });
+    const device = Device.dry({ ...traits, kernelFamilies: [family], subgroupSize: 8, maxBufferBytes: 2 ** 40 });
     const run = (queries: number, keys: number) => {
       const q = device.empty([1, 1, queries, 16]), k = device.empty([1, 1, keys, 16]);
       return pullback(device, (q: Tensor) => ops.attention({ q, k, v: k }, { heads: 1, axis: 2 }), q);

@@ -1,12 +1,14 @@
 import { type Command, Option } from "commander";
-import { Device } from "../../core/mod.ts";
+import type { Device } from "../../core/mod.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { examine, type Findings } from "../platform/findings.ts";
-import { retune } from "../platform/open_device.ts";
+import { checkKernels, type KernelCheck } from "../platform/kernel_check.ts";
+import { choiceText } from "../platform/kernel_text.ts";
+import { openVerified, retune } from "../platform/open_device.ts";
 import { TIME_BLOCK, timeBlockText, timeVectorWidths } from "../platform/time_widths.ts";
 import type { VectorWidth } from "../platform/vector_width.ts";
-import { deviceOption, EXIT } from "./_shared.ts";
-import { tuningText } from "./_tuning_text.ts";
+import { checkText, tuningText } from "./_kernel_text.ts";
+import { deviceOption, EXIT, startProgress } from "./_shared.ts";
 
 /** Adds `denofold doctor`. */
 export function register(program: Command): void {
@@ -14,16 +16,20 @@ export function register(program: Command): void {
     .description("show the adapter, versions and programs, and what to do where something is missing")
     .addOption(deviceOption())
     .option("--fix", "install or fetch a software driver where there is none, as the other commands do")
+    .option("--check", "run every kernel of every op on the adapter and compare it with float64 (a minute or two)")
     .option(
       "--tune",
-      "time the kernels' tiles on the adapter, and the vector widths of Mesa's software driver; print the times and " +
-        "keep the fastest for the next runs",
+      "time the ways to compute that are right on the adapter, and the vector widths of Mesa's software driver; print " +
+        "the times and keep the fastest for the next runs",
     )
     .addOption(new Option(TIME_BLOCK, "print the processor time of an Evoformer block, ms").hideHelp())
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExit code 0 if an adapter was found and computes right, else 1.\n\nExample:\n  denofold doctor --tune",
+      "\nThe table of --check says for every op, version of its kernels and way to load: ok with the largest error, WRONG, or " +
+        "not offered.\nPaste it into a report about an adapter. Kernels that are wrong are not used by any command.\n\n" +
+        "Exit code 0 if an adapter was found and computes right, else 1.\n\nExamples:\n  denofold doctor --tune\n" +
+        "  denofold doctor --check --json",
     )
     .action(doctor);
 }
@@ -31,24 +37,41 @@ export function register(program: Command): void {
 interface DoctorOptions {
   device: string;
   fix?: boolean;
+  check?: boolean;
   tune?: boolean;
   timeBlock?: boolean;
   json?: boolean;
 }
 
-async function doctor({ device, fix, tune, timeBlock, json }: DoctorOptions): Promise<void> {
+async function doctor({ device, fix, check, tune, timeBlock, json }: DoctorOptions): Promise<void> {
   const open = () => ensureAdapter({ device, install: fix ?? false });
   if (timeBlock) return console.log(await onDevice((await open()).adapter, timeBlockText));
   if (tune) await timeVectorWidths({ device, log: console.error });
   const findings = await examine(open);
+  const checked = check && findings.adapter ? await checkAdapter((await open()).adapter, json) : undefined;
   const tuned = tune && findings.ok ? await onDevice((await open()).adapter, retune) : undefined;
-  if (json) console.log(JSON.stringify({ ...findings, ...tuned }, undefined, 2));
-  else console.log(tuned ? `${table(findings)}\n\n${tuningText(tuned.tuning, tuned.measured)}` : table(findings));
-  if (!findings.ok) Deno.exitCode = EXIT.failure;
+  if (json) console.log(JSON.stringify({ ...findings, ...(checked && { check: checked }), ...tuned }, undefined, 2));
+  else {
+    const parts = [table(findings)];
+    if (checked) parts.push(checkText(checked));
+    if (tuned) parts.push(tuningText(tuned.tuning, tuned.measured));
+    console.log(parts.join("\n\n"));
+  }
+  if (!findings.ok || checked?.ok === false) Deno.exitCode = EXIT.failure;
+}
+
+async function checkAdapter(adapter: GPUAdapter, json = false): Promise<KernelCheck> {
+  if (json) return await checkKernels(adapter);
+  const progress = startProgress({ label: "Kernels checked", total: 100 });
+  try {
+    return await checkKernels(adapter, (done, total, op) => progress.update(Math.floor(100 * done / total), op));
+  } finally {
+    progress.stop();
+  }
 }
 
 async function onDevice<T>(adapter: GPUAdapter, use: (device: Device) => Promise<T>): Promise<T> {
-  const device = await Device.open(adapter);
+  const device = await openVerified(adapter);
   try {
     return await use(device);
   } finally {
@@ -69,7 +92,7 @@ function table(findings: Findings): string {
       ...findings.vectorWidth ? [["vectors", vectors(findings.vectorWidth)] satisfies [string, string]] : [],
       ["half floats", yesNo(adapter.shaderF16)],
       ["timestamps", yesNo(adapter.timestamps)],
-      ["kernels", adapter.kernelFamily],
+      ["kernels", choiceText(adapter.kernels)],
       [
         "buffers",
         `${mebibytes(adapter.limits.maxBufferSize)}, ${
@@ -104,6 +127,9 @@ function table(findings: Findings): string {
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
   const lines = rows.map(([name, value]) => name.padEnd(width) + value);
   for (const note of findings.notes) lines.push("", note);
+  const wrong = adapter?.kernels.wrong ?? [];
+  if (wrong.length) lines.push("", "Wrong on this adapter, and not used:");
+  for (const { kernel, loads, reason } of wrong) lines.push(`- ${kernel}, loads from ${loads}: ${reason}`);
   lines.push("", findings.ok ? "Ready." : "Not ready:");
   for (const { problem, advice } of findings.problems) lines.push(`- ${problem}${advice ? `\n  ${advice}` : ""}`);
   return lines.join("\n");

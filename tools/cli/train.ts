@@ -218,6 +218,9 @@ async function validate(flags: Flags): Promise<void> {
   }
 }
 
+/** Steps from which on a run is long enough for kernels to be timed before it. */
+const LONG_RUN = 100;
+
 /** Opens the device and takes over Ctrl-C. */
 async function open(
   flags: Flags,
@@ -227,7 +230,7 @@ async function open(
   const silent = flags.json ?? false;
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   if (!silent) { for (const note of notes) console.error(note); }
-  const device = await openDevice(adapter);
+  const device = await openDevice(adapter, { long: training.numSteps >= LONG_RUN && !flags.validateSetup });
   setFusions(device, flags.fusion);
   device.checkNumerics(flags.checkNumerics ?? false);
   const stepLines = !silent && !flags.quiet && !everyOne;

@@ -1,7 +1,7 @@
-/** What was measured on an adapter, kept in the cache folder. */
+/** What was found out about an adapter, kept in the cache folder. */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { AdapterTraits } from "../../core/mod.ts";
-import { writeFileAtomic } from "../files.ts";
 import { cacheFolder } from "./cache.ts";
 
 /** Which file: a name, and all that must be the same for its content to hold. */
@@ -15,28 +15,29 @@ export interface AdapterFile {
 }
 
 /** What was kept; undefined where nothing was, or where the file is damaged. */
-export async function readAdapterFile(file: AdapterFile): Promise<unknown> {
+export function readAdapterFile(file: AdapterFile): unknown {
   try {
-    return JSON.parse(await Deno.readTextFile(await pathOf(file)));
+    return JSON.parse(Deno.readTextFileSync(pathOf(file)));
   } catch {
-    return undefined; // measured again, and written anew
+    return undefined; // found out again, and written anew
   }
 }
 
-/** Keeps a value; where the cache folder cannot be written, it is measured again the next time. */
-export async function writeAdapterFile(file: AdapterFile, value: Readonly<Record<string, unknown>>): Promise<void> {
+/** Keeps a value; where the cache folder cannot be written, it is found out again the next time. */
+export function writeAdapterFile(file: AdapterFile, value: Readonly<Record<string, unknown>>): void {
+  const path = pathOf(file), temporary = `${path}.${Deno.pid}.tmp`;
   try {
-    await Deno.mkdir(cacheFolder(), { recursive: true });
-    const text = JSON.stringify({ adapter: file.traits.description, ...value });
-    await writeFileAtomic(await pathOf(file), `${text}\n`);
+    Deno.mkdirSync(cacheFolder(), { recursive: true });
+    Deno.writeTextFileSync(temporary, `${JSON.stringify({ adapter: file.traits.description, ...value })}\n`);
+    Deno.renameSync(temporary, path);
   } catch {
-    // What is measured is good for this run all the same.
+    // What was found out is good for this run all the same.
   }
 }
 
-async function pathOf({ name, traits, valid }: AdapterFile): Promise<string> {
-  const { vendor, description, architecture, subgroupSize } = traits;
-  const identity = JSON.stringify([valid, vendor, description, architecture, subgroupSize]);
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(identity));
-  return join(cacheFolder(), `${name}_${new Uint8Array(digest).toHex().slice(0, 16)}.json`);
+function pathOf({ name, traits, valid }: AdapterFile): string {
+  const { vendor, description, architecture, subgroupSize, needsEnableSubgroups } = traits;
+  const identity = JSON.stringify([valid, vendor, description, architecture, subgroupSize, needsEnableSubgroups]);
+  const digest = createHash("sha256").update(identity).digest("hex");
+  return join(cacheFolder(), `${name}_${digest.slice(0, 16)}.json`);
 }

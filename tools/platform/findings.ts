@@ -1,10 +1,14 @@
 import config from "../../deno.json" with { type: "json" };
-import { requestTraits } from "../../core/adapter.ts";
+import { type Device, type KernelFinding, WrongKernelError } from "../../core/mod.ts";
+import { type KernelChoice, kernelChoiceOf } from "../../ops/mod.ts";
 import { InputError } from "../errors.ts";
 import { findOnPath } from "../find_on_path.ts";
 import { cacheFolder } from "./cache.ts";
 import { adapterName, type EnsuredAdapter, isSoftware } from "./driver.ts";
 import { vectorWidth } from "./environment.ts";
+import { checkHotKernels } from "./kernel_check.ts";
+import { processorName, systemName } from "./machine.ts";
+import { openVerified, useKeptTuning } from "./open_device.ts";
 import { type SelfTest, selfTest } from "./self_test.ts";
 import type { VectorWidth } from "./vector_width.ts";
 import { type VulkanDevice, vulkanDevices } from "./vulkan.ts";
@@ -57,8 +61,8 @@ export interface AdapterFindings {
   shaderF16: boolean;
   /** Whether kernels can be timed on the adapter. */
   timestamps: boolean;
-  /** Which kind of kernels denofold chooses for it. */
-  kernelFamily: string;
+  /** What it computes with: the preferred kernels, those passed over, and what was found wrong. */
+  kernels: KernelChoice & { wrong: KernelFinding[] };
   /** WebGPU's optional features that it lists. */
   features: string[];
   /** The limits that matter here, under WebGPU's names; sizes in bytes. */
@@ -114,7 +118,8 @@ export async function examine(findAdapter: () => Promise<EnsuredAdapter>): Promi
   try {
     const { adapter, webgpu, notes } = await findAdapter();
     findings.notes.push(...notes);
-    const { device, traits } = await requestTraits(adapter);
+    const device = await openVerified(adapter, { log: () => {} });
+    const { traits } = device;
     const devices = vulkanDevices() ?? [];
     findings.adapter = {
       name: adapterName(adapter),
@@ -126,17 +131,21 @@ export async function examine(findAdapter: () => Promise<EnsuredAdapter>): Promi
       subgroupSizes: [adapter.info.subgroupMinSize, adapter.info.subgroupMaxSize],
       shaderF16: traits.shaderF16,
       timestamps: traits.timestamps,
-      kernelFamily: traits.kernelFamily,
+      kernels: { ...kernelChoiceOf(device), wrong: [] },
       features: [...adapter.features].sort(),
       limits: limits(adapter),
     };
     if (/llvmpipe/i.test(adapterName(adapter))) findings.vectorWidth = vectorWidth();
-    findings.selfTest = await selfTest(device, traits);
-    device.destroy();
-    findings.ok = findings.selfTest.ok;
+    findings.selfTest = await selfTest(device.gpu, traits);
+    const refusal = await tryKernels(device);
+    Object.assign(findings.adapter.kernels, kernelChoiceOf(device), { wrong: device.kernels.findings });
+    device.close();
+    findings.ok = findings.selfTest.ok && refusal === undefined;
     if (!findings.ok) {
       findings.problems.push({
-        problem: `${adapterName(adapter)} computes wrong numbers: ${findings.selfTest.text}`,
+        problem: findings.selfTest.ok
+          ? refusal!
+          : `${adapterName(adapter)} computes wrong numbers: ${findings.selfTest.text}`,
         advice: "Update its driver, or choose another adapter with --device.",
       });
     }
@@ -153,6 +162,17 @@ export async function examine(findAdapter: () => Promise<EnsuredAdapter>): Promi
   findings.vulkanDevices = vulkanDevices() ?? [];
   findings.folders = folders();
   return findings;
+}
+
+/** Has the hottest kernels verified with what was timed before. @returns Why that cannot be, if it cannot. */
+async function tryKernels(device: Device): Promise<string | undefined> {
+  useKeptTuning(device);
+  try {
+    await checkHotKernels(device);
+  } catch (error) {
+    if (error instanceof WrongKernelError) return error.message;
+    throw error;
+  }
 }
 
 function limits(adapter: GPUAdapter): Record<string, number> {
@@ -191,22 +211,6 @@ function machine(): Findings["machine"] {
     threads: navigator.hardwareConcurrency,
     memoryBytes: Deno.systemMemoryInfo().total,
   };
-}
-
-function systemName(): string {
-  return firstMatch("/etc/os-release", /^PRETTY_NAME="?([^"\n]*)"?$/m) ?? Deno.build.os;
-}
-
-function processorName(): string {
-  return firstMatch("/proc/cpuinfo", /^(?:model name|Model)\s*:\s*(.*)$/m) ?? Deno.build.arch;
-}
-
-function firstMatch(file: string, pattern: RegExp): string | undefined {
-  try {
-    return pattern.exec(Deno.readTextFileSync(file))?.[1];
-  } catch {
-    return undefined; // Not Linux.
-  }
 }
 
 function folders(): Findings["folders"] {

@@ -1,74 +1,118 @@
-/** Opens devices with kernel parameters that fit their adapter. */
+/** Opens devices that use what was found out about their adapter before: which kernels are right, and which are fastest. */
 import config from "../../deno.json" with { type: "json" };
-import { Device } from "../../core/mod.ts";
-import { type MeasuredTile, setTuning, tune, type Tuning } from "../../ops/mod.ts";
+import { requestTraits } from "../../core/adapter.ts";
+import { type AdapterTraits, Device, type KernelFinding } from "../../core/mod.ts";
+import { type MeasuredWay, setTuning, tune, type Tuning } from "../../ops/mod.ts";
 import { type AdapterFile, readAdapterFile, writeAdapterFile } from "./adapter_file.ts";
+import { openKernelFile } from "./kernel_file.ts";
+import { processorName } from "./machine.ts";
 import { vulkanDevices } from "./vulkan.ts";
 
 /** How {@linkcode openDevice} goes about it. */
 export interface OpenOptions {
   /**
-   * Receives a line before the kernels are timed.
+   * Receives a line before the kernels are timed, and where one is found wrong.
    *
    * @default console.error
    */
   readonly log?: (line: string) => void;
   /** What timing may cost; in milliseconds. @default 2500 */
   readonly budgetMs?: number;
+  /**
+   * Whether the run is so long that timing pays on the processor too, where it takes longer than the gain of a short run.
+   *
+   * @default false
+   */
+  readonly long?: boolean;
 }
 
 /**
- * Opens an adapter's device. The first time on a GPU the tiles of the matrix product are timed there, for two or three
- * seconds, and what was found is kept in the cache folder; a new driver or version of denofold has them timed again.
- * For software drivers the built-in ones are known to be right.
+ * Opens an adapter's device. Kernels are verified before they are first used there; which ones are right is kept in the
+ * cache folder. The first time on a GPU, or in a long run on the processor, the ways to compute that are right are timed,
+ * for two or three seconds, and what was found is kept too. A new driver, Deno or denofold has all done again.
  *
  * @throws {Error} If the device cannot be opened.
  */
 export async function openDevice(adapter: GPUAdapter, options: OpenOptions = {}): Promise<Device> {
-  const device = await Device.open(adapter);
+  const device = await openVerified(adapter, options);
   await prepareTuning(device, options);
   return device;
 }
 
-/** Sets the kernel parameters that were found on this adapter, or finds them if it is a GPU. */
+/** The same without timing: what was timed before is not used either. */
+export async function openVerified(
+  adapter: GPUAdapter,
+  { log = console.error }: Pick<OpenOptions, "log"> = {},
+): Promise<Device> {
+  const { device: gpu, traits } = await requestTraits(adapter);
+  const store = openKernelFile({ name: "kernels", traits, valid: validFor(traits) });
+  const device = new Device(gpu, traits, { store, onFinding: teller(traits, log) });
+  await device.kernels.start();
+  return device;
+}
+
+/** Names the first kernel that is found wrong; where one is, more may be, for the same reason. */
+function teller({ description }: AdapterTraits, log: (line: string) => void): (finding: KernelFinding) => void {
+  let told = false;
+  return ({ kernel, loads, reason }) => {
+    if (told) return;
+    told = true;
+    log(
+      `The kernel ${kernel} (loads from ${loads}) is wrong on ${description} and is not used: ${reason}. ` +
+        "`denofold doctor --check` shows all that is right and wrong.",
+    );
+  };
+}
+
+/** Sets what was found fastest on this adapter, or finds it. */
 export async function prepareTuning(
   device: Device,
-  { log = console.error, budgetMs = 2500 }: OpenOptions = {},
+  { log = console.error, budgetMs = 2500, long = false }: OpenOptions = {},
 ): Promise<void> {
-  if (await useKeptTuning(device) || device.traits.software) return;
-  log(`Timing matrix products on ${device.traits.description}, once (about ${Math.ceil(budgetMs / 1000)} seconds) …`);
+  if (useKeptTuning(device) || (device.traits.software && !long)) return;
+  log(`Timing kernels on ${device.traits.description}, once (about ${Math.ceil(budgetMs / 1000)} seconds) …`);
   await retune(device, budgetMs);
 }
 
 /**
- * Times the tiles of the matrix product on a device, uses the fastest and keeps them.
+ * Times the ways to compute on a device, uses the fastest and keeps them.
  *
  * @param budgetMs What timing may cost. @default no limit
  */
 export async function retune(
   device: Device,
   budgetMs?: number,
-): Promise<{ tuning: Tuning; measured: readonly MeasuredTile[] }> {
+): Promise<{ tuning: Tuning; measured: readonly MeasuredWay[] }> {
   const found = await tune(device, { budgetMs });
   device.resetPeakMemory();
-  await writeAdapterFile(fileOf(device), { tuning: found.tuning });
+  writeAdapterFile(tuningFile(device), { tuning: found.tuning });
   return found;
 }
 
-/** Uses what was kept; false where there is nothing that this device can use. */
-async function useKeptTuning(device: Device): Promise<boolean> {
-  const kept = await readAdapterFile(fileOf(device));
+/** Sets what was found fastest on a device's adapter before; false where there is nothing that this device can use. */
+export function useKeptTuning(device: Device): boolean {
+  const kept = readAdapterFile(tuningFile(device));
   if (typeof kept !== "object" || kept === null || !("tuning" in kept)) return false;
   try {
     setTuning(device, kept.tuning as Tuning);
     return true;
   } catch (error) {
-    if (error instanceof TypeError) return false; // of a version with other tiles, or damaged
+    if (error instanceof TypeError) return false; // of a version with other kernels, or damaged
     throw error;
   }
 }
 
-function fileOf({ traits }: Device): AdapterFile {
-  const driver = vulkanDevices()?.find(({ name }) => name === traits.description);
-  return { name: "tuning", traits, valid: `${config.version} ${driver?.driver ?? ""} ${traits.kernelFamily}` };
+function tuningFile({ traits }: Device): AdapterFile {
+  return { name: "tuning", traits, valid: validFor(traits) };
+}
+
+/** The driver and its version, as far as they can be known. */
+export function driverOf({ description }: AdapterTraits): string {
+  return vulkanDevices()?.find(({ name }) => name === description)?.driver ?? "";
+}
+
+/** What has to be the same for what was found out about an adapter to hold. */
+function validFor(traits: AdapterTraits): string {
+  const processor = traits.software ? processorName() : ""; // which is what a software driver compiles for
+  return [config.version, Deno.version.deno, driverOf(traits), processor].join("\n");
 }

@@ -1,6 +1,7 @@
 /** Runs a workload under the profiler and writes what was seen. */
 import config from "../../deno.json" with { type: "json" };
 import { type Device, type Profile, Profiler } from "../../core/mod.ts";
+import { kernelChoiceOf } from "../../ops/mod.ts";
 import { makeFolder } from "../files.ts";
 import type { ProfileData, ProfileParts } from "./profile_data.ts";
 import { cachedRoofs } from "./roofs.ts";
@@ -53,7 +54,9 @@ export async function profileWorkload(device: Device, request: ProfileRequest): 
   const profile = await record(device, parts, steps, () => workload.step());
   const version = config.version;
   const settings = { ...values, ...request.settings };
-  const summary = summarize(profile, { workload: name, settings, parts, warmup, roofs, version, now: new Date() });
+  const kernels = kernelChoiceOf(device);
+  const facts = { workload: name, settings, kernels, parts, warmup, roofs, version, now: new Date() };
+  const summary = summarize(profile, facts);
   const storageError = await workload.storageError?.();
   const data: ProfileData = storageError ? { ...summary, storageError } : summary;
   if (out === undefined) return { data, files: [] };

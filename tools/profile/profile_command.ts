@@ -1,6 +1,7 @@
 /** Profiles what a command does on the device, from its beginning to its end. */
 import config from "../../deno.json" with { type: "json" };
 import { type Device, Profiler } from "../../core/mod.ts";
+import { kernelChoiceOf } from "../../ops/mod.ts";
 import { makeFolder } from "../files.ts";
 import type { ProfileData, ProfileParts } from "./profile_data.ts";
 import { cachedRoofs } from "./roofs.ts";
@@ -43,7 +44,8 @@ export async function profileCommand<T>(
   profiler.mark("end");
   const profile = await profiler.stop();
   const data = summarize(profile, {
-    ...{ workload: name, settings, parts, warmup: 0, roofs, version: config.version, now: new Date() },
+    ...{ workload: name, settings, kernels: kernelChoiceOf(device), parts, warmup: 0, roofs },
+    ...{ version: config.version, now: new Date() },
   });
   await makeFolder(folder); // none is left where the command fails
   return { result, data, files: await writeProfile(folder, profile, data) };

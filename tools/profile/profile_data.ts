@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { KernelChoice } from "../../ops/mod.ts";
+
 /** How the kernels of a row are put together: by name, by module over all blocks, by exact place. */
 export type Grouping = "kernel" | "module" | "place";
 
@@ -91,6 +93,8 @@ export type ProfileData = {
   settings: Record<string, string | number | boolean>;
   /** The adapter's name. */
   adapter: string;
+  /** The kernels it was computed with; absent in profiles that do not say. */
+  kernels?: KernelChoice;
   /** Where kernels' times come from; with `wall` they contain a submission and a wait each. */
   clock: "timestamps" | "wall" | "none";
   /** What was looked at; the rest is empty or 0. */
@@ -107,6 +111,8 @@ export type ProfileData = {
   host: { encodeMs: number; submitMs: number; submits: number; waitMs: number; waits: number };
   /** Pipelines made while profiling, slowest first. */
   compilations: { count: number; totalMs: number; slowest: { kernel: string; ms: number }[] };
+  /** Kernels verified while profiling; the driver compiles many only then. */
+  verifications?: { count: number; totalMs: number };
   /** Copies and fills between kernels, which no timestamp covers. */
   copies: { count: number; bytes: number };
   /** The adapter's measured roofs. */

@@ -82,14 +82,14 @@ export async function cachedRoofs(device: Device, { again = false } = {}): Promi
   const { traits } = device;
   if (!traits.timestamps) return null;
   const file: AdapterFile = { name: "roofs", traits, valid: "1" };
-  const found = roofsIn(await readAdapterFile(file));
+  const found = roofsIn(readAdapterFile(file));
   if (found && !again) return found;
   const measured = await measureRoofs(device);
   // Other programs can only make it slower: the best ever seen counts.
   const roofs = measured && found
     ? { gflops: Math.max(measured.gflops, found.gflops), gbs: Math.max(measured.gbs, found.gbs) }
     : measured;
-  if (roofs) await writeAdapterFile(file, roofs);
+  if (roofs) writeAdapterFile(file, roofs);
   return roofs;
 }
 

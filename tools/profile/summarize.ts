@@ -1,5 +1,6 @@
 /** From what the profiler saw to the tables of a profile. */
 import type { KernelRun, Profile } from "../../core/mod.ts";
+import type { KernelChoice } from "../../ops/mod.ts";
 import type { Grouping, KernelRow, LiveRow, ProfileData, ProfileParts, Roofs } from "./profile_data.ts";
 
 /** The least time that work takes under an adapter's roofs, in milliseconds. */
@@ -17,6 +18,8 @@ export interface SummaryFacts {
   readonly parts?: ProfileParts;
   /** Steps before the profile began. */
   readonly warmup: number;
+  /** The kernels it was computed with. @default not said */
+  readonly kernels?: KernelChoice;
   /** The adapter's measured roofs. */
   readonly roofs: Roofs | null;
   /** Version of denofold. */
@@ -80,7 +83,7 @@ export function summarize(profile: Profile, facts: SummaryFacts): ProfileData {
     const events = host.filter((event) => event.kind === kind);
     return { ms: events.reduce((total, { ms }) => total + ms, 0), count: events.length };
   };
-  const [submit, wait, compile] = [sum("submit"), sum("wait"), sum("compile")];
+  const [submit, wait, compile, verify] = [sum("submit"), sum("wait"), sum("compile"), sum("verify")];
   const slowest = host.filter(({ kind }) => kind === "compile").map(({ name, ms }) => ({ kernel: name, ms }))
     .toSorted((a, b) => b.ms - a.ms).slice(0, SLOWEST_COMPILATIONS);
   // A step that was begun and never made has no kernels.
@@ -92,6 +95,7 @@ export function summarize(profile: Profile, facts: SummaryFacts): ProfileData {
     version: facts.version,
     workload: facts.workload,
     settings: facts.settings,
+    ...(facts.kernels && { kernels: facts.kernels }),
     ...{ adapter, clock, parts: facts.parts ?? ALL_PARTS, warmup: facts.warmup },
     stepMs: steps.map(({ atMs, endMs }) => endMs - atMs),
     wallMs: profile.wallMs,
@@ -101,6 +105,7 @@ export function summarize(profile: Profile, facts: SummaryFacts): ProfileData {
       ...{ submitMs: submit.ms, submits: submit.count, waitMs: wait.ms, waits: wait.count },
     },
     compilations: { count: compile.count, totalMs: compile.ms, slowest },
+    verifications: { count: verify.count, totalMs: verify.ms },
     copies: profile.copies,
     roofs: facts.roofs,
     rows,

@@ -1,5 +1,6 @@
 /** A profile as text for the terminal. */
 import { InputError } from "../errors.ts";
+import { choiceText } from "../platform/kernel_text.ts";
 import { counted } from "../words.ts";
 import type { Grouping, KernelRow, ProfileData } from "./profile_data.ts";
 
@@ -55,11 +56,14 @@ function kernelLines(data: ProfileData, { by, sortBy, top }: TableOptions): stri
   return lines;
 }
 
-function compilationLines({ compilations: { count, totalMs, slowest } }: ProfileData): string[] {
+function compilationLines({ compilations: { count, totalMs, slowest }, verifications }: ProfileData): string[] {
   if (count === 0) return [];
   const first = slowest.slice(0, 3).map(({ kernel, ms }) => `${kernel} ${milliseconds(ms)}`);
   const more = count > first.length ? ", …" : "";
-  return ["", `Pipelines made: ${count} in ${milliseconds(totalMs)} (${first.join(", ")}${more})`];
+  const verified = verifications?.count
+    ? `; verified, and compiled by the driver: ${verifications.count} in ${milliseconds(verifications.totalMs)}`
+    : "";
+  return ["", `Pipelines made: ${count} in ${milliseconds(totalMs)} (${first.join(", ")}${more})${verified}`];
 }
 
 function summaryLines(data: ProfileData): string[] {
@@ -85,6 +89,7 @@ function summaryLines(data: ProfileData): string[] {
         `mean square), at most by ${max.toExponential(1)} where the root mean square is ${rms.toPrecision(2)}`,
     );
   }
+  if (data.kernels && parts.kernels) lines.push(`Kernels: ${choiceText(data.kernels)}`);
   if (data.roofs && parts.kernels) {
     lines.push(`Measured roofs: ${data.roofs.gflops} GFLOP/s (f32), ${data.roofs.gbs} GB/s`);
   }

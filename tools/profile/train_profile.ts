@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
 import { type Device, type Profile, Profiler } from "../../core/mod.ts";
+import { kernelChoiceOf } from "../../ops/mod.ts";
 import { makeFolder, readFileBytes, writeFileAtomic } from "../files.ts";
 import type { StepRecord } from "../train/history.ts";
 import type { TrainView } from "../train/view.ts";
@@ -98,7 +99,7 @@ export class TrainProfile implements TrainView {
     if (!profile) return undefined;
     const data = summarize(profile, {
       ...{ workload: "train", settings, warmup: this.#wanted.warmup, roofs: this.#roofs, parts: this.#wanted.parts },
-      ...{ version: config.version, now: new Date() },
+      ...{ kernels: kernelChoiceOf(this.#device), version: config.version, now: new Date() },
     });
     await makeFolder(folder);
     const files = await writeProfile(folder, profile, data);

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };
 import { type Checkpoint, decodeCheckpoint, type TrainerState } from "../../finetune/mod.ts";
+import type { KernelChoice } from "../../ops/mod.ts";
 import { asInputError, InputError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
 import { TINY_OPENFOLD } from "../fold/predict.ts";
@@ -26,6 +27,18 @@ export interface RunFacts {
   readonly order?: string;
   /** All steps so far. */
   readonly history: readonly StepRecord[];
+  /** What it was computed with: the same gives the same bits. Absent in checkpoints that do not say. */
+  readonly computedWith?: ComputedWith;
+}
+
+/** An adapter, and the kernels that were used on it. */
+export interface ComputedWith {
+  /** The adapter's name. */
+  readonly adapter: string;
+  /** Its driver, as far as it can be known. */
+  readonly driver: string;
+  /** Preferred kernels, and those passed over. */
+  readonly kernels: KernelChoice;
 }
 
 /** A checkpoint read back. */
@@ -48,6 +61,7 @@ export function factsOf(run: RunFacts, config: object): Record<string, unknown> 
     settings: run.settings,
     data: { description: run.dataDescription, fingerprint: run.dataFingerprint },
     order: run.order ?? null,
+    computedWith: run.computedWith ?? null,
     history: packHistory(run.history),
   };
 }
@@ -81,7 +95,16 @@ export async function readRun(path: string): Promise<SavedRun> {
     dataDescription: data.description,
     dataFingerprint: data.fingerprint,
     order: typeof facts.order === "string" ? facts.order : undefined,
+    computedWith: computedWithIn(facts.computedWith),
   };
+}
+
+/** What a checkpoint says of that; the kernels themselves are looked at by the device that is to use them. */
+function computedWithIn(fact: unknown): ComputedWith | undefined {
+  const { adapter, driver, kernels } = Object(fact) as Partial<ComputedWith>;
+  const { tuning, avoided } = Object(kernels) as Partial<KernelChoice>;
+  if (typeof adapter !== "string" || typeof driver !== "string" || !tuning || !Array.isArray(avoided)) return undefined;
+  return { adapter, driver, kernels: { tuning, avoided: avoided.map(String) } };
 }
 
 async function checkpointPath(path: string): Promise<string> {

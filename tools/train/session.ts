@@ -4,6 +4,7 @@ import { encodeCheckpoint, findParameter, type Schedule, Trainer } from "../../f
 import { InputError } from "../errors.ts";
 import type { BatchSource } from "./batches.ts";
 import { factsOf, type SavedRun } from "./checkpoint_file.ts";
+import { computedWith, goOnWith } from "./computed_with.ts";
 import type { StepRecord } from "./history.ts";
 import type { Learning, Network } from "./network.ts";
 import type { TrainSettings } from "./settings.ts";
@@ -16,6 +17,8 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
   readonly network: Network<P, B>;
   /** Recorded steps so far. */
   readonly history: StepRecord[] = [];
+  /** Why the numbers of a run that goes on agree with those of one that was not interrupted to rounding alone. */
+  readonly remark: string | undefined;
   readonly #device: Device;
   readonly #source: BatchSource<B>;
   readonly #params: P;
@@ -37,7 +40,10 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
     this.network = network;
     this.#device = device;
     this.#source = source;
-    if (saved) checkData(saved, source);
+    if (saved) {
+      checkData(saved, source);
+      this.remark = goOnWith(device, saved.computedWith);
+    }
     {
       using _scope = device.scope("init");
       const made = saved ? loadParams(device, network, saved) : network.init(device, training.seed);
@@ -153,6 +159,7 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
       dataFingerprint: this.#source.fingerprint,
       order: this.#source.saveOrder(),
       history: this.history,
+      computedWith: computedWith(this.#device),
     }, this.network.config);
   }
 

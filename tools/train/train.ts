@@ -179,6 +179,7 @@ export async function trainSteps<P extends Tree<Tensor>, B>(
   watched: readonly B[],
 ): Promise<boolean> {
   if (saved) view.say(`Going on from step ${session.step} of ${saved.source}.\n`);
+  if (session.remark) view.say(`${session.remark}\n`);
   if (session.warmingUp) view.say("Warming up: 5 steps that are not recorded.");
   view.begin("step", session.settings.training.numSteps, session.step);
   try {

@@ -24,8 +24,8 @@ async function dryDevice(): Promise<Device> {
   const { traits } = await testDevice();
   const bytes = 4 * 2 ** 30;
   const own = {
-    kernelFamily: "workgroup",
-    textureLoads: false,
+    kernelFamilies: ["workgroup"],
+    loadPaths: ["buffers"],
     maxBindingBytes: bytes,
     maxBufferBytes: bytes,
   } as const;

@@ -102,7 +102,7 @@ gpuTest("mdsOnGpu() bears points that coincide, and distances of 0", async (devi
 
 gpuTest("mdsOnGpu() needs neither textures nor a scope of its own while it waits", async () => {
   const { gpu, traits } = await testDevice();
-  const device = new Device(gpu, { ...traits, textureLoads: false, kernelFamily: "plain", subgroupSize: 0 });
+  const device = new Device(gpu, { ...traits, loadPaths: ["buffers"], kernelFamilies: ["plain"], subgroupSize: 0 });
   const { distances, starts } = problem(19, 3, 2);
   const weights = distances.map((d) => 1 / (1 + d));
   const options = { starts, iterations: 40, tolerance: -Infinity };

@@ -14,7 +14,7 @@ const { traits } = await testDevice();
 /** An adapter like a large GPU's. */
 const LARGE: AdapterTraits = {
   ...traits,
-  ...{ description: "a large GPU", software: false, kernelFamily: "workgroup", textureLoads: false },
+  ...{ description: "a large GPU", software: false, kernelFamilies: ["workgroup"], loadPaths: ["buffers"] },
   ...{ maxBufferBytes: 2 ** 40, maxBindingBytes: 2 ** 31 },
 };
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Device } from "../../../core/mod.ts";
 import { matmulTiles } from "../../../ops/matmul_tiles.ts";
-import { MATMUL_CLASSES, tune, type Tuning, tuningOf } from "../../../ops/mod.ts";
+import { DECISIONS, FAMILY_OPS, MATMUL_CLASSES, tune, type Tuning, tuningOf } from "../../../ops/mod.ts";
+import { familiesOf } from "../../../ops/tuning.ts";
 import { openDevice, prepareTuning, retune } from "../../../tools/platform/open_device.ts";
 import { ensureAdapter } from "../../../tools/platform/driver.ts";
 import { installedLavapipe } from "../../../tools/platform/lavapipe.ts";
@@ -17,7 +18,7 @@ const fresh = ({ gpu, traits }: Device, { software = traits.software } = {}) =>
 /** The last tile for all products: not what is built in. */
 function other(device: Device): Tuning {
   const tile = matmulTiles(device.traits).at(-1)!;
-  return { matmul: { large: tile, small: tile, long: tile } };
+  return { ...tuningOf(device), matmul: { large: tile, small: tile, long: tile }, attention: "plain" };
 }
 
 async function withCache(run: (folder: string) => Promise<void>): Promise<void> {
@@ -36,18 +37,26 @@ async function withCache(run: (folder: string) => Promise<void>): Promise<void> 
 const kept = (folder: string) =>
   [...Deno.readDirSync(folder)].map(({ name }) => name).filter((n) => n.startsWith("tun"));
 
-gpuTest("tune() times every tile, and sets and returns the fastest", async (shared) => {
+gpuTest("tune() times every way, and sets and returns the fastest", async (shared) => {
   const device = fresh(shared);
   const { tuning, measured } = await tune(device);
-  const tiles = matmulTiles(device.traits);
-  assert.equal(measured.length, 3 * tiles.length);
-  for (const { ms, gflops } of measured) assert.ok(ms > 0 && gflops > 0 && Number.isFinite(gflops), `${ms} ms`);
+  const { traits } = device;
+  const ways = {
+    loads: traits.loadPaths,
+    ...Object.fromEntries(MATMUL_CLASSES.map((name) => [name, matmulTiles(traits)])),
+    ...Object.fromEntries(FAMILY_OPS.map((op) => [op, familiesOf(traits, op)])),
+  };
   assert.deepEqual(tuningOf(device), tuning);
-  for (const [product, tile] of Object.entries(tuning.matmul)) {
-    const own = measured.filter((row) => row.product === product);
+  for (const decision of DECISIONS) {
+    const own = measured.filter((row) => row.decision === decision);
+    const offered = ways[decision as keyof typeof ways];
+    assert.deepEqual(own.map(({ way }) => way), offered.length > 1 ? offered : [], decision);
+    if (own.length === 0) continue;
+    for (const { ms } of own) assert.ok(ms > 0 && Number.isFinite(ms), `${decision}: ${ms} ms`);
+    const used = JSON.stringify(Object.assign({}, tuning, tuning.matmul)[decision]);
+    const chosen = own.find(({ way }) => JSON.stringify(way) === used)!;
     const least = Math.min(...own.map(({ ms }) => ms));
-    const chosen = own.find((row) => JSON.stringify(row.tile) === JSON.stringify(tile))!;
-    assert.ok(chosen.ms <= 1.05 * least, `${product}: ${chosen.ms} ms chosen, ${least} ms fastest`);
+    assert.ok(chosen.ms <= 1.15 * least, `${decision}: ${chosen.ms} ms chosen, ${least} ms fastest`);
   }
 });
 
@@ -59,9 +68,11 @@ gpuTest(
       const log = (line: string) => void lines.push(line);
       const device = fresh(shared, { software: false });
       const { measured } = await tune(fresh(shared), { budgetMs: 0 });
-      assert.equal(measured.length, MATMUL_CLASSES.length, "a spent budget leaves the first tile of each class");
+      const decisions = measured.map(({ decision }) => decision);
+      assert.equal(new Set(decisions).size, decisions.length, "a spent budget leaves the first way of each decision");
+      for (const name of MATMUL_CLASSES) assert.ok(decisions.includes(name), name);
       await prepareTuning(device, { log, budgetMs: 0 });
-      assert.match(lines.join("\n"), /^Timing matrix products on .+, once \(about 0 seconds\) …$/);
+      assert.match(lines.join("\n"), /^Timing kernels on .+, once \(about 0 seconds\) …$/);
       assert.equal(kept(folder).length, 1);
       const [file] = kept(folder);
       const content = JSON.parse(await Deno.readTextFile(join(folder, file)));
@@ -121,6 +132,6 @@ Deno.test("denofold doctor --tune prints the tiles, and times the vector widths 
       assert.match(stdout, new RegExp(`^vectors .*256 bits ${times[256]} ms, 512 bits ${times[512]} ms\\)$`, "m"));
       assert.match(stderr, /^(Timing an Evoformer block with vectors of \d+ bits .*\n){2}$/);
     }
-    assert.match(stdout, /\nmatrix products +tile +ms +GFLOP\/s\nlarge products +rows [^]*\nlong products .* used/);
+    assert.match(stdout, /\n *kernels +way +ms *\n[^]*\n *long products .* used/);
     assert.equal(kept(folder).length, 1);
   }));

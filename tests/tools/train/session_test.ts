@@ -18,6 +18,8 @@ import { TrainingSession } from "../../../tools/train/session.ts";
 import { modelConfig, type TrainSettings } from "../../../tools/train/settings.ts";
 import { wholeSample } from "../../../tools/train/structure_batches.ts";
 import { upload } from "../../../tools/train/tiny_openfold.ts";
+import { matmulTiles } from "../../../ops/matmul_tiles.ts";
+import { setTuning, type Tuning, tuningOf } from "../../../ops/mod.ts";
 import { ensureAdapter } from "../../../tools/platform/driver.ts";
 import { assertClose, gpuTest } from "../../_gpu.ts";
 import { GO_ON, inFolder, quietView, toyFamily, toySettings } from "./_toy.ts";
@@ -67,6 +69,52 @@ for (
       }),
   );
 }
+
+gpuTest(
+  "a run goes on with the kernels it was computed with, whatever the device prefers",
+  (shared) =>
+    inFolder(async (folder) => {
+      const { gpu, traits } = shared;
+      const settings = toySettings({ numSteps: 4 });
+      const lines: (string | undefined)[] = [];
+      const fresh = () => new Device(gpu, traits);
+      const stepsOf = async (session: TinySession, steps = settings.training.numSteps) => {
+        while (session.step < steps) await session.advance();
+        return numbersOf(session);
+      };
+      const first = fresh(), built = tuningOf(first);
+      const tile = matmulTiles(traits).find(({ family }) => family !== traits.kernelFamilies[0])!;
+      const other: Tuning = { ...built, matmul: { large: tile, small: tile, long: tile }, attention: tile.family };
+      setTuning(first, other);
+      using whole = await open(first, settings);
+      using begun = await open(first, settings);
+      await stepsOf(begun, 2);
+      await Deno.writeFile(`${folder}/${CHECKPOINT_FILE}`, await begun.encode());
+      const next = fresh();
+      using gone = await open(next, settings, folder);
+      lines.push(gone.remark);
+      assert.deepEqual(tuningOf(next), other);
+      const numbers = await stepsOf(whole);
+      assert.deepEqual(await stepsOf(gone), numbers);
+      using preferred = await open(fresh(), settings);
+      assert.notDeepEqual(await stepsOf(preferred), numbers); // so the kernels do decide the last bits
+      // An adapter of another name, and one that does not have these kernels: the run goes on, and says what that means.
+      using renamed = await open(new Device(gpu, { ...traits, description: "another adapter" }), settings, folder);
+      using without = await open(
+        new Device(gpu, { ...traits, kernelFamilies: [traits.kernelFamilies[0]] }),
+        settings,
+        folder,
+      );
+      await stepsOf(without);
+      lines.push(renamed.remark, without.remark);
+      assert.equal(lines[0], undefined);
+      assert.match(lines[1]!, /^The run was computed on .*, and goes on on another adapter: .* agree to rounding\.$/);
+      assert.match(
+        lines[2]!,
+        /^The run was computed on .* with kernels that .* does not have: .* agree to rounding\.$/,
+      );
+    }),
+);
 
 gpuTest("noise has five steps with updates before the first recorded one", async (device) => {
   using session = await open(device, SYNTHETIC);

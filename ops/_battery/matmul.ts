@@ -1,0 +1,125 @@
+/** Probes of the matrix product. */
+import { between, flatGrid, noise, type Probe } from "../../core/mod.ts";
+import type { Epilogue, MatmulStructure } from "../matmul.wgsl.ts";
+import { normalCdf, sigmoid } from "./functions.ts";
+
+/** What stands before the first element of a result that is written into part of a tensor. */
+const BEFORE = 0.5;
+
+interface Sizes {
+  readonly M: number;
+  readonly N: number;
+  /** Length of the sums of a batch element; `kTotal` is that of the whole, where batch elements are its parts. */
+  readonly K: number;
+  readonly kTotal: number;
+  readonly outer: number;
+  readonly inner: number;
+  readonly hasBias: boolean;
+  readonly isRelu: boolean;
+}
+
+/**
+ * More than one tile of rows and columns, and a rest; sums longer than a step, and a rest; operands that begin in the
+ * second row of a texture; a batch in two levels of which A is shared over the inner one. Then a sum in two parts, or the
+ * smallest product.
+ */
+export function matmulProbes(
+  structure: MatmulStructure,
+  { tileM, tileN }: { readonly tileM: number; readonly tileN: number },
+): readonly Probe[] {
+  const { tile, aTransposed, bTransposed, ragged, oddRows } = structure;
+  const step = tile.family === "workgroup" ? tile.depth : 4;
+  const M = tileM + (aTransposed && !oddRows ? 4 : 3), N = tileN + 4;
+  // Where no operand lies [K, …], rows are padded with zeros and the sum may be of any length.
+  const K = step + (ragged || (!aTransposed && bTransposed) ? 7 : 8);
+  const large = { M, N, K, kTotal: K, outer: 2, inner: 2, hasBias: true, isRelu: true };
+  const part = step + 8, rest = step + (ragged ? 3 : 4);
+  const other = aTransposed && !bTransposed
+    ? { M, N, K: part, kTotal: part + rest, outer: 1, inner: 2, hasBias: false, isRelu: false }
+    : { M: aTransposed && !oddRows ? 4 : 1, N: 4, K, kTotal: K, outer: 1, inner: 1, hasBias: false, isRelu: false };
+  return [probe(structure, large), probe(structure, other)];
+
+  function probe({ epilogue }: MatmulStructure, sizes: Sizes): Probe {
+    const { M, N, K, kTotal, outer, inner, hasBias, isRelu } = sizes;
+    const parts = kTotal > K;
+    const aRows = aTransposed ? (parts ? kTotal : K) : M, bRows = bTransposed ? N : parts ? kTotal : K;
+    const aLd = Math.ceil((aTransposed ? M : K) / 4), bLd = Math.ceil((bTransposed ? K : N) / 4);
+    const aSize = aRows * aLd, bSize = bRows * bLd;
+    const strides = parts
+      ? { aOuter: 0, aInner: K * aLd, bOuter: 0, bInner: K * bLd }
+      : { aOuter: aSize, aInner: 0, bOuter: 2 * bSize, bInner: bSize };
+    const batch = outer * inner;
+    const a = matrix(aRows * (parts ? 1 : outer), aTransposed ? M : K, aLd, 1, aTransposed ? NaN : 0);
+    const b = matrix(bRows * (parts ? 1 : batch), bTransposed ? K : N, bLd, 2, 0);
+    const aOffset = 1030, bOffset = 3, cOffset = 5, carryOffset = 2;
+    const shaped = (seed: number) => between(4 * cOffset, noise(batch * M * N, seed), 0);
+    const tilesM = Math.ceil(M / tileM), tilesN = Math.ceil(N / tileN), tiles = tilesM * tilesN * batch;
+    const result = new Float64Array(4 * cOffset + batch * M * N).fill(BEFORE);
+    return {
+      before: {
+        a: between(4 * aOffset, a, 0),
+        b: between(4 * bOffset, b, 0),
+        c: result,
+        ...(epilogue.bias && { bias: noise(N, 3) }),
+        ...(epilogue.gate && { gate: shaped(4) }),
+        ...(epilogue.residual && { residual: shaped(5) }),
+        ...(epilogue.keepPre && { pre: result }),
+        ...(epilogue.carry && { carry: between(4 * carryOffset, noise(batch * M * N, 6), 0) }),
+      },
+      uniforms: {
+        ...{ M, N4: N / 4, K, kTotal, tilesM, tilesN, tiles, inner, aLd, bLd, ...strides, aOffset, bOffset, cOffset },
+        ...{ hasBias: Number(hasBias), isRelu: Number(isRelu), ...(epilogue.carry && { carryOffset }) },
+      },
+      // A row of workgroups more than there are tiles: those past the last do the last one again.
+      grid: tiles > 2 ? [Math.ceil(tiles / 2) + 1, 2, 1] : flatGrid(tiles),
+      after({ a, b, bias, gate, residual, carry }) {
+        const c = Float64Array.from(result), pre = Float64Array.from(result);
+        for (let q = 0; q < batch; q++) {
+          const o = Math.floor(q / inner), i = q % inner;
+          const aBase = 4 * (aOffset + o * strides.aOuter + i * strides.aInner);
+          const bBase = 4 * (bOffset + o * strides.bOuter + i * strides.bInner);
+          const depth = parts ? Math.min(K, kTotal - i * K) : K;
+          for (let r = 0; r < M; r++) {
+            for (let n = 0; n < N; n++) {
+              let sum = hasBias && bias ? bias[n] : 0;
+              for (let k = 0; k < depth; k++) {
+                sum += a[aBase + (aTransposed ? 4 * k * aLd + r : 4 * r * aLd + k)] *
+                  b[bBase + (bTransposed ? 4 * n * bLd + k : 4 * k * bLd + n)];
+              }
+              if (carry) sum += carry[4 * carryOffset + (q * M + r) * N + n];
+              const at = 4 * cOffset + (q * M + r) * N + n;
+              pre[at] = sum;
+              c[at] = finished(epilogue, sum, isRelu, gate?.[at], residual?.[at]);
+            }
+          }
+        }
+        return { c, ...(epilogue.keepPre && { pre }) };
+      },
+    };
+  }
+}
+
+/** A matrix with rows padded to whole vec4s. */
+function matrix(rows: number, columns: number, ld: number, seed: number, pad: number): Float64Array {
+  const numbers = noise(rows * columns, seed);
+  const out = new Float64Array(rows * ld * 4).fill(pad);
+  for (let row = 0; row < rows; row++) {
+    out.set(numbers.subarray(row * columns, (row + 1) * columns), row * ld * 4);
+  }
+  return out;
+}
+
+function finished(
+  { activation }: Epilogue,
+  sum: number,
+  isRelu: boolean,
+  gate: number | undefined,
+  residual: number | undefined,
+): number {
+  let v = sum;
+  if (activation === "switched" && isRelu) v = Math.max(v, 0);
+  if (activation === "sigmoid") v = sigmoid(v);
+  if (activation === "gelu") v *= normalCdf(v);
+  if (gate !== undefined) v *= sigmoid(gate);
+  return residual === undefined ? v : v + residual;
+}

@@ -1,0 +1,307 @@
+/** Every op with all kernels that it can run on an adapter, for those who verify them all. */
+import type { AdapterTraits, Device, Kernel, KernelFamily, ProbeOutcome } from "../../core/mod.ts";
+import { structureFor } from "../_attention_run.ts";
+import { forwardKernel, padBiasKernel, type Side } from "../attention.wgsl.ts";
+import { biasKernel, keysKernel, queriesKernel, termsKernel, unpadBiasKernel } from "../attention_backward.wgsl.ts";
+import { copyKernel } from "../_copy.wgsl.ts";
+import { digitizeKernel } from "../digitize.wgsl.ts";
+import { dropoutKernel } from "../dropout.wgsl.ts";
+import { sigmoidGateGradientKernel, sigmoidGateKernel } from "../gate.wgsl.ts";
+import { gatherKernel, oneHotKernel, scatterKernel } from "../gather.wgsl.ts";
+import { layerNormAffineKernel, layerNormGradientKernel, layerNormKernel } from "../layer_norm.wgsl.ts";
+import { epilogueGradKernel } from "../linear.wgsl.ts";
+import {
+  entropyKernel,
+  entropyStatsKernel,
+  entropyVjpKernel,
+  HUBER,
+  lossKernel,
+  lossVjpKernel,
+  quotientKernel,
+  SQUARED_ERROR,
+} from "../losses.wgsl.ts";
+import { type Epilogue, matmulKernel, type MatmulStructure } from "../matmul.wgsl.ts";
+import { matmulTiles } from "../matmul_tiles.ts";
+import { MAPS } from "../_map.ts";
+import { distanceClassesKernel, offsetClassesKernel } from "../pair_classes.wgsl.ts";
+import { pairEmbeddingKernel } from "../pair_embedding.wgsl.ts";
+import { reduceKernel } from "../reduce.wgsl.ts";
+import type { RowStructure } from "../_rows.ts";
+import { softmaxGradientKernel, softmaxKernel } from "../softmax.wgsl.ts";
+import { expectationKernel, expectationVjpKernel } from "../softmax_expectation.wgsl.ts";
+import { sparseCrossEntropyKernel, sparseCrossEntropyVjpKernel } from "../sparse_cross_entropy.wgsl.ts";
+import {
+  gateKernel,
+  packGatedKernel,
+  packKernel,
+  subgroupProductKernel,
+  tileProductKernel,
+  ungateKernel,
+} from "../triangle_product.wgsl.ts";
+import { familiesOf } from "../tuning.ts";
+import { checkOuterProductMean } from "./outer_product_mean.ts";
+
+/** A kernel, and which of its bindings are of 16-bit floats. */
+export type BatteryKernel = readonly [kernel: Kernel, halves?: readonly string[]];
+
+/** An op's way there or back in one of its versions. */
+export interface BatteryRow {
+  readonly op: string;
+  readonly pass: "forward" | "gradient";
+  /** The version; `all` where there is one for all adapters. */
+  readonly family: KernelFamily | "all";
+  /** Its kernels, each for several structures. */
+  readonly kernels: readonly BatteryKernel[];
+  /** For an op that is made of other ops' kernels: runs it on a device that has no other version. */
+  readonly check?: (device: Device) => Promise<ProbeOutcome>;
+}
+
+/** All rows for an adapter. */
+export function batteryOf(traits: AdapterTraits): BatteryRow[] {
+  const rows = (
+    op: string,
+    forward: readonly BatteryKernel[],
+    gradient: readonly BatteryKernel[],
+    family?: KernelFamily,
+  ) =>
+    [["forward", forward], ["gradient", gradient]].flatMap(([pass, kernels]) =>
+      kernels.length ? [{ op, pass, family: family ?? "all", kernels } as BatteryRow] : []
+    );
+  const { kernelFamilies } = traits;
+  return [
+    ...kernelFamilies.flatMap((family) => {
+      const { forward, gradient, linear } = products(traits, family);
+      return [...rows("matmul", forward, gradient, family), ...rows("linear", linear, [], family)];
+    }),
+    ...rows("linear", [], [
+      ...(["relu", "sigmoid", "gelu"] as const).map((activation) =>
+        [epilogueGradKernel({ activation, gate: false })] as const
+      ),
+      [epilogueGradKernel({ activation: "none", gate: true })],
+    ]),
+    ...kernelFamilies.flatMap((family) => rows("attention", ...attention(traits, family), family)),
+    ...rows("attention", [[padBiasKernel({ transposed: false })], [padBiasKernel({ transposed: true })]], [
+      ...[2, 8].flatMap((d4) => each((gated) => each((packed) => [[termsKernel({ d4, gated, packed })]]))),
+      [unpadBiasKernel({})],
+    ]),
+    ...familiesOf(traits, "triangle").flatMap((family) =>
+      rows("triangleProduct", triangle(traits, family), [], family)
+    ),
+    ...rows("triangleProduct", [], each((aligned) => each((mask) => [[ungateKernel({ aligned, mask })]]))),
+    ...kernelFamilies.flatMap((family) =>
+      (["forward", "gradient"] as const).map((pass): BatteryRow => ({
+        ...{ op: "outerProductMean", pass, family, kernels: [] },
+        check: (device) => checkOuterProductMean(device, pass),
+      }))
+    ),
+    ...familiesOf(traits, "rows").flatMap((family) => {
+      const lines = rowStructures(family);
+      const norms = each((gamma) => lines.map((s) => [layerNormGradientKernel({ ...s, gamma })]));
+      return [
+        ...rows(
+          "layerNorm",
+          each((gamma) => lines.map((s) => [layerNormKernel({ ...s, gamma, beta: gamma })])),
+          norms,
+          family,
+        ),
+        ...rows(
+          "softmax",
+          lines.map((s) => [softmaxKernel({ ...s, across: false })]),
+          lines.map((s) => [softmaxGradientKernel({ ...s, across: false })]),
+          family,
+        ),
+        ...rows(
+          "softmaxExpectation",
+          lines.map((s) => [expectationKernel(s)]),
+          lines.map((s) => [expectationVjpKernel(s)]),
+          family,
+        ),
+        ...rows(
+          "crossEntropy",
+          lines.flatMap((s) => [[entropyStatsKernel(s)], [sparseCrossEntropyKernel(s)]]),
+          [],
+          family,
+        ),
+      ];
+    }),
+    ...rows("layerNorm", [], each((vector) => [[layerNormAffineKernel({ vector })]])),
+    ...rows("softmax", [[softmaxKernel(ACROSS)]], [[softmaxGradientKernel(ACROSS)]]),
+    ...rows(
+      "reduce",
+      (["sum", "max", "min"] as const).flatMap((operation) =>
+        (["rows", "columns", "single"] as const).map((layout) => [reduceKernel({ operation, layout })] as const)
+      ),
+      [],
+    ),
+    ...rows("elementwise", maps(false), maps(true)),
+    ...rows("sigmoidGate", each((residual) => [[sigmoidGateKernel({ residual })]]), [
+      [sigmoidGateGradientKernel({ x: true, gate: true })],
+      [sigmoidGateGradientKernel({ x: true, gate: false })],
+      [sigmoidGateGradientKernel({ x: false, gate: true })],
+    ]),
+    ...rows(
+      "embedding",
+      [...each((vectors) => [[gatherKernel({ vectors })]]), [oneHotKernel]],
+      each((vectors) => [[scatterKernel({ vectors })]]),
+    ),
+    ...rows(
+      "pairs",
+      [
+        [digitizeKernel],
+        ...each((marked) => [[distanceClassesKernel({ marked })]]),
+        [offsetClassesKernel],
+        ...each((vectors) => each((all) => [[pairEmbeddingKernel({ vectors, ...everyTerm(all) })]])),
+      ],
+      [],
+    ),
+    ...rows("dropout", each((applied) => [[dropoutKernel({ applied })]]), []),
+    ...rows("copy", copies(), []),
+    ...rows(
+      "losses",
+      [
+        ...each((masked) => [SQUARED_ERROR, HUBER].map((loss) => [lossKernel({ ...loss, masked })])),
+        ...each((masked) => [[entropyKernel({ masked })]]),
+        [quotientKernel],
+      ],
+      [
+        ...each((masked) => [SQUARED_ERROR, HUBER].map((loss) => [lossVjpKernel({ ...loss, masked })])),
+        ...each((vector) => [[sparseCrossEntropyVjpKernel({ vector })]]),
+        ...each((masked) => each((vector) => [[entropyVjpKernel({ masked, vector })]])),
+      ],
+    ),
+  ];
+}
+
+function each(of: (yes: boolean) => readonly BatteryKernel[]): BatteryKernel[] {
+  return [true, false].flatMap(of);
+}
+
+const everyTerm = (yes: boolean) => ({ left: yes, right: yes, weights: yes, bias: yes, residual: yes });
+
+const NOTHING: Epilogue = {
+  bias: true,
+  activation: "switched",
+  gate: false,
+  residual: false,
+  keepPre: false,
+  carry: false,
+};
+
+/** What linear maps do to their results. */
+const EPILOGUES: readonly Partial<Epilogue>[] = [
+  {},
+  { activation: "sigmoid" },
+  { activation: "gelu" },
+  { activation: "gelu", keepPre: true },
+  { activation: "none", gate: true, residual: true },
+  { activation: "none", gate: true, keepPre: true },
+  { activation: "none", residual: true },
+  { carry: true },
+];
+
+/** Matrix products: every tile in all layouts, the built-in one with all epilogues and with 16-bit floats. */
+function products(traits: AdapterTraits, family: KernelFamily) {
+  const { subgroupSize } = traits;
+  const tiles = matmulTiles(traits).filter((tile) => tile.family === family);
+  const kernel = (tile: MatmulStructure["tile"], layout: string, more: Partial<MatmulStructure> = {}) =>
+    matmulKernel({
+      ...{ tile, subgroupSize, aTransposed: layout[0] === "T", bTransposed: layout[1] === "T" },
+      ...{ ragged: false, oddRows: false, epilogue: NOTHING, ...more },
+    });
+  const forward = tiles.flatMap((tile): BatteryKernel[] => [
+    [kernel(tile, "NN")],
+    [kernel(tile, "NN", { ragged: true })],
+    [kernel(tile, "NT")],
+  ]);
+  const gradient = tiles.flatMap((tile): BatteryKernel[] => [
+    [kernel(tile, "TN")],
+    [kernel(tile, "TN", { ragged: true, oddRows: true })],
+    [kernel(tile, "TT")],
+    [kernel(tile, "TT", { ragged: true, oddRows: true })],
+  ]);
+  const epilogue = (more: Partial<Epilogue>) => kernel(tiles[0], "NT", { epilogue: { ...NOTHING, ...more } });
+  const linear = EPILOGUES.map((more): BatteryKernel => [epilogue(more)]);
+  linear.push([epilogue({}), ["a", "c"]], [epilogue({ activation: "none", gate: true }), ["a", "gate"]]);
+  return { forward, gradient, linear };
+}
+
+/**
+ * Attention with little and with much in it: of packed projections, of ones apart, and of so few tokens that one workgroup
+ * takes many sequences.
+ */
+function attention(traits: AdapterTraits, family: KernelFamily): [BatteryKernel[], BatteryKernel[]] {
+  const bare = { bias: false, mask: false }, full = { bias: true, mask: true };
+  const packed = { Lq: 1000, Lk: 1000, packed: true }, apart = { ...packed, packed: false };
+  const few = { Lq: 8, Lk: 8, packed: false };
+  const structure = (pass: "forward" | "backward", d4: number, sizes: typeof packed, side: Side, flags = full) =>
+    structureFor(traits, family, pass, { ...sizes, d4 }, side, flags);
+  const forward = [2, 8].flatMap((d4): BatteryKernel[] => [
+    ...[packed, apart, ...(family === "plain" ? [few] : [])].map((sizes): BatteryKernel => [
+      forwardKernel({ ...structure("forward", d4, sizes, "q"), gated: true, record: true }),
+    ]),
+    [forwardKernel({ ...structure("forward", d4, packed, "q"), gated: true, record: false }), ["qkv", "out"]],
+    [forwardKernel({ ...structure("forward", d4, packed, "q", bare), gated: false, record: false })],
+  ]);
+  const backward = (d4: number, sizes: typeof packed): BatteryKernel[] => {
+    const queries = structure("backward", d4, sizes, "q");
+    const bias: BatteryKernel[] = family === "workgroup"
+      ? [[biasKernel({ d4, packed: sizes.packed, ...full })]]
+      : [[queriesKernel({ ...queries, sumBias: true })], [queriesKernel({ ...queries, sumBias: true, onTop: true })]];
+    return [
+      ...bias,
+      [queriesKernel({ ...queries, sumBias: false })],
+      [keysKernel(structure("backward", d4, sizes, "k"))],
+    ];
+  };
+  const gradient = [2, 8].flatMap((d4) => [packed, apart].flatMap((sizes) => backward(d4, sizes)));
+  if (family === "plain") gradient.push(...backward(2, few));
+  gradient.push(
+    [queriesKernel({ ...structure("backward", 8, packed, "q", bare), sumBias: false })],
+    [keysKernel(structure("backward", 8, packed, "k", bare))],
+  );
+  return [forward, gradient];
+}
+
+/** The triangle product and what gets its operands ready; its way back is made of the same kernels. */
+function triangle({ subgroupSize: lanes }: AdapterTraits, family: KernelFamily): BatteryKernel[] {
+  if (family !== "subgroup") {
+    return each((aligned) => [
+      [tileProductKernel({ tile: family === "plain" ? 8 : 4, aligned })],
+      ...each((mask) => [[gateKernel({ aligned, mask })]]),
+    ]).concat([[tileProductKernel({ tile: family === "plain" ? 8 : 4, aligned: true }), ["x", "y", "out"]]]);
+  }
+  return each((aligned) => [
+    ...each((whole) => [[subgroupProductKernel({ lanes, aligned, whole })]]),
+    [packKernel({ aligned })],
+    ...each((mask) => [[packGatedKernel({ aligned, mask })]]),
+  ]).concat([
+    [subgroupProductKernel({ lanes, aligned: true, whole: true }), ["x", "y", "out"]],
+    [packGatedKernel({ aligned: true, mask: true }), ["packed", "a", "b_out"]],
+  ]);
+}
+
+/** Rows that are read in all the ways there are. */
+function rowStructures(family: KernelFamily): RowStructure[] {
+  const rowLanes = family === "workgroup" ? 16 : 1;
+  return [true, false].flatMap((vector) =>
+    (rowLanes === 1 ? [4, 1] : [1]).map((unrolled): RowStructure => ({ vector, rowLanes, unrolled }))
+  );
+}
+
+const ACROSS = { vector: true, rowLanes: 1, unrolled: 1, across: true } as const;
+
+/** Every formula, along whole vec4s and broadcast element by element. */
+function maps(gradients: boolean): BatteryKernel[] {
+  return MAPS.filter(({ source }) => source.name.includes(".vjp.") === gradients).flatMap(({ source, kernelOf }) => [
+    [kernelOf({ modes: source.args.map(() => "vector"), rank: 1 })],
+    [kernelOf({ modes: source.args.map((_, i) => (i % 2 ? "splat" : "vector")), rank: 2 })],
+    [kernelOf({ modes: source.args.map(() => "scalar"), rank: 3 })],
+  ]);
+}
+
+function copies(): BatteryKernel[] {
+  const units = ["single", "integer", "vector", "block"] as const;
+  return units.flatMap((unit) => [1, 3].map((rank): BatteryKernel => [copyKernel({ unit, rank, half: false })])).concat(
+    (["vector", "block"] as const).map((unit) => [copyKernel({ unit, rank: 2, half: true }), ["source", "result"]]),
+  );
+}

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { linear } from "../../../ops/mod.ts";
+import { ensureAdapter } from "../../../tools/platform/driver.ts";
+import { openKernelFile } from "../../../tools/platform/kernel_file.ts";
+import { openVerified } from "../../../tools/platform/open_device.ts";
+import { testDevice } from "../../_gpu.ts";
+
+const { traits } = await testDevice();
+const FILE = { name: "kernels", traits, valid: "test" };
+const [A, B, C] = ["0123456789abcdef", "fedcba9876543210", "00000000ffffffff"];
+
+/** What happens when a process ends. */
+const end = () => globalThis.dispatchEvent(new Event("unload"));
+
+async function withCache(run: (folder: string) => void | Promise<void>): Promise<void> {
+  const before = Deno.env.get("DENOFOLD_CACHE");
+  const folder = await Deno.makeTempDir();
+  Deno.env.set("DENOFOLD_CACHE", folder);
+  try {
+    await run(folder);
+  } finally {
+    end(); // what is still to be written is written here
+    if (before === undefined) Deno.env.delete("DENOFOLD_CACHE");
+    else Deno.env.set("DENOFOLD_CACHE", before);
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const filesIn = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name);
+
+Deno.test({
+  name: "kernels found right are kept from process to process, with those that others found meanwhile",
+  sanitizeOps: false,
+  fn: () =>
+    withCache((folder) => {
+      const one = openKernelFile(FILE), two = openKernelFile(FILE);
+      assert.equal(one.has(A), false);
+      one.add(A);
+      two.add(B);
+      end();
+      assert.deepEqual(filesIn(folder).length, 1);
+      const next = openKernelFile(FILE);
+      assert.deepEqual([A, B, C].map((hash) => next.has(hash)), [true, true, false]);
+      assert.equal(openKernelFile({ ...FILE, valid: "another driver" }).has(A), false);
+      const wider = { ...FILE, traits: { ...traits, subgroupSize: traits.subgroupSize + 1 } };
+      assert.equal(openKernelFile(wider).has(A), false);
+      next.clear(); // something that was right is wrong now
+      next.add(C);
+      end();
+      const after = openKernelFile(FILE);
+      assert.deepEqual([A, B, C].map((hash) => after.has(hash)), [false, false, true]);
+    }),
+});
+
+Deno.test({
+  name: "a damaged record is as good as none, and a cache that cannot be written does no harm",
+  sanitizeOps: false,
+  fn: () =>
+    withCache((folder) => {
+      const first = openKernelFile(FILE);
+      first.add(A);
+      end();
+      const path = join(folder, filesIn(folder)[0]);
+      for (const text of ["{", "null", "[]", '{"right":null}', '{"right":[1,{},"x"]}', `{"right":["${B}x"]}`]) {
+        Deno.writeTextFileSync(path, text);
+        const store = openKernelFile(FILE);
+        assert.deepEqual([A, B].map((hash) => store.has(hash)), [false, false], text);
+      }
+      Deno.env.set("DENOFOLD_CACHE", join(path, "no folder"));
+      const lost = openKernelFile(FILE);
+      lost.add(A);
+      end();
+      assert.equal(lost.has(A), true);
+    }),
+});
+
+Deno.test({
+  name: "a device opened again takes what it found right from the cache folder",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: () =>
+    withCache(async (folder) => {
+      const log = (line: string) => assert.fail(line);
+      const compute = async () => {
+        const device = await openVerified((await ensureAdapter()).adapter, { log });
+        linear(device.zeros([8, 32]), { weight: device.zeros([32, 32]) });
+        await device.finish();
+        device.close();
+        end();
+        const [file] = filesIn(folder);
+        return JSON.parse(Deno.readTextFileSync(join(folder, file))).right as string[];
+      };
+      const right = await compute();
+      assert.ok(right.length >= 2, `${right}`); // the loads and the product
+      assert.deepEqual(await compute(), right);
+      assert.deepEqual(filesIn(folder).length, 1);
+    }),
+});
