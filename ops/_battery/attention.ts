@@ -353,22 +353,24 @@ export function keysProbes(structure: AttentionStructure): readonly Probe[] {
 
 /** Gradient of the bias by tiles of queries and keys. */
 export function biasProbes(
-  structure: { readonly d4: number; readonly bias: boolean; readonly mask: boolean; readonly packed: boolean },
+  structure: Pick<AttentionStructure, "d4" | "bias" | "mask" | "packed"> & { readonly onTop?: boolean },
   tile: number,
 ): readonly Probe[] {
-  const { bias, mask, packed } = structure;
+  const { bias, mask, packed, onTop } = structure;
   const Lq = 2 * tile + 3, Lk = packed ? Lq : tile + 5;
   const setting = settingOf({ Lq, Lk }, structure);
   const { uniforms, qkv, dO } = setting;
   const { terms, dBias } = backward(setting, structure);
+  const before = onTop ? noise(dBias.length, 5) : undefined;
   return [{
     before: {
       ...{ ...qkv, dO, terms },
       ...(bias && { bias: paddedBias(setting.bias, Lq, Lk) }),
       ...(mask && { mask: setting.mask }),
+      ...(before && { dBias: before }),
     },
     uniforms: { ...uniforms, L4: Math.ceil(Lk / 4), valueAt: 0 },
     grid: [Math.ceil(Lk / tile), Math.ceil(Math.ceil(Lq / tile) * BATCH * HEADS / 2) + 1, 2],
-    after: () => ({ dBias }),
+    after: () => ({ dBias: before ? dBias.map((x, i) => x + before[i]) : dBias }),
   }];
 }

@@ -245,7 +245,7 @@ function attention(traits: AdapterTraits, family: KernelFamily): [BatteryKernel[
   const backward = (d4: number, sizes: typeof packed): BatteryKernel[] => {
     const queries = structure("backward", d4, sizes, "q");
     const bias: BatteryKernel[] = family === "workgroup"
-      ? [[biasKernel({ d4, packed: sizes.packed, ...full })]]
+      ? each((onTop) => [[biasKernel({ d4, packed: sizes.packed, ...full, ...(onTop && { onTop }) })]])
       : [[queriesKernel({ ...queries, sumBias: true })], [queriesKernel({ ...queries, sumBias: true, onTop: true })]];
     return [
       ...bias,
