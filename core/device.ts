@@ -3,7 +3,7 @@ import { Failures } from "./_failures.ts";
 import { type AdapterTraits, requestTraits } from "./adapter.ts";
 import { type Grid, MAX_WORKGROUPS } from "./grid.ts";
 import { MemoryPool, type MemoryReport } from "./_memory.ts";
-import { type KernelOptions, Kernels } from "./kernels.ts";
+import { type KernelOptions, Kernels, tellingFirst } from "./kernels.ts";
 import { copyToMirror, MirrorPool } from "./_mirrors.ts";
 import { NumericsCheck } from "./numerics.ts";
 import type { Profiler } from "./profiler.ts";
@@ -127,7 +127,7 @@ export class Device implements Disposable {
     if (!adapter) throw new Error("WebGPU found no adapter: no GPU driver is installed (see `denofold doctor`)");
     const { device: handle, traits } = await requestTraits(adapter);
     await Readback.probe(handle);
-    const device = new Device(handle, traits, options);
+    const device = new Device(handle, traits, { onFinding: tellingFirst(traits, console.warn), ...options });
     await device.kernels.start();
     return device;
   }

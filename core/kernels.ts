@@ -42,7 +42,7 @@ export class WrongKernelError extends Error {
 export interface KernelOptions {
   /** Which texts are known to be right. @default none: what is used is verified in this process */
   readonly store?: KernelStore;
-  /** Receives what is found wrong, once. */
+  /** Receives what is found wrong, once. @default a warning of the first finding on the console, from {@linkcode Device.open} */
   readonly onFinding?: (finding: KernelFinding) => void;
   /** Whether kernels are verified before they are used; off for measuring what that costs. @default true */
   readonly verify?: boolean;
@@ -332,6 +332,29 @@ export class Kernels {
         : `Kernel ${kernel.name} is to be avoided on ${adapter}, and there is no other version of it`,
     );
   }
+}
+
+/**
+ * Makes a function that tells of the first finding, with what to do; where one kernel is wrong, more may be, for the same
+ * reason.
+ */
+export function tellingFirst(
+  { description, software }: AdapterTraits,
+  log: (line: string) => void,
+): (finding: KernelFinding) => void {
+  let told = false;
+  return ({ kernel, loads, reason }) => {
+    if (told) return;
+    told = true;
+    const cache = software && loads === "textures"
+      ? ' Mesa 25 takes code from its cache that was made for another width of vectors: `import "@denofold/denofold/setup"`, ' +
+        "before all else, gives denofold a cache of its own."
+      : "";
+    log(
+      `The kernel ${kernel} (loads from ${loads}) is wrong on ${description} and is not used: ${reason}. ` +
+        `Something else takes its place; \`denofold doctor --check\` shows all that is right and wrong.${cache}`,
+    );
+  };
 }
 
 function wrongNumbers({ kernel, structure, loads, reason }: KernelFinding, adapter: string): string {

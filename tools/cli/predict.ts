@@ -152,7 +152,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   const { targets, templates, notes } = await predictTargets([...inputs, ...flags.msa ?? []], flags.templates);
   await makeFolder(out);
   const { adapter, notes: adapterNotes } = await ensureAdapter({ device: flags.device, install: true });
-  const device = await openDevice(adapter);
+  const device = await openDevice(adapter, { long: true });
   if (!json) { for (const note of [...adapterNotes, ...notes]) console.error(`note: ${note}`); }
   using interrupt = onInterrupt("Stopping; what is done is kept. Press Ctrl-C again to stop at once.");
   const progress = predictProgress(json ?? false, models.length * flags.seeds.length, (preset) => {

@@ -1,7 +1,8 @@
 /** Opens devices that use what was found out about their adapter before: which kernels are right, and which are fastest. */
 import config from "../../deno.json" with { type: "json" };
 import { requestTraits } from "../../core/adapter.ts";
-import { type AdapterTraits, Device, type KernelFinding } from "../../core/mod.ts";
+import { tellingFirst } from "../../core/kernels.ts";
+import { Device } from "../../core/mod.ts";
 import { type MeasuredWay, setTuning, tune, type Tuning } from "../../ops/mod.ts";
 import { type AdapterFile, readAdapterFile, writeAdapterFile } from "./adapter_file.ts";
 import { openKernelFile } from "./kernel_file.ts";
@@ -45,23 +46,10 @@ export async function openVerified(
   { log = console.error }: Pick<OpenOptions, "log"> = {},
 ): Promise<Device> {
   const { device: gpu, traits } = await requestTraits(adapter);
-  const store = openKernelFile({ name: "kernels", traits, valid: validFor(traits) });
-  const device = new Device(gpu, traits, { store, onFinding: teller(traits, log) });
+  const store = openKernelFile({ name: "kernels", traits, valid: validFor({ gpu, traits }) });
+  const device = new Device(gpu, traits, { store, onFinding: tellingFirst(traits, log) });
   await device.kernels.start();
   return device;
-}
-
-/** Names the first kernel that is found wrong; where one is, more may be, for the same reason. */
-function teller({ description }: AdapterTraits, log: (line: string) => void): (finding: KernelFinding) => void {
-  let told = false;
-  return ({ kernel, loads, reason }) => {
-    if (told) return;
-    told = true;
-    log(
-      `The kernel ${kernel} (loads from ${loads}) is wrong on ${description} and is not used: ${reason}. ` +
-        "`denofold doctor --check` shows all that is right and wrong.",
-    );
-  };
 }
 
 /** Sets what was found fastest on this adapter, or finds it. */
@@ -102,17 +90,19 @@ export function useKeptTuning(device: Device): boolean {
   }
 }
 
-function tuningFile({ traits }: Device): AdapterFile {
-  return { name: "tuning", traits, valid: validFor(traits) };
+function tuningFile(device: Device): AdapterFile {
+  return { name: "tuning", traits: device.traits, valid: validFor(device) };
 }
 
-/** The driver and its version, as far as they can be known. */
-export function driverOf({ description }: AdapterTraits): string {
-  return vulkanDevices()?.find(({ name }) => name === description)?.driver ?? "";
+/** What compiles kernels for a device: its driver, as far as it can be known (else the system's), and its WebGPU. */
+export function driverOf({ gpu, traits }: Pick<Device, "gpu" | "traits">): string {
+  const driver = vulkanDevices()?.find(({ name }) => name === traits.description)?.driver;
+  const own = typeof GPUDevice === "function" && gpu instanceof GPUDevice;
+  return `${driver ?? `${Deno.build.os} ${Deno.osRelease()}`}, ${own ? "wgpu" : "Dawn"}`;
 }
 
 /** What has to be the same for what was found out about an adapter to hold. */
-function validFor(traits: AdapterTraits): string {
-  const processor = traits.software ? processorName() : ""; // which is what a software driver compiles for
-  return [config.version, Deno.version.deno, driverOf(traits), processor].join("\n");
+function validFor(device: Pick<Device, "gpu" | "traits">): string {
+  const processor = device.traits.software ? processorName() : ""; // which is what a software driver compiles for
+  return [config.version, Deno.version.deno, driverOf(device), processor].join("\n");
 }

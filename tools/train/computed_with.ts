@@ -7,7 +7,7 @@ import type { ComputedWith } from "./checkpoint_file.ts";
 /** What a device computes with at present. */
 export function computedWith(device: Device): ComputedWith {
   const { traits } = device;
-  return { adapter: traits.description, driver: driverOf(traits), kernels: kernelChoiceOf(device) };
+  return { adapter: traits.description, driver: driverOf(device), kernels: kernelChoiceOf(device) };
 }
 
 /**
