@@ -52,14 +52,16 @@ export class Prober {
    * Runs all probes of a kernel on one of its pipelines.
    *
    * @param halves Names of the bindings that are tensors of 16-bit floats.
-   * @returns The outcome, where WebGPU lets a buffer be read without waiting (Deno's does); else a promise of it. Null
-   * where the device was lost meanwhile.
+   * @param block Whether to hold up the thread until the outcome is there, where WebGPU lets a buffer be read without
+   * waiting (Deno's does).
+   * @returns The outcome where that was done, else a promise of it. Null where the device was lost meanwhile.
    */
   run(
     { pipeline, layout, loads }: Pipeline,
     kernel: Kernel,
     halves: readonly string[],
     probes: readonly Probe[],
+    block = true,
   ): ProbeOutcome | Promise<ProbeOutcome | null> {
     const gpu = this.#gpu;
     const sizes = { read: ALIGNMENT, written: ALIGNMENT };
@@ -129,7 +131,7 @@ export class Prober {
     gpu.queue.submit([encoder.finish()]);
     for (const each of doomed) each.destroy();
     const mapped = staging.mapAsync(GPUMapMode.READ).then(() => true, () => false);
-    const got = this.#take(staging, written);
+    const got = block && this.#take(staging, written);
     if (got) return judged(trials, got, run);
     return mapped.then((ok) => {
       const got = ok ? this.#take(staging, written) : null;

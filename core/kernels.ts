@@ -203,7 +203,7 @@ export class Kernels {
     if (!kernel.probes) return null;
     this.#gpu.pushErrorScope("validation");
     const pipeline = createPipeline(this.#gpu, kernel, textOf(kernel, halves, loads, this.#traits), halves, loads);
-    const outcome = this.#prober.run(pipeline, kernel, halves, kernel.probes());
+    const outcome = this.#prober.run(pipeline, kernel, halves, kernel.probes(), false);
     const invalid = await this.#gpu.popErrorScope();
     return invalid ? { right: false, largestError: Infinity, reason: oneLine(invalid.message) } : await outcome;
   }

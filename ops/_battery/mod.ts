@@ -199,7 +199,7 @@ const EPILOGUES: readonly Partial<Epilogue>[] = [
   { carry: true },
 ];
 
-/** Matrix products: every tile in all layouts, the built-in one with all epilogues and with 16-bit floats. */
+/** Matrix products: the built-in tile in all layouts, with all epilogues and with 16-bit floats, the others there and back. */
 function products(traits: AdapterTraits, family: KernelFamily) {
   const { subgroupSize } = traits;
   const tiles = matmulTiles(traits).filter((tile) => tile.family === family);
@@ -208,17 +208,16 @@ function products(traits: AdapterTraits, family: KernelFamily) {
       ...{ tile, subgroupSize, aTransposed: layout[0] === "T", bTransposed: layout[1] === "T" },
       ...{ ragged: false, oddRows: false, epilogue: NOTHING, ...more },
     });
-  const forward = tiles.flatMap((tile): BatteryKernel[] => [
-    [kernel(tile, "NN")],
-    [kernel(tile, "NN", { ragged: true })],
-    [kernel(tile, "NT")],
-  ]);
-  const gradient = tiles.flatMap((tile): BatteryKernel[] => [
-    [kernel(tile, "TN")],
-    [kernel(tile, "TN", { ragged: true, oddRows: true })],
-    [kernel(tile, "TT")],
-    [kernel(tile, "TT", { ragged: true, oddRows: true })],
-  ]);
+  const [tile, ...others] = tiles;
+  const odd = { ragged: true, oddRows: true };
+  const forward: BatteryKernel[] = [
+    ...[[kernel(tile, "NN")], [kernel(tile, "NN", { ragged: true })], [kernel(tile, "NT")]] as const,
+    ...others.map((tile) => [kernel(tile, "NN", { ragged: true })] as const),
+  ];
+  const gradient: BatteryKernel[] = [
+    ...["TN", "TT"].flatMap((layout): BatteryKernel[] => [[kernel(tile, layout)], [kernel(tile, layout, odd)]]),
+    ...others.map((tile) => [kernel(tile, "TN", odd)] as const),
+  ];
   const epilogue = (more: Partial<Epilogue>) => kernel(tiles[0], "NT", { epilogue: { ...NOTHING, ...more } });
   const linear = EPILOGUES.map((more): BatteryKernel => [epilogue(more)]);
   linear.push([epilogue({}), ["a", "c"]], [epilogue({ activation: "none", gate: true }), ["a", "gate"]]);
@@ -235,13 +234,14 @@ function attention(traits: AdapterTraits, family: KernelFamily): [BatteryKernel[
   const few = { Lq: 8, Lk: 8, packed: false };
   const structure = (pass: "forward" | "backward", d4: number, sizes: typeof packed, side: Side, flags = full) =>
     structureFor(traits, family, pass, { ...sizes, d4 }, side, flags);
-  const forward = [2, 8].flatMap((d4): BatteryKernel[] => [
-    ...[packed, apart, ...(family === "plain" ? [few] : [])].map((sizes): BatteryKernel => [
-      forwardKernel({ ...structure("forward", d4, sizes, "q"), gated: true, record: true }),
-    ]),
-    [forwardKernel({ ...structure("forward", d4, packed, "q"), gated: true, record: false }), ["qkv", "out"]],
-    [forwardKernel({ ...structure("forward", d4, packed, "q", bare), gated: false, record: false })],
-  ]);
+  const gated = (d4: number, sizes: typeof packed): BatteryKernel => [
+    forwardKernel({ ...structure("forward", d4, sizes, "q"), gated: true, record: true }),
+  ];
+  const forward: BatteryKernel[] = [
+    ...[gated(8, packed), gated(2, apart), ...(family === "plain" ? [gated(2, few)] : [])],
+    [forwardKernel({ ...structure("forward", 2, packed, "q"), gated: true, record: false }), ["qkv", "out"]],
+    [forwardKernel({ ...structure("forward", 8, packed, "q", bare), gated: false, record: false })],
+  ];
   const backward = (d4: number, sizes: typeof packed): BatteryKernel[] => {
     const queries = structure("backward", d4, sizes, "q");
     const bias: BatteryKernel[] = family === "workgroup"
@@ -253,7 +253,7 @@ function attention(traits: AdapterTraits, family: KernelFamily): [BatteryKernel[
       [keysKernel(structure("backward", d4, sizes, "k"))],
     ];
   };
-  const gradient = [2, 8].flatMap((d4) => [packed, apart].flatMap((sizes) => backward(d4, sizes)));
+  const gradient = [...backward(8, packed), ...backward(2, apart)];
   if (family === "plain") gradient.push(...backward(2, few));
   gradient.push(
     [queriesKernel({ ...structure("backward", 8, packed, "q", bare), sumBias: false })],

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { Device } from "../../core/mod.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { examine, type Findings } from "../platform/findings.ts";
-import { checkKernels, type KernelCheck } from "../platform/kernel_check.ts";
+import { CHECK_ROWS, checkKernels, checkRows, type KernelCheck } from "../platform/kernel_check.ts";
 import { choiceText } from "../platform/kernel_text.ts";
 import { openVerified, retune } from "../platform/open_device.ts";
 import { TIME_BLOCK, timeBlockText, timeVectorWidths } from "../platform/time_widths.ts";
@@ -16,12 +16,13 @@ export function register(program: Command): void {
     .description("show the adapter, versions and programs, and what to do where something is missing")
     .addOption(deviceOption())
     .option("--fix", "install or fetch a software driver where there is none, as the other commands do")
-    .option("--check", "run every kernel of every op on the adapter and compare it with float64 (a minute or two)")
+    .option("--check", "run every kernel of every op on the adapter and compare it with float64 (under a minute)")
     .option(
       "--tune",
       "time the ways to compute that are right on the adapter, and the vector widths of Mesa's software driver; print " +
         "the times and keep the fastest for the next runs",
     )
+    .addOption(new Option(CHECK_ROWS, "check rows of kernels that standard input names by number").hideHelp())
     .addOption(new Option(TIME_BLOCK, "print the processor time of an Evoformer block, ms").hideHelp())
     .option("--json", "print one JSON object")
     .addHelpText(
@@ -38,17 +39,19 @@ interface DoctorOptions {
   device: string;
   fix?: boolean;
   check?: boolean;
+  checkRows?: boolean;
   tune?: boolean;
   timeBlock?: boolean;
   json?: boolean;
 }
 
-async function doctor({ device, fix, check, tune, timeBlock, json }: DoctorOptions): Promise<void> {
+async function doctor({ device, fix, check, checkRows: serving, tune, timeBlock, json }: DoctorOptions): Promise<void> {
   const open = () => ensureAdapter({ device, install: fix ?? false });
+  if (serving) return await checkRows((await open()).adapter);
   if (timeBlock) return console.log(await onDevice((await open()).adapter, timeBlockText));
   if (tune) await timeVectorWidths({ device, log: console.error });
   const findings = await examine(open);
-  const checked = check && findings.adapter ? await checkAdapter((await open()).adapter, json) : undefined;
+  const checked = check && findings.adapter ? await checkAdapter((await open()).adapter, device, json) : undefined;
   const tuned = tune && findings.ok ? await onDevice((await open()).adapter, retune) : undefined;
   if (json) console.log(JSON.stringify({ ...findings, ...(checked && { check: checked }), ...tuned }, undefined, 2));
   else {
@@ -60,11 +63,12 @@ async function doctor({ device, fix, check, tune, timeBlock, json }: DoctorOptio
   if (!findings.ok || checked?.ok === false) Deno.exitCode = EXIT.failure;
 }
 
-async function checkAdapter(adapter: GPUAdapter, json = false): Promise<KernelCheck> {
-  if (json) return await checkKernels(adapter);
+async function checkAdapter(adapter: GPUAdapter, device: string, json = false): Promise<KernelCheck> {
+  if (json) return await checkKernels(adapter, { device });
   const progress = startProgress({ label: "Kernels checked", total: 100 });
   try {
-    return await checkKernels(adapter, (done, total, op) => progress.update(Math.floor(100 * done / total), op));
+    const onRow = (done: number, total: number, op: string) => progress.update(Math.floor(100 * done / total), op);
+    return await checkKernels(adapter, { device, onRow });
   } finally {
     progress.stop();
   }

@@ -1,13 +1,21 @@
 /** Every kernel of every op on an adapter, against float64: the table of `denofold doctor --check`. */
 import { ADD_INTO } from "../../core/add_into.ts";
 import { requestTraits } from "../../core/adapter.ts";
-import { type AdapterTraits, Device, type KernelFamily, type LoadPath, type ProbeOutcome } from "../../core/mod.ts";
+import {
+  type AdapterTraits,
+  Device,
+  type Kernel,
+  type KernelFamily,
+  type LoadPath,
+  type ProbeOutcome,
+} from "../../core/mod.ts";
 import { loadsKernel } from "../../core/kernels.ts";
 import { CHECK } from "../../core/numerics.ts";
 import { adamKernel, emaKernel, squareSumKernel, stepGuardKernel } from "../../finetune/optimizer.wgsl.ts";
 import { pullKernel, spreadKernel } from "../../model/distance_geometry/mds_gpu.wgsl.ts";
 import { batteryOf, type BatteryRow } from "../../ops/_battery/mod.ts";
 import { attention, gatedTriangleProduct, layerNorm, linear } from "../../ops/mod.ts";
+import { linesOf, ownCommand } from "./own_process.ts";
 
 /** What all kernels of a row gave that load one way. */
 export interface CheckedPath {
@@ -45,33 +53,108 @@ const FAMILIES: readonly KernelFamily[] = ["subgroup", "workgroup", "plain"];
 const PATHS: readonly LoadPath[] = ["textures", "buffers"];
 const NOT_OFFERED: CheckedPath = { status: "not offered", kernels: 0, largestError: 0, wrong: [] };
 
+/** Most processes that check kernels side by side. */
+const PROCESSES = 4;
+
+/** How {@linkcode checkKernels} goes about it. */
+export interface CheckOptions {
+  /** What to run on, as the `--device` flag says it. */
+  readonly device: string;
+  /** Called after each row. */
+  readonly onRow?: (done: number, total: number, op: string) => void;
+}
+
 /**
- * Runs all kernels of all ops on an adapter: every family that it can run, loads from textures and from buffers, the way
- * there and back.
+ * Runs all kernels of all ops on an adapter: every family that it can run, the way there and back, loads from where the
+ * adapter prefers to load from. Of a family's kernels that load from elsewhere, one of each row stands for the others.
  *
- * @param onRow Called before each row.
+ * Most of the time goes into compiling, which software drivers do on one processor: rows are shared out among processes,
+ * the command line started once more. A driver that ends such a process ends a row.
  */
-export async function checkKernels(
-  adapter: GPUAdapter,
-  onRow: (done: number, total: number, op: string) => void = () => {},
-): Promise<KernelCheck> {
+export async function checkKernels(adapter: GPUAdapter, { device, onRow }: CheckOptions): Promise<KernelCheck> {
   const began = performance.now();
+  const { device: gpu, traits } = await requestTraits(adapter);
+  gpu.destroy();
+  const battery = allRows(traits);
+  const checked: CheckedRow[] = new Array(battery.length);
+  const left = heaviestFirst(battery);
+  let done = 0;
+  const work = async () => {
+    let child: RowProcess | undefined;
+    for (let row = left.shift(); row !== undefined; row = left.shift()) {
+      child ??= new RowProcess(device);
+      const { op, pass, family } = battery[row];
+      const { paths, ended } = await child.check(row);
+      if (ended !== undefined) child = undefined;
+      const lost: CheckedPath = { status: "wrong", kernels: 0, largestError: 0, wrong: [ended ?? ""] };
+      checked[row] = { op, pass, family, ...paths ?? { textures: lost, buffers: lost } };
+      onRow?.(++done, battery.length, op);
+    }
+    await child?.close();
+  };
+  await Promise.all(Array.from({ length: Math.min(PROCESSES, navigator.hardwareConcurrency) }, work));
+  const missing = FAMILIES.filter((family) => !traits.kernelFamilies.includes(family)).map((family): CheckedRow => ({
+    ...{ op: "all ops", pass: "forward", family, textures: NOT_OFFERED, buffers: NOT_OFFERED },
+  }));
+  return { rows: [...checked, ...missing], ok: everyOpHasOne(checked), timeMs: performance.now() - began };
+}
+
+/** The rows of a battery, those first that take longest. */
+function heaviestFirst(battery: readonly BatteryRow[]): number[] {
+  const weight = ({ family, kernels }: BatteryRow) => (family === "all" ? 0.1 : 1) * kernels.length;
+  return battery.map((_, row) => row).sort((a, b) => weight(battery[b]) - weight(battery[a]));
+}
+
+/** Name of the hidden flag of `denofold doctor` with which {@linkcode checkKernels} starts it. */
+export const CHECK_ROWS = "--check-rows";
+
+/** The command line once more, checking rows that it is told of. */
+class RowProcess {
+  readonly #child: Deno.ChildProcess;
+  readonly #answers: AsyncIterator<string>;
+  readonly #orders: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #errors: Promise<string>;
+
+  constructor(device: string) {
+    this.#child = ownCommand(["doctor", CHECK_ROWS, "--device", device], { stdin: "piped" }).spawn();
+    this.#answers = linesOf(this.#child.stdout);
+    this.#orders = this.#child.stdin.getWriter();
+    this.#errors = new Response(this.#child.stderr).text();
+  }
+
+  /** What a row gave, or how the process ended over it. */
+  async check(row: number): Promise<{ readonly paths?: Record<LoadPath, CheckedPath>; readonly ended?: string }> {
+    await this.#orders.write(new TextEncoder().encode(`${row}\n`)).catch(() => {}); // it ended: so does the answer
+    const { value, done } = await this.#answers.next();
+    if (!done) return { paths: JSON.parse(value) };
+    await this.#orders.abort().catch(() => {});
+    const { code, signal } = await this.#child.status;
+    const last = (await this.#errors).trim().split("\n").at(-1);
+    return { ended: `the process that ran it ended (${signal ?? `exit code ${code}`})${last ? `: ${last}` : ""}` };
+  }
+
+  async close(): Promise<void> {
+    await this.#orders.close();
+    await this.#answers.next();
+    await this.#errors;
+    await this.#child.status;
+  }
+}
+
+/** What such a process does: reads numbers of rows, a line each, and prints what they gave, a line of JSON each. */
+export async function checkRows(adapter: GPUAdapter): Promise<void> {
   const { device: gpu, traits } = await requestTraits(adapter);
   const device = new Device(gpu, traits, { verify: false });
   const battery = allRows(traits);
-  const rows: CheckedRow[] = [];
-  for (const row of battery) {
-    onRow(rows.length, battery.length, row.op);
-    const { op, pass, family } = row;
-    const [textures, buffers] = [await checkRow(device, row, "textures"), await checkRow(device, row, "buffers")];
-    rows.push({ op, pass, family, textures, buffers });
+  for await (const line of linesOf(Deno.stdin.readable)) {
+    const row = battery[Number(line)];
+    const paths = {
+      textures: await checkRow(device, row, "textures"),
+      buffers: await checkRow(device, row, "buffers"),
+    };
+    console.log(JSON.stringify(paths));
   }
   device.close();
-  const missing = FAMILIES.filter((family) => !traits.kernelFamilies.includes(family));
-  for (const family of missing) {
-    rows.push({ op: "all ops", pass: "forward", family, textures: NOT_OFFERED, buffers: NOT_OFFERED });
-  }
-  return { rows, ok: everyOpHasOne(rows), timeMs: performance.now() - began };
 }
 
 function allRows(traits: AdapterTraits): BatteryRow[] {
@@ -106,9 +189,12 @@ async function checkRow(device: Device, row: BatteryRow, loads: LoadPath): Promi
   const { traits } = device;
   if (!traits.loadPaths.includes(loads)) return NOT_OFFERED;
   const outcomes: [name: string, outcome: ProbeOutcome][] = [];
-  for (const [kernel, halves] of row.kernels) {
-    const loading = kernel.bindings.some(([, type]) => type === "load vec4f");
-    if (!loading && loads === "textures") continue;
+  const isLoading = (kernel: Kernel) => kernel.bindings.some(([, type]) => type === "load vec4f");
+  const sampled = row.family !== "all" && loads !== traits.loadPaths[0];
+  const sample = row.kernels.find(([kernel]) => isLoading(kernel));
+  for (const use of row.kernels) {
+    const [kernel, halves] = use;
+    if (isLoading(kernel) ? sampled && use !== sample : loads === "textures") continue;
     const outcome = await device.kernels.probe(kernel, { loads, halves });
     if (!outcome) continue;
     const types = halves?.length ? `, f16: ${halves.join(", ")}` : "";

@@ -9,6 +9,7 @@ import { type Device, Key } from "../../core/mod.ts";
 import { evoformerConfig, evoformerStack, initEvoformer } from "../../model/evoformer/mod.ts";
 import { InputError } from "../errors.ts";
 import { installedLavapipe } from "./lavapipe.ts";
+import { ownCommand } from "./own_process.ts";
 import { hasAvx512, keepWidthTimes, VECTOR_WIDTHS, type WidthTimes } from "./vector_width.ts";
 
 /** The block's size: what a small network has, half a second of processor time. */
@@ -52,14 +53,8 @@ export async function timeVectorWidths({ device, log }: WidthTimingOptions): Pro
 
 /** The milliseconds that a process with this width needs; undefined if it does not run on lavapipe. */
 async function timeInProcess(width: number, device: string): Promise<number | undefined> {
-  const own = Deno.build.standalone ? [] : ["run", "-A", "--unstable-webgpu", Deno.mainModule];
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...own, "doctor", TIME_BLOCK, "--device", device],
-    env: { LP_NATIVE_VECTOR_WIDTH: String(width), NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
+  const env = { LP_NATIVE_VECTOR_WIDTH: String(width) };
+  const { code, stdout, stderr } = await ownCommand(["doctor", TIME_BLOCK, "--device", device], { env }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
   if (code !== 0) {
     throw new InputError(`Cannot time vectors of ${width} bits: ${text(stderr).split("\n").at(-1)}`);
