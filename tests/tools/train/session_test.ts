@@ -108,7 +108,10 @@ gpuTest(
       await stepsOf(without);
       lines.push(renamed.remark, without.remark);
       assert.equal(lines[0], undefined);
-      assert.match(lines[1]!, /^The run was computed on .*, and goes on on another adapter \(.*\): .* agree to rounding\.$/);
+      assert.match(
+        lines[1]!,
+        /^The run was computed on .*, and goes on on another adapter \(.*\): .* agree to rounding\.$/,
+      );
       assert.match(
         lines[2]!,
         /^The run was computed on .* with kernels that .* does not have: .* agree to rounding\.$/,
