@@ -5,6 +5,7 @@ import { chooseVectorWidth, hasAvx512, keepWidthTimes } from "../../../tools/pla
 import { need, needing } from "../../_needs.ts";
 import { testDevice } from "../../_gpu.ts";
 import { runDeno } from "../cli/_run.ts";
+import { withCache } from "./_cache.ts";
 
 const FOLDER = /^lavapipe-[\w.]+-[0-9a-f]{8}-\w+$/;
 const SCRIPT = ["run", "-A", "--unstable-webgpu", "tests/tools/platform/_product.ts"];
@@ -20,20 +21,6 @@ const CLEAN = {
 const { description } = (await testDevice()).traits;
 const LAVAPIPE = need("adapter", /llvmpipe/.test(description), `the adapter is ${description}, not lavapipe`);
 const WIDE = need("system", hasAvx512(), "the processor has no AVX-512");
-
-/** Runs with a temporary folder as denofold's cache, in this process and its children. */
-async function withCache(run: (folder: string) => void | Promise<void>): Promise<void> {
-  const before = Deno.env.get("DENOFOLD_CACHE");
-  const folder = await Deno.makeTempDir();
-  Deno.env.set("DENOFOLD_CACHE", folder);
-  try {
-    await run(folder);
-  } finally {
-    if (before === undefined) Deno.env.delete("DENOFOLD_CACHE");
-    else Deno.env.set("DENOFOLD_CACHE", before);
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 interface Seen {
   worst: number;

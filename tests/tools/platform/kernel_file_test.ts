@@ -5,6 +5,7 @@ import { ensureAdapter } from "../../../tools/platform/driver.ts";
 import { openKernelFile } from "../../../tools/platform/kernel_file.ts";
 import { openVerified } from "../../../tools/platform/open_device.ts";
 import { testDevice } from "../../_gpu.ts";
+import { withCache as withFolder } from "./_cache.ts";
 
 const { traits } = await testDevice();
 const FILE = { name: "kernels", traits, valid: "test" };
@@ -13,19 +14,15 @@ const [A, B, C] = ["0123456789abcdef", "fedcba9876543210", "00000000ffffffff"];
 /** What happens when a process ends. */
 const end = () => globalThis.dispatchEvent(new Event("unload"));
 
-async function withCache(run: (folder: string) => void | Promise<void>): Promise<void> {
-  const before = Deno.env.get("DENOFOLD_CACHE");
-  const folder = await Deno.makeTempDir();
-  Deno.env.set("DENOFOLD_CACHE", folder);
-  try {
-    await run(folder);
-  } finally {
-    end(); // what is still to be written is written here
-    if (before === undefined) Deno.env.delete("DENOFOLD_CACHE");
-    else Deno.env.set("DENOFOLD_CACHE", before);
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+/** With a cache folder of its own; what is still to be written is written at the end. */
+const withCache = (run: (folder: string) => void | Promise<void>) =>
+  withFolder(async (folder) => {
+    try {
+      await run(folder);
+    } finally {
+      end();
+    }
+  });
 
 const filesIn = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name);
 

@@ -10,6 +10,7 @@ import { installedLavapipe } from "../../../tools/platform/lavapipe.ts";
 import { chooseVectorWidth, hasAvx512 } from "../../../tools/platform/vector_width.ts";
 import { gpuTest } from "../../_gpu.ts";
 import { denofold } from "../cli/_run.ts";
+import { withCache } from "./_cache.ts";
 
 /** A fresh handle with the built-in parameters; `gpu` makes it pass for a real one. */
 const fresh = ({ gpu, traits }: Device, { software = traits.software } = {}) =>
@@ -19,19 +20,6 @@ const fresh = ({ gpu, traits }: Device, { software = traits.software } = {}) =>
 function other(device: Device): Tuning {
   const tile = matmulTiles(device.traits).at(-1)!;
   return { ...tuningOf(device), matmul: { large: tile, small: tile, long: tile }, attention: "plain" };
-}
-
-async function withCache(run: (folder: string) => Promise<void>): Promise<void> {
-  const before = Deno.env.get("DENOFOLD_CACHE");
-  const folder = await Deno.makeTempDir();
-  Deno.env.set("DENOFOLD_CACHE", folder);
-  try {
-    await run(folder);
-  } finally {
-    if (before === undefined) Deno.env.delete("DENOFOLD_CACHE");
-    else Deno.env.set("DENOFOLD_CACHE", before);
-    await Deno.remove(folder, { recursive: true });
-  }
 }
 
 const kept = (folder: string) =>
