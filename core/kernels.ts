@@ -7,12 +7,15 @@ import type { Dtype } from "./tensor.ts";
 import { textHash } from "./_text_hash.ts";
 import { type Kernel, kernelFamily, mayBeHalf, TEXTURE_WIDTH } from "./wgsl.ts";
 
-/** Remembers between processes which texts were found right; made for one adapter, driver and version. */
+/** What was found out about a text. */
+export type Verdict = "right" | "wrong";
+
+/** Remembers between processes which texts were found right, or wrong; made for one adapter, driver and version. */
 export interface KernelStore {
-  /** Whether the text of this hash was found right. */
-  has(hash: string): boolean;
-  /** Takes note that it was. */
-  add(hash: string): void;
+  /** What is known of the text of this hash. */
+  verdict(hash: string): Verdict | undefined;
+  /** Takes note of it. */
+  keep(hash: string, verdict: Verdict): void;
   /** Forgets all: something that was right is wrong now. */
   clear(): void;
 }
@@ -28,6 +31,8 @@ export interface KernelFinding {
   /** What was wrong, in a few words. */
   readonly reason: string;
 }
+
+const KNOWN_WRONG: ProbeOutcome = { right: false, largestError: Infinity, reason: "an earlier run found it wrong" };
 
 /** Called with what took time: compiling, or verifying. */
 type Spent = (kind: "compile" | "verify", began: number) => void;
@@ -56,7 +61,7 @@ export type KernelUse = readonly [kernel: Kernel, bindings?: BoundTypes];
 
 /** A text: compiled, and what is known about it. */
 interface Entry extends Pipeline {
-  verdict: "right" | "wrong" | "asked";
+  verdict: Verdict | "asked";
 }
 
 /**
@@ -106,6 +111,8 @@ export class Kernels {
   readonly #asked = new Set<Promise<void>>();
   #preferred: LoadPath | null = null;
   #late: KernelFinding | null = null;
+  /** Whether a probe's outcome is known only after more was recorded. */
+  #outcomesAreLate = false;
 
   /** Made by a {@linkcode Device}; one for plans verifies nothing. */
   constructor(gpu: GPUDevice, traits: AdapterTraits, options: KernelOptions & { readonly dry: boolean }) {
@@ -222,7 +229,7 @@ export class Kernels {
       `${
         wrongNumbers(late, this.#traits.description)
       }. What was computed since the last read is void; the kernel is not ` +
-        "used any more: compute again",
+        "used any more: compute again, or start the command again",
     );
   }
 
@@ -274,10 +281,16 @@ export class Kernels {
 
   /** Finds out whether a text is right; closes the error scope in which it was compiled. */
   #judge(entry: Entry, kernel: Kernel, halves: readonly string[], probes: () => readonly Probe[], hash: string): void {
-    const sure = this.#store?.has(hash) && !this.#mustSee(kernel);
-    const outcome = sure ? null : this.#prober.run(entry, kernel, halves, probes());
+    const known = this.#store?.verdict(hash);
+    // Where an outcome comes too late to choose by, that of an earlier run counts.
+    const outcome = known === "wrong" && this.#outcomesAreLate
+      ? KNOWN_WRONG
+      : known === "right" && !this.#mustSee(kernel)
+      ? null
+      : this.#prober.run(entry, kernel, halves, probes());
     const invalid = this.#gpu.popErrorScope().then((error) => error?.message, () => undefined);
     if (outcome instanceof Promise) {
+      this.#outcomesAreLate = true;
       entry.verdict = "asked";
       const asked: Promise<void> = outcome.then((outcome) => {
         const finding = this.#conclude(entry, kernel, hash, outcome, invalid);
@@ -298,9 +311,10 @@ export class Kernels {
     invalid: Promise<string | undefined>,
   ): KernelFinding | null {
     entry.verdict = outcome?.right === false ? "wrong" : "right";
-    if (outcome?.right) this.#store?.add(hash);
+    if (outcome?.right) this.#store?.keep(hash, "right");
     if (!outcome || outcome.right) return null;
     if (kernel === this.#loads || kernel.source.spotCheck) this.#store?.clear(); // of a time when it was right
+    if (this.#outcomesAreLate) this.#store?.keep(hash, "wrong");
     const { loads } = entry;
     const finding = { kernel: kernel.name, structure: kernel.structure, loads, reason: outcome.reason };
     this.#findings.push(finding);

@@ -11,6 +11,7 @@ export {
   Kernels,
   type KernelStore,
   type KernelUse,
+  type Verdict,
   WrongKernelError,
 } from "./kernels.ts";
 export type { MemoryReport } from "./_memory.ts";

@@ -76,9 +76,9 @@ Deno.test({
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {
-    const { adapter } = await ensureAdapter();
     const { traits } = await testDevice();
     for (const loads of traits.loadPaths) {
+      const { adapter } = await ensureAdapter(); // Dawn's are good for one device
       const gpu = await adapter.requestDevice(); // without any feature
       const bare = { shaderF16: false, timestamps: false, subgroupSize: 0, maxBindingBytes: 2 ** 27 };
       using device = new Device(gpu, { ...traits, ...bare, kernelFamilies: ["plain"], loadPaths: [loads] });

@@ -11,6 +11,7 @@ import {
   type KernelStore,
   noise,
   type Tensor,
+  type Verdict,
   WrongKernelError,
 } from "../../core/mod.ts";
 import { textHash } from "../../core/_text_hash.ts";
@@ -102,12 +103,12 @@ function deviceTest(name: string, fn: () => Promise<void>): void {
 }
 
 class Memory implements KernelStore {
-  readonly known = new Set<string>();
-  has(hash: string): boolean {
-    return this.known.has(hash);
+  readonly known = new Map<string, Verdict>();
+  verdict(hash: string): Verdict | undefined {
+    return this.known.get(hash);
   }
-  add(hash: string): void {
-    this.known.add(hash);
+  keep(hash: string, verdict: Verdict): void {
+    this.known.set(hash, verdict);
   }
   clear(): void {
     this.known.clear();
@@ -170,6 +171,19 @@ deviceTest(
     device.close();
   },
 );
+
+deviceTest("where results come later, what an earlier run found wrong is passed over at once", async () => {
+  const store = new Memory();
+  for (const expected of [WRONG, RIGHT]) {
+    const device = await open({ waits: true, store });
+    const chosen = device.kernels.choose([WRONG, RIGHT], (candidate) => [[candidate]]);
+    assert.equal(chosen, expected);
+    const y = run(device, chosen, device.tensor(noise(N, 2), [N]));
+    if (chosen === WRONG) await assert.rejects(() => y.read(), WrongKernelError);
+    else assert.deepEqual(await y.read(), noise(N, 2).map((value) => 2 * value));
+    device.close();
+  }
+});
 
 deviceTest("a way to load that gives zeros is not used by any kernel, and is named once", async () => {
   const told: KernelFinding[] = [];

@@ -1,4 +1,5 @@
 import { DeviceLostError, OutOfMemoryError } from "../../core/_failures.ts";
+import { WrongKernelError } from "../../core/kernels.ts";
 import { NumericsError } from "../../core/numerics.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { EXIT } from "./_shared.ts";
@@ -18,7 +19,7 @@ export function reportError(error: unknown): number {
 
 /** Whether the input or the machine is at fault, and the message says all there is to say. */
 function isExpected(error: unknown): boolean {
-  return [InputError, UsageError, SyntaxError, DeviceLostError, OutOfMemoryError, NumericsError].some((kind) =>
-    error instanceof kind
+  return [InputError, UsageError, SyntaxError, DeviceLostError, OutOfMemoryError, NumericsError, WrongKernelError].some(
+    (kind) => error instanceof kind,
   );
 }

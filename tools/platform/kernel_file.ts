@@ -1,35 +1,35 @@
-/** Which kernels were found right on an adapter, kept in the cache folder from process to process. */
-import type { KernelStore } from "../../core/mod.ts";
+/** Which kernels were found right, or wrong, on an adapter, kept in the cache folder from process to process. */
+import type { KernelStore, Verdict } from "../../core/mod.ts";
 import { type AdapterFile, readAdapterFile, writeAdapterFile } from "./adapter_file.ts";
 
 /** How long after a finding it is written, at the latest; in milliseconds. */
 const WRITE_AFTER = 2000;
 
-/** A {@link KernelStore} in a file, which is written a moment after something was added, and when the process ends. */
+/** A {@link KernelStore} in a file, which is written a moment after something was kept, and when the process ends. */
 class KernelFile implements KernelStore {
   readonly #file: AdapterFile;
-  #right: Set<string>;
+  #verdicts: Map<string, Verdict>;
   #cleared = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(file: AdapterFile, right: Iterable<string>) {
+  constructor(file: AdapterFile, verdicts: Map<string, Verdict>) {
     this.#file = file;
-    this.#right = new Set(right);
+    this.#verdicts = verdicts;
     globalThis.addEventListener("unload", () => this.#write());
   }
 
-  has(hash: string): boolean {
-    return this.#right.has(hash);
+  verdict(hash: string): Verdict | undefined {
+    return this.#verdicts.get(hash);
   }
 
-  add(hash: string): void {
-    if (this.#right.has(hash)) return;
-    this.#right.add(hash);
+  keep(hash: string, verdict: Verdict): void {
+    if (this.#verdicts.get(hash) === verdict) return;
+    this.#verdicts.set(hash, verdict);
     this.#writeSoon();
   }
 
   clear(): void {
-    this.#right = new Set();
+    this.#verdicts.clear();
     this.#cleared = true;
     this.#writeSoon();
   }
@@ -45,18 +45,27 @@ class KernelFile implements KernelStore {
     if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const others = this.#cleared ? [] : hashesOf(readAdapterFile(this.#file));
+    const others = this.#cleared ? [] : verdictsIn(readAdapterFile(this.#file));
     this.#cleared = false;
-    writeAdapterFile(this.#file, { right: [...new Set([...others, ...this.#right])].sort() });
+    const all = [...new Map([...others, ...this.#verdicts])].sort();
+    const of = (wanted: Verdict) => all.filter(([, verdict]) => verdict === wanted).map(([hash]) => hash);
+    writeAdapterFile(this.#file, { right: of("right"), wrong: of("wrong") });
   }
 }
 
 /** Opens the record of an adapter, driver and version; an empty one where there is none, or where it is damaged. */
 export function openKernelFile(file: AdapterFile): KernelStore {
-  return new KernelFile(file, hashesOf(readAdapterFile(file)));
+  return new KernelFile(file, verdictsIn(readAdapterFile(file)));
 }
 
-function hashesOf(kept: unknown): string[] {
-  const right = typeof kept === "object" && kept !== null && "right" in kept ? kept.right : undefined;
-  return Array.isArray(right) ? right.filter((hash) => typeof hash === "string" && /^[0-9a-f]{16}$/.test(hash)) : [];
+function verdictsIn(kept: unknown): Map<string, Verdict> {
+  const verdicts = new Map<string, Verdict>();
+  if (typeof kept !== "object" || kept === null) return verdicts;
+  for (const verdict of ["right", "wrong"] as const) {
+    const hashes: unknown = (kept as Record<string, unknown>)[verdict];
+    for (const hash of Array.isArray(hashes) ? hashes : []) {
+      if (typeof hash === "string" && /^[0-9a-f]{16}$/.test(hash)) verdicts.set(hash, verdict);
+    }
+  }
+  return verdicts;
 }

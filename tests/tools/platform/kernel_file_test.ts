@@ -32,21 +32,21 @@ Deno.test({
   fn: () =>
     withCache((folder) => {
       const one = openKernelFile(FILE), two = openKernelFile(FILE);
-      assert.equal(one.has(A), false);
-      one.add(A);
-      two.add(B);
+      assert.equal(one.verdict(A), undefined);
+      one.keep(A, "right");
+      two.keep(B, "wrong");
       end();
       assert.deepEqual(filesIn(folder).length, 1);
       const next = openKernelFile(FILE);
-      assert.deepEqual([A, B, C].map((hash) => next.has(hash)), [true, true, false]);
-      assert.equal(openKernelFile({ ...FILE, valid: "another driver" }).has(A), false);
+      assert.deepEqual([A, B, C].map((hash) => next.verdict(hash)), ["right", "wrong", undefined]);
+      assert.equal(openKernelFile({ ...FILE, valid: "another driver" }).verdict(A), undefined);
       const wider = { ...FILE, traits: { ...traits, subgroupSize: traits.subgroupSize + 1 } };
-      assert.equal(openKernelFile(wider).has(A), false);
+      assert.equal(openKernelFile(wider).verdict(A), undefined);
       next.clear(); // something that was right is wrong now
-      next.add(C);
+      next.keep(C, "right");
       end();
       const after = openKernelFile(FILE);
-      assert.deepEqual([A, B, C].map((hash) => after.has(hash)), [false, false, true]);
+      assert.deepEqual([A, B, C].map((hash) => after.verdict(hash)), [undefined, undefined, "right"]);
     }),
 });
 
@@ -56,19 +56,19 @@ Deno.test({
   fn: () =>
     withCache((folder) => {
       const first = openKernelFile(FILE);
-      first.add(A);
+      first.keep(A, "right");
       end();
       const path = join(folder, filesIn(folder)[0]);
       for (const text of ["{", "null", "[]", '{"right":null}', '{"right":[1,{},"x"]}', `{"right":["${B}x"]}`]) {
         Deno.writeTextFileSync(path, text);
         const store = openKernelFile(FILE);
-        assert.deepEqual([A, B].map((hash) => store.has(hash)), [false, false], text);
+        assert.deepEqual([A, B].map((hash) => store.verdict(hash)), [undefined, undefined], text);
       }
       Deno.env.set("DENOFOLD_CACHE", join(path, "no folder"));
       const lost = openKernelFile(FILE);
-      lost.add(A);
+      lost.keep(A, "right");
       end();
-      assert.equal(lost.has(A), true);
+      assert.equal(lost.verdict(A), "right");
     }),
 });
 
