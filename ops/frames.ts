@@ -6,7 +6,16 @@
  * `[…, 3]`, quaternions `[…, 4]` as (w, x, y, z). Axes before these broadcast by NumPy's rule. Gradients treat the numbers
  * of a rotation as free.
  */
-import { broadcastShapes, defineOp, elementGrid, kernelFamily, type Shape, sizeOf, type Tensor } from "../core/mod.ts";
+import {
+  broadcastShapes,
+  defineOp,
+  elementGrid,
+  type Kernel,
+  kernelFamily,
+  type Shape,
+  sizeOf,
+  type Tensor,
+} from "../core/mod.ts";
 import {
   FRAME_ITEMS,
   FRAME_OPS,
@@ -15,6 +24,7 @@ import {
   type FrameKernelStructure,
   type FrameOpSource,
 } from "./frames.wgsl.ts";
+import { frameProbes } from "./_battery/frames.ts";
 import { concat } from "./concat.ts";
 import { sumToShape } from "./_reduce.ts";
 import { slice } from "./slice.ts";
@@ -24,7 +34,10 @@ type Items = Readonly<Record<string, FrameItem>>;
 type Tensors = Readonly<Record<string, Tensor>>;
 type Parameters = Readonly<Record<string, number>>;
 
-const kernelOf = kernelFamily((structure: FrameKernelStructure) => frameKernel(structure));
+const kernelOf = kernelFamily((structure: FrameKernelStructure) => frameKernel(structure), frameProbes);
+
+/** The kernels of all formulas, by how many axes they walk; for those who verify them. */
+export const FRAME_KERNELS: ((rank: number) => Kernel)[] = [];
 
 function isNamed(arg: string, expression: string): boolean {
   return new RegExp(`\\b${arg}\\b`).test(expression);
@@ -48,6 +61,8 @@ interface ItemMap {
 /** Applies a formula to every item of some tensors. No gradient. */
 function itemMap({ name, inputs, output, expression, parameters, operations }: ItemMap) {
   const args = Object.entries(inputs).filter(([arg]) => isNamed(arg, expression));
+  const ranked = (rank: number) => kernelOf({ name, args, output, parameters, expression, rank });
+  FRAME_KERNELS.push(ranked);
   return (tensors: Tensors, batch: Shape, values: Parameters): Tensor => {
     const { device } = tensors[args[0][0]];
     const result = device.empty([...batch, ...FRAME_ITEMS[output].shape]);
@@ -57,7 +72,7 @@ function itemMap({ name, inputs, output, expression, parameters, operations }: I
       batch,
       args.map(([arg, item]) => broadcastStrides(leading(tensors[arg].shape, item), batch)),
     );
-    device.run(kernelOf({ name, args, output, parameters, expression, rank: sizes.length }), {
+    device.run(ranked(sizes.length), {
       bindings: { ...Object.fromEntries(args.map(([arg]) => [`${arg}_items`, tensors[arg]])), result },
       uniforms: {
         n,

@@ -6,6 +6,7 @@ import { biasKernel, keysKernel, queriesKernel, termsKernel, unpadBiasKernel } f
 import { copyKernel } from "../_copy.wgsl.ts";
 import { digitizeKernel } from "../digitize.wgsl.ts";
 import { dropoutKernel } from "../dropout.wgsl.ts";
+import { FRAME_KERNELS } from "../frames.ts";
 import { sigmoidGateGradientKernel, sigmoidGateKernel } from "../gate.wgsl.ts";
 import { gatherKernel, oneHotKernel, scatterKernel } from "../gather.wgsl.ts";
 import { layerNormAffineKernel, layerNormGradientKernel, layerNormKernel } from "../layer_norm.wgsl.ts";
@@ -154,6 +155,7 @@ export function batteryOf(traits: AdapterTraits): BatteryRow[] {
       ],
       [],
     ),
+    ...rows("frames", frames([1, 3], false), frames([2], true)),
     ...rows("dropout", each((applied) => [[dropoutKernel({ applied })]]), []),
     ...rows("copy", copies(), []),
     ...rows(
@@ -297,6 +299,12 @@ function maps(gradients: boolean): BatteryKernel[] {
     [kernelOf({ modes: source.args.map((_, i) => (i % 2 ? "splat" : "vector")), rank: 2 })],
     [kernelOf({ modes: source.args.map(() => "scalar"), rank: 3 })],
   ]);
+}
+
+/** Every formula of frames, over a line of them or a box. */
+function frames(ranks: readonly number[], gradients: boolean): BatteryKernel[] {
+  return FRAME_KERNELS.flatMap((kernelOf) => ranks.map((rank): BatteryKernel => [kernelOf(rank)]))
+    .filter(([{ name }]) => name.includes(".vjp.") === gradients);
 }
 
 function copies(): BatteryKernel[] {

@@ -15,40 +15,17 @@ import {
   updateQuaternions,
   updateTranslations,
 } from "../../ops/mod.ts";
+import { FRAMES64 } from "../../ops/_battery/frames.ts";
 import { checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
 
-type Vector = readonly number[];
-
-const sum = (values: Vector) => values.reduce((a, b) => a + b, 0);
-const dot = (a: Vector, b: Vector) => sum(a.map((x, i) => x * b[i]));
-const minus = (a: Vector, b: Vector) => a.map((x, i) => x - b[i]);
-const unit = (v: Vector, eps = 0) => v.map((x) => x / Math.sqrt(dot(v, v) + eps));
-const cross = ([a, b, c]: Vector, [x, y, z]: Vector) => [b * z - c * y, c * x - a * z, a * y - b * x];
-
-/** A frame's rows. */
-const rows = (frame: Vector) => [0, 1, 2].map((r) => frame.slice(4 * r, 4 * r + 3));
-const origin = (frame: Vector) => [frame[3], frame[7], frame[11]];
-const frameOf = (matrix: readonly Vector[], t: Vector) => matrix.flatMap((row, r) => [...row, t[r]]);
-const columns = (matrix: readonly Vector[]) => [0, 1, 2].map((c) => matrix.map((row) => row[c]));
-const turn = (matrix: readonly Vector[], v: Vector) => matrix.map((row) => dot(row, v));
-
-const apply = (frame: Vector, p: Vector) => turn(rows(frame), p).map((x, i) => x + origin(frame)[i]);
-const hamilton = ([a, ...u]: Vector, [b, ...v]: Vector) => [
-  a * b - dot(u, v),
-  ...cross(u, v).map((x, i) => x + a * v[i] + b * u[i]),
-];
-const rotation = ([w, x, y, z]: Vector) => [
-  [w * w + x * x - y * y - z * z, 2 * (x * y - w * z), 2 * (x * z + w * y)],
-  [2 * (x * y + w * z), w * w - x * x + y * y - z * z, 2 * (y * z - w * x)],
-  [2 * (x * z - w * y), 2 * (y * z + w * x), w * w - x * x - y * y + z * z],
-];
-
-/** Applies a function to items whose axes before broadcast. */
+/** Applies an op in float64 to items whose axes before broadcast; inputs by name, and the size of an item of each. */
 function each(
-  inputs: readonly (readonly [Reference, item: number])[],
+  op: keyof typeof FRAMES64,
   last: readonly number[],
-  f: (...items: Vector[]) => Vector,
+  given: Readonly<Record<string, readonly [Reference, item: number]>>,
+  parameters: Readonly<Record<string, number>> = {},
 ): Reference {
+  const inputs = Object.values(given);
   const lead = inputs.map(([{ shape }, item]) => {
     const axes = [...shape];
     for (let size = 1; size < item;) size *= axes.pop()!;
@@ -65,11 +42,12 @@ function each(
       rest = Math.floor(rest / n);
       return at;
     }).reverse();
-    const items = inputs.map(([{ data }, item], k) => {
+    const items = Object.keys(given).map((name, k) => {
+      const [{ data }, item] = given[name];
       const at = padded[k].reduce((flat, n, axis) => flat * n + (n === 1 ? 0 : coordinates[axis]), 0);
-      return Array.from(data.subarray(at * item, (at + 1) * item));
+      return [name, Array.from(data.subarray(at * item, (at + 1) * item))];
     });
-    out.data.set(f(...items), i * sizeOf(last));
+    out.data.set(FRAMES64[op](Object.fromEntries(items), parameters), i * sizeOf(last));
   }
   return out;
 }
@@ -87,18 +65,14 @@ for (
     checkOp(device, {
       inputs: { a: [...left, 3, 4], b: [...right, 3, 4] },
       gpu: ({ a, b }) => composeFrames(a, b),
-      reference: ({ a, b }) =>
-        each([[a, 12], [b, 12]], [3, 4], (a, b) => {
-          const matrix = rows(a).map((row) => columns(rows(b)).map((column) => dot(row, column)));
-          return frameOf(matrix, apply(a, origin(b)));
-        }),
+      reference: ({ a, b }) => each("composeFrames", [3, 4], { a: [a, 12], b: [b, 12] }),
     }));
 
   gpuTest(`applyFrames() matches float64 for [${left}] frames and [${right}] points`, (device) =>
     checkOp(device, {
       inputs: { frames: [...left, 3, 4], points: [...right, 3] },
       gpu: ({ frames, points }) => applyFrames(frames, points),
-      reference: ({ frames, points }) => each([[frames, 12], [points, 3]], [3], apply),
+      reference: ({ frames, points }) => each("applyFrames", [3], { frames: [frames, 12], points: [points, 3] }),
     }));
 
   gpuTest(
@@ -108,11 +82,7 @@ for (
         inputs: { frames: [...left, 3, 4], points: [...right, 3] },
         gpu: ({ frames, points }) => invertApplyFrames(frames, points),
         reference: ({ frames, points }) =>
-          each(
-            [[frames, 12], [points, 3]],
-            [3],
-            (frame, point) => turn(columns(rows(frame)), minus(point, origin(frame))),
-          ),
+          each("invertApplyFrames", [3], { frames: [frames, 12], points: [points, 3] }),
       }),
   );
 
@@ -122,7 +92,7 @@ for (
       checkOp(device, {
         inputs: { a: [...left, 4], b: [...right, 4] },
         gpu: ({ a, b }) => multiplyQuaternions(a, b),
-        reference: ({ a, b }) => each([[a, 4], [b, 4]], [4], hamilton),
+        reference: ({ a, b }) => each("multiplyQuaternions", [4], { a: [a, 4], b: [b, 4] }),
       }),
   );
 
@@ -133,7 +103,7 @@ for (
         inputs: { quaternions: [...left, 4], translations: [...right, 3] },
         gpu: ({ quaternions, translations }) => framesFromQuaternions(quaternions, translations),
         reference: ({ quaternions, translations }) =>
-          each([[quaternions, 4], [translations, 3]], [3, 4], (q, t) => frameOf(rotation(q), t)),
+          each("framesFromQuaternions", [3, 4], { quaternions: [quaternions, 4], translations: [translations, 3] }),
       }),
   );
 
@@ -143,17 +113,15 @@ for (
       fill: { quaternions: (i) => randomArray(1, i)[0] + (i % 4 === 0 ? 2 : 0) },
       gpu: ({ quaternions, updates }) => updateQuaternions(quaternions, updates),
       reference: ({ quaternions, updates }) =>
-        each([[quaternions, 4], [updates, 6]], [4], (q, u) => unit(hamilton(q, [1, ...u.slice(0, 3)]))),
+        each("updateQuaternions", [4], { quaternions: [quaternions, 4], updates: [updates, 6] }),
     });
     await checkOp(device, {
       inputs: { translations: [...right, 3], quaternions: [...left, 4], updates: [...right, 6] },
       gpu: ({ translations, quaternions, updates }) => updateTranslations(translations, quaternions, updates),
       reference: ({ translations, quaternions, updates }) =>
-        each(
-          [[translations, 3], [quaternions, 4], [updates, 6]],
-          [3],
-          (t, q, u) => turn(rotation(q), u.slice(3)).map((x, i) => x + t[i]),
-        ),
+        each("updateTranslations", [3], {
+          ...{ translations: [translations, 3], quaternions: [quaternions, 4], updates: [updates, 6] },
+        }),
     });
   });
 }
@@ -163,11 +131,7 @@ for (const n of [1, 11]) {
     checkOp(device, {
       inputs: { frames: [n, 3, 4] },
       gpu: ({ frames }) => invertFrames(frames),
-      reference: ({ frames }) =>
-        each([[frames, 12]], [3, 4], (frame) => {
-          const back = columns(rows(frame));
-          return frameOf(back, turn(back, origin(frame)).map((x) => -x));
-        }),
+      reference: ({ frames }) => each("invertFrames", [3, 4], { frames: [frames, 12] }),
     }));
 }
 
@@ -187,7 +151,7 @@ gpuTest("normalizeQuaternions() matches float64", (device) =>
   checkOp(device, {
     inputs: { quaternions: [3, 5, 4] },
     gpu: ({ quaternions }) => normalizeQuaternions(quaternions),
-    reference: ({ quaternions }) => each([[quaternions, 4]], [4], (q) => unit(q)),
+    reference: ({ quaternions }) => each("normalizeQuaternions", [4], { quaternions: [quaternions, 4] }),
   }));
 
 for (const xAxis of ["towards", "away"] as const) {
@@ -202,11 +166,8 @@ for (const xAxis of ["towards", "away"] as const) {
       },
       gpu: ({ x1, x2, x3 }) => framesFromThreePoints(x1, x2, x3, { xAxis, eps: 1e-3 }),
       reference: ({ x1, x2, x3 }) =>
-        each([[x1, 3], [x2, 3], [x3, 3]], [3, 4], (x1, x2, x3) => {
-          const e1 = unit(xAxis === "towards" ? minus(x3, x2) : minus(x2, x3), 1e-3);
-          const v2 = minus(x1, x2);
-          const e2 = unit(minus(v2, e1.map((x) => x * dot(e1, v2))), 1e-3);
-          return frameOf(columns([e1, e2, cross(e1, e2)]), x2);
+        each("framesFromThreePoints", [3, 4], { x1: [x1, 3], x2: [x2, 3], x3: [x3, 3] }, {
+          ...{ sign: xAxis === "towards" ? 1 : -1, eps: 1e-3 },
         }),
     }));
 }
@@ -233,12 +194,19 @@ gpuTest("frames, matrices and seven numbers stand for each other, there and back
   await checkOp(device, {
     inputs: { frames: [5, 3, 4] },
     gpu: ({ frames }) => matricesFromFrames(frames),
-    reference: ({ frames }) => each([[frames, 12]], [4, 4], (frame) => [...frame, 0, 0, 0, 1]),
+    reference: ({ frames }) => {
+      const element = (i: number) => i % 16 < 12 ? frames.data[12 * Math.floor(i / 16) + i % 16] : Number(i % 4 === 3);
+      return reference([5, 4, 4], Array.from({ length: 80 }, (_, i) => element(i)));
+    },
   });
   await checkOp(device, {
     inputs: { seven: [3, 2, 7] },
     gpu: ({ seven }) => framesFromSeven(seven),
-    reference: ({ seven }) => each([[seven, 7]], [3, 4], (x) => frameOf(rotation(x.slice(0, 4)), x.slice(4))),
+    reference: ({ seven }) => {
+      const part = (from: number, to: number) =>
+        reference([3, 2, to - from], seven.data.filter((_, i) => i % 7 >= from && i % 7 < to));
+      return each("framesFromQuaternions", [3, 4], { quaternions: [part(0, 4), 4], translations: [part(4, 7), 3] });
+    },
   });
   assert.throws(() => framesFromMatrices(device.zeros([3, 4])), /matrices must be/);
   assert.throws(() => framesFromSeven(device.zeros([3, 6])), /7\], it is \[3, 6\]/);
