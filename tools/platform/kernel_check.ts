@@ -12,6 +12,13 @@ import {
 import { loadsKernel } from "../../core/kernels.ts";
 import { CHECK } from "../../core/numerics.ts";
 import { adamKernel, emaKernel, squareSumKernel, stepGuardKernel } from "../../finetune/optimizer.wgsl.ts";
+import { pointGradientKernel, pointLogitsKernel } from "../../model/alphafold/structure/_point_logits.wgsl.ts";
+import { atom37Kernel, atom37VjpKernel } from "../../model/alphafold/structure/atom14_to_atom37.wgsl.ts";
+import { atom14Kernel, atom14VjpKernel } from "../../model/alphafold/structure/frames_to_atom14.wgsl.ts";
+import {
+  torsionFramesKernel,
+  torsionFramesVjpKernel,
+} from "../../model/alphafold/structure/torsion_angles_to_frames.wgsl.ts";
 import { pullKernel, spreadKernel } from "../../model/distance_geometry/mds_gpu.wgsl.ts";
 import { batteryOf, type BatteryRow } from "../../ops/_battery/mod.ts";
 import { attention, gatedTriangleProduct, layerNorm, linear } from "../../ops/mod.ts";
@@ -157,7 +164,8 @@ export async function checkRows(adapter: GPUAdapter): Promise<void> {
   device.close();
 }
 
-function allRows(traits: AdapterTraits): BatteryRow[] {
+/** All rows for an adapter. */
+export function allRows(traits: AdapterTraits): BatteryRow[] {
   const loads = loadsKernel({ lanes: traits.subgroupSize || 64 });
   return [
     {
@@ -176,6 +184,33 @@ function allRows(traits: AdapterTraits): BatteryRow[] {
           )
         ),
       ],
+    },
+    {
+      ...{ op: "point attention", pass: "forward", family: "all" },
+      kernels: [true, false].flatMap((vectors) =>
+        [true, false].map((other) =>
+          [
+            pointLogitsKernel({
+              ...{ channelVectors: vectors, pointVectors: vectors },
+              ...{ masked: other, rowVectors: vectors !== other },
+            }),
+          ] as const
+        )
+      ),
+    },
+    {
+      ...{ op: "point attention", pass: "gradient", family: "all" },
+      kernels: [true, false].flatMap((pointVectors) =>
+        [true, false].map((transposed) => [pointGradientKernel({ pointVectors, transposed })] as const)
+      ),
+    },
+    {
+      ...{ op: "angles to atoms", pass: "forward", family: "all" },
+      kernels: [[torsionFramesKernel], [atom14Kernel], [atom37Kernel]],
+    },
+    {
+      ...{ op: "angles to atoms", pass: "gradient", family: "all" },
+      kernels: [[torsionFramesVjpKernel], [atom14VjpKernel], [atom37VjpKernel]],
     },
     {
       ...{ op: "distances to coordinates", pass: "forward", family: "all" },

@@ -1,4 +1,5 @@
 import { type BindingType, type Kernel, kernelFamily, unroll } from "../../../core/mod.ts";
+import { pointGradientProbes, pointLogitsProbes } from "./_probes.ts";
 
 /** What the texts depend on: whether channels and coordinates are read four at a time. */
 export interface PointLogitsStructure {
@@ -46,6 +47,7 @@ export const pointLogitsKernel: (structure: PointLogitsStructure) => Kernel = ke
       scale: "f32",
       inf: "f32",
     },
+    turns: ({ channels, coordinates }) => channels + coordinates + 2 + (rowVectors ? 0 : TILE * (TILE + 1)),
     body: `
 if (index < u.count) {
   let firstKey = index % u.blocks * ${TILE}u;
@@ -101,6 +103,7 @@ if (index < u.count) {
     }
 }`,
   }),
+  pointLogitsProbes,
 );
 
 /**
@@ -122,6 +125,7 @@ export const pointGradientKernel: (
       ...(!transposed && { squares: "write f32" as const }),
     },
     uniforms: { count: "u32", n: "u32", heads: "u32", first: "u32", coordinates: "u32" },
+    turns: ({ n }) => n + 1,
     body: `
 if (index < u.count) {
   let part = index / u.n % u.coordinates;
@@ -141,4 +145,5 @@ if (index < u.count) {
   ${transposed ? "" : "squares[at] = square;"}
 }`,
   }),
+  pointGradientProbes,
 );

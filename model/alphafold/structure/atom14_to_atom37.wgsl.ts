@@ -1,4 +1,5 @@
 import { type Kernel, kernel } from "../../../core/mod.ts";
+import { atom37Probes, atom37VjpProbes } from "./_probes.ts";
 
 const UNIFORMS = { n: "u32", narrow: "u32", wide: "u32" } as const;
 
@@ -15,13 +16,14 @@ if (index < u.n) {
     positions[3u * index + axis] = select(0.0, narrow[at + axis] * exists[index], exists[index] != 0.0);
   }
 }`,
-});
+}, atom37Probes);
 
 /** The transpose: an invocation has a narrow slot and adds what was made of it. */
 export const atom37VjpKernel: Kernel = kernel({
   name: "atom14ToAtom37.vjp",
   bindings: { d: "read f32", slot: "read i32", exists: "read f32", dNarrow: "write f32" },
   uniforms: UNIFORMS,
+  turns: ({ wide }) => wide + 1,
   body: `
 if (index < u.n) {
   let first = index / u.narrow * u.wide;
@@ -35,4 +37,4 @@ if (index < u.n) {
   dNarrow[3u * index + 1u] = sum.y;
   dNarrow[3u * index + 2u] = sum.z;
 }`,
-});
+}, atom37VjpProbes);

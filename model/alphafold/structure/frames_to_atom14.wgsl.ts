@@ -1,5 +1,6 @@
 import { type Kernel, kernel } from "../../../core/mod.ts";
 import { FRAME_ITEMS, FRAME_WGSL } from "../../../ops/frames.wgsl.ts";
+import { atom14Probes, atom14VjpProbes } from "./_probes.ts";
 
 const { load, store } = FRAME_ITEMS.frame;
 
@@ -26,7 +27,7 @@ if (index < u.n) {
   positions[3u * index + 1u] = p.y;
   positions[3u * index + 2u] = p.z;
 }`,
-});
+}, atom14Probes);
 
 /** dFrames [n, 8, 3, 4]: an invocation has a rigid group, and adds what comes of its atoms. */
 export const atom14VjpKernel: Kernel = kernel({
@@ -55,4 +56,4 @@ if (index < u.n) {
   }
   ${store("dFrames", "index * 3u", "sum")}
 }`,
-});
+}, atom14VjpProbes);

@@ -1,5 +1,6 @@
 import { type BindingType, type Kernel, kernel, unroll } from "../../../core/mod.ts";
 import { FRAME_ITEMS, FRAME_WGSL } from "../../../ops/frames.wgsl.ts";
+import { torsionFramesProbes, torsionFramesVjpProbes } from "./_probes.ts";
 
 /** Rigid groups that a torsion angle turns: group g turns by angle g - 1, and chi 2 to 4 in the chi before. */
 const TURNED = [1, 2, 3, 4, 5, 6, 7];
@@ -46,7 +47,7 @@ if (index < u.n) {
 ${GROUPS}
 ${unroll(8, (g) => `{ ${store("frames", `(index * 8u + ${g}u) * 3u`, `composed(bone, l${g})`)} }`)}
 }`,
-});
+}, torsionFramesProbes);
 
 /** Gradients of the backbone [n, 3, 4] and of the angles [n, 7, 2]. */
 export const torsionFramesVjpKernel: Kernel = kernel({
@@ -80,4 +81,4 @@ dAngles[index * 14u + ${2 * (g - 1) + 1}u] = a.y;
   }
 ${store("dBackbone", "index * 3u", "dBone")}
 }`,
-});
+}, torsionFramesVjpProbes);

@@ -19,6 +19,7 @@ import {
   torsionAnglesToFrames,
 } from "../../../model/alphafold/structure/mod.ts";
 import { pointLogits } from "../../../model/alphafold/structure/_point_logits.ts";
+import { pointLogits64, rigidGroups64 } from "../../../model/alphafold/structure/_probes.ts";
 import { countParams, loadParams } from "../../../model/layers/params.ts";
 import {
   ATOM14_EXISTS,
@@ -30,8 +31,9 @@ import {
   quaternionFromRotation,
   RIGID_GROUP_DEFAULT_FRAMES,
 } from "../../../model/protein/mod.ts";
+import { applied, composed } from "../../../ops/_battery/frames.ts";
 import { framesFromQuaternions, normalizeQuaternions, where } from "../../../ops/mod.ts";
-import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../../_gpu.ts";
+import { assertClose, checkOp, gpuTest, randomArray, reference } from "../../_gpu.ts";
 
 const SMALL: StructureConfig = structureConfig({
   ...{ cS: 12, cZ: 10, cIpa: 6, cResnet: 9, nHeadIpa: 3, nQkPoints: 4, nVPoints: 5, nBlock: 3 },
@@ -94,17 +96,10 @@ for (
             return where(device.tensor(real, [batch, heads, n, n]), logits, device.zeros([]));
           },
           reference: ({ q, k, qPoints, kPoints, weights, bias }) => {
-            const out = reference([batch, heads, n, n]);
-            out.data.forEach((_, at) => {
-              const j = at % n, row = Math.floor(at / n), i = row % n, m = Math.floor(row / n);
-              const own = (x: Reference, c: number, r: number) => x.data.subarray((m * n + r) * c, (m * n + r + 1) * c);
-              const key = own(k, channels, j), place = own(kPoints, 3 * points, j);
-              const product = own(q, channels, i).reduce((sum, x, c) => sum + x * key[c], 0);
-              const distance = own(qPoints, 3 * points, i).reduce((sum, x, c) => sum + (x - place[c]) ** 2, 0);
-              const logit = 0.37 * product - weights.data[m % heads] / 2 * distance + bias.data[at];
-              out.data[at] = masked && !real[at] ? 0 : logit;
-            });
-            return out;
+            const numbers = { q, k, qPoints, kPoints, weights, bias };
+            const data = Object.fromEntries(Object.entries(numbers).map(([name, { data }]) => [name, data]));
+            const all = pointLogits64(data, { n, heads, first: 0, scale: 0.37, inf: 0 });
+            return reference(bias.shape, all.map((logit, at) => (masked && !real[at] ? 0 : logit)));
           },
         });
       },
@@ -165,33 +160,8 @@ gpuTest("pointLogits() goes through windows of heads to the same bits, there and
 
 // Atoms
 
-/** Rows of (R | t) as a function on points. */
-const applied = (frame: ArrayLike<number>, p: readonly number[]) =>
-  [0, 1, 2].map((r) => frame[4 * r] * p[0] + frame[4 * r + 1] * p[1] + frame[4 * r + 2] * p[2] + frame[4 * r + 3]);
-
-function composed(a: ArrayLike<number>, b: ArrayLike<number>): number[] {
-  const columns = [0, 1, 2, 3].map((c) => {
-    const moved = applied(a, [b[c], b[4 + c], b[8 + c]]);
-    return c === 3 ? moved : moved.map((x, r) => x - a[4 * r + 3]);
-  });
-  return [0, 1, 2].flatMap((r) => columns.map((column) => column[r]));
-}
-
-/** Suppl. Alg. 24, lines 1-10. */
-function frames64(backbone: Reference, angles: Reference, aatype: Int32Array): Reference {
-  const out = reference([...backbone.shape.slice(0, 2), 8, 3, 4]);
-  aatype.forEach((type, n) => {
-    const locals: number[][] = [];
-    for (let g = 0; g < 8; g++) {
-      const rest = RIGID_GROUP_DEFAULT_FRAMES.subarray((type * 8 + g) * 16, (type * 8 + g) * 16 + 12);
-      const [sin, cos] = g === 0 ? [0, 1] : angles.data.subarray((n * 7 + g - 1) * 2, (n * 7 + g) * 2);
-      const turned = composed(rest, [1, 0, 0, 0, 0, cos, -sin, 0, 0, sin, cos, 0]);
-      locals.push(g > 4 ? composed(locals[g - 1], turned) : turned);
-      out.data.set(composed(backbone.data.subarray(n * 12, n * 12 + 12), locals[g]), (n * 8 + g) * 12);
-    }
-  });
-  return out;
-}
+/** Frames of groups at torsion 0 without their last rows. */
+const AT_REST = Float64Array.from(RIGID_GROUP_DEFAULT_FRAMES.filter((_, i) => i % 16 < 12));
 
 for (const [batch, n] of [[1, 21], [3, 5], [1, 1]]) {
   const aatype = Int32Array.from({ length: batch * n }, (_, i) => (i * 8) % 21);
@@ -201,7 +171,13 @@ for (const [batch, n] of [[1, 21], [3, 5], [1, 1]]) {
       inputs: { backbone: [batch, n, 3, 4], angles: [batch, n, 7, 2] },
       gpu: ({ backbone, angles }) =>
         torsionAnglesToFrames(backbone, angles, device.tensor(aatype, [batch, n], "i32"), residueTables(device)),
-      reference: ({ backbone, angles }) => frames64(backbone, angles, aatype),
+      reference: ({ backbone, angles }) => {
+        const frames = Array.from(aatype, (type, i) => {
+          const bone = backbone.data.subarray(i * 12, i * 12 + 12), own = angles.data.subarray(i * 14, i * 14 + 14);
+          return rigidGroups64(bone, own, AT_REST.subarray(type * 96, type * 96 + 96));
+        });
+        return reference([batch, n, 8, 3, 4], frames.flat());
+      },
     }));
 
   gpuTest(`framesToAtom14() of ${batch} × ${n} residues matches float64`, (device) =>
