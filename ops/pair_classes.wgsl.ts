@@ -18,6 +18,7 @@ export const distanceClassesKernel: (structure: { readonly marked: boolean }) =>
       classes: "write i32", // [rows, N]
     },
     uniforms: { total: "u32", n: "u32", first: "u32", count: "u32" },
+    turns: ({ count }) => count + 5,
     body: `
 if (index < u.total) {
   ${PAIR}

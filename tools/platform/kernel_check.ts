@@ -12,6 +12,19 @@ import {
 import { loadsKernel } from "../../core/kernels.ts";
 import { CHECK } from "../../core/numerics.ts";
 import { adamKernel, emaKernel, squareSumKernel, stepGuardKernel } from "../../finetune/optimizer.wgsl.ts";
+import { fapeFramesKernel, fapeKernel, fapePointsKernel } from "../../model/alphafold/losses/fape.wgsl.ts";
+import { lddtCountsKernel, lddtScoresKernel } from "../../model/alphafold/losses/lddt_ca.wgsl.ts";
+import { renamingKernel } from "../../model/alphafold/losses/renamed_ground_truth.wgsl.ts";
+import { bondTermsKernel, bondTermsVjpKernel } from "../../model/alphafold/losses/violations/bonds.wgsl.ts";
+import {
+  clashesKernel,
+  clashesVjpKernel,
+  spheresKernel,
+} from "../../model/alphafold/losses/violations/clashes.wgsl.ts";
+import {
+  withinResiduesKernel,
+  withinResiduesVjpKernel,
+} from "../../model/alphafold/losses/violations/within_residues.wgsl.ts";
 import { pointGradientKernel, pointLogitsKernel } from "../../model/alphafold/structure/_point_logits.wgsl.ts";
 import { atom37Kernel, atom37VjpKernel } from "../../model/alphafold/structure/atom14_to_atom37.wgsl.ts";
 import { atom14Kernel, atom14VjpKernel } from "../../model/alphafold/structure/frames_to_atom14.wgsl.ts";
@@ -211,6 +224,21 @@ export function allRows(traits: AdapterTraits): BatteryRow[] {
     {
       ...{ op: "angles to atoms", pass: "gradient", family: "all" },
       kernels: [[torsionFramesVjpKernel], [atom14VjpKernel], [atom37VjpKernel]],
+    },
+    {
+      ...{ op: "structure losses", pass: "forward", family: "all" },
+      kernels: [
+        ...[true, false].map((paired) => [fapeKernel({ paired })] as const),
+        ...[[renamingKernel], [lddtCountsKernel], [lddtScoresKernel]] as const,
+        ...[[bondTermsKernel], [spheresKernel], [clashesKernel], [withinResiduesKernel]] as const,
+      ],
+    },
+    {
+      ...{ op: "structure losses", pass: "gradient", family: "all" },
+      kernels: [
+        ...[true, false].flatMap((paired) => [[fapeFramesKernel({ paired })], [fapePointsKernel({ paired })]] as const),
+        ...[[bondTermsVjpKernel], [clashesVjpKernel], [withinResiduesVjpKernel]] as const,
+      ],
     },
     {
       ...{ op: "distances to coordinates", pass: "forward", family: "all" },

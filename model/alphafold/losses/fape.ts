@@ -1,7 +1,7 @@
 import { defineOp, elementGrid, type Kernel, noGrad, type Tensor } from "../../../core/mod.ts";
 import { addScalar, broadcastTo, concat, divide, multiply, reshape, sum } from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
-import { fapeFramesKernel, fapeKernel, fapePointsKernel, type FapeStructure } from "./fape.wgsl.ts";
+import { fapeFramesKernel, fapeKernel, fapePointsKernel, type FapeStructure, LONGEST_CHUNK } from "./fape.wgsl.ts";
 
 /** Invocations that keep an adapter busy: loops are cut in chunks until there are as many. */
 const BUSY = 8192;
@@ -66,7 +66,7 @@ function chunked(
   const pointCount = tensors.points.shape[1];
   const [count, along] = own === "frames" ? [frameCount, pointCount] : [pointCount, frameCount];
   const wanted = Math.ceil(BUSY / (rows * count));
-  const perChunk = Math.max(Math.min(SHORTEST, along), Math.ceil(along / wanted));
+  const perChunk = Math.min(Math.max(Math.min(SHORTEST, along), Math.ceil(along / wanted)), LONGEST_CHUNK);
   const chunks = Math.ceil(along / perChunk);
   const partial = device.empty([rows, chunks, count, width]);
   const n = rows * chunks * count;

@@ -1,5 +1,6 @@
-import { type BindingType, type Kernel, kernelFamily } from "../../../core/mod.ts";
+import { type BindingType, type Kernel, kernelFamily, MOST_TURNS } from "../../../core/mod.ts";
 import { FRAME_ITEMS, FRAME_WGSL } from "../../../ops/frames.wgsl.ts";
+import { fapeFramesProbes, fapePointsProbes, fapeProbes } from "./_probes.ts";
 
 /** What the texts depend on: whether pairs have a mask of their own. */
 export interface FapeStructure {
@@ -30,6 +31,11 @@ const UNIFORMS = {
   scale: "f32",
   eps: "f32",
 } as const;
+
+const turns = ({ perChunk }: Readonly<Record<string, number>>) => perChunk + 1;
+
+/** Longest chunk. */
+export const LONGEST_CHUNK: number = MOST_TURNS - 1;
 
 const DECLARATIONS = `${FRAME_WGSL}
 struct Pair { apart: vec3f, distance: f32 }
@@ -77,6 +83,7 @@ export const fapeKernel: (structure: FapeStructure) => Kernel = kernelFamily((s:
   name: "fape",
   bindings: { ...bindings(s), partial: "write f32" },
   uniforms: UNIFORMS,
+  turns,
   declarations: DECLARATIONS,
   body: `
 if (index < u.n) {
@@ -88,13 +95,14 @@ ${eachPoint(s, "total += counts * (share * min(pair.distance, u.clampAt) + (1.0 
   }
   partial[index] = own * total;
 }`,
-}));
+}), fapeProbes);
 
 /** partial [rows, chunks, F, 3, 4]: gradient of the frames, for d [rows]. */
 export const fapeFramesKernel: (structure: FapeStructure) => Kernel = kernelFamily((s: FapeStructure) => ({
   name: "fape.vjp.frames",
   bindings: { ...bindings(s), d: "read f32", partial: "write vec4f" },
   uniforms: UNIFORMS,
+  turns,
   declarations: DECLARATIONS,
   body: `
 if (index < u.n) {
@@ -113,13 +121,14 @@ ${
   }
   ${FRAME_ITEMS.frame.store("partial", "3u * index", "sum")}
 }`,
-}));
+}), fapeFramesProbes);
 
 /** partial [rows, chunks, P, 3]: gradient of the points, for d [rows]. An invocation has a point and a chunk of frames. */
 export const fapePointsKernel: (structure: FapeStructure) => Kernel = kernelFamily((s: FapeStructure) => ({
   name: "fape.vjp.points",
   bindings: { ...bindings(s), d: "read f32", partial: "write f32" },
   uniforms: UNIFORMS,
+  turns,
   declarations: DECLARATIONS,
   body: `
 if (index < u.n) {
@@ -146,4 +155,4 @@ ${place("pointCount")}
   partial[3u * index + 1u] = slope.y;
   partial[3u * index + 2u] = slope.z;
 }`,
-}));
+}), fapePointsProbes);

@@ -1,13 +1,19 @@
-import { type Kernel, kernel } from "../../../core/mod.ts";
+import { type Kernel, kernel, MOST_TURNS } from "../../../core/mod.ts";
+import { lddtCountsProbes, lddtScoresProbes } from "./_probes.ts";
+
+/** Most residues that an invocation goes along at once. */
+export const LONGEST_WAY: number = MOST_TURNS - 1;
 
 /**
  * counts [2, n]: of each residue the pairs that count, and four times how many of them are kept, each distance at four
- * tolerances. An invocation has a residue. Whole numbers, so that a bin of lDDT does not hang on rounding.
+ * tolerances. An invocation has a residue, and goes along those `begin` … `end` - 1 of its example; but for the first, it adds
+ * to what is there. Whole numbers, so that a bin of lDDT does not hang on rounding.
  */
 export const lddtCountsKernel: Kernel = kernel({
   name: "lddtCounts",
   bindings: { predicted: "read f32", expected: "read f32", mask: "read f32", counts: "write i32" },
-  uniforms: { n: "u32", residues: "u32", cutoff: "f32" },
+  uniforms: { n: "u32", residues: "u32", cutoff: "f32", begin: "u32", end: "u32" },
+  turns: ({ begin, end }) => end - begin + 1,
   declarations: `
 fn at(i: u32) -> vec3f { return vec3f(predicted[3u * i], predicted[3u * i + 1u], predicted[3u * i + 2u]); }
 fn trueAt(i: u32) -> vec3f { return vec3f(expected[3u * i], expected[3u * i + 1u], expected[3u * i + 2u]); }`,
@@ -19,7 +25,7 @@ if (index < u.n) {
   var pairs = 0;
   var kept = 0;
   if (mask[index] != 0.0) {
-    for (var j = first; j < first + u.residues; j++) {
+    for (var j = first + u.begin; j < first + u.end; j++) {
       let distance = length(trueOwn - trueAt(j));
       if (j != index && mask[j] != 0.0 && distance < u.cutoff) {
         let error = abs(distance - length(own - at(j)));
@@ -28,10 +34,14 @@ if (index < u.n) {
       }
     }
   }
+  if (u.begin > 0u) {
+    pairs += counts[index];
+    kept += counts[u.n + index];
+  }
   counts[index] = pairs;
   counts[u.n + index] = kept;
 }`,
-});
+}, lddtCountsProbes);
 
 /** scores [n] = kept / 4 pairs, and 1 without pairs; the pairs as floats; bins [n] = floor(score · count), at most count - 1. */
 export const lddtScoresKernel: Kernel = kernel({
@@ -47,4 +57,4 @@ if (index < u.n) {
   scores[index] = f32(kept) / f32(whole);
   bins[index] = min(kept * u.count / whole, u.count - 1);
 }`,
-});
+}, lddtScoresProbes);

@@ -3,7 +3,7 @@ import { reshape, slice, sparseCrossEntropy } from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import { SLOT } from "../../protein/residues.ts";
 import type { ResolvedLossOptions } from "./experimentally_resolved_loss.ts";
-import { lddtCountsKernel, lddtScoresKernel } from "./lddt_ca.wgsl.ts";
+import { lddtCountsKernel, lddtScoresKernel, LONGEST_WAY } from "./lddt_ca.wgsl.ts";
 import { maskedMean } from "./masked_mean.ts";
 import { gatedByResolution } from "./resolution_gate.ts";
 
@@ -42,12 +42,15 @@ export function lddtCa(
   using scope = device.scope("lddtCa");
   const scores = device.empty(mask.shape), pairs = device.empty(mask.shape), bins = device.empty(mask.shape, "i32");
   const counts = device.empty([2, n], "i32");
-  device.run(lddtCountsKernel, {
-    bindings: { predicted, expected, mask, counts },
-    uniforms: { n, residues, cutoff },
-    grid: elementGrid(n, 64),
-    flops: 26 * n * residues,
-  });
+  for (let begin = 0; begin < residues; begin += LONGEST_WAY) {
+    const end = Math.min(begin + LONGEST_WAY, residues);
+    device.run(lddtCountsKernel, {
+      bindings: { predicted, expected, mask, counts },
+      uniforms: { n, residues, cutoff, begin, end },
+      grid: elementGrid(n, 64),
+      flops: 26 * n * (end - begin),
+    });
+  }
   device.run(lddtScoresKernel, {
     bindings: { counts, scores, pairs, bins },
     uniforms: { n, count },

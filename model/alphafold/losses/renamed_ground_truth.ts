@@ -2,7 +2,7 @@ import { elementGrid, noGrad, type Tensor } from "../../../core/mod.ts";
 import { less, reshape, sum, where } from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import { ATOM14_SLOTS } from "../../protein/residue_constants.ts";
-import { renamingKernel } from "./renamed_ground_truth.wgsl.ts";
+import { LONGEST_WAY, renamingKernel } from "./renamed_ground_truth.wgsl.ts";
 
 /** True atoms under both names that they may have. */
 export type AtomTruth = {
@@ -50,12 +50,15 @@ export function renamedGroundTruth(predicted: Tensor, truth: AtomTruth): Renamed
     const { positions, altPositions, exists, altExists, ambiguous } = truth;
     const gains = device.empty(perAtom);
     const n = gains.size, atoms = nRes * ATOM14_SLOTS;
-    device.run(renamingKernel, {
-      bindings: { predicted, expected: positions, renamed: altPositions, exists, ambiguous, gains },
-      uniforms: { n, atoms },
-      grid: elementGrid(n, 64),
-      flops: 32 * n * atoms / 10, // a tenth of the atoms or less are ambiguous
-    });
+    for (let begin = 0; begin < atoms; begin += LONGEST_WAY) {
+      const end = Math.min(begin + LONGEST_WAY, atoms);
+      device.run(renamingKernel, {
+        bindings: { predicted, expected: positions, renamed: altPositions, exists, ambiguous, gains },
+        uniforms: { n, atoms, begin, end },
+        grid: elementGrid(n, 64),
+        flops: 32 * n * (end - begin) / 10, // a tenth of the atoms or less are ambiguous
+      });
+    }
     const altIsBetter = less(sum(gains, { axes: [-1] }), device.zeros([]));
     return {
       altIsBetter,

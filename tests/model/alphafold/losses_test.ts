@@ -22,13 +22,21 @@ import {
   withinResidues,
 } from "../../../model/alphafold/losses/mod.ts";
 import {
+  distance64,
+  fapePair64,
+  lddt64,
+  renamingGain64,
+  sameExample,
+} from "../../../model/alphafold/losses/_probes.ts";
+import { bounds64, junction64, neighbours64 } from "../../../model/alphafold/losses/violations/_probes.ts";
+import {
   ATOM14_EXCHANGE,
   ATOM14_EXISTS,
   ATOM14_RADIUS,
   atom14DistanceBounds,
   CHI_IS_PERIODIC,
-  PEPTIDE_BOND,
 } from "../../../model/protein/mod.ts";
+import { seenFrom } from "../../../ops/_battery/frames.ts";
 import { add, framesFromSeven, multiply, reshape, sum } from "../../../ops/mod.ts";
 import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../../_gpu.ts";
 
@@ -39,10 +47,6 @@ const ones = (device: Device, shape: readonly number[]) =>
   device.tensor(new Float32Array(sizeOf(shape)).fill(1), shape);
 
 const row = (x: Reference, width: number, i: number) => x.data.subarray(i * width, (i + 1) * width);
-const seenFrom = (frame: ArrayLike<number>, p: ArrayLike<number>) =>
-  [0, 1, 2].map((c) => [0, 1, 2].reduce((sum, r) => sum + frame[4 * r + c] * (p[r] - frame[4 * r + 3]), 0));
-const distance = (a: ArrayLike<number>, b: ArrayLike<number>, eps = 0) =>
-  Math.sqrt(eps + [0, 1, 2].reduce((sum, i) => sum + (a[i] - b[i]) ** 2, 0));
 
 // Frame-aligned point error
 
@@ -90,14 +94,15 @@ for (
               for (let j = 0; j < P; j++) {
                 const weight = frameMask[b * F + i] * pointMask[b * P + j] *
                   (paired ? pairMask[(b * F + i) * P + j] : 1);
-                const d = distance(
-                  seenFrom(row(frames, 12, r * F + i), row(points, 3, r * P + j)),
-                  seenFrom(row(trueFrames, 12, b * F + i), row(truePoints, 3, b * P + j)),
-                  options.eps,
-                );
+                const seen = [row(frames, 12, r * F + i), row(points, 3, r * P + j)] as const;
+                const truth = [row(trueFrames, 12, b * F + i), row(truePoints, 3, b * P + j)] as const;
+                const loss = fapePair64(seen, truth, {
+                  clamped: clamped[b],
+                  clampAt: options.clampDistance,
+                  eps: options.eps,
+                });
                 pairs += weight;
-                total += weight * (clamped[b] * Math.min(d, options.clampDistance) + (1 - clamped[b]) * d) /
-                  options.lengthScale;
+                total += weight * loss / options.lengthScale;
               }
             }
             out.data[r] = total / (paired ? pairs : countF * countP);
@@ -190,15 +195,10 @@ gpuTest(
     const [predicted, positions, altPositions] = [places(1), places(2), places(3)];
     const some = (seed: number, share: number) => randomArray(batch * atoms, seed).map((x) => Number(x < share));
     const [exists, ambiguous] = [some(4, 0.6), some(5, -0.2)];
-    const at = (x: Float32Array, i: number) => x.subarray(3 * i, 3 * i + 3);
+    const inputs = { predicted, expected: positions, renamed: altPositions, exists, ambiguous };
     const sums = new Float64Array(batch * n);
     for (let i = 0; i < batch * atoms; i++) {
-      for (let j = i - i % atoms; j < i - i % atoms + atoms; j++) {
-        if (!exists[i] || !ambiguous[i] || !exists[j] || ambiguous[j]) continue;
-        const d = distance(at(predicted, i), at(predicted, j));
-        sums[Math.floor(i / 14)] += Math.abs(d - distance(at(altPositions, i), at(altPositions, j))) -
-          Math.abs(d - distance(at(positions, i), at(positions, j)));
-      }
+      sums[Math.floor(i / 14)] += renamingGain64(inputs, i, sameExample(i, atoms));
     }
     assert(sums.every((x) => Math.abs(x) > 1e-3));
     const wide = (x: Float32Array) => device.tensor(x, [batch, n, 14, 3]);
@@ -301,7 +301,7 @@ gpuTest("distogramLoss() matches float64, there and back", (device) => {
         for (let i = 0; i < n; i++) {
           for (let j = 0; j < n; j++) {
             const weight = mask[b * n + i] * mask[b * n + j];
-            const d = distance(beta.subarray(3 * (b * n + i)), beta.subarray(3 * (b * n + j)));
+            const d = distance64(beta.subarray(3 * (b * n + i)), beta.subarray(3 * (b * n + j)));
             const bin = [3, 5, 7, 9, 11, 13].filter((edge) => d > edge).length;
             const x = row(logits, bins, (b * n + i) * n + j);
             loss += weight * (logOfSum(x) - x[bin]);
@@ -360,28 +360,6 @@ gpuTest("maskedMsaLoss() and experimentallyResolvedLoss() match float64, there a
   });
 });
 
-/** lDDT of residue i, as whole numbers: pairs, and four times what is kept. */
-function lddt64(
-  predicted: Float32Array,
-  expected: Float32Array,
-  mask: ArrayLike<number>,
-  i: number,
-  n: number,
-  b: number,
-) {
-  let pairs = 0, kept = 0;
-  for (let j = 0; j < n; j++) {
-    if (j === i || !mask[b * n + i] || !mask[b * n + j]) continue;
-    const at = (k: number) => 3 * (b * n + k);
-    const d = distance(expected.subarray(at(i)), expected.subarray(at(j)));
-    if (d >= 15) continue;
-    const error = Math.abs(d - distance(predicted.subarray(at(i)), predicted.subarray(at(j))));
-    pairs++;
-    kept += [0.5, 1, 2, 4].filter((tolerance) => error < tolerance).length;
-  }
-  return { pairs, kept };
-}
-
 gpuTest("lddtCa() and lddtLoss() match float64, bins by whole numbers", async (device) => {
   const [batch, n] = [2, 26];
   const expected = randomArray(batch * n * 3, 3).map((x) => 14 * x);
@@ -392,7 +370,7 @@ gpuTest("lddtCa() and lddtLoss() match float64, bins by whole numbers", async (d
     const own = lddtCa(ca(predicted), ca(expected), device.tensor(mask, [batch, n]), { bins });
     const [scores, classes] = [await own.scores.read(), await own.bins.read()];
     for (let i = 0; i < batch * n; i++) {
-      const { pairs, kept } = lddt64(predicted, expected, mask, i % n, n, Math.floor(i / n));
+      const { pairs, kept } = lddt64({ predicted, expected, mask }, i, sameExample(i, n));
       assertClose([scores[i]], [pairs ? kept / 4 / pairs : 1]);
       assert.equal(classes[i], pairs ? Math.min(bins - 1, Math.floor(bins * kept / (4 * pairs))) : bins - 1);
     }
@@ -454,7 +432,7 @@ gpuTest("tmLoss() matches float64, there and back", (device) => {
                 const at = 12 * (b * n + j);
                 return seenFrom(own, [x[at + 3], x[at + 7], x[at + 11]]);
               };
-              const error = distance(seen(F), seen(T));
+              const error = distance64(seen(F), seen(T));
               const bin = [...Array(bins - 1).keys()].filter((k) => error > 2 * k).length;
               const x = row(logits, bins, (b * n + i) * n + j);
               loss += weight * (logOfSum(x) - x[bin]);
@@ -499,26 +477,14 @@ for (const [batch, n, chains] of [[1, 5, false], [2, 7, true], [1, 1, false], [1
 
   for (const angleDeviation of ["bond", "cosine"] as const) {
     gpuTest(`betweenResidueBonds() ${title}, angles by the ${angleDeviation}, matches float64`, async (device) => {
-      const stddevs = [0, angleDeviation === "bond" ? 0.014 : 0.0311, PEPTIDE_BOND.cosCNCa.stddev];
+      const cosCaCNStddev = angleDeviation === "bond" ? 0.014 : 0.0311;
       /** Of junction i: how far it passes twice the deviation, whether it counts, whether it passes three times it. */
       const junctions = (data: Float64Array) =>
         Array.from({ length: batch * n }, (_, i) => {
           if (i % n + 1 === n) return { loss: [0, 0, 0], counts: [0, 0, 0], violates: [0, 0, 0] };
           const at = (r: number, slot: number) => data.subarray(3 * (r * 14 + slot), 3 * (r * 14 + slot) + 3);
-          const unit = (from: ArrayLike<number>, to: ArrayLike<number>) => {
-            const length = distance(from, to, 1e-6);
-            return [0, 1, 2].map((k) => (to[k] - from[k]) / length);
-          };
-          const dot = (a: number[], b: number[]) => a.reduce((sum, x, k) => sum + x * b[k], 0);
-          const [ca, c, next, nextCa] = [at(i, 1), at(i, 2), at(i + 1, 0), at(i + 1, 1)];
-          const proline = aatype[i + 1] === 14;
-          const values = [
-            distance(c, next, 1e-6) - (proline ? 1.341 : 1.329),
-            dot(unit(c, ca), unit(c, next)) + 0.4473,
-            -dot(unit(c, next), unit(next, nextCa)) + 0.5203,
-          ];
-          const errors = values.map((x) => Math.sqrt(1e-6 + x * x));
-          const deviations = [proline ? 0.016 : 0.014, stddevs[1], stddevs[2]];
+          const atoms = { ca: at(i, 1), c: at(i, 2), n: at(i + 1, 0), nextCa: at(i + 1, 1) };
+          const { errors, deviations } = junction64(atoms, aatype[i + 1] === 14, { eps: 1e-6, cosCaCNStddev });
           const bond = bonded(i) ? exists[i * 14 + 2] * exists[(i + 1) * 14] : 0;
           const counts = [bond, bond * exists[i * 14 + 1], bond * exists[(i + 1) * 14 + 1]];
           return {
@@ -569,22 +535,15 @@ for (const [batch, n, chains] of [[1, 5, false], [2, 7, true], [1, 1, false], [1
     const crowded = randomArray(batch * n * 42, 6).map((x) => 3 * x);
     /** Calls `pair` for every two atoms that count, both ways. */
     const eachPair = (pair: (i: number, j: number) => void) => {
+      const known = { exists: (i: number) => exists[i] > 0, residueIndex: index, ...(chains && { asymId: chain }) };
       for (let i = 0; i < batch * n * 14; i++) {
-        for (let j = 0; j < batch * n * 14; j++) {
-          const [r, q, a, b] = [Math.floor(i / 14), Math.floor(j / 14), i % 14, j % 14];
-          if (Math.floor(r / n) !== Math.floor(q / n) || index[r] === index[q] || !exists[i] || !exists[j]) continue;
-          if (a === 5 && b === 5) continue;
-          const together = !chains || chain[r] === chain[q];
-          if (together && index[q] - index[r] === 1 && a === 2 && b === 0) continue;
-          if (together && index[r] - index[q] === 1 && b === 2 && a === 0) continue;
-          pair(i, j);
-        }
+        for (const j of neighbours64(i, n, known)) pair(i, j);
       }
     };
     const clashesOf = (data: Float64Array, tolerance: number) => {
       const found = { loss: new Float64Array(batch * n * 14), clashes: new Float64Array(batch * n * 14), pairs: 0 };
       eachPair((i, j) => {
-        const d = distance(data.subarray(3 * i, 3 * i + 3), data.subarray(3 * j, 3 * j + 3), 1e-10);
+        const d = distance64(data.subarray(3 * i, 3 * i + 3), data.subarray(3 * j, 3 * j + 3), 1e-10);
         found.loss[i] += Math.max(0, radii[i] + radii[j] - 1 - d);
         found.clashes[i] += Number(d < radii[i] + radii[j] - tolerance);
       });
@@ -631,9 +590,8 @@ for (const [batch, n, chains] of [[1, 5, false], [2, 7, true], [1, 1, false], [1
           for (let b = 0; b < 14; b++) {
             const [i, j, at] = [r * 14 + a, r * 14 + b, (r * 14 + a) * 14 + b];
             if (a === b || !exists[i] || !exists[j]) continue;
-            const d = distance(data.subarray(3 * i, 3 * i + 3), data.subarray(3 * j, 3 * j + 3), 1e-10);
-            const loss = Math.max(0, lower[at] + 0.1 - d) + Math.max(0, d - upper[at] + 0.1);
-            const count = Number(d < lower[at] || d > upper[at]);
+            const d = distance64(data.subarray(3 * i, 3 * i + 3), data.subarray(3 * j, 3 * j + 3), 1e-10);
+            const { loss, passed: count } = bounds64(d, lower[at], upper[at], 0.1);
             for (const k of [i, j]) [out.loss[k], out.count[k]] = [out.loss[k] + loss, out.count[k] + count];
           }
         }

@@ -137,6 +137,11 @@ Deno.test("residues built from the rigid groups have the tables' bonds and angle
 Deno.test("radii and the bond between residues are those of the elements and of proteins", () => {
   assert.deepEqual(ATOM14_RADIUS.slice(0, 6), Float32Array.of(1.55, 1.7, 1.7, 1.52, 1.7, 0));
   const degrees = (cos: number) => Math.acos(cos) * 180 / Math.PI;
+  // Engh and Huber (2001): C-N and, before proline, its own, in Å
+  assert.deepEqual(PEPTIDE_BOND.length, {
+    other: { mean: 1.329, stddev: 0.014 },
+    proline: { mean: 1.341, stddev: 0.016 },
+  });
   assert(Math.abs(degrees(PEPTIDE_BOND.cosCaCN.mean) - 116.568) < 0.01);
   assert(Math.abs(degrees(PEPTIDE_BOND.cosCNCa.mean) - 121.352) < 0.01);
   assert.deepEqual(residueBonds("X"), []);

@@ -1,4 +1,5 @@
 import { type BindingType, type Kernel, kernel } from "../../../../core/mod.ts";
+import { bondTermsProbes, bondTermsVjpProbes } from "./_probes.ts";
 import { PEPTIDE_BOND } from "../../../protein/residue_geometry.ts";
 import { ATOM14_SLOTS } from "../../../protein/residue_constants.ts";
 import { RESIDUE_LETTERS } from "../../../protein/residues.ts";
@@ -97,7 +98,7 @@ if (index < u.n) {
     terms[(k + 6u) * u.n + index] = violates[k];
   }
 }`,
-});
+}, bondTermsProbes);
 
 /** dPositions [n, 14, 3] from d [9, n], of which the first three rows have a gradient; it starts at zero. */
 export const bondTermsVjpKernel: Kernel = kernel({
@@ -132,4 +133,4 @@ if (index < u.n) {
   put(index, 1u, own.ca + before.nextCa);
   put(index, 2u, own.c);
 }`,
-});
+}, bondTermsVjpProbes);

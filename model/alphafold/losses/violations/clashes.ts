@@ -3,7 +3,7 @@ import { addScalar, clamp, divide, multiplyScalar, reshape, slice, sum } from ".
 import { checkShape } from "../../../layers/check_shape.ts";
 import { ATOM14_SLOTS } from "../../../protein/residue_constants.ts";
 import type { ChainFacts } from "./bonds.ts";
-import { clashesKernel, clashesVjpKernel, spheresKernel } from "./clashes.wgsl.ts";
+import { clashesKernel, clashesVjpKernel, LONGEST_CHUNK, spheresKernel } from "./clashes.wgsl.ts";
 
 /** Choices of {@linkcode betweenResidueClashes}. */
 export interface ClashOptions {
@@ -48,7 +48,7 @@ const BUSY = 16_384;
 function plan(device: Device, { positions, radii, exists, residueIndex, asymId }: Inputs, { soft, hard }: Attributes) {
   const [batch, residues] = residueIndex.shape;
   const atoms = batch * residues * ATOM14_SLOTS;
-  const perChunk = Math.ceil(residues / Math.min(residues, Math.ceil(BUSY / atoms)));
+  const perChunk = Math.min(Math.ceil(residues / Math.min(residues, Math.ceil(BUSY / atoms))), LONGEST_CHUNK);
   const chunks = Math.ceil(residues / perChunk);
   const spheres = device.empty([...exists.shape, 4]);
   device.run(spheresKernel, {

@@ -1,4 +1,6 @@
-import { type BindingType, type Kernel, kernel } from "../../../../core/mod.ts";
+import { type BindingType, type Kernel, kernel, MOST_TURNS } from "../../../../core/mod.ts";
+import { ATOM14_SLOTS } from "../../../protein/residue_constants.ts";
+import { clashesProbes, clashesVjpProbes, spheresProbes } from "./_probes.ts";
 
 /** Slots of C, N, and of what is SG in cysteine. */
 const C = 2, N = 0, SG = 5;
@@ -12,6 +14,13 @@ const UNIFORMS = {
   soft: "f32",
   hard: "f32",
 } as const;
+
+/** Turns of a residue and its atoms, and of what comes after all of them. */
+const PER_RESIDUE = 1 + ATOM14_SLOTS + 1, REST = 1 + 4;
+const turns = ({ perChunk }: Readonly<Record<string, number>>) => PER_RESIDUE * perChunk + REST;
+
+/** Residues of the longest chunk. */
+export const LONGEST_CHUNK: number = Math.floor((MOST_TURNS - REST) / PER_RESIDUE);
 
 const BINDINGS = {
   spheres: "load vec4f", // [batch, N_res, 14, 4]: place and radius, which is negative where there is no atom
@@ -29,7 +38,7 @@ if (index < u.n) {
   let radius = select(-1.0, radii[index], exists[index] != 0.0);
   spheres[index] = vec4f(positions[3u * index], positions[3u * index + 1u], positions[3u * index + 2u], radius);
 }`,
-});
+}, spheresProbes);
 
 /**
  * Goes from one atom along those of other residues, a chunk of them. C and N of residues that follow each other are
@@ -70,6 +79,7 @@ export const clashesKernel: Kernel = kernel({
   name: "clashes",
   bindings: { ...BINDINGS, partial: "write f32" },
   uniforms: UNIFORMS,
+  turns,
   body: `${
     eachPair(
       "sums += vec4f(max(least - u.soft - distance, 0.0), select(0.0, 1.0, distance < least - u.hard), 1.0, 0.0);",
@@ -78,13 +88,14 @@ export const clashesKernel: Kernel = kernel({
   let begin = index / u.atoms * 3u * u.atoms + at;
   for (var k = 0u; k < 3u; k++) { partial[begin + k * u.atoms] = sums[k]; }
 }`,
-});
+}, clashesProbes);
 
 /** partial [chunks, atoms, 3]: gradient of the positions, for d [atoms, …] of the overlaps. */
 export const clashesVjpKernel: Kernel = kernel({
   name: "clashes.vjp",
   bindings: { ...BINDINGS, d: "read f32", partial: "write f32" },
   uniforms: UNIFORMS,
+  turns,
   body: `${
     eachPair(
       "if (least - u.soft > distance) { sums -= vec4f(apart * ((d[at] + d[other * 14u + s]) / distance), 0.0); }",
@@ -92,4 +103,4 @@ export const clashesVjpKernel: Kernel = kernel({
   }
   for (var axis = 0u; axis < 3u; axis++) { partial[3u * index + axis] = sums[axis]; }
 }`,
-});
+}, clashesVjpProbes);

@@ -1,4 +1,5 @@
 import { type BindingType, type Kernel, kernel } from "../../../../core/mod.ts";
+import { withinResiduesProbes, withinResiduesVjpProbes } from "./_probes.ts";
 
 const BINDINGS = {
   positions: "read f32", // [n, 3], 14 atoms a residue
@@ -42,7 +43,7 @@ export const withinResiduesKernel: Kernel = kernel({
   counts[index] = sums.x;
   counts[u.n + index] = sums.y;
 }`,
-});
+}, withinResiduesProbes);
 
 /** dPositions [n, 3] from d [n] of how far bounds are passed. */
 export const withinResiduesVjpKernel: Kernel = kernel({
@@ -57,4 +58,4 @@ export const withinResiduesVjpKernel: Kernel = kernel({
   }
   for (var axis = 0u; axis < 3u; axis++) { dPositions[3u * index + axis] = sums[axis]; }
 }`,
-});
+}, withinResiduesVjpProbes);
