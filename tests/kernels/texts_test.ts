@@ -5,17 +5,14 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { MOST_TEXTURES } from "../../core/adapter.ts";
-import { loadsKernel } from "../../core/kernels.ts";
-import { type AdapterTraits, type Device, kernel, type KernelSource } from "../../core/mod.ts";
-import { matmulTiles } from "../../ops/matmul_tiles.ts";
+import { kernel, type KernelSource } from "../../core/mod.ts";
 import * as ops from "../../ops/mod.ts";
 import { InputError } from "../../tools/errors.ts";
 import { loadDawn } from "../../tools/platform/dawn.ts";
-import { runAlphaFold } from "./alphafold.ts";
+import { kernelsOf } from "./all_kernels.ts";
 import { CALLS } from "./calls.ts";
 import { collectingDevice, type KernelText } from "./collect.ts";
 import { compileKernels } from "./compile.ts";
-import { runNetworks, runOthers } from "./networks.ts";
 import { KINDS, nameOf } from "./traits.ts";
 
 /** Dawn's device that compiles and runs nothing, or why there is none. */
@@ -37,34 +34,6 @@ function tintTest(name: string, run: (tint: GPUDevice) => Promise<void>): void {
   const there = typeof tint !== "string";
   if (!there) console.log(`skipped [registry] ${name}\t${tint}`);
   Deno.test({ name, ignore: !there, fn: () => run(tint as GPUDevice) });
-}
-
-/** All kernels that a kind of adapter would be given. */
-async function kernelsOf(traits: AdapterTraits): Promise<Map<string, KernelText>> {
-  const found = new Map<string, KernelText>();
-  const callAll = (device: Device) => Object.values(CALLS).forEach((call) => call(device));
-  const device = collectingDevice(traits, found);
-  callAll(device);
-  await runOthers(device);
-  for (const tile of matmulTiles(traits)) {
-    ops.setTuning(device, { ...ops.tuningOf(device), matmul: { large: tile, small: tile, long: tile } });
-    CALLS.matmul(device);
-    CALLS.linear(device);
-  }
-  const half = collectingDevice(traits, found);
-  half.intermediates = "f16";
-  callAll(half);
-  for (const maxBindingBytes of [2 ** 13, 2 ** 15]) callAll(collectingDevice({ ...traits, maxBindingBytes }, found));
-  await runNetworks(collectingDevice(traits, found));
-  runAlphaFold(collectingDevice(traits, found));
-  const checking = collectingDevice(traits, found, { dry: false }); // numbers are looked for in what runs alone
-  checking.checkNumerics(true);
-  ops.relu(checking.empty([5]));
-  const loads = loadsKernel({ lanes: traits.subgroupSize || 64 });
-  for (const halves of [{}, { x: { dtype: "f16" }, out: { dtype: "f16" } } as const]) {
-    checking.kernels.pipelineOf(loads, halves, () => {});
-  }
-  return found;
 }
 
 const all = new Map<string, KernelText>();
