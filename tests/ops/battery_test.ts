@@ -5,6 +5,7 @@ import {
   Device,
   type Kernel,
   type KernelFamily,
+  kernelText,
   type LoadPath,
   pullback,
   type Tensor,
@@ -13,9 +14,11 @@ import {
 import { formula } from "../../ops/_battery/formula.ts";
 import { normalCdf } from "../../ops/_battery/functions.ts";
 import { batteryOf } from "../../ops/_battery/mod.ts";
-import { attention, gatedTriangleProduct, layerNorm, matmul, softmax } from "../../ops/mod.ts";
+import { betweenResidueClashes, lddtCa } from "../../model/alphafold/losses/mod.ts";
+import { applyFrames, attention, gatedTriangleProduct, layerNorm, matmul, softmax } from "../../ops/mod.ts";
 import { setTuning, tuningOf } from "../../ops/tuning.ts";
 import { ensureAdapter } from "../../tools/platform/driver.ts";
+import { allRows } from "../../tools/platform/kernel_check.ts";
 import { assertClose, randomArray, testDevice } from "../_gpu.ts";
 
 const FAMILIES = (await testDevice()).traits.kernelFamilies;
@@ -194,6 +197,71 @@ const SPARE = [
   "crossEntropy, barrier 3",
   "sparseCrossEntropy, barrier 3",
 ];
+
+/** Kernels' edges moved by one: the last invocation, one beyond it, the last turn of each loop. */
+function* moved(code: string): Generator<string> {
+  const [edge] = /if \(index < u\.\w+\) \{/.exec(code) ?? [];
+  if (!edge) return;
+  yield code.replace(edge, edge.replace("index", "index + 1u"));
+  yield code.replace(edge, edge.replace("<", "<="));
+  for (const { 0: loop, index } of code.matchAll(/for \(var \w+ = [^;]+; \w+ < [^;]+;/g)) {
+    yield code.slice(0, index) + loop.replace(/; (\w+) </, "; $1 + 1u <") + code.slice(index + loop.length);
+  }
+}
+
+deviceTest("an edge moved by one is found in every kernel of frames, structures and their losses", async () => {
+  let mutate = (code: string) => code;
+  const device = await mutated((code) => mutate(code));
+  const rows = allRows(device.traits).filter(({ op }) =>
+    ["frames", "point attention", "angles to atoms", "structure losses"].includes(op)
+  );
+  const kernels = rows.flatMap(({ kernels }) => kernels.map(([kernel]) => kernel));
+  const byName = [...new Map(kernels.map((kernel) => [kernel.name, kernel])).values()];
+  let edges = 0;
+  for (const kernel of byName) {
+    const text = kernelText(kernel, { textures: false, enableSubgroups: false });
+    for (const [i, code] of [...moved(text)].entries()) {
+      edges++;
+      mutate = () => code;
+      const outcome = await device.kernels.probe(kernel, { loads: "buffers" });
+      assert.equal(outcome?.right, false, `${kernel.name}, edge ${i + 1}`);
+    }
+  }
+  assert.ok(byName.length > 40 && edges > 100, `${edges} edges of ${byName.length} kernels`);
+  device.close();
+});
+
+deviceTest("a kernel of frames or losses that is wrong is refused, on the way there and back", async () => {
+  for (const name of ["applyFrames", "applyFrames.vjp.points", "lddtCounts", "clashes.vjp"]) {
+    const device = await mutated((code) =>
+      code.startsWith(`// ${name}\n`) ? code.replace("index < u.n", "index + 1u < u.n") : code
+    );
+    const run = () => {
+      using scope = device.scope("op");
+      void scope;
+      const points = device.zeros([1, 3, 3]), atoms = device.zeros([1, 3, 14]);
+      const there = [() => lddtCa(points, points, device.zeros([1, 3]))];
+      const back = [
+        () => pullback(device, (points: Tensor) => applyFrames(device.zeros([3, 4]), points), points),
+        () =>
+          pullback(
+            device,
+            (positions: Tensor) =>
+              betweenResidueClashes(positions, atoms, { exists: atoms, residueIndex: device.zeros([1, 3], "i32") })
+                .perAtomLoss,
+            device.zeros([1, 3, 14, 3]),
+          ),
+      ];
+      there.forEach((run) => run());
+      for (const run of back) {
+        const { output, pull } = run();
+        pull([output]);
+      }
+    };
+    assert.throws(run, (error) => error instanceof WrongKernelError && error.message.includes(name), name);
+    device.close();
+  }
+});
 
 for (const loads of ["textures", "buffers"] as LoadPath[]) {
   deviceTest(

@@ -105,7 +105,7 @@ export function fapePointsProbes(structure: FapeStructure): readonly Probe[] {
 }
 
 /** Things of two examples, more than one workgroup, and a place at which the way along them is cut. */
-const THINGS = 35, ALL = BATCH * THINGS, CUT = 20;
+const THINGS = 36, ALL = BATCH * THINGS, CUT = 20;
 
 /** Two parts of the way along all others: the second adds to what the first has found. */
 function bothParts(probe: (begin: number, end: number) => Probe): readonly Probe[] {
@@ -203,7 +203,7 @@ export function lddtCountsProbes(): readonly Probe[] {
 
 /** Scores and bins; some have no pairs. */
 export function lddtScoresProbes(): readonly Probe[] {
-  const n = 71, count = 7;
+  const n = 72, count = 7;
   const pairs = Array.from({ length: n }, (_, i) => i * 5 % 12);
   const kept = pairs.map((all, i) => i * 7 % (4 * all + 1));
   return [{

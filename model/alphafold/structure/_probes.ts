@@ -63,7 +63,7 @@ export function pointLogitsProbes(
 export function pointGradientProbes(
   { pointVectors, transposed }: { readonly pointVectors: boolean; readonly transposed: boolean },
 ): readonly Probe[] {
-  const n = 13, width = pointVectors ? 4 : 1, parts = pointVectors ? 3 : 6, coordinates = parts * width;
+  const n = 13, width = pointVectors ? 4 : 1, parts = pointVectors ? 3 : 8, coordinates = parts * width;
   const count = MATRICES * n * parts;
   return [{
     before: {
