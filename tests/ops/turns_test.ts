@@ -1,11 +1,18 @@
 /** Loops: lavapipe ends those of one invocation, all together, after 65,535 turns, and says nothing. */
 import assert from "node:assert/strict";
-import { Device, type Kernel, kernel, kernelText, pullback, type Tensor } from "../../core/mod.ts";
+import { Device, type Kernel, kernel, kernelText, pullback, sizeOf, type Tensor } from "../../core/mod.ts";
 import { MOST_TURNS } from "../../core/wgsl.ts";
 import { globalNorm } from "../../finetune/mod.ts";
+import {
+  betweenResidueClashes,
+  frameAlignedPointError,
+  lddtCa,
+  renamedGroundTruth,
+} from "../../model/alphafold/losses/mod.ts";
 import { pullKernel, spreadKernel } from "../../model/distance_geometry/mds_gpu.wgsl.ts";
 import * as ops from "../../ops/mod.ts";
 import { FAMILIES, familyTest, testDevice } from "../_gpu.ts";
+import { runAlphaFold } from "../kernels/alphafold.ts";
 import { OPS, type Run, runOp } from "./_runs.ts";
 
 const { traits } = await testDevice();
@@ -33,6 +40,34 @@ function counting({ source }: Kernel): Kernel {
   });
 }
 
+const ones = (device: Device, ...shape: number[]) => ops.addScalar(device.zeros(shape), 1);
+
+/** Losses of AlphaFold that go along all residues, frames or atoms, with nothing masked. */
+function clashes(device: Device, x: Tensor): Tensor {
+  const perAtom = x.shape.slice(0, -1), perResidue = x.shape.slice(0, -2);
+  const numbers = device.dry
+    ? device.empty(perResidue, "i32")
+    : device.tensor([...Array(sizeOf(perResidue)).keys()], perResidue, "i32");
+  const facts = { exists: ones(device, ...perAtom), residueIndex: numbers };
+  return betweenResidueClashes(x, ones(device, ...perAtom), facts).perAtomLoss;
+}
+
+function fape(device: Device, frames: Tensor, points: Tensor): Tensor {
+  const frameMask = ones(device, ...frames.shape.slice(0, 2)), pointMask = ones(device, ...points.shape.slice(0, 2));
+  return frameAlignedPointError({ frames, points, trueFrames: frames, truePoints: points, frameMask, pointMask });
+}
+
+function lddt(device: Device, x: Tensor): Tensor {
+  const { scores } = lddtCa(x, x, ones(device, ...x.shape.slice(0, 2)));
+  return ops.add(x, ops.reshape(scores, [...scores.shape, 1]));
+}
+
+function renaming(device: Device, x: Tensor): Tensor {
+  const perAtom = x.shape.slice(0, -1), exists = ones(device, ...perAtom);
+  const truth = { positions: x, altPositions: x, exists, altExists: exists, ambiguous: exists };
+  return ops.add(x, renamedGroundTruth(x, truth).positions);
+}
+
 /** Sizes at which loops make more than one turn. */
 const LOOPING: Readonly<Record<string, Run>> = {
   attention: (_, x) => [
@@ -48,19 +83,26 @@ const LOOPING: Readonly<Record<string, Run>> = {
     ({ q, k, v, bias }) => ops.attention({ q, k, v, bias }, { heads: 2, axis: 2 }),
   ],
   columns: (_, x) => [{ x: x(700, 12) }, ({ x }) => ops.sum(x, { axes: [0] })],
+  clashes: (device, x) => [{ x: x(1, 5, 14, 3) }, ({ x }) => clashes(device, x)],
   crossEntropy: (_, x) => [{ x: x(9, 68), y: x(9, 68) }, ({ x, y }) => ops.crossEntropy(x, y)],
   embedding: (device, x) => [{ table: x(5, 8) }, ({ table }) => ops.embedding(table, device.empty([700], "i32"))],
+  fape: (device, x) => [
+    { frames: x(2, 70, 3, 4), points: x(2, 90, 3) },
+    ({ frames, points }) => fape(device, frames, points),
+  ],
   gatedTriangle: (_, x) => [
     { packed: x(1, 34, 34, 64) },
     ({ packed }) => ops.gatedTriangleProduct({ packed }, { direction: "incoming" }),
   ],
   huber: (_, x) => [{ x: x(20_000), y: x(20_000) }, ({ x, y }) => ops.huber(x, y)],
+  lddt: (device, x) => [{ x: x(1, 90, 3) }, ({ x }) => lddt(device, x)],
   layerNorm: (_, x) => [{ x: x(300, 67), gamma: x(67) }, ({ x, gamma }) => ops.layerNorm(x, { gamma })],
   linear: (_, x) => [
     { x: x(9, 68), weight: x(12, 68), bias: x(12) },
     ({ x, weight, bias }) => ops.linear(x, { weight, bias }),
   ],
   max: (_, x) => [{ x: x(3, 1023) }, ({ x }) => ops.max(x, { axes: [1] })],
+  renaming: (device, x) => [{ x: x(1, 7, 14, 3) }, ({ x }) => renaming(device, x)],
   softmaxExpectation: (device, x) => [{ x: x(6, 67) }, ({ x }) => ops.softmaxExpectation(x, device.empty([67]))],
   sparseCrossEntropy: (device, x) => [
     { x: x(6, 64) },
@@ -116,6 +158,7 @@ Deno.test("every kernel with a loop bounded by a size says how many turns it tak
       run.call(device, kernel, dispatch);
     });
     for (const op of Object.values({ ...OPS, ...LOOPING })) runOp(device, op);
+    runAlphaFold(device);
   }
   assert.ok(loops > 50, `${loops} loops`);
   for (const kernel of [pullKernel({ weighted: true }), pullKernel({ weighted: false }), spreadKernel]) {
@@ -137,6 +180,7 @@ const LARGE: Readonly<Record<string, Run>> = {
     { q: x(1, 4, 64, 64), k: x(1, 4, 100_000, 64), v: x(1, 4, 100_000, 64) },
     ({ q, k, v }) => ops.attention({ q, k, v }, { heads: 8, axis: 2 }),
   ],
+  "clashes of 20,000 residues": (device, x) => [{ x: x(1, 20_000, 14, 3) }, ({ x }) => clashes(device, x)],
   "cross entropy of a row of 2^28": (_, x) => [{ x: x(1, 2 ** 28) }, ({ x }) => ops.crossEntropy(x, x)],
   "cross entropy of 2^22 rows": (_, x) => [{ x: x(2 ** 22, 64) }, ({ x }) => ops.crossEntropy(x, x)],
   "embedding of 2^26 positions in a large table": (device, x) => [
@@ -147,6 +191,10 @@ const LARGE: Readonly<Record<string, Run>> = {
     { table: x(21, 8) },
     ({ table }) => ops.embedding(table, device.empty([2 ** 26], "i32")),
   ],
+  "FAPE of the side chains of 20,000 residues": (device, x) => [
+    { frames: x(1, 160_000, 3, 4), points: x(1, 280_000, 3) },
+    ({ frames, points }) => fape(device, frames, points),
+  ],
   "layer norm of a row of 2^28": (_, x) => [
     { x: x(1, 2 ** 28), gamma: x(2 ** 28) },
     ({ x, gamma }) => ops.layerNorm(x, { gamma }),
@@ -155,6 +203,10 @@ const LARGE: Readonly<Record<string, Run>> = {
   "layer norm of 2^28 rows": (_, x) => [
     { x: x(2 ** 28, 4), gamma: x(4), beta: x(4) },
     ({ x, gamma, beta }) => ops.layerNorm(x, { gamma, beta }),
+  ],
+  "lDDT of 100,000 residues": (device, x) => [
+    { x: x(1, 100_000, 3) },
+    ({ x }) => lddt(device, x),
   ],
   "linear of 2^26 rows": (_, x) => [
     { x: x(2 ** 26, 4), weight: x(4, 4), bias: x(4) },
@@ -178,6 +230,7 @@ const LARGE: Readonly<Record<string, Run>> = {
     { x: x(3, 2 ** 24, 5) },
     ({ x }) => ops.add(ops.sum(x), ops.add(ops.sum(ops.max(x, { axes: [1] })), ops.sum(ops.min(x, { axes: [0, 2] })))),
   ],
+  "renaming of 20,000 residues": (device, x) => [{ x: x(1, 20_000, 14, 3) }, ({ x }) => renaming(device, x)],
   "softmax of a row of 2^28": (_, x) => [{ x: x(1, 2 ** 28) }, ({ x }) => ops.softmax(x)],
   "softmax of odd rows": (_, x) => [{ x: x(2 ** 13, 32_769) }, ({ x }) => ops.softmax(x)],
   "softmax along the first axis": (_, x) => [{ x: x(2 ** 24, 12) }, ({ x }) => ops.softmax(x, { axis: 0 })],
