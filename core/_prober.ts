@@ -23,7 +23,7 @@ interface Place {
   readonly written: boolean;
   /** Served from a texture. */
   readonly texture: boolean;
-  /** First byte, bytes with those that fill the last vec4, and bytes that the kernel sees. */
+  /** First byte, bytes with those that fill the last vec4 where vec4s are bound, and bytes that the kernel sees. */
   readonly first: number;
   readonly used: number;
   readonly bytes: number;
@@ -191,7 +191,8 @@ function layOut(
     const elements = (written ? expected : probe.before)[name]?.length;
     if (!elements) throw new TypeError(`The probe of kernel ${kernel.name} does not say what ${name} holds`);
     const dtype = dtypes[i];
-    const used = Math.ceil(ELEMENT_BYTES[dtype] * elements / 16) * 16;
+    const unit = type.endsWith("vec4f") ? 16 : ELEMENT_BYTES[dtype];
+    const used = Math.ceil(ELEMENT_BYTES[dtype] * elements / unit) * unit;
     const side = written ? "written" : "read";
     const first = sizes[side];
     sizes[side] = align(first + used + BEYOND + ALIGNMENT);
