@@ -16,6 +16,8 @@ import {
 } from "../../core/mod.ts";
 import { textHash } from "../../core/_text_hash.ts";
 import { ensureAdapter } from "../../tools/platform/driver.ts";
+import { testDevice } from "../_gpu.ts";
+import { type Need, need, needing } from "../_needs.ts";
 
 const N = 4 * 37;
 
@@ -98,9 +100,11 @@ async function open({ traits, mutate, waits, ...options }: Changes = {}): Promis
 }
 
 /** A test that opens devices of its own. */
-function deviceTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, sanitizeOps: false, sanitizeResources: false, fn });
+function deviceTest(name: string, fn: () => Promise<void>, needs: readonly Need[] = []): void {
+  Deno.test(needing(needs, { name, sanitizeOps: false, sanitizeResources: false, fn }));
 }
+
+const AT_ONCE = need("adapter", (await testDevice()).blocking, "this WebGPU hands results out later");
 
 class Memory implements KernelStore {
   readonly known = new Map<string, Verdict>();
@@ -129,7 +133,7 @@ deviceTest("a kernel is used when it is right, and refused by name when it is no
   assert.equal(device.kernels.findings.length, device.traits.loadPaths.length); // each way to load was tried
   await device.finish();
   device.close();
-});
+}, [AT_ONCE]);
 
 deviceTest(
   "a kernel that does not compile is passed over like one that is wrong, and its findings say why",
@@ -145,6 +149,7 @@ deviceTest(
     assert.throws(() => device.kernels.choose([WRONG, INVALID], (candidate) => [[candidate]]), WrongKernelError);
     device.close();
   },
+  [AT_ONCE],
 );
 
 deviceTest("what was passed over is passed over again where a run goes on", async () => {
@@ -206,7 +211,7 @@ deviceTest("where no way to load is right, the refusal says so", async () => {
   const x = device.tensor(noise(N, 2), [N]);
   assert.throws(() => run(device, RIGHT, x), /WrongKernelError: Kernel loads .* there is no other version of it/);
   device.close();
-});
+}, [AT_ONCE]);
 
 deviceTest("what an earlier process found right is not run again, but for the loads and one kernel", async () => {
   const store = new Memory();
@@ -236,7 +241,7 @@ deviceTest("what an earlier process found right is not run again, but for the lo
   assert.deepEqual(await runs(spoilt), [true, true]);
   assert.deepEqual(await runs(), [false, false]);
   assert.equal(store.known.size, 3);
-});
+}, [AT_ONCE]);
 
 deviceTest("16-bit floats are a text of their own", async () => {
   const device = await open();
@@ -249,7 +254,7 @@ deviceTest("16-bit floats are a text of their own", async () => {
   assert.throws(() => run(other, RIGHT, half), WrongKernelError);
   await other.finish();
   other.close();
-});
+}, [AT_ONCE]);
 
 deviceTest("probes take nothing of the device's memory and leave its counts alone", async () => {
   const device = await open();

@@ -20,6 +20,7 @@ import { setTuning, tuningOf } from "../../ops/tuning.ts";
 import { ensureAdapter } from "../../tools/platform/driver.ts";
 import { allRows } from "../../tools/platform/kernel_check.ts";
 import { assertClose, randomArray, testDevice } from "../_gpu.ts";
+import { type Need, need, needing } from "../_needs.ts";
 
 const FAMILIES = (await testDevice()).traits.kernelFamilies;
 
@@ -35,9 +36,15 @@ async function mutated(mutate: (code: string) => string, traits: Partial<Adapter
 }
 
 /** A test that opens devices of its own. */
-function deviceTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, sanitizeOps: false, sanitizeResources: false, fn });
+function deviceTest(name: string, fn: () => Promise<void>, needs: readonly Need[] = []): void {
+  Deno.test(needing(needs, { name, sanitizeOps: false, sanitizeResources: false, fn }));
 }
+
+const QUICK = need(
+  "adapter",
+  (await testDevice()).blocking,
+  "this WebGPU hands results out later: minutes for hundreds",
+);
 
 type Op = (device: Device) => Promise<ArrayLike<number>>;
 
@@ -72,6 +79,22 @@ const OPS: Record<string, Op> = {
   ),
   rows: withGradients({ x: [13, 20] }, ({ x }) => softmax(layerNorm(x))),
 };
+
+/**
+ * Computes again as long as kernels turn out to be wrong where that is known only after the fact, with every way to
+ * compute that is left.
+ */
+async function settled(op: Op, device: Device): Promise<ArrayLike<number>> {
+  for (let found = -1;;) {
+    try {
+      return await op(device);
+    } catch (error) {
+      const now = device.kernels.findings.length;
+      if (device.blocking || now === found || !(error instanceof WrongKernelError)) throw error;
+      found = now;
+    }
+  }
+}
 
 /** Changes of a family's kernels that make an edge wrong; each is the kind of mistake that one makes. */
 const EDGES: Record<string, Partial<Record<KernelFamily, [from: string, to: string]>>> = {
@@ -113,12 +136,12 @@ for (const [op, edges] of Object.entries(EDGES)) {
           return code.replaceAll(from, to);
         };
         const device = await mutated(mutate, { kernelFamilies: [family, ...others] });
-        assertClose(await OPS[op](device), expected, { rtol: 1e-4, atol: 1e-4 }, `${op} without ${family}`);
+        assertClose(await settled(OPS[op], device), expected, { rtol: 1e-4, atol: 1e-4 }, `${op} without ${family}`);
         assert.ok(changed > 0, "no kernel has this text");
         assert.ok(device.kernels.findings.length > 0, "nothing was found");
         device.close();
         const alone = await mutated(mutate, { kernelFamilies: [family] });
-        await assert.rejects(() => OPS[op](alone), WrongKernelError);
+        await assert.rejects(() => settled(OPS[op], alone), WrongKernelError);
         alone.close();
       },
     );
@@ -239,14 +262,14 @@ deviceTest("an edge moved by one is found in every kernel that has one version",
   }
   assert.ok(edges > 150, `${edges} edges of ${kernels.size} kernels`);
   device.close();
-});
+}, [QUICK]);
 
 deviceTest("a kernel of frames or losses that is wrong is refused, on the way there and back", async () => {
   for (const name of ["applyFrames", "applyFrames.vjp.points", "lddtCounts", "clashes.vjp"]) {
     const device = await mutated((code) =>
       code.startsWith(`// ${name}\n`) ? code.replace("index < u.n", "index + 1u < u.n") : code
     );
-    const run = () => {
+    const run = async () => {
       using scope = device.scope("op");
       void scope;
       const points = device.zeros([1, 3, 3]), atoms = device.zeros([1, 3, 14]);
@@ -267,8 +290,9 @@ deviceTest("a kernel of frames or losses that is wrong is refused, on the way th
         const { output, pull } = run();
         pull([output]);
       }
+      await device.finish();
     };
-    assert.throws(run, (error) => error instanceof WrongKernelError && error.message.includes(name), name);
+    await assert.rejects(run, (error) => error instanceof WrongKernelError && error.message.includes(name), name);
     device.close();
   }
 });
@@ -283,7 +307,7 @@ for (const loads of ["textures", "buffers"] as LoadPath[]) {
       const mutate = (code: string) =>
         code.startsWith("// layerNorm\n") ? code.replace(body, "return vec4f(); }") : code;
       const device = await mutated(mutate, { loadPaths: paths });
-      assertClose(await OPS.rows(device), await OPS.rows(shared), { rtol: 1e-4, atol: 1e-4 });
+      assertClose(await settled(OPS.rows, device), await OPS.rows(shared), { rtol: 1e-4, atol: 1e-4 });
       assert.deepEqual([...new Set(device.kernels.findings.map(({ kernel, loads }) => `${kernel} ${loads}`))], [
         `layerNorm ${loads}`,
       ]);
@@ -300,7 +324,7 @@ deviceTest("a preferred tile that is wrong gives way to another family's, a righ
   if (!device.traits.kernelFamilies.includes("subgroup")) return device.close();
   const before = tuningOf(device);
   const expected = await OPS.matmul(await testDevice());
-  assertClose(await OPS.matmul(device), expected, { rtol: 1e-4, atol: 1e-4 });
+  assertClose(await settled(OPS.matmul, device), expected, { rtol: 1e-4, atol: 1e-4 });
   assert.deepEqual(tuningOf(device), before); // what is preferred is not what was found
   assert.ok(device.kernels.avoided.every((name) => name.startsWith('matmul {"tile":{"family":"subgroup"')));
   const avoided = device.kernels.avoided.length;
