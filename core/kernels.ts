@@ -191,6 +191,7 @@ export class Kernels {
    *
    * @param bindings Its tensors by name: some may be of 16-bit floats, and the kernel is compiled for that.
    * @throws {WrongKernelError} If it computes wrong numbers.
+   * @internal
    */
   pipelineOf(kernel: Kernel, bindings: BoundTypes, spent: Spent): Pipeline {
     const found = this.#find(kernel, halvesOf(kernel, bindings), spent);
