@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import config from "../../deno.json" with { type: "json" };
+import { ALPHAFOLD_PRESETS } from "../../model/alphafold/mod.ts";
 import { tuningOf } from "../../ops/mod.ts";
 import { InputError } from "../errors.ts";
 import { mostResidues } from "../plan/fit.ts";
@@ -11,7 +12,8 @@ import { openDevice } from "../platform/open_device.ts";
 import { readProfile } from "../profile/compare.ts";
 import type { ProfileData } from "../profile/profile_data.ts";
 import { cachedRoofs } from "../profile/roofs.ts";
-import { deviceOption, positiveInteger, positiveNumber, startProgress } from "./_shared.ts";
+import { RECOMPUTE } from "../profile/workloads/_recompute.ts";
+import { deviceOption, nonNegativeInteger, positiveInteger, positiveNumber, startProgress } from "./_shared.ts";
 import { type StorageFlag, storageOption } from "./_storage.ts";
 
 const HELP = `
@@ -24,6 +26,7 @@ The command succeeds whether the model fits or not; --json says which in "fits".
 
 Examples:
   denofold plan --model evoformer --n-seq 512 --n-res 384 --train --recompute block
+  denofold plan --model alphafold --n-seq 128 --n-extra 1024 --n-res 256 --train --recompute block
   denofold plan --model tiny --n-seq 16 --n-res 64 --batch 4 --train
   denofold plan --model evoformer --blocks 1 --n-seq 64 --n-res 128 --like profile/profile.json`;
 
@@ -35,15 +38,18 @@ export function register(program: Command): void {
     .optionsGroup("Sizes (default: the model's own):")
     .option("--n-res <n>", "residues", positiveInteger)
     .option("--n-seq <n>", "sequences", positiveInteger)
+    .option("--n-extra <n>", "sequences of the extra stack", positiveInteger)
+    .option("--n-templates <n>", "templates", nonNegativeInteger)
     .option("--blocks <n>", "Evoformer blocks", positiveInteger)
     .option("--batch <n>", "samples at once", positiveInteger)
     .option("--c-m <n>", "channels of the MSA representation", positiveInteger)
     .option("--c-z <n>", "channels of the pair representation", positiveInteger)
+    .addOption(new Option("--preset <name>", "which of AlphaFold's published models").choices(ALPHAFOLD_PRESETS))
     .optionsGroup("Way:")
     .option("--train", "a step of training (forward, backward, update) instead of a forward pass")
     .addOption(
       new Option("--recompute <what>", "what training's way back computes again instead of keeping it")
-        .choices(["nothing", "block", "module"]),
+        .choices(RECOMPUTE),
     )
     .addOption(storageOption())
     .optionsGroup("Adapter:")
@@ -125,7 +131,11 @@ function otherWays(
     { name: "forward", train: false },
     { name: "training", train: true, recompute: canRecompute ? "nothing" : undefined },
     ...canRecompute
-      ? ["module", "block"].map((recompute) => ({ name: `training, --recompute ${recompute}`, train: true, recompute }))
+      ? ["module", "block", "nested"].map((recompute) => ({
+        name: `training, --recompute ${recompute}`,
+        train: true,
+        recompute,
+      }))
       : [],
   ];
   const asked = ({ train: way, recompute }: typeof ways[number]) =>

@@ -8,6 +8,12 @@ export type PlanSizes = {
   nRes?: number;
   /** Sequences. */
   nSeq?: number;
+  /** Sequences of the extra stack. */
+  nExtra?: number;
+  /** Templates. */
+  nTemplates?: number;
+  /** Which of the published models. */
+  preset?: string;
   /** Blocks. */
   blocks?: number;
   /** Samples at once. */
@@ -37,6 +43,16 @@ const FLAGS = { nRes: "n-res", nSeq: "n-seq", batch: "batch", storage: "storage"
 
 /** The models. */
 const MODELS: Readonly<Record<string, PlannedModel>> = {
+  alphafold: {
+    forward: "alphafold",
+    train: "alphafold",
+    defaults: { blocks: 48 },
+    flags: {
+      ...FLAGS,
+      ...{ nExtra: "n-extra", nTemplates: "n-templates", preset: "preset" },
+      ...{ blocks: "blocks", recompute: "recompute" },
+    },
+  },
   evoformer: {
     forward: "evoformer",
     train: "evoformer",

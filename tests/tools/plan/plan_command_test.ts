@@ -14,7 +14,10 @@ Deno.test("denofold plan prints memory, kernels and other ways", async () => {
   assert.match(stdout, /\ntensors at the peak, by scope .*\n(evoformer|model).*\n/);
   assert.match(stdout, /\nkernels of a step .*\nmatmul /);
   assert.match(stdout, /… and \d+ more rows \(--top\)/);
-  assert.match(stdout, /\nforward .*\ntraining, --recompute module .*\ntraining, --recompute block .*yes\n$/);
+  assert.match(
+    stdout,
+    /\nforward .*\ntraining, --recompute module .*\ntraining, --recompute block .*\ntraining, --recompute nested .*yes\n$/,
+  );
 });
 
 Deno.test("denofold plan --json says whether it fits and what would", async () => {

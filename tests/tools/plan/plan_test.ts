@@ -27,6 +27,7 @@ const SHAPES: readonly (readonly [string, PlanSizes])[] = [
   ["evoformer", { blocks: 1, nSeq: 12, nRes: 23, batch: 2, cM: 32, cZ: 64, recompute: "block" }],
   ["tiny", { blocks: 2, nSeq: 6, nRes: 17, batch: 3, cM: 32, cZ: 48 }],
   ["nnx", { nSeq: 9, nRes: 13, batch: 2 }],
+  ["alphafold", { preset: "model_1", blocks: 1, nSeq: 5, nExtra: 6, nTemplates: 2, nRes: 11, recompute: "nested" }],
 ];
 
 Deno.test("a plan with 16-bit intermediates takes less", async () => {

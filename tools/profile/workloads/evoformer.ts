@@ -5,13 +5,11 @@ import {
   type EvoformerStackParams,
   initEvoformer,
 } from "../../../model/evoformer/mod.ts";
+import { RECOMPUTE, RECOMPUTE_FLAG } from "./_recompute.ts";
 import type { Workload } from "./mod.ts";
 import { modelWorkload, randomTensor } from "./model_workload.ts";
 
 type Inputs = { m: Tensor; z: Tensor };
-
-/** What the way back may compute again instead of keeping it. */
-const RECOMPUTE = ["nothing", "block", "module"] as const;
 
 /** AlphaFold 2's Evoformer. */
 export const evoformer: Workload = modelWorkload({
@@ -23,10 +21,7 @@ export const evoformer: Workload = modelWorkload({
     { name: "batch", description: "samples", value: 1 },
     { name: "c-m", description: "channels of the MSA representation", value: 256 },
     { name: "c-z", description: "channels of the pair representation", value: 128 },
-    {
-      ...{ name: "recompute", value: "nothing", choices: RECOMPUTE },
-      description: "what the way back computes again instead of keeping it",
-    },
+    RECOMPUTE_FLAG,
   ],
   make(device, values) {
     const size = (name: string) => Number(values[name]);

@@ -1,6 +1,7 @@
 /** What can be profiled, by the names of the command line. */
 import type { Device } from "../../../core/mod.ts";
 import type { ProfileData, StorageError } from "../profile_data.ts";
+import { alphafold } from "./alphafold.ts";
 import { evoformer } from "./evoformer.ts";
 import { nnx } from "./nnx.ts";
 import { tiny } from "./tiny.ts";
@@ -61,6 +62,7 @@ export interface Workload {
 export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "train-step": trainStep,
   "nnx-train-step": nnxTrainStep,
+  "alphafold": alphafold,
   "evoformer": evoformer,
   "tiny": tiny,
   "nnx": nnx,
