@@ -4,7 +4,8 @@ import type { Device } from "../../core/mod.ts";
 import { ExponentialMovingAverage } from "../../finetune/mod.ts";
 import { mdsOnGpu } from "../../model/distance_geometry/mod.ts";
 import { setFusions } from "../../ops/mod.ts";
-import { WORKLOADS, type WorkloadValues } from "../../tools/profile/workloads/mod.ts";
+import { WORKLOADS } from "../../tools/networks/mod.ts";
+import type { WorkloadValues } from "../../tools/profile/workloads/workload.ts";
 
 /** Odd sizes, and whole vec4s; flags that a workload does not have are passed over. */
 const SIZES: readonly WorkloadValues[] = [

@@ -1,7 +1,7 @@
 import type { Device } from "../../core/mod.ts";
 import { ablate, ABLATIONS, ablationText } from "../profile/ablation.ts";
 import { settingsText } from "../profile/table.ts";
-import type { WorkloadValues } from "../profile/workloads/mod.ts";
+import type { WorkloadValues } from "../profile/workloads/workload.ts";
 import { startProgress } from "./_shared.ts";
 
 /** What is taken apart, and how often it runs. */

@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
 import config from "../../deno.json" with { type: "json" };
-import { ALPHAFOLD_PRESETS } from "../../model/alphafold/mod.ts";
 import { tuningOf } from "../../ops/mod.ts";
 import { InputError } from "../errors.ts";
+import { NETWORKS } from "../networks/mod.ts";
 import { mostResidues } from "../plan/fit.ts";
-import { flagOf, MODEL_NAMES, type PlannedWorkload, plannedWorkload, type PlanSizes } from "../plan/models.ts";
+import { flagOf, planFlags, type PlannedWorkload, plannedWorkload, type PlanSizes } from "../plan/models.ts";
 import { planIfPossible, planModel, type PlanRequest } from "../plan/plan.ts";
 import { planText, type PlanTextOptions } from "../plan/text.ts";
 import { ensureAdapter } from "../platform/driver.ts";
@@ -13,7 +13,8 @@ import { readProfile } from "../profile/compare.ts";
 import type { ProfileData } from "../profile/profile_data.ts";
 import { cachedRoofs } from "../profile/roofs.ts";
 import { RECOMPUTE } from "../profile/workloads/_recompute.ts";
-import { deviceOption, nonNegativeInteger, positiveInteger, positiveNumber, startProgress } from "./_shared.ts";
+import { deviceOption, positiveInteger, positiveNumber, startProgress } from "./_shared.ts";
+import { sizeOption } from "./_sizes.ts";
 import { type StorageFlag, storageOption } from "./_storage.ts";
 
 const HELP = `
@@ -32,25 +33,13 @@ Examples:
 
 /** Adds `denofold plan`. */
 export function register(program: Command): void {
-  program.command("plan")
+  const command = program.command("plan")
     .description("predict the GPU memory, operations and time that a model needs, without running it")
-    .addOption(new Option("--model <name>", "the model").choices(MODEL_NAMES).makeOptionMandatory())
-    .optionsGroup("Sizes (default: the model's own):")
-    .option("--n-res <n>", "residues", positiveInteger)
-    .option("--n-seq <n>", "sequences", positiveInteger)
-    .option("--n-extra <n>", "sequences of the extra stack", positiveInteger)
-    .option("--n-templates <n>", "templates", nonNegativeInteger)
-    .option("--blocks <n>", "Evoformer blocks", positiveInteger)
-    .option("--batch <n>", "samples at once", positiveInteger)
-    .option("--c-m <n>", "channels of the MSA representation", positiveInteger)
-    .option("--c-z <n>", "channels of the pair representation", positiveInteger)
-    .addOption(new Option("--preset <name>", "which of AlphaFold's published models").choices(ALPHAFOLD_PRESETS))
-    .optionsGroup("Way:")
+    .addOption(new Option("--model <name>", "the model").choices(Object.keys(NETWORKS)).makeOptionMandatory())
+    .optionsGroup("Sizes (default: the model's own):");
+  for (const flag of planFlags()) if (flag.name !== "storage") command.addOption(sizeOption({ ...flag, value: null }));
+  command.optionsGroup("Way:")
     .option("--train", "a step of training (forward, backward, update) instead of a forward pass")
-    .addOption(
-      new Option("--recompute <what>", "what training's way back computes again instead of keeping it")
-        .choices(RECOMPUTE),
-    )
     .addOption(storageOption())
     .optionsGroup("Adapter:")
     .addOption(deviceOption())
@@ -63,7 +52,7 @@ export function register(program: Command): void {
     .action(run);
 }
 
-type Flags = Omit<PlanSizes, "storage"> & {
+type Flags = PlanSizes & {
   storage: StorageFlag;
   model: string;
   train?: boolean;
@@ -131,7 +120,7 @@ function otherWays(
     { name: "forward", train: false },
     { name: "training", train: true, recompute: canRecompute ? "nothing" : undefined },
     ...canRecompute
-      ? ["module", "block", "nested"].map((recompute) => ({
+      ? RECOMPUTE.slice(1).map((recompute) => ({
         name: `training, --recompute ${recompute}`,
         train: true,
         recompute,

@@ -1,16 +1,18 @@
 import { type Command, Option } from "commander";
 import { type Fusion, setFusions } from "../../ops/mod.ts";
+import { WORKLOADS } from "../networks/mod.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { compare, comparisonText, readProfile } from "../profile/compare.ts";
 import type { Grouping } from "../profile/profile_data.ts";
 import { profileWorkload } from "../profile/profile.ts";
 import { profileText } from "../profile/table.ts";
-import { type WorkloadFlag, WORKLOADS, type WorkloadValues } from "../profile/workloads/mod.ts";
+import type { WorkloadFlag, WorkloadValues } from "../profile/workloads/workload.ts";
 import { runAblation } from "./_ablation.ts";
 import { fusionHelp, fusionOption, fusionText } from "./_fusion.ts";
 import { numericsOption, type PartFlags, partsOf, sortByOption } from "./_profile_flags.ts";
 import { deviceOption, nonNegativeInteger, positiveInteger } from "./_shared.ts";
+import { sizeOption } from "./_sizes.ts";
 
 const HELP = `
 Files in DIR: profile.json (all tables), profile.trace.json (open it at ui.perfetto.dev or chrome://tracing), profile.html
@@ -139,12 +141,6 @@ function ablationOption(): Option {
     ...["fusion", "enableProfiler", "enableMemoryProfiling", "enableAllProfiling", "out", "sortBy", "by", "top"],
     "measureRoofs",
   ]);
-}
-
-function sizeOption({ name, description, value, choices }: WorkloadFlag): Option {
-  if (value === false) return new Option(`--${name}`, description);
-  if (choices) return new Option(`--${name} <what>`, description).choices(choices).default(value);
-  return new Option(`--${name} <n>`, description).argParser(positiveInteger).default(value);
 }
 
 function camelCase(name: string): string {

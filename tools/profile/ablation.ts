@@ -2,7 +2,8 @@
 import { type Device, Profiler } from "../../core/mod.ts";
 import { ALL_FUSIONS, type Fusion, setFusions } from "../../ops/mod.ts";
 import { align, mebibytes } from "./table.ts";
-import { WORKLOADS, type WorkloadValues } from "./workloads/mod.ts";
+import { WORKLOADS } from "../networks/mod.ts";
+import type { WorkloadValues } from "./workloads/workload.ts";
 
 /** Some of the fusions, under a name. */
 export interface Ablation {

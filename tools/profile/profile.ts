@@ -6,7 +6,8 @@ import { makeFolder } from "../files.ts";
 import type { ProfileData, ProfileParts } from "./profile_data.ts";
 import { cachedRoofs } from "./roofs.ts";
 import { ALL_PARTS, STEP_MARK, summarize } from "./summarize.ts";
-import { WORKLOADS, type WorkloadValues } from "./workloads/mod.ts";
+import { WORKLOADS } from "../networks/mod.ts";
+import type { WorkloadValues } from "./workloads/workload.ts";
 import { writeProfile } from "./write_profile.ts";
 
 /** What to profile. */

@@ -35,7 +35,7 @@ Deno.test("denofold plan --json says whether it fits and what would", async () =
 Deno.test("denofold plan says in one line what is wrong", async () => {
   const cases: [string[], number, RegExp][] = [
     [[], 2, /--model/],
-    [["--model", "gpt"], 2, /evoformer, tiny, nnx/],
+    [["--model", "gpt"], 2, /tiny, nnx, evoformer, alphafold/],
     [["--model", "nnx", "--blocks", "2"], 2, /--blocks does not go with --model nnx/],
     [["--model", "tiny", "--storage", "f16", "--train"], 2, /--storage does not go with --model tiny --train/],
     [["--model", "evoformer", "--storage", "f16", "--train"], 2, /--storage f16 is for inference alone/],

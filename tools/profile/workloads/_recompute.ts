@@ -1,7 +1,7 @@
-import type { WorkloadFlag } from "./mod.ts";
+import type { WorkloadFlag } from "./workload.ts";
 
-/** What the way back may compute again instead of keeping it. */
-export const RECOMPUTE = ["nothing", "block", "module", "nested"] as const;
+/** What the way back may compute again instead of keeping it; the later, the less memory it takes. */
+export const RECOMPUTE = ["nothing", "module", "block", "nested"] as const;
 
 /** The flag for it. */
 export const RECOMPUTE_FLAG: WorkloadFlag = {

@@ -12,7 +12,7 @@ import {
 } from "../../../model/alphafold/mod.ts";
 import { noiseFeatures, noiseTruth } from "./_alphafold_noise.ts";
 import { RECOMPUTE, RECOMPUTE_FLAG } from "./_recompute.ts";
-import type { Workload } from "./mod.ts";
+import type { Workload } from "./workload.ts";
 import { modelWorkload } from "./model_workload.ts";
 
 type Inputs = { features: AlphaFoldFeatures; truth: LossTruth };
@@ -25,7 +25,7 @@ export const alphafold: Workload = modelWorkload({
     { name: "blocks", description: "Evoformer blocks", value: 1 },
     { name: "n-seq", description: "sequences", value: 32 },
     { name: "n-extra", description: "sequences of the extra stack", value: 64 },
-    { name: "n-templates", description: "templates, where the model reads any", value: 4 },
+    { name: "n-templates", description: "templates, where the model reads any", value: 4, least: 0 },
     { name: "n-res", description: "residues", value: 64 },
     { name: "batch", description: "samples", value: 1 },
     RECOMPUTE_FLAG,

@@ -6,7 +6,7 @@ import {
   initEvoformer,
 } from "../../../model/evoformer/mod.ts";
 import { RECOMPUTE, RECOMPUTE_FLAG } from "./_recompute.ts";
-import type { Workload } from "./mod.ts";
+import type { Workload } from "./workload.ts";
 import { modelWorkload, randomTensor } from "./model_workload.ts";
 
 type Inputs = { m: Tensor; z: Tensor };

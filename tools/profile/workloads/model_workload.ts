@@ -3,7 +3,7 @@ import { type Device, Key, leaves, mapTree, pullback, type Shape, type Tensor, t
 import { Optimizer } from "../../../finetune/mod.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { fillZeros, storageErrors } from "../storage_error.ts";
-import type { Workload, WorkloadFlag, WorkloadValues } from "./mod.ts";
+import type { Workload, WorkloadFlag, WorkloadValues } from "./workload.ts";
 
 /** A network on a device. */
 export interface RunnableModel {

@@ -6,7 +6,7 @@ import {
   type NnxRepresentations,
 } from "../../../model/nnx_evoformer/mod.ts";
 import { NNX_MODEL, NNX_TRAINING } from "../../train/settings.ts";
-import type { Workload } from "./mod.ts";
+import type { Workload } from "./workload.ts";
 import { modelWorkload, randomTensor } from "./model_workload.ts";
 
 /** The Flax notebook's block. */

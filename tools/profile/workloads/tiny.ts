@@ -5,7 +5,7 @@ import {
   type TinyOpenFoldParams,
 } from "../../../model/tiny_openfold/mod.ts";
 import { DEFAULT_MODEL, DEFAULT_TRAINING, modelConfig, type ModelSettings } from "../../train/settings.ts";
-import type { Workload, WorkloadFlag, WorkloadValues } from "./mod.ts";
+import type { Workload, WorkloadFlag, WorkloadValues } from "./workload.ts";
 import { modelWorkload, randomTensor } from "./model_workload.ts";
 
 /** Sizes of the small Evoformer. */

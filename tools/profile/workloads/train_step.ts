@@ -17,7 +17,7 @@ import {
 } from "../../train/settings.ts";
 import { tinyOpenFoldNetwork } from "../../train/tiny_openfold.ts";
 import { withProfiler } from "../performance_summary.ts";
-import type { OpenWorkload, Workload, WorkloadFacts } from "./mod.ts";
+import type { OpenWorkload, Workload, WorkloadFacts } from "./workload.ts";
 import { nnx } from "./nnx.ts";
 import { TINY_FLAGS, tinySettings } from "./tiny.ts";
 

@@ -1,11 +1,6 @@
-/** What can be profiled, by the names of the command line. */
+/** What can be profiled. */
 import type { Device } from "../../../core/mod.ts";
 import type { ProfileData, StorageError } from "../profile_data.ts";
-import { alphafold } from "./alphafold.ts";
-import { evoformer } from "./evoformer.ts";
-import { nnx } from "./nnx.ts";
-import { tiny } from "./tiny.ts";
-import { nnxTrainStep, trainStep } from "./train_step.ts";
 
 /** A choice of a workload, as a flag of the command line. */
 export interface WorkloadFlag {
@@ -17,6 +12,8 @@ export interface WorkloadFlag {
   readonly value: number | string | false;
   /** What may be given, where it is no number. */
   readonly choices?: readonly string[];
+  /** Least number that may be given. @default 1 */
+  readonly least?: 0 | 1;
 }
 
 /** Flags' values by their names. */
@@ -57,13 +54,3 @@ export interface Workload {
    */
   open(device: Device, values: WorkloadValues): OpenWorkload;
 }
-
-/** All workloads. A new one needs a file and a line here. */
-export const WORKLOADS: Readonly<Record<string, Workload>> = {
-  "train-step": trainStep,
-  "nnx-train-step": nnxTrainStep,
-  "alphafold": alphafold,
-  "evoformer": evoformer,
-  "tiny": tiny,
-  "nnx": nnx,
-};
