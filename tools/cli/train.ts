@@ -8,16 +8,15 @@ import { examplesFolder } from "../platform/examples.ts";
 import { readFamily } from "../train/data.ts";
 import { methodsOf } from "../train/held_out.ts";
 import { leaveOneOut } from "../train/leave_one_out.ts";
-import { checkFlags, NETWORKS, resolveSettings, type TrainFlags } from "../train/options.ts";
+import { TRAINABLE } from "../networks/mod.ts";
+import { checkFlags, DEFAULT_NETWORK, resolveSettings, type TrainFlags } from "../train/options.ts";
 import { readResumable } from "../train/resume.ts";
 import {
-  DEFAULT_MODEL,
-  DEFAULT_TRAINING,
   DEMO_MODEL,
   DEMO_NOTE,
   DEMO_TRAINING,
-  NNX_MODEL,
-  NNX_TRAINING,
+  type ModelSettings,
+  type TrainingSettings,
   type TrainSettings,
 } from "../train/settings.ts";
 import { train, type TrainContext, type TrainRequest, validateSetup } from "../train/train.ts";
@@ -43,15 +42,15 @@ import {
 } from "./_profile_flags.ts";
 import { terminalView } from "./_train_view.ts";
 
-const M = DEFAULT_MODEL;
-const T = DEFAULT_TRAINING;
+const OTHERS = Object.keys(TRAINABLE).filter((name) => name !== DEFAULT_NETWORK);
+const T = TRAINABLE[DEFAULT_NETWORK].training;
 
-/** Says a flag's defaults for both networks. */
-function defaults<V extends object>(tiny: V, nnx: V, name: keyof V): string {
-  return `(default: ${tiny[name]}; nnx: ${nnx[name]})`;
+/** Says a flag's defaults for the networks that heed it. */
+function defaults(flag: keyof ModelSettings | keyof TrainingSettings): string {
+  const valueOf = (name: string) => ({ ...TRAINABLE[name].model, ...TRAINABLE[name].training })[flag];
+  const heeded = OTHERS.filter((name) => !TRAINABLE[name].unused?.flags.some((unused) => unused === flag));
+  return `(default: ${[valueOf(DEFAULT_NETWORK), ...heeded.map((name) => `${name}: ${valueOf(name)}`)].join("; ")})`;
 }
-const sizes = (name: keyof typeof M) => defaults(M, NNX_MODEL, name);
-const training = (name: keyof typeof T) => defaults(T, NNX_TRAINING, name);
 
 const HELP = `
 Files in DIR: checkpoint.safetensors (to go on from, or to predict with), loss_history.csv, performance_summary.json;
@@ -65,11 +64,9 @@ are the chain's. FILE:CHAIN picks a chain. Distances are those of C-beta atoms (
 "Validation failed: ..."; in the latter case the exit code is 1 (it is 0 in the reference recipe).
 Memory in the lines of the steps is the GPU memory allocated after the step, in MiB.
 
---model nnx trains the Evoformer block of a Flax notebook as its cells do: one block, towards zeros, with Adam, on a new
-batch of normal random numbers each step. Parameters and data are those that JAX and Flax draw from the same seed, so
-that the losses are the notebook's own.
-
---demo is short for the built-in zinc fingers (15 structures) with --hold-out 1znf --msa-dim ${DEMO_MODEL.msaDim} --pair-dim ${DEMO_MODEL.pairDim}
+${
+  OTHERS.flatMap((name) => TRAINABLE[name].help ? [`--model ${name} ${TRAINABLE[name].help}\n\n`] : []).join("")
+}--demo is short for the built-in zinc fingers (15 structures) with --hold-out 1znf --msa-dim ${DEMO_MODEL.msaDim} --pair-dim ${DEMO_MODEL.pairDim}
 --num-blocks ${DEMO_MODEL.numBlocks} --num-steps ${DEMO_TRAINING.numSteps} --batch-size ${DEMO_TRAINING.batchSize} --learning-rate ${DEMO_TRAINING.learningRate} --schedule ${DEMO_TRAINING.schedule}
 --lr-warmup-steps ${DEMO_TRAINING.lrWarmupSteps} --max-norm ${DEMO_TRAINING.maxNorm} --crop-ends ${DEMO_TRAINING.cropEnds} --out demo; other flags go before these.
 
@@ -79,14 +76,19 @@ Examples:
   denofold train --demo --leave-one-out --out all_fingers
   denofold train --structures fingers/ --msa fingers.a3m --hold-out 1znf --num-steps 300 --out run
   denofold train --synthetic --num-steps 30 --out noise
-  denofold train --resume run --num-steps 600
-  denofold train --model nnx --num-steps 8 --out notebook`;
+  denofold train --resume run --num-steps 600${
+  OTHERS.filter((name) => TRAINABLE[name].learnsNoise).map((name) =>
+    `\n  denofold train --model ${name} --num-steps 8 --out ${name}`
+  ).join("")
+}`;
 
 /** Adds `denofold train`. */
 export function register(program: Command): void {
   const collect = (value: string, before: string[] = []) => [...before, value];
   const command = program.command("train")
-    .description("train the small Evoformer on structures and their alignment, or run the demo; or the Flax notebook's")
+    .description(
+      `train a network: ${Object.values(TRAINABLE).map(({ description }) => description).join(", ")}; or run the demo`,
+    )
     .optionsGroup("Data:")
     .option("--structures <paths...>", "mmCIF or PDB files (FILE:CHAIN for one chain of several) and folders of them")
     .option("--msa <file>", "their alignment: A3M, aligned FASTA or Stockholm")
@@ -96,18 +98,18 @@ export function register(program: Command): void {
     .option("--demo", "the built-in zinc fingers, one held out, with small settings")
     .optionsGroup("Model:")
     .addOption(
-      new Option("--model <name>", "the small Evoformer or the Flax notebook's block (default: tiny)")
-        .choices(Object.keys(NETWORKS)),
+      new Option("--model <name>", `the network (default: ${DEFAULT_NETWORK})`)
+        .choices(Object.keys(TRAINABLE)),
     )
-    .option("--msa-dim <n>", `channels of the MSA representation ${sizes("msaDim")}`, positiveInteger)
-    .option("--pair-dim <n>", `channels of the pair representation ${sizes("pairDim")}`, positiveInteger)
-    .option("--num-blocks <n>", `Evoformer blocks (default: ${M.numBlocks})`, positiveInteger)
-    .option("--num-seqs <n>", `most sequences of the alignment ${sizes("numSeqs")}`, positiveInteger)
-    .option("--seq-len <n>", `most residues ${sizes("seqLen")}`, positiveInteger)
+    .option("--msa-dim <n>", `channels of the MSA representation ${defaults("msaDim")}`, positiveInteger)
+    .option("--pair-dim <n>", `channels of the pair representation ${defaults("pairDim")}`, positiveInteger)
+    .option("--num-blocks <n>", `Evoformer blocks ${defaults("numBlocks")}`, positiveInteger)
+    .option("--num-seqs <n>", `most sequences of the alignment ${defaults("numSeqs")}`, positiveInteger)
+    .option("--seq-len <n>", `most residues ${defaults("seqLen")}`, positiveInteger)
     .optionsGroup("Training:")
-    .option("--num-steps <n>", `recorded steps ${training("numSteps")}`, positiveInteger)
-    .option("--batch-size <n>", `samples a step ${training("batchSize")}`, positiveInteger)
-    .option("--learning-rate <x>", `learning rate of AdamW; nnx: of Adam ${training("learningRate")}`, positiveNumber)
+    .option("--num-steps <n>", `recorded steps ${defaults("numSteps")}`, positiveInteger)
+    .option("--batch-size <n>", `samples a step ${defaults("batchSize")}`, positiveInteger)
+    .option("--learning-rate <x>", `learning rate of Adam or AdamW ${defaults("learningRate")}`, positiveNumber)
     .option("--weight-decay <x>", `weight decay of AdamW (default: ${T.weightDecay})`, nonNegativeNumber)
     .addOption(
       new Option("--schedule <kind>", `learning rate after its warm-up (default: ${T.schedule})`)
@@ -121,7 +123,7 @@ export function register(program: Command): void {
       "each sample loses 0 to this many residues at either end, at random (default: none)",
       nonNegativeInteger,
     )
-    .option("--seed <n>", `seed of everything random ${training("seed")}`, nonNegativeInteger)
+    .option("--seed <n>", `seed of everything random ${defaults("seed")}`, nonNegativeInteger)
     .optionsGroup("Run:")
     .option("--out <dir>", "folder for the files (default: training)")
     .option("--profile-dir <dir>", "folder for performance_summary.json (default: that of --out)")

@@ -1,5 +1,6 @@
 /** What the commands know of a network. */
 import type { Workload, WorkloadValues } from "../profile/workloads/workload.ts";
+import type { AnyTrainable } from "../train/network.ts";
 
 /** A network as a row of the table: all that commands ask of it, so that another one is a file and a line. */
 export interface NetworkRow {
@@ -9,6 +10,8 @@ export interface NetworkRow {
   readonly workloads: Readonly<Record<string, Workload>>;
   /** How `denofold plan` runs it. */
   readonly plan: PlanRow;
+  /** How `denofold train` trains it. @default it does not */
+  readonly training?: AnyTrainable;
 }
 
 /** A network as `denofold plan` runs it. */

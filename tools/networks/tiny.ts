@@ -1,5 +1,10 @@
 import { tiny as forward } from "../profile/workloads/tiny.ts";
 import { trainStep } from "../profile/workloads/train_step.ts";
+import { RELATIVE_POSITION_CLASSES } from "../fold/features.ts";
+import { openTiny } from "../train/data.ts";
+import { trainable } from "../train/network.ts";
+import { DEFAULT_MODEL, DEFAULT_TRAINING } from "../train/settings.ts";
+import { tinyOpenFoldNetwork } from "../train/tiny_openfold.ts";
 import { type NetworkRow, PLAN_FLAGS } from "./network_row.ts";
 
 /** The small Evoformer. */
@@ -12,4 +17,15 @@ export const tiny: NetworkRow = {
     defaults: {},
     flags: { ...PLAN_FLAGS, blocks: "blocks", cM: "msa-dim", cZ: "pair-dim" },
   },
+  training: trainable({
+    model: DEFAULT_MODEL,
+    training: DEFAULT_TRAINING,
+    description: "the small Evoformer",
+    noiseShapes: ({ model: { seqLen, numSeqs, msaDim, pairDim }, training: { batchSize } }) => [
+      [batchSize, seqLen, seqLen, Math.max(pairDim, RELATIVE_POSITION_CLASSES)],
+      [batchSize, numSeqs, seqLen, msaDim],
+    ],
+    network: tinyOpenFoldNetwork,
+    open: openTiny,
+  }),
 };

@@ -5,15 +5,11 @@ import { type Checkpoint, decodeCheckpoint, type TrainerState } from "../../fine
 import type { KernelChoice } from "../../ops/mod.ts";
 import { asInputError, InputError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
-import { TINY_OPENFOLD } from "../fold/predict.ts";
 import { packHistory, type StepRecord, unpackHistory } from "./history.ts";
-import { type NetworkName, NNX_EVOFORMER, type TrainSettings } from "./settings.ts";
+import type { TrainSettings } from "./settings.ts";
 
 /** Name of the file in a run's folder. */
 export const CHECKPOINT_FILE = "checkpoint.safetensors";
-
-/** Networks whose runs can go on. */
-const NETWORKS: readonly NetworkName[] = [TINY_OPENFOLD, NNX_EVOFORMER];
 
 /** What a checkpoint of a run holds besides parameters and the trainer's memory. */
 export interface RunFacts {
@@ -70,16 +66,17 @@ export function factsOf(run: RunFacts, config: object): Record<string, unknown> 
  * Reads the checkpoint of a run.
  *
  * @param path The run's folder, or the file itself.
+ * @param known Names of the networks whose runs can go on.
  * @throws {InputError} If it is missing, damaged, or cannot be gone on from.
  */
-export async function readRun(path: string): Promise<SavedRun> {
+export async function readRun(path: string, known: readonly string[]): Promise<SavedRun> {
   const source = await checkpointPath(path);
   const bytes = await readFileBytes(source);
   const checkpoint = asInputError(() => decodeCheckpoint(bytes, source));
   const { facts, trainer } = checkpoint;
-  const network = NETWORKS.find((name) => name === facts.model);
+  const network = known.find((name) => name === facts.model);
   if (network === undefined) {
-    const expected = NETWORKS.map((name) => `"${name}"`).join(" or ");
+    const expected = known.map((name) => `"${name}"`).join(" or ");
     throw new InputError(`Cannot resume from ${source}: its model is ${text(facts.model)}, expected ${expected}`);
   }
   const { settings, data } = facts as { settings?: TrainSettings; data?: { description: string; fingerprint: string } };

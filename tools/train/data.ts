@@ -4,10 +4,10 @@ import { type Family, type FamilyMember, loadFamily } from "../data/family.ts";
 import { InputError } from "../errors.ts";
 import { NameIndex } from "../name_index.ts";
 import type { TinyOpenFoldParams } from "../../model/tiny_openfold/mod.ts";
-import type { Batch, BatchSource } from "./batches.ts";
-import type { Learning } from "./network.ts";
+import { type Batch, type BatchSource, stackSamples } from "./batches.ts";
+import type { Learning, TrainData } from "./network.ts";
 import type { TrainSettings } from "./settings.ts";
-import { checkLengths, structureBatches } from "./structure_batches.ts";
+import { checkLengths, firstRows, structureBatches, wholeSample } from "./structure_batches.ts";
 import { syntheticBatches } from "./synthetic_batches.ts";
 import { runKeys, tinyOpenFoldNetwork } from "./tiny_openfold.ts";
 
@@ -74,27 +74,27 @@ export function findMembers({ members }: Family, ids: readonly string[]): Family
   });
 }
 
-/** What {@link openTiny} is given beside the settings. */
-export interface TinyData {
-  /** For structures: what was read. */
-  readonly family?: Family;
-  /** Members to leave out. */
-  readonly heldOut?: readonly FamilyMember[];
-  /** For noise: called now and then with the part done in [0, 1]. */
-  readonly onProgress?: (done: number) => void;
-}
-
 /** The small Evoformer, and the source of its batches. */
 export async function openTiny(
   settings: TrainSettings,
-  given: TinyData = {},
+  given: TrainData = {},
 ): Promise<Learning<TinyOpenFoldParams, Batch>> {
-  return { network: tinyOpenFoldNetwork(settings.model), source: await openSource(settings, given) };
+  const { family, heldOut = [] } = given;
+  return {
+    network: tinyOpenFoldNetwork(settings.model),
+    source: await openSource(settings, given),
+    watched: family ? watchedBatches(family, heldOut, settings.model.numSeqs) : [],
+  };
+}
+
+/** The structures held out as batches of one, with the rows that a prediction takes. */
+function watchedBatches(family: Family, heldOut: readonly FamilyMember[], numSeqs: number): Batch[] {
+  return heldOut.map((member) => stackSamples([firstRows(wholeSample(family, member), numSeqs)]));
 }
 
 async function openSource(
   { model, training, data }: TrainSettings,
-  { family, heldOut = [], onProgress }: TinyData,
+  { family, heldOut = [], onProgress }: TrainData,
 ): Promise<BatchSource> {
   const { batchSize, seed, cropEnds } = training;
   if (data.kind === "synthetic" || !family) {

@@ -1,18 +1,20 @@
 /** The report of a run that held structures out. */
-import { parameterCount } from "../../model/tiny_openfold/mod.ts";
 import type { Family } from "../data/family.ts";
 import type { LeaveOneOut, LossCurve } from "../report/report_data.ts";
 import { renderReport } from "../report/report.ts";
 import { type HeldOutResult, heldOutTarget } from "./held_out.ts";
 import type { StepRecord } from "./history.ts";
 import { limitsText } from "./limits_text.ts";
+import type { Network } from "./network.ts";
 import { runFacts } from "./run_facts.ts";
-import { modelConfig, type TrainSettings } from "./settings.ts";
+import type { TrainSettings } from "./settings.ts";
 
 /** What {@link familyReport} shows. */
 export interface FamilyReportInput {
   /** Settings, and the command as the user typed it. */
   readonly request: { readonly settings: TrainSettings; readonly command: string; readonly notes?: readonly string[] };
+  /** What was trained. */
+  readonly network: Pick<Network<unknown, unknown>, "title" | "parameters" | "optimizer">;
   /** The adapter's name. */
   readonly context: { readonly adapter: string };
   /** Structures and alignment. */
@@ -31,10 +33,9 @@ export interface FamilyReportInput {
 
 /** Makes the report, HTML text. */
 export async function familyReport(input: FamilyReportInput): Promise<string> {
-  const { request: { settings, command, notes = [] }, family, results, loss, leaveOneOut } = input;
+  const { request: { settings, command, notes = [] }, network, family, results, loss, leaveOneOut } = input;
   const ids = results.map(({ member }) => member.id);
   const examples = family.members.length - (leaveOneOut ? 1 : ids.length);
-  const parameters = parameterCount(modelConfig(settings.model));
   const perTarget = isList(loss) ? loss : undefined;
   return await renderReport({
     title: leaveOneOut
@@ -49,14 +50,13 @@ export async function familyReport(input: FamilyReportInput): Promise<string> {
     targets: results.map((result, i) => heldOutTarget(result, perTarget?.[i])),
     loss: isList(loss) ? undefined : loss,
     leaveOneOut,
-    limits: limitsText({ examples, parameters, notes }),
+    limits: limitsText({ examples, parameters: network.parameters, notes }),
     run: [
       { label: "Command", value: command, code: true },
       ...runFacts({
         ...input,
         data: `${family.members.length} structures, alignment of ${family.alignment.names.length} sequences`,
         settings,
-        parameters,
         adapter: input.context.adapter,
       }),
     ],

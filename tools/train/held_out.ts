@@ -1,17 +1,13 @@
 /** Predicts structures that were held out from training, and compares them with the truth. */
-import type { Device } from "../../core/mod.ts";
-import type { TinyOpenFoldParams } from "../../model/tiny_openfold/mod.ts";
+import type { Device, Tensor, Tree } from "../../core/mod.ts";
 import { type Family, type FamilyMember, msaTokens } from "../data/family.ts";
 import { type Baseline, familyBaselines } from "../fold/baselines.ts";
 import { evaluateFold, type FoldEvaluation } from "../fold/evaluate.ts";
 import { type Fold, foldDistances } from "../fold/fold.ts";
-import { predictDistances } from "../fold/predict.ts";
 import { foldFiles } from "../fold/write_fold.ts";
 import { reportTarget } from "../fold/report_target.ts";
 import type { LossCurve, MetricValues, ReportTarget } from "../report/report_data.ts";
-import type { Batch } from "./batches.ts";
 import type { TrainingSession } from "./session.ts";
-import { modelConfig } from "./settings.ts";
 
 /** A structure that was held out, predicted and measured. */
 export interface HeldOutResult {
@@ -26,11 +22,11 @@ export interface HeldOutResult {
 }
 
 /** What {@link predictHeldOut} works on. */
-export interface HeldOutOptions {
+export interface HeldOutOptions<P extends Tree<Tensor>, B> {
   /** Where it runs. */
   readonly device: Device;
-  /** The trained model. */
-  readonly session: TrainingSession<TinyOpenFoldParams, Batch>;
+  /** The trained model, which predicts distances. */
+  readonly session: TrainingSession<P, B>;
   /** The family; of the target only the sequence goes in. */
   readonly family: Family;
   /** The target. */
@@ -40,13 +36,18 @@ export interface HeldOutOptions {
 }
 
 /** Predicts the target's distances from the alignment, folds them, and measures prediction and naive answers. */
-export async function predictHeldOut(options: HeldOutOptions): Promise<HeldOutResult> {
+export async function predictHeldOut<P extends Tree<Tensor>, B>(
+  options: HeldOutOptions<P, B>,
+): Promise<HeldOutResult> {
   const { device, session, family, target: member, trainedOn } = options;
   const { sequence } = member.chain;
-  const config = modelConfig(session.settings.model);
-  const { tokens } = msaTokens(family.alignment, member.row, config.nSeqs);
+  const { network, settings: { model } } = session;
+  if (!network.predictDistances) {
+    throw new TypeError(`Cannot predict ${member.id}: ${network.title} gives no distances`);
+  }
+  const { tokens } = msaTokens(family.alignment, member.row, model.numSeqs);
   const input = { tokens, nRes: sequence.length };
-  const distances = await session.withParams((params) => predictDistances(device, params, config, input));
+  const distances = await session.withParams((params) => network.predictDistances!(device, params, input));
   const { seed } = session.settings.training;
   const fold = await foldDistances({ id: member.id, sequence, distances, seed, device });
   return {

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import type { Family, FamilyMember } from "../data/family.ts";
 import { InputError } from "../errors.ts";
 import { fileNames, makeFolder, readFileBytes, writeTogether } from "../files.ts";
+import { CHECKPOINT_NAMES, trainableOf } from "../networks/mod.ts";
 import type { LeaveOneOut, LossCurve } from "../report/report_data.ts";
 import { CHECKPOINT_FILE, readRun } from "./checkpoint_file.ts";
-import { openTiny } from "./data.ts";
 import { familyReport } from "./family_report.ts";
 import { heldOutFiles, type HeldOutResult, methodsOf, metricsJson, predictHeldOut } from "./held_out.ts";
 import { lossCurve, type StepRecord } from "./history.ts";
@@ -13,8 +13,7 @@ import { leaveOneOutCsv, leaveOneOutTable, methodTable } from "./metric_table.ts
 import { TrainingSession } from "./session.ts";
 import type { TrainSettings } from "./settings.ts";
 import { modelText, trainingText } from "./summary_text.ts";
-import { tinyOpenFoldNetwork } from "./tiny_openfold.ts";
-import { type TrainContext, type TrainRequest, trainSteps, watchedBatches } from "./train.ts";
+import { type TrainContext, type TrainRequest, trainSteps } from "./train.ts";
 
 /** Name of the file that says what a leave-one-out run is made of, and its results so far. */
 export const LEAVE_ONE_OUT_FILE = "leave_one_out.json";
@@ -48,10 +47,12 @@ export async function leaveOneOut(
   if (!family || family.members.length < 3) {
     throw new InputError(`Leaving one out needs 3 structures or more, there are ${family?.members.length ?? 0}`);
   }
-  const network = tinyOpenFoldNetwork(settings.model);
+  const network = trainableOf(settings.model.network).network(settings.model);
   view.say(modelText(settings, network));
   view.say(
-    `\n${trainingText(settings, `${family.members.length} structures, each left out in turn`, context.adapter)}`,
+    `\n${
+      trainingText(settings, network, `${family.members.length} structures, each left out in turn`, context.adapter)
+    }`,
   );
   await makeFolder(out);
   const results: HeldOutResult[] = [];
@@ -74,7 +75,7 @@ export async function leaveOneOut(
   const table = tableOf(results);
   const seconds = (performance.now() - started) / 1000;
   const html = await familyReport({
-    ...{ request, context, family, results, history, seconds },
+    ...{ request, network, context, family, results, history, seconds },
     loss: curves,
     leaveOneOut: table,
   });
@@ -99,15 +100,14 @@ async function leaveOut(
   const { settings } = request;
   const folder = join(request.out, name);
   const there = request.resume && await Deno.stat(join(folder, CHECKPOINT_FILE)).then(() => true, () => false);
-  const saved = there ? await readRun(folder) : undefined;
-  const learning = await openTiny(settings, { family, heldOut: [member] });
+  const saved = there ? await readRun(folder, CHECKPOINT_NAMES) : undefined;
+  const learning = await trainableOf(settings.model.network).open(settings, { family, heldOut: [member] });
   const own: TrainSettings = settings.data.kind === "structures"
     ? { ...settings, data: { ...settings.data, holdOut: [member.id] } }
     : settings;
   using session = new TrainingSession(context.device, own, learning, saved);
   const steps = { out: folder, checkpointEvery: request.checkpointEvery, saved };
-  const watched = watchedBatches(family, [member], settings.model.numSeqs);
-  const finished = await trainSteps(session, steps, context, watched);
+  const finished = await trainSteps(session, steps, context, learning.watched ?? []);
   const { history } = session;
   if (!finished) return { history };
   const trainedOn = family.members.filter((other) => other !== member);

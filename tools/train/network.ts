@@ -1,19 +1,26 @@
 /** Networks as a training run sees them. */
-import type { Device, Shape, Tensor } from "../../core/mod.ts";
+import type { Device, Shape, Tensor, Tree } from "../../core/mod.ts";
 import type { OptimizerOptions } from "../../finetune/mod.ts";
+import type { Family, FamilyMember } from "../data/family.ts";
+import type { PredictionInput } from "../fold/predict.ts";
 import type { BatchSource } from "./batches.ts";
-import type { NetworkName } from "./settings.ts";
+import type { TrainFlags } from "./options.ts";
+import type { ModelSettings, TrainingSettings, TrainSettings } from "./settings.ts";
 
 /** What a training run must know of a network with parameters `P` that learns from batches `B`. */
 export interface Network<P, B> {
   /** Its name in checkpoints. */
-  readonly name: NetworkName;
+  readonly name: string;
+  /** What it is, as the title of a report begins. */
+  readonly title: string;
   /** Its sizes, as checkpoints keep them. */
   readonly config: object;
   /** Its sizes as `performance_summary.json` names them. */
   readonly sizes: Readonly<Record<string, number>>;
   /** Number of its parameters. */
   readonly parameters: number;
+  /** Lines about its parameters for the summary before a run. @default none */
+  readonly notes?: readonly string[];
   /** What the loss is, with its unit. */
   readonly lossLabel: string;
   /** Kind of the optimizer. */
@@ -24,6 +31,8 @@ export interface Network<P, B> {
   load(device: Device, find: (path: string, shape: Shape) => ArrayLike<number>): P;
   /** Puts a batch on the device, in the current scope, and gives its loss, a scalar, as a function of the parameters. */
   lossOf(device: Device, batch: B): (params: P) => Tensor;
+  /** Distances of a chain in Å, `[N_res, N_res]`, of networks that learn from the structures of a family. */
+  predictDistances?(device: Device, params: P, input: PredictionInput): Promise<Float32Array>;
 }
 
 /** A network and where its batches come from. */
@@ -32,4 +41,54 @@ export interface Learning<P, B> {
   readonly network: Network<P, B>;
   /** What it learns from. */
   readonly source: BatchSource<B>;
+  /** Batches whose loss is watched, of what is held out. @default none */
+  readonly watched?: readonly B[];
+}
+
+/** What a run is given beside its settings. */
+export interface TrainData {
+  /** For structures: what was read. */
+  readonly family?: Family;
+  /** Members to leave out. */
+  readonly heldOut?: readonly FamilyMember[];
+  /** Told now and then the part of the data that is made, in [0, 1]; where that takes its time. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/** How `denofold train` trains a network; every network that it trains has one. */
+export interface Trainable<P, B> {
+  /** Sizes where the user gives none; the network's name in checkpoints is among them. */
+  readonly model: ModelSettings;
+  /** Training where the user chooses none. */
+  readonly training: TrainingSettings;
+  /** One line for the help. */
+  readonly description: string;
+  /** A paragraph for the help. @default none */
+  readonly help?: string;
+  /** Flags that say nothing to it, and why. @default none */
+  readonly unused?: { readonly flags: readonly (keyof TrainFlags)[]; readonly because: string };
+  /** Whether it is trained on noise where no data are given; else they must be. @default false */
+  readonly learnsNoise?: boolean;
+  /** Shapes of the largest arrays of a batch of noise. */
+  noiseShapes(settings: TrainSettings): readonly Shape[];
+  /**
+   * The network of given sizes.
+   *
+   * @throws {InputError} If sizes do not fit together.
+   */
+  network(model: ModelSettings): Network<P, B>;
+  /**
+   * The network with the source of its batches.
+   *
+   * @throws {InputError} If sizes do not fit together, or data cannot be used.
+   */
+  open(settings: TrainSettings, data: TrainData): Promise<Learning<P, B>>;
+}
+
+/** A trainable network of whose parameters and batches nobody else knows the kind. */
+export type AnyTrainable = Trainable<Tree<Tensor>, unknown>;
+
+/** Closes a network's types: its batches and parameters meet nobody but itself. */
+export function trainable<P extends Tree<Tensor>, B>(network: Trainable<P, B>): AnyTrainable {
+  return network as unknown as AnyTrainable;
 }

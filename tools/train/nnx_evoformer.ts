@@ -51,6 +51,7 @@ export function nnxNetwork(model: ModelSettings): Network<NnxEvoformerParams, Nn
   const config = nnxEvoformerConfig({ cM: model.msaDim, cZ: model.pairDim });
   return {
     name: NNX_EVOFORMER,
+    title: "The Flax notebook's Evoformer block",
     config,
     sizes: Object.fromEntries(Object.entries(config).map(([name, size]) => [snakeCase(name), size])),
     parameters: nnxEvoformerParameterCount(config),

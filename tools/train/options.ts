@@ -1,31 +1,24 @@
 /** From the flags that were given to the settings of a run. */
 import { join } from "node:path";
 import { InputError, UsageError } from "../errors.ts";
+import { TRAINABLE, trainableOf } from "../networks/mod.ts";
+import type { AnyTrainable } from "./network.ts";
 import {
   type DataSettings,
-  DEFAULT_MODEL,
-  DEFAULT_TRAINING,
   DEMO_MODEL,
   DEMO_TRAINING,
-  modelConfig,
   type ModelSettings,
-  NNX_EVOFORMER,
-  NNX_MODEL,
-  NNX_TRAINING,
   type TrainingSettings,
   type TrainSettings,
 } from "./settings.ts";
 
-/** Networks by the names that `--model` takes. */
-export const NETWORKS: Readonly<Record<"tiny" | "nnx", ModelSettings["network"]>> = {
-  tiny: DEFAULT_MODEL.network,
-  nnx: NNX_EVOFORMER,
-};
+/** The network that is trained where none is named. */
+export const DEFAULT_NETWORK: string = Object.keys(TRAINABLE)[0];
 
 /** Flags that say what to do on which data. */
 export interface RunFlags {
-  /** Which network. */
-  model?: keyof typeof NETWORKS;
+  /** Which network, one of {@linkcode TRAINABLE}. */
+  model?: string;
   /** Files and folders. */
   structures?: string[];
   /** Their alignment. */
@@ -63,19 +56,6 @@ const FIXED: readonly (Exclude<keyof ModelSettings, "network"> | keyof TrainingS
   "seed",
 ];
 
-/** Flags that say nothing to the notebook's network. */
-const NOT_FOR_NNX: readonly (keyof TrainFlags)[] = [
-  "structures",
-  "msa",
-  "holdOut",
-  "leaveOneOut",
-  "demo",
-  "validateSetup",
-  "numBlocks",
-  "weightDecay",
-  "cropEnds",
-];
-
 /** The structure that the demo holds out. */
 export const DEMO_HOLD_OUT = "1znf";
 
@@ -86,7 +66,7 @@ export const DEMO_HOLD_OUT = "1znf";
  */
 export function checkFlags(flags: TrainFlags): void {
   const { structures, msa, synthetic, demo, holdOut, leaveOneOut, validateSetup, resume } = flags;
-  if (flags.model === "nnx") checkNnxFlags(flags);
+  const { learnsNoise } = checkUnused(flags, flags.model ?? DEFAULT_NETWORK);
   const sources = [structures || msa ? "--structures" : "", synthetic ? "--synthetic" : "", demo ? "--demo" : ""]
     .filter((name) => name !== "");
   const both = (one: string, other: string) => {
@@ -104,7 +84,7 @@ export function checkFlags(flags: TrainFlags): void {
   }
   if (resume && demo) both("--resume", "--demo");
   if (resume && leaveOneOut) both("--resume", "--leave-one-out");
-  if (resume || flags.model === "nnx") return;
+  if (resume || learnsNoise) return;
   if (sources.length === 0) {
     throw new UsageError("Nothing to train on: give --structures and --msa, or --synthetic, or --demo");
   }
@@ -112,12 +92,16 @@ export function checkFlags(flags: TrainFlags): void {
   if (synthetic && structuresOnly) both("--synthetic", structuresOnly);
 }
 
-function checkNnxFlags(flags: TrainFlags): void {
-  const name = NOT_FOR_NNX.find((name) => flags[name] !== undefined);
-  if (name === undefined) return;
-  throw new UsageError(
-    `${flagOf(name)} does not apply to --model nnx: the notebook trains one block on noise with Adam`,
-  );
+/**
+ * Checks that all flags say something to a network.
+ *
+ * @param name As `--model` takes it.
+ */
+function checkUnused(flags: TrainFlags, name: string): AnyTrainable {
+  const network = TRAINABLE[name];
+  const unused = network.unused?.flags.find((flag) => flags[flag] !== undefined);
+  if (unused === undefined) return network;
+  throw new UsageError(`${flagOf(unused)} does not apply to --model ${name}: ${network.unused!.because}`);
 }
 
 /**
@@ -135,15 +119,23 @@ export function resolveSettings(flags: TrainFlags, { examples, saved }: {
   const base = saved ??
     (flags.demo
       ? { model: DEMO_MODEL, training: DEMO_TRAINING, data: demoData(examples ?? "examples") }
-      : flags.model === "nnx"
-      ? { model: NNX_MODEL, training: NNX_TRAINING, data: { kind: "synthetic" } as const }
-      : { model: DEFAULT_MODEL, training: DEFAULT_TRAINING, data: { kind: "synthetic" } as const });
-  if (base.model.network === NNX_EVOFORMER) checkNnxFlags(flags);
+      : { ...defaultsOf(flags.model ?? DEFAULT_NETWORK), data: { kind: "synthetic" } as const });
+  checkUnused(flags, nameOf(base.model));
   const model = overlay(base.model, flags);
   const training = overlay(base.training, flags);
   if (saved) checkFixed(flags, saved);
-  if (model.network !== NNX_EVOFORMER) modelConfig(model);
+  trainableOf(model.network).network(model); // checks that sizes fit together
   return { model, training, data: dataOf(flags, base.data) };
+}
+
+function defaultsOf(name: string): Pick<TrainSettings, "model" | "training"> {
+  const { model, training } = TRAINABLE[name];
+  return { model, training };
+}
+
+/** The name that `--model` takes of a run's network. */
+function nameOf({ network }: ModelSettings): string {
+  return Object.keys(TRAINABLE).find((name) => TRAINABLE[name].model.network === network) ?? DEFAULT_NETWORK;
 }
 
 function demoData(examples: string): DataSettings {
@@ -175,7 +167,7 @@ function overlay<T extends object>(base: T, flags: TrainFlags): T {
 
 function checkFixed(flags: TrainFlags, { model, training }: TrainSettings): void {
   const had: Readonly<Record<string, unknown>> = { ...model, ...training };
-  if (flags.model && NETWORKS[flags.model] !== model.network) {
+  if (flags.model && TRAINABLE[flags.model].model.network !== model.network) {
     throw new InputError(
       `Cannot resume from ${flags.resume} with --model ${flags.model}: the run is one of ${model.network}`,
     );

@@ -1,5 +1,6 @@
 /** Finds what a run can go on from. */
 import { InputError } from "../errors.ts";
+import { CHECKPOINT_NAMES } from "../networks/mod.ts";
 import { readRun, type SavedRun } from "./checkpoint_file.ts";
 import { readLeaveOneOut } from "./leave_one_out.ts";
 import type { TrainSettings } from "./settings.ts";
@@ -22,6 +23,6 @@ export async function readResumable(path: string): Promise<Resumable> {
   if (!info) throw new InputError(`Cannot resume from ${path}: there is no such folder`);
   const settings = info.isDirectory ? await readLeaveOneOut(path) : undefined;
   if (settings) return { settings };
-  const saved = await readRun(path);
+  const saved = await readRun(path, CHECKPOINT_NAMES);
   return { settings: saved.settings, saved };
 }

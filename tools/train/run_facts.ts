@@ -3,14 +3,15 @@ import manifest from "../../deno.json" with { type: "json" };
 import type { RunFact } from "../report/report_data.ts";
 import { skippedText, type StepRecord } from "./history.ts";
 import { MEGABYTE } from "./performance.ts";
-import { NNX_EVOFORMER, type TrainSettings } from "./settings.ts";
+import type { Network } from "./network.ts";
+import type { TrainSettings } from "./settings.ts";
 
 /** What {@link runFacts} tells. */
 export interface RunFactsInput {
   /** Model, training and data. */
   readonly settings: TrainSettings;
-  /** Number of the model's parameters. */
-  readonly parameters: number;
+  /** What was trained. */
+  readonly network: Pick<Network<unknown, unknown>, "parameters" | "optimizer">;
   /** What the data are. */
   readonly data: string;
   /** The adapter's name. */
@@ -22,7 +23,7 @@ export interface RunFactsInput {
 }
 
 /** Data, model, training, seed, adapter, versions, times and memory. */
-export function runFacts({ settings, parameters, data, adapter, history, seconds }: RunFactsInput): RunFact[] {
+export function runFacts({ settings, network, data, adapter, history, seconds }: RunFactsInput): RunFact[] {
   const { model, training } = settings;
   const trained = history.reduce((sum, record) => sum + record.totalMs, 0) / 1000;
   const skipped = skippedText(history);
@@ -32,11 +33,11 @@ export function runFacts({ settings, parameters, data, adapter, history, seconds
     {
       label: "Model",
       value: `${model.numBlocks} Evoformer block${model.numBlocks > 1 ? "s" : ""}, ${model.msaDim} MSA and ` +
-        `${model.pairDim} pair channels, ${parameters.toLocaleString("en")} parameters`,
+        `${model.pairDim} pair channels, ${network.parameters.toLocaleString("en")} parameters`,
     },
     {
       label: "Training",
-      value: `${training.numSteps} steps of ${training.batchSize} samples, ${optimizerName(settings)}, learning rate ` +
+      value: `${training.numSteps} steps of ${training.batchSize} samples, ${optimizerName(network)}, learning rate ` +
         `${training.learningRate} (${training.schedule}${warmup})` +
         (training.maxNorm === null ? "" : `, gradients clipped to norm ${training.maxNorm}`) +
         (training.ema === null ? "" : `, moving average ${training.ema}`) +
@@ -56,8 +57,8 @@ export function runFacts({ settings, parameters, data, adapter, history, seconds
 }
 
 /** The optimizer's name for the reader. */
-export function optimizerName({ model }: TrainSettings): string {
-  return model.network === NNX_EVOFORMER ? "Adam" : "AdamW";
+export function optimizerName({ optimizer }: Pick<Network<unknown, unknown>, "optimizer">): string {
+  return optimizer === "adamw" ? "AdamW" : "Adam";
 }
 
 /** A time in words. */

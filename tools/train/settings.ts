@@ -7,13 +7,10 @@ import { TINY_OPENFOLD } from "../fold/predict.ts";
 /** The name in checkpoints of the Flax notebook's Evoformer block. */
 export const NNX_EVOFORMER = "nnx-evoformer";
 
-/** Networks that can be trained. */
-export type NetworkName = typeof TINY_OPENFOLD | typeof NNX_EVOFORMER;
-
 /** Sizes of the model, under the names of the command line's flags. */
 export interface ModelSettings {
-  /** Which network. */
-  readonly network: NetworkName;
+  /** Which network, by its name in checkpoints. */
+  readonly network: string;
   /** Channels of the MSA representation. */
   readonly msaDim: number;
   /** Channels of the pair representation. */

@@ -2,6 +2,7 @@
 import { type Device, Key, type Tensor } from "../../core/mod.ts";
 import {
   distanceLoss,
+  documentedParameterCount,
   initTinyOpenFold,
   loadTinyOpenFold,
   parameterCount,
@@ -10,7 +11,7 @@ import {
   type TinyOpenFoldInputs,
   type TinyOpenFoldParams,
 } from "../../model/tiny_openfold/mod.ts";
-import { TINY_OPENFOLD } from "../fold/predict.ts";
+import { predictDistances, TINY_OPENFOLD } from "../fold/predict.ts";
 import type { Batch } from "./batches.ts";
 import type { Network } from "./network.ts";
 import { modelConfig, type ModelSettings } from "./settings.ts";
@@ -40,9 +41,14 @@ export function tinyOpenFoldNetwork(model: ModelSettings): Network<TinyOpenFoldP
   const config = modelConfig(model);
   return {
     name: TINY_OPENFOLD,
+    title: "The small Evoformer",
     config,
     sizes: referenceSizes(config),
     parameters: parameterCount(config),
+    notes: [
+      `By the documented formula: ${documentedParameterCount(config).toLocaleString("en")} (it leaves out all layer ` +
+      "normalizations and counts three outputs of the structure module where there is one)",
+    ],
     lossLabel: "Mean squared distance error (Å²)",
     optimizer: "adamw",
     init: (device, seed) => initTinyOpenFold(device, config, runKeys(seed).params),
@@ -51,6 +57,7 @@ export function tinyOpenFoldNetwork(model: ModelSettings): Network<TinyOpenFoldP
       const { inputs, target, lossMask } = upload(device, batch);
       return (params) => distanceLoss(tinyOpenFold(params, inputs, config).distances, target, lossMask);
     },
+    predictDistances: (device, params, input) => predictDistances(device, params, config, input),
   };
 }
 

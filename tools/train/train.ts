@@ -5,10 +5,10 @@ import type { Device, Tensor, Tree } from "../../core/mod.ts";
 import type { Family, FamilyMember } from "../data/family.ts";
 import { InputError } from "../errors.ts";
 import { fileNames, makeFolder, writeFileAtomic, writeTogether } from "../files.ts";
+import { trainableOf } from "../networks/mod.ts";
 import { CHECKPOINT_FILE, type SavedRun } from "./checkpoint_file.ts";
-import { type Batch, stackSamples } from "./batches.ts";
-import { checkNoiseFits } from "./check_fits.ts";
-import { findMembers, openTiny } from "./data.ts";
+import { checkFits } from "./check_fits.ts";
+import { findMembers } from "./data.ts";
 import { familyReport } from "./family_report.ts";
 import {
   heldOutFiles,
@@ -22,14 +22,11 @@ import { historyCsv, lossCurve, skippedText } from "./history.ts";
 import { runSteps } from "./loop.ts";
 import { lossReport } from "./loss_report.ts";
 import { methodTable } from "./metric_table.ts";
-import type { Learning, Network } from "./network.ts";
-import { openNnx } from "./nnx_evoformer.ts";
+import type { Learning, Network, TrainData } from "./network.ts";
 import { performanceJson, type PerformanceSummary, performanceText, summarize } from "./performance.ts";
 import { TrainingSession } from "./session.ts";
-import { NNX_EVOFORMER, type TrainSettings } from "./settings.ts";
-import { firstRows, wholeSample } from "./structure_batches.ts";
+import type { TrainSettings } from "./settings.ts";
 import { modelText, trainingText } from "./summary_text.ts";
-import { tinyOpenFoldNetwork } from "./tiny_openfold.ts";
 import type { StopSignal, TrainView } from "./view.ts";
 
 /** What to run, and where its files go. */
@@ -82,30 +79,22 @@ export interface TrainOutcome {
 
 /** Trains a model, writes everything, and predicts what was held out. */
 export async function train(request: TrainRequest, context: TrainContext): Promise<TrainOutcome> {
-  if (request.settings.model.network === NNX_EVOFORMER) return await trainNnx(request, context);
   const { settings, out, family } = request;
   const { view, device } = context;
   const started = performance.now();
   const heldOut = family && settings.data.kind === "structures" ? findMembers(family, settings.data.holdOut) : [];
-  view.say(modelText(settings, tinyOpenFoldNetwork(settings.model)));
-  if (!family) {
-    checkNoiseFits(device, settings);
-    view.begin("noise", 100, 0);
-  }
-  const onProgress = (done: number) => view.step(Math.round(100 * done));
-  const learning = await openTiny(settings, { family, heldOut, onProgress });
-  if (!family) view.end();
+  const learning = await openLearning(settings, { family, heldOut }, context);
+  const { network, source } = learning;
   const without = heldOut.length > 0 ? `; held out: ${heldOut.map(({ id }) => id).join(", ")}` : "";
-  view.say(`\n${trainingText(settings, learning.source.description + without, context.adapter)}\n`);
+  view.say(`\n${trainingText(settings, network, source.description + without, context.adapter)}\n`);
   using session = new TrainingSession(device, settings, learning, request.saved);
-  const watched = family ? watchedBatches(family, heldOut, settings.model.numSeqs) : [];
-  const outcome = await runAndWrite(session, learning, request, context, { started, watched });
+  const outcome = await runAndWrite(session, learning, request, context, started);
   if (!outcome.finished || !family || heldOut.length === 0) return outcome;
   const results = await predictAll(session, family, heldOut, device);
   const seconds = (performance.now() - started) / 1000;
   const { history } = session;
-  const loss = lossCurve(history, learning.network.lossLabel);
-  const html = await familyReport({ request, context, family, results, loss, history, seconds });
+  const loss = lossCurve(history, network.lossLabel);
+  const html = await familyReport({ request, network, context, family, results, loss, history, seconds });
   const names = fileNames(results.map(({ member }) => member.id));
   const made = new Map(results.flatMap((result, k) => [...heldOutFiles(result, names[k])]));
   made.set("metrics.json", metricsJson(results));
@@ -115,26 +104,37 @@ export async function train(request: TrainRequest, context: TrainContext): Promi
   return { ...outcome, results, files };
 }
 
-/** The notebook's loop: a new batch of noise each step. */
-async function trainNnx(request: TrainRequest, context: TrainContext): Promise<TrainOutcome> {
-  const { settings, saved } = request;
-  const { view, device } = context;
-  const started = performance.now();
-  const learning = openNnx(settings);
-  checkNoiseFits(device, settings);
-  view.say(modelText(settings, learning.network));
-  view.say(`\n${trainingText(settings, learning.source.description, context.adapter)}\n`);
-  using session = new TrainingSession(device, settings, learning, saved);
-  return await runAndWrite(session, learning, request, context, { started });
+/** Says what the network is, and makes ready what it learns from. */
+async function openLearning(
+  settings: TrainSettings,
+  data: TrainData,
+  { device, view }: TrainContext,
+): Promise<Learning<Tree<Tensor>, unknown>> {
+  const trainable = trainableOf(settings.model.network);
+  view.say(modelText(settings, trainable.network(settings.model)));
+  if (!data.family) checkFits(device, ...trainable.noiseShapes(settings));
+  let shown = false;
+  try {
+    return await trainable.open(settings, {
+      ...data,
+      onProgress(done) {
+        if (!shown) view.begin("data", 100, 0);
+        shown = true;
+        view.step(Math.round(100 * done));
+      },
+    });
+  } finally {
+    if (shown) view.end();
+  }
 }
 
 /** Makes the steps; writes checkpoint, loss, speed, the averaged model, and a report where nothing was held out. */
 async function runAndWrite<P extends Tree<Tensor>, B>(
   session: TrainingSession<P, B>,
-  { network, source }: Learning<P, B>,
+  { network, source, watched = [] }: Learning<P, B>,
   request: TrainRequest,
   context: TrainContext,
-  { started, watched = [] }: { readonly started: number; readonly watched?: readonly B[] },
+  started: number,
 ): Promise<TrainOutcome> {
   const { settings, out, profileDir } = request;
   const { training, data } = settings;
@@ -156,19 +156,14 @@ async function runAndWrite<P extends Tree<Tensor>, B>(
   }
   if (finished && (data.kind === "synthetic" || data.holdOut.length === 0)) {
     const html = await lossReport({
-      ...{ settings, history, command: request.command, adapter: context.adapter },
-      ...{ parameters: network.parameters, lossLabel: network.lossLabel, data: source.description },
+      ...{ settings, network, history, command: request.command, adapter: context.adapter },
+      data: source.description,
       seconds: (performance.now() - started) / 1000,
     });
     files.push(...await writeTogether(out, new Map([["report.html", html]])));
   }
   const skippedSteps = history.at(-1)?.skippedSteps ?? 0;
   return { finished, steps: session.step, skippedSteps, performance: summary, results: [], files };
-}
-
-/** The structures held out as batches of one, with the rows that a prediction takes. */
-export function watchedBatches(family: Family, heldOut: readonly FamilyMember[], numSeqs: number): Batch[] {
-  return heldOut.map((member) => stackSamples([firstRows(wholeSample(family, member), numSeqs)]));
 }
 
 /** Makes the steps and saves, under the view's progress. */
@@ -199,8 +194,8 @@ export async function trainSteps<P extends Tree<Tensor>, B>(
   }
 }
 
-async function predictAll(
-  session: HeldOutOptions["session"],
+async function predictAll<P extends Tree<Tensor>, B>(
+  session: HeldOutOptions<P, B>["session"],
   family: Family,
   heldOut: readonly FamilyMember[],
   device: Device,
@@ -233,10 +228,9 @@ export async function validateSetup(settings: TrainSettings, context: TrainConte
   const training = { ...settings.training, numSteps: 3, batchSize: 2 };
   const checked: TrainSettings = { ...settings, training, data: { kind: "synthetic" } };
   const { view, device, stop } = context;
-  checkNoiseFits(device, checked);
-  const learning = await openTiny(checked);
-  view.say(modelText(checked, learning.network));
-  view.say(`\n${trainingText(checked, learning.source.description, context.adapter)}\n`);
+  const learning = await openLearning(checked, {}, context);
+  const { network, source } = learning;
+  view.say(`\n${trainingText(checked, network, source.description, context.adapter)}\n`);
   using session = new TrainingSession(device, checked, learning);
   const saved = { save: () => Promise.resolve(), out: "", checkpointEvery: Infinity };
   view.begin("step", training.numSteps, 0);

@@ -5,6 +5,7 @@ import { entries, type Tensor } from "../../../core/mod.ts";
 import { flaxName, type NnxEvoformerParams, transposed } from "../../../model/nnx_evoformer/mod.ts";
 import { type NamedArray, parseSafetensors, toFloat32 } from "../../../model/weights/safetensors.ts";
 import { InputError } from "../../../tools/errors.ts";
+import { CHECKPOINT_NAMES } from "../../../tools/networks/mod.ts";
 import { readTrainedModel } from "../../../tools/fold/predict.ts";
 import type { BatchSource } from "../../../tools/train/batches.ts";
 import { readRun } from "../../../tools/train/checkpoint_file.ts";
@@ -84,7 +85,7 @@ gpuTest(
     inFolder(async (folder) => {
       const run = async (name: string, flags: TrainFlags, saved?: string) => {
         const out = join(folder, name);
-        const found = saved === undefined ? undefined : await readRun(join(folder, saved));
+        const found = saved === undefined ? undefined : await readRun(join(folder, saved), CHECKPOINT_NAMES);
         const settings = resolveSettings(flags, { saved: found?.settings });
         const request: TrainRequest = {
           settings,

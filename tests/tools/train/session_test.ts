@@ -10,6 +10,7 @@ import {
 import { multiply } from "../../../ops/mod.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { type Batch, stackSamples } from "../../../tools/train/batches.ts";
+import { CHECKPOINT_NAMES } from "../../../tools/networks/mod.ts";
 import { CHECKPOINT_FILE, readRun } from "../../../tools/train/checkpoint_file.ts";
 import { openTiny } from "../../../tools/train/data.ts";
 import { runSteps } from "../../../tools/train/loop.ts";
@@ -29,7 +30,7 @@ type TinySession = TrainingSession<TinyOpenFoldParams, Batch>;
 async function open(device: Device, settings: TrainSettings, folder?: string): Promise<TinySession> {
   const family = settings.data.kind === "structures" ? await toyFamily() : undefined;
   const learning = await openTiny(settings, { family });
-  return new TrainingSession(device, settings, learning, folder ? await readRun(folder) : undefined);
+  return new TrainingSession(device, settings, learning, folder ? await readRun(folder, CHECKPOINT_NAMES) : undefined);
 }
 
 const numbersOf = <P extends Tree<Tensor>, B>(session: TrainingSession<P, B>) =>
@@ -219,7 +220,7 @@ gpuTest(
           device,
           settings,
           { ...learning, network },
-          saved ? await readRun(saved) : undefined,
+          saved ? await readRun(saved, CHECKPOINT_NAMES) : undefined,
         );
       };
       using one = await spoilt();

@@ -51,7 +51,10 @@ Deno.test("a skipped step is told in its line, the summary and the report, and s
   assert.equal(skippedText(history), text);
   assert.equal(skippedText(history.slice(0, 1)), undefined);
   const facts = (history: StepRecord[]) =>
-    runFacts({ ...{ settings: toySettings(), parameters: 1, data: "x", adapter: "y", seconds: 1 }, history });
+    runFacts({
+      ...{ settings: toySettings(), network: tinyOpenFoldNetwork(DEFAULT_MODEL), data: "x", adapter: "y", seconds: 1 },
+      history,
+    });
   assert.deepEqual(facts(history).filter(({ label }) => label === "Skipped steps"), [{
     label: "Skipped steps",
     value: text,
