@@ -4,6 +4,7 @@
  *
  * @module
  */
+export * from "./attention/attention_model.ts";
 export * from "./attention/capture.ts";
 export * from "./attention/hamming.ts";
 export * from "./attention/ward.ts";

@@ -14,7 +14,10 @@ export interface WeightsFit {
 }
 
 /** Compares a file's parameters with those that a network has. */
-export function fitOf(entries: ReadonlyMap<string, WeightEntry>, shapes: ReadonlyMap<string, Shape>): WeightsFit {
+export function fitOf(
+  entries: ReadonlyMap<string, Pick<WeightEntry, "shape">>,
+  shapes: ReadonlyMap<string, Shape>,
+): WeightsFit {
   const misshapen = [...shapes].flatMap(([name, expected]) => {
     const found = entries.get(name)?.shape;
     return found && String(found) !== String(expected) ? [{ name, found, expected }] : [];

@@ -1,10 +1,10 @@
-/** Runs the small model on an alignment and records its attention. */
+/** Runs a network on an alignment and records its attention. */
 import type { Device } from "../../core/mod.ts";
 import { ATTENTION_KINDS, type AttentionKind, type AttentionSite } from "../../model/layers/attention_capture.ts";
 import { AttentionRecorder, type RecordedArray } from "../../model/layers/attention_recorder.ts";
-import type { TinyOpenFoldConfig, TinyOpenFoldParams } from "../../model/tiny_openfold/mod.ts";
+import type { MsaTokens } from "../data/family.ts";
 import { InputError } from "../errors.ts";
-import { predictDistances, type PredictionInput } from "../fold/predict.ts";
+import type { AttentionModel } from "./attention_model.ts";
 
 /** Words for the kinds of attention. */
 export const KIND_NAMES: Readonly<Record<AttentionKind, string>> = {
@@ -69,31 +69,31 @@ export function spread(length: number, count: number): number[] {
 }
 
 /**
- * Runs the model and records attention.
+ * Runs a network and records attention.
  *
+ * @param alignment The target's row first.
  * @throws {InputError} If there is no such block, head or residue, or more would be kept than {@link MOST_NUMBERS} or than
  * a page can show.
  */
 export async function captureAttention(
   device: Device,
-  params: TinyOpenFoldParams,
-  config: TinyOpenFoldConfig,
-  input: PredictionInput,
+  model: AttentionModel,
+  alignment: MsaTokens,
   choice: CaptureChoice = {},
 ): Promise<Captured> {
   const { heads, residues, full = false } = choice;
   const kinds = ATTENTION_KINDS.filter((kind) => choice.kinds?.includes(kind) ?? true);
-  const blocks = choice.blocks ?? [...Array(config.nBlocks).keys()];
-  const { nRes } = input;
-  const nSeq = input.tokens.length / nRes;
-  inside(blocks, config.nBlocks, "layer", "the model");
+  const blocks = choice.blocks ?? [...Array(model.blocks).keys()];
+  const nRes = alignment.rows[0].length;
+  const nSeq = alignment.rows.length;
+  inside(blocks, model.blocks, "layer", "the model");
   inside(residues ?? [], nRes, "residue", "the target", 1);
   for (const kind of kinds) {
-    if (Array.isArray(heads)) inside(heads, headsOf(kind, config), "head", `the model's ${KIND_NAMES[kind]} attention`);
+    if (Array.isArray(heads)) inside(heads, model.headsOf(kind), "head", `the model's ${KIND_NAMES[kind]} attention`);
   }
   const sizes = kinds.map((kind) => {
     const size = kind === "msaColumnAttention" ? nSeq : nRes;
-    const maps = blocks.length * (heads === "mean" ? 1 : heads?.length ?? headsOf(kind, config));
+    const maps = blocks.length * (heads === "mean" ? 1 : heads?.length ?? model.headsOf(kind));
     return { kind, rows: kind === "msaRowAttention" ? nSeq : nRes, numbers: maps * size * size };
   });
   const ofResidue = sizes.filter(({ kind }) => kind !== "msaRowAttention").reduce(
@@ -127,7 +127,7 @@ export async function captureAttention(
     heads: heads === "mean" ? undefined : heads,
     headMean: heads === "mean",
   });
-  await predictDistances(device, params, config, input, { capture: recorder });
+  await model.run(device, alignment, recorder);
   const recorded = await recorder.recorded();
   return {
     blocks: blocks.toSorted((a, b) => a - b),
@@ -144,10 +144,6 @@ export async function captureAttention(
       };
     }),
   };
-}
-
-function headsOf(kind: AttentionKind, { nHeadsMsa, nHeadsPair }: TinyOpenFoldConfig): number {
-  return kind.startsWith("msa") ? nHeadsMsa : nHeadsPair;
 }
 
 function inside(numbers: readonly number[], count: number, name: string, owner: string, first = 0): void {

@@ -18,8 +18,8 @@ import { selectChain } from "../data/structure.ts";
 import { UsageError } from "../errors.ts";
 import { writeTogether } from "../files.ts";
 import { findRow } from "../fold/find_row.ts";
-import { checkLength, readTrainedModel } from "../fold/predict.ts";
 import { checkTruth } from "../fold/read_truth.ts";
+import { readAttentionModel } from "../networks/read_network.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { counted } from "../words.ts";
@@ -45,14 +45,17 @@ target's sequence; with --full of all residues and sequences, up to ${4 * MOST_N
 Clustering: Ward's method on the Hamming distance of the rows over the target's residues, gaps counting as a letter; heights
 are those of scipy's linkage(pdist(x, "hamming"), "ward"). Branches are turned so that the target comes first.
 
+PARAMETERS are a checkpoint of "denofold train", or published weights. A published network reads all rows in its main stack, and
+its attention is that of the last iteration of recycling.
+
 Examples:
   denofold attention run/checkpoint.safetensors fingers.a3m --out attention
   denofold attention run/checkpoint.safetensors fingers.a3m --query 1znf --structure 1znf.cif --layers 0,2-3 --residue 4,7`;
 
 /** Adds `denofold attention`. */
 export function register(program: Command): void {
-  const command = program.command("attention <checkpoint> <alignment>")
-    .description("record the attention of a trained model and show it as heat maps")
+  const command = program.command("attention <parameters> <alignment>")
+    .description("record the attention of a trained or published network and show it as heat maps")
     .option("--out <dir>", "folder for the files", "attention")
     .option("--query <name>", "row to look from, the target (default: the first)")
     .option("--num-seqs <n>", "sequences (default: as many as the model was made for)", positiveInteger)
@@ -91,17 +94,14 @@ interface Flags extends ProfileFlags {
 async function run(checkpoint: string, alignmentFile: string, flags: Flags): Promise<void> {
   const { out, layers: blocks, heads, kinds, residue, full, cluster, json } = flags;
   if (flags.chain !== undefined && flags.structure === undefined) throw new UsageError("--chain needs --structure");
-  const model = await readTrainedModel(checkpoint);
+  const model = await readAttentionModel(checkpoint);
   const all = await readAlignment(alignmentFile);
   tellRemarks(all);
-  const { names, rows: alignment, tokens } = msaTokens(
-    all,
-    findRow(all, flags.query),
-    flags.numSeqs ?? model.config.nSeqs,
-  );
+  const read = msaTokens(all, findRow(all, flags.query), flags.numSeqs ?? model.sequences);
+  const { names, rows: alignment } = read;
   const owner = `Row "${names[0]}" of ${alignmentFile}`;
   const nRes = alignment[0].length;
-  checkLength(nRes, model.config, owner);
+  model.checkLength(nRes, owner);
   const structure = flags.structure === undefined ? undefined : await readStructure(flags.structure);
   if (structure) tellRemarks(structure);
   const chain = structure && selectChain(structure, flags.chain);
@@ -115,11 +115,8 @@ async function run(checkpoint: string, alignmentFile: string, flags: Flags): Pro
       ...{ name: "attention", settings: { residues: nRes, sequences: names.length } },
       ...{ folder: flags.profileDir ?? out, silent: json },
     }, async () => {
-      using scope = device.scope("attention");
-      void scope;
       const residues = residue?.map((number) => number - 1);
-      const choice = { blocks, heads, kinds, residues, full };
-      return await captureAttention(device, model.load(device), model.config, { tokens, nRes }, choice);
+      return await captureAttention(device, model, read, { blocks, heads, kinds, residues, full });
     });
     const result = {
       ...{ captured, names, alignment, cluster },
@@ -127,11 +124,11 @@ async function run(checkpoint: string, alignmentFile: string, flags: Flags): Pro
     };
     const context = attentionContext(result);
     const origin = { checkpoint, alignment: alignmentFile, command: commandLine() };
-    const { nBlocks, nHeadsMsa, nHeadsPair } = model.config;
+    const [headsMsa, headsPair] = [model.headsOf("msaRowAttention"), model.headsOf("triangleAttentionStarting")];
     const data = attentionData(result, context, {
       title: `Attention on ${names[0]}`,
       summary:
-        `${basename(checkpoint)}: ${nBlocks} layers, ${nHeadsMsa} heads in the alignment and ${nHeadsPair} among ` +
+        `${basename(checkpoint)}: ${model.blocks} layers, ${headsMsa} heads in the alignment and ${headsPair} among ` +
         `pairs, on ${names.length} sequences of ${nRes} columns.`,
       created: new Date().toISOString(),
       version: config.version,

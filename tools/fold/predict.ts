@@ -1,7 +1,7 @@
 /** Runs a trained small model on an alignment. */
 import type { Device } from "../../core/mod.ts";
 import type { CaptureOptions } from "../../model/layers/attention_capture.ts";
-import { decodeCheckpoint, findParameter } from "../../finetune/checkpoint.ts";
+import { type Checkpoint, decodeCheckpoint, findParameter } from "../../finetune/checkpoint.ts";
 import {
   loadTinyOpenFold,
   tinyOpenFold,
@@ -39,6 +39,11 @@ export interface TrainedModel {
 export async function readTrainedModel(path: string): Promise<TrainedModel> {
   const bytes = await readFileBytes(path);
   const checkpoint = asInputError(() => decodeCheckpoint(bytes, path));
+  return trainedModel(checkpoint, path);
+}
+
+/** {@linkcode readTrainedModel} of a checkpoint that was read. */
+function trainedModel(checkpoint: Checkpoint, path: string): TrainedModel {
   const { facts } = checkpoint;
   if (facts.model !== TINY_OPENFOLD) {
     const found = facts.model === undefined ? "it names no model" : `its model is ${JSON.stringify(facts.model)}`;

@@ -4,6 +4,7 @@ import { decodeCheckpoint } from "../../finetune/mod.ts";
 import { correctMsaRestypes } from "../data/features/msa.ts";
 import { ATOM_SLOTS } from "../../model/protein/residues.ts";
 import type { Chain } from "../data/structure.ts";
+import { recognizeNetwork } from "../networks/read_network.ts";
 import { parseFeatureFile } from "../prep/feature_file.ts";
 import { depthParts } from "./alignments.ts";
 import type { Fact, FactTable, Inspection } from "./inspection.ts";
@@ -53,6 +54,7 @@ export function inspectCheckpoint(path: string, bytes: Uint8Array): Inspection {
   const history = Array.isArray(facts.history) ? facts.history.length : undefined;
   const shown: Fact[] = [
     { key: "model", label: "Model", value: textOf(facts.model) },
+    { key: "network", label: "Network", value: recognizeNetwork(params, facts) },
     {
       key: "denofold",
       label: "Written by",
@@ -78,7 +80,9 @@ export function inspectSafetensors(path: string, { tensors, metadata }: Safetens
     label: key,
     value: value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}…` : value,
   }));
-  return inspectTensors(path, "safetensors", tensors, facts);
+  const network = recognizeNetwork(tensors);
+  const known: Fact[] = network === undefined ? [] : [{ key: "network", label: "Network", value: network }];
+  return inspectTensors(path, "safetensors", tensors, [...known, ...facts]);
 }
 
 /** Tells what a feature file holds. */

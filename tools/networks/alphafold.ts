@@ -1,5 +1,9 @@
+import { alphafoldAttention } from "../attention/alphafold.ts";
+import { planModels } from "../predict/models.ts";
 import { alphafold as workload } from "../profile/workloads/alphafold.ts";
-import { type NetworkRow, PLAN_FLAGS } from "./network_row.ts";
+import { currentOpenfoldName } from "../../model/weights/openfold_names.ts";
+import { fittingPresets } from "../weights/presets.ts";
+import { type NetworkRow, parametersText, PLAN_FLAGS } from "./network_row.ts";
 
 /** AlphaFold 2. */
 export const alphafold: NetworkRow = {
@@ -17,5 +21,15 @@ export const alphafold: NetworkRow = {
       blocks: "blocks",
       recompute: "recompute",
     },
+  },
+  async attention({ path, facts }) {
+    if (facts) return undefined;
+    const [model] = await planModels(path, undefined);
+    return alphafoldAttention(model);
+  },
+  recognize(arrays, facts) {
+    if (facts) return undefined;
+    const presets = fittingPresets(new Map(Array.from(arrays, ([name, array]) => [currentOpenfoldName(name), array])));
+    return presets.length ? parametersText(`AlphaFold 2, ${presets.join(" or ")}`, arrays) : undefined;
   },
 };

@@ -1,4 +1,6 @@
 /** What the commands know of a network. */
+import { type Shape, sizeOf } from "../../core/mod.ts";
+import type { AttentionModel, ParameterFile } from "../attention/attention_model.ts";
 import type { Workload, WorkloadValues } from "../profile/workloads/workload.ts";
 import type { AnyTrainable } from "../train/network.ts";
 
@@ -12,7 +14,14 @@ export interface NetworkRow {
   readonly plan: PlanRow;
   /** How `denofold train` trains it. @default it does not */
   readonly training?: AnyTrainable;
+  /** Opens a file of its parameters for `denofold attention`; undefined: of another network's. @default none is recorded */
+  readonly attention?: (file: ParameterFile) => Promise<AttentionModel | undefined>;
+  /** Tells `denofold inspect` what of its arrays are; undefined: another network's. @default it tells nothing */
+  readonly recognize?: (arrays: Arrays, facts?: ParameterFile["facts"]) => string | undefined;
 }
+
+/** Arrays of a file by name. */
+export type Arrays = ReadonlyMap<string, { readonly shape: Shape }>;
 
 /** A network as `denofold plan` runs it. */
 export interface PlanRow {
@@ -28,3 +37,9 @@ export interface PlanRow {
 
 /** Flags of plans that every network has. */
 export const PLAN_FLAGS = { nRes: "n-res", nSeq: "n-seq", batch: "batch", storage: "storage" } as const;
+
+/** A network and the number of its parameters in words. */
+export function parametersText(network: string, arrays: Arrays): string {
+  const count = [...arrays.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return `${network}, ${count.toLocaleString("en")} parameters`;
+}

@@ -2,8 +2,8 @@ import { nnx as forward } from "../profile/workloads/nnx.ts";
 import { nnxTrainStep } from "../profile/workloads/train_step.ts";
 import { trainable } from "../train/network.ts";
 import { nnxNetwork, openNnx } from "../train/nnx_evoformer.ts";
-import { NNX_MODEL, NNX_TRAINING } from "../train/settings.ts";
-import { type NetworkRow, PLAN_FLAGS } from "./network_row.ts";
+import { NNX_EVOFORMER, NNX_MODEL, NNX_TRAINING } from "../train/settings.ts";
+import { type NetworkRow, parametersText, PLAN_FLAGS } from "./network_row.ts";
 
 /** The Flax notebook's block. */
 export const nnx: NetworkRow = {
@@ -44,4 +44,6 @@ that the losses are the notebook's own.`,
     network: nnxNetwork,
     open: (settings) => Promise.resolve(openNnx(settings)),
   }),
+  recognize: (arrays, facts) =>
+    facts?.model === NNX_EVOFORMER ? parametersText("the Flax notebook's Evoformer block", arrays) : undefined,
 };

@@ -1,11 +1,13 @@
 import { tiny as forward } from "../profile/workloads/tiny.ts";
 import { trainStep } from "../profile/workloads/train_step.ts";
+import { tinyAttention } from "../attention/tiny_openfold.ts";
 import { RELATIVE_POSITION_CLASSES } from "../fold/features.ts";
+import { readTrainedModel, TINY_OPENFOLD } from "../fold/predict.ts";
 import { openTiny } from "../train/data.ts";
 import { trainable } from "../train/network.ts";
 import { DEFAULT_MODEL, DEFAULT_TRAINING } from "../train/settings.ts";
 import { tinyOpenFoldNetwork } from "../train/tiny_openfold.ts";
-import { type NetworkRow, PLAN_FLAGS } from "./network_row.ts";
+import { type NetworkRow, parametersText, PLAN_FLAGS } from "./network_row.ts";
 
 /** The small Evoformer. */
 export const tiny: NetworkRow = {
@@ -28,4 +30,8 @@ export const tiny: NetworkRow = {
     network: tinyOpenFoldNetwork,
     open: openTiny,
   }),
+  attention: async ({ path, facts }) =>
+    facts?.model === TINY_OPENFOLD ? tinyAttention(await readTrainedModel(path)) : undefined,
+  recognize: (arrays, facts) =>
+    facts?.model === TINY_OPENFOLD ? parametersText("the small Evoformer", arrays) : undefined,
 };

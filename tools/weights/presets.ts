@@ -11,7 +11,6 @@ import {
 import { shapesByPath } from "../../model/layers/params.ts";
 import { fitOf, fits } from "../../model/weights/load_weights.ts";
 import { snakeCase } from "../../model/weights/names.ts";
-import type { WeightEntry } from "../../model/weights/weight_file.ts";
 
 /** Shapes of a configuration's parameters by OpenFold's names. */
 export function namedShapes(config: AlphaFoldConfig): Map<string, Shape> {
@@ -24,7 +23,7 @@ export function namedShapes(config: AlphaFoldConfig): Map<string, Shape> {
  * @param choices Other sizes than the presets' own.
  */
 export function fittingPresets(
-  entries: ReadonlyMap<string, WeightEntry>,
+  entries: ReadonlyMap<string, { readonly shape: Shape }>,
   choices: AlphaFoldChoices = {},
 ): AlphaFoldPreset[] {
   return ALPHAFOLD_PRESETS.filter((preset) => fits(fitOf(entries, namedShapes(alphafoldConfig(preset, choices)))));

@@ -4,10 +4,11 @@ import { ATTENTION_KINDS } from "../../../model/layers/attention_capture.ts";
 import { initTinyOpenFold, tinyOpenFoldConfig } from "../../../model/tiny_openfold/mod.ts";
 import { parseSafetensors, type SafetensorsFile } from "../../../model/weights/safetensors.ts";
 import { captureAttention, spread } from "../../../tools/attention/capture.ts";
+import { tinyAttention } from "../../../tools/attention/tiny_openfold.ts";
 import { hammingDistances } from "../../../tools/attention/hamming.ts";
 import { leafOrder, wardLinkage } from "../../../tools/attention/ward.ts";
 import { alphaCarbons } from "../../../tools/data/structure.ts";
-import { msaTokens } from "../../../tools/data/family.ts";
+import { type MsaTokens, msaTokens } from "../../../tools/data/family.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { readTrainedModel } from "../../../tools/fold/predict.ts";
 import { assertClose, gpuTest, randomArray } from "../../_gpu.ts";
@@ -64,9 +65,9 @@ gpuTest(
       assert.equal(metadata.sequence, chain.sequence);
       assert.deepEqual(JSON.parse(metadata.heads).triangle_attention_ending, [0, 1]);
       const model = await readTrainedModel(checkpoint);
-      const input = { tokens, nRes: n };
+      const input = { names, rows, tokens };
       const choice = { residues: [2, 3, 6] };
-      const { kinds } = await captureAttention(device, model.load(device), model.config, input, choice);
+      const { kinds } = await captureAttention(device, tinyAttention(model), input, choice);
       const fileNames = [
         "msa_row_attention",
         "msa_column_attention",
@@ -187,17 +188,21 @@ gpuTest("single rows are spread over a long chain, and more than the limit is re
   assert.deepEqual(spread(10, 3), [1, 5, 8]);
   const config = tinyOpenFoldConfig({ ...CONFIG, nBlocks: 6, nHeadsPair: 8, maxSeqLen: 256 });
   const params = initTinyOpenFold(device, config, Key.fromSeed(1));
-  const input = (nRes: number) => ({ tokens: Int32Array.from(randomArray(2 * nRes, 1), (x) => 10 + 9 * x), nRes });
-  const { kinds } = await captureAttention(device, params, config, input(64), { kinds: ATTENTION_KINDS.slice(1) });
+  const model = tinyAttention({ config, load: () => params });
+  const alignment = (nSeq: number, nRes: number): MsaTokens => ({
+    names: Array.from({ length: nSeq }, (_, i) => `row ${i}`),
+    rows: new Array<string>(nSeq).fill("A".repeat(nRes)),
+    tokens: Int32Array.from(randomArray(nSeq * nRes, 1), (x) => 10 + 9 * x),
+  });
+  const { kinds } = await captureAttention(device, model, alignment(2, 64), { kinds: ATTENTION_KINDS.slice(1) });
   const rows = Math.floor(2e6 / (6 * (2 * 8 * 64 * 64 + 3 * 2 * 2)));
   assert.deepEqual(kinds.map(({ rows }) => rows), [0, 1, 2].map(() => spread(64, rows)));
   await assert.rejects(
-    captureAttention(device, params, config, input(256), { full: true }),
+    captureAttention(device, model, alignment(2, 256), { full: true }),
     (error) => error instanceof InputError && /asked for takes 6\.\d+ GiB, more than the 1 GiB/.test(error.message),
   );
-  const many = { tokens: new Int32Array(2000 * 2), nRes: 2 };
   await assert.rejects(
-    captureAttention(device, params, config, many, {}),
+    captureAttention(device, model, alignment(2000, 2), {}),
     (error) =>
       error instanceof InputError && /means over rows take 0\.268 GiB, more than the 0\.125 GiB/.test(error.message),
   );

@@ -126,6 +126,7 @@ export function residueToken(letter: string): number {
   return TYPE_OF_HHBLITS[hhblitsToken(letter)];
 }
 
-function hhblitsToken(letter: string): number {
+/** A letter as a token in HHblits' order: 20 for `X` and what is not known, 21 for a gap. */
+export function hhblitsToken(letter: string): number {
   return HHBLITS_TOKENS.get(letter) ?? HHBLITS_LETTERS.indexOf("X");
 }
