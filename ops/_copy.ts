@@ -21,7 +21,7 @@ export interface Side {
   readonly strides: readonly number[];
 }
 
-/** Copies a box of elements from one tensor into another of the same dtype. Records no gradient. */
+/** Copies a box of elements from one tensor into another of the same dtype, or of the other of f32 and f16. Records no gradient. */
 export function copyBox(box: Shape, from: Side, to: Side): void {
   if (sizeOf(box) === 0) return;
   const { sizes, strides: [f, t] } = mergeAxes(box, [from.strides, to.strides]);
@@ -57,7 +57,8 @@ function copyAtOnce(sizes: readonly number[], from: Side, to: Side): void {
   const rank = sizes.length;
   const plan = planOf(sizes, from.strides, to.strides, from, to);
   const n = sizeOf(plan.sizes);
-  from.tensor.device.run(copyKernel({ unit: plan.unit, rank, half: from.tensor.dtype === "f16" && plan.width === 4 }), {
+  const half = plan.width === 4 && (from.tensor.dtype === "f16" || to.tensor.dtype === "f16");
+  from.tensor.device.run(copyKernel({ unit: plan.unit, rank, half }), {
     bindings: { source: from.tensor, result: to.tensor },
     uniforms: {
       n,
@@ -72,7 +73,7 @@ function copyAtOnce(sizes: readonly number[], from: Side, to: Side): void {
     grid: elementGrid(n, 64),
     flops: 0,
     bytesRead: ELEMENT_BYTES[from.tensor.dtype] * sizeOf(sizes),
-    bytesWritten: ELEMENT_BYTES[from.tensor.dtype] * sizeOf(sizes),
+    bytesWritten: ELEMENT_BYTES[to.tensor.dtype] * sizeOf(sizes),
   });
 }
 

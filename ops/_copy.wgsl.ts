@@ -10,7 +10,7 @@ export interface CopyStructure {
    */
   readonly unit: "single" | "integer" | "vector" | "block";
   readonly rank: number;
-  /** Whether the elements are 16-bit floats: in units of vec4s alone. */
+  /** Whether the elements of either side are 16-bit floats: in units of vec4s alone. */
   readonly half: boolean;
 }
 

@@ -4,6 +4,7 @@ import { intermediateType } from "./_intermediate.ts";
 import { runMatmul } from "./_matmul.ts";
 import { chunksOf, type OpmChunk, type OpmOrder, type OpmPlan } from "./_opm_plan.ts";
 import { entryOf, readRegion, writeRegion } from "./_region.ts";
+import { cast } from "./cast.ts";
 import { multiplyScalar } from "./elementwise.ts";
 import { permute } from "./permute.ts";
 
@@ -14,7 +15,7 @@ const CHUNK_BYTES = 16 * 2 ** 20;
 export const outerFirst: OpmOrder = {
   forward(device, plan, { a, b, weight, scale }, bias, residual) {
     const { nBatch, nI, nJ, cA, cB, cOut } = plan;
-    const scaled = multiplyScalar(weight, scale);
+    const scaled = multiplyScalar(cast(weight, "f32"), scale);
     const out = device.empty([nBatch, nI, nJ, cOut]);
     for (const chunk of rowChunks(device, plan)) {
       using _ = device.scope("chunk");

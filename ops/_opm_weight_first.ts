@@ -3,6 +3,7 @@ import { addInto, type Device, type Tensor } from "../core/mod.ts";
 import { intermediateType } from "./_intermediate.ts";
 import { type Product, runMatmul } from "./_matmul.ts";
 import { chunksOf, type OpmChunk, type OpmInputsBack, type OpmOrder, type OpmPlan } from "./_opm_plan.ts";
+import { cast } from "./cast.ts";
 import { multiplyScalar } from "./elementwise.ts";
 import { permute } from "./permute.ts";
 import { sum } from "./reduce.ts";
@@ -87,7 +88,7 @@ function operands({ cA, cB, cOut }: OpmPlan, { a, b, weight, scale }: OpmInputsB
   return {
     aRows: a && permute(a, [0, 2, 1, 3]),
     bRows: b && permute(b, [0, 2, 1, 3]),
-    mixed: weight && multiplyScalar(permute(reshape(weight, [cOut, cA, cB]), [2, 0, 1]), scale),
+    mixed: weight && multiplyScalar(permute(reshape(cast(weight, "f32"), [cOut, cA, cB]), [2, 0, 1]), scale),
   };
 }
 

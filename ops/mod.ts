@@ -1,6 +1,7 @@
 /** Differentiable computations on tensors; each runs one or a few hand-written kernels. */
 export * from "./attention.ts";
 export * from "./broadcast_to.ts";
+export * from "./cast.ts";
 export * from "./concat.ts";
 export * from "./digitize.ts";
 export * from "./dropout.ts";

@@ -1,6 +1,6 @@
 /** Heads of whole vec4s, as the attention op wants them: channels of zeros change neither logits nor output. */
 import type { Tensor } from "../../core/mod.ts";
-import { type LinearParams, pad, reshape } from "../../ops/mod.ts";
+import { cast, type LinearParams, pad, reshape } from "../../ops/mod.ts";
 
 /** Channels of a head with those of zeros. */
 export function wholeChannels(cHidden: number): number {
@@ -13,7 +13,7 @@ export function widenHeads({ weight, bias }: LinearParams, cHidden: number): Lin
   if (whole === cHidden) return { weight, bias };
   const heads = weight.shape[0] / cHidden;
   const rows = (x: Tensor, width: number) =>
-    pad(reshape(x, [heads, cHidden, width]), [0, 0, 0], [0, whole - cHidden, 0]);
+    pad(reshape(cast(x, "f32"), [heads, cHidden, width]), [0, 0, 0], [0, whole - cHidden, 0]);
   return {
     weight: reshape(rows(weight, weight.shape[1]), [heads * whole, weight.shape[1]]),
     bias: bias && reshape(rows(bias, 1), [heads * whole]),
@@ -26,7 +26,7 @@ export function widenColumns({ weight, bias }: LinearParams, cHidden: number): L
   if (whole === cHidden) return { weight, bias };
   const [c, hidden] = weight.shape;
   const heads = hidden / cHidden;
-  const columns = pad(reshape(weight, [c, heads, cHidden]), [0, 0, 0], [0, 0, whole - cHidden]);
+  const columns = pad(reshape(cast(weight, "f32"), [c, heads, cHidden]), [0, 0, 0], [0, 0, whole - cHidden]);
   return { weight: reshape(columns, [c, heads * whole]), bias };
 }
 
