@@ -1,5 +1,5 @@
 /** Brings weights to the device. */
-import type { Device, Dtype, Shape, Tensor } from "../../core/mod.ts";
+import type { Device, Shape, Tensor } from "../../core/mod.ts";
 import { toFloat32 } from "./safetensors.ts";
 import type { WeightEntry } from "./weight_file.ts";
 
@@ -36,10 +36,49 @@ export function fits({ missing, surplus, misshapen }: WeightsFit): boolean {
 
 /** How {@linkcode loadWeights} goes about it. */
 export interface LoadWeightsOptions {
-  /** How matrices are kept on the device; vectors stay f32. @default "f32" */
-  readonly dtype?: Dtype & ("f32" | "f16");
+  /** How matrices of blocks are held on the device. @default "f32" */
+  readonly dtype?: WeightsDtype;
   /** Called after each tensor with how many are there, of how many. */
   readonly progress?: (done: number, total: number) => void;
+  /** Told of each matrix that is held in 16 bits what rounding it costs. */
+  readonly onRounded?: (name: string, error: RoundingError) => void;
+}
+
+/**
+ * How weights are held on the device: as they are, or rounded to the 11 significant bits of float16 or the 8 of bfloat16.
+ * Either is held in 16 bits, which hold bfloat16's numbers exactly from 2^-17 up, and smaller ones to 2^-25.
+ */
+export type WeightsDtype = "f32" | "f16" | "bf16";
+
+/** All of them. */
+export const WEIGHTS_DTYPES: readonly WeightsDtype[] = ["f32", "f16", "bf16"];
+
+/** What rounding a matrix costs. */
+export interface RoundingError {
+  /** Largest difference, in parts of the largest number. */
+  readonly largest: number;
+  /** Root mean square of the differences, in parts of that of the numbers. */
+  readonly rms: number;
+}
+
+/**
+ * How a parameter is held: matrices of blocks, whose rows are whole vec4s, in 16 bits where that is chosen; all else, few
+ * numbers and many of them sensitive, in f32.
+ *
+ * @param name OpenFold's.
+ */
+export function heldAs(name: string, shape: Shape, dtype: WeightsDtype): "f32" | "f16" {
+  const inBlock = /(?:^|\.)blocks\.\d+\./.test(name);
+  return dtype !== "f32" && inBlock && shape.length === 2 && shape[1] % 4 === 0 ? "f16" : "f32";
+}
+
+/** Tensors for parameters, without content; owned by the current scope. */
+export function emptyWeights(
+  device: Device,
+  shapes: ReadonlyMap<string, Shape>,
+  dtype: WeightsDtype = "f32",
+): Map<string, Tensor> {
+  return new Map(Array.from(shapes, ([name, shape]) => [name, device.empty(shape, heldAs(name, shape, dtype))]));
 }
 
 /**
@@ -49,29 +88,63 @@ export interface LoadWeightsOptions {
  * @param entries The file's parameters; read in its own order.
  * @param shapes Those wanted.
  * @returns Tensors by name, owned by the scope that is current when this is called.
- * @throws {TypeError} If one is missing or has another size.
+ * @throws {TypeError} If one is missing, has another size, or a number that 16 bits cannot hold.
  */
 export async function loadWeights(
   device: Device,
   entries: ReadonlyMap<string, WeightEntry>,
   shapes: ReadonlyMap<string, Shape>,
-  { dtype = "f32", progress }: LoadWeightsOptions = {},
+  { dtype = "f32", progress, onRounded }: LoadWeightsOptions = {},
 ): Promise<Map<string, Tensor>> {
   const { missing, misshapen } = fitOf(entries, shapes);
   if (missing.length + misshapen.length > 0) {
     throw new TypeError(`Cannot load the weights: ${fitText(missing, misshapen)}`);
   }
-  const kindOf = (shape: Shape) => (shape.length > 1 ? dtype : "f32");
   // All tensors are made at once, before anything is awaited: the scope that is current then owns them.
-  const tensors = new Map([...shapes].map(([name, shape]) => [name, device.empty(shape, kindOf(shape))]));
+  const tensors = emptyWeights(device, shapes, dtype);
   let done = 0;
   for (const [name, entry] of entries) {
     const tensor = tensors.get(name);
     if (!tensor) continue;
-    device.write(tensor, toFloat32(await entry.read()));
+    const numbers = toFloat32(await entry.read());
+    if (tensor.dtype === "f32") device.write(tensor, numbers);
+    else {
+      const held = rounded(numbers, dtype);
+      const error = roundingError(numbers, held);
+      if (!Number.isFinite(error.largest)) {
+        throw new TypeError(`Cannot hold ${name} in 16 bits: it has numbers above 65504, or that are not finite`);
+      }
+      onRounded?.(name, error);
+      device.write(tensor, held);
+    }
     progress?.(++done, shapes.size);
   }
   return tensors;
+}
+
+/** Numbers rounded to those that 16 bits hold. */
+function rounded(numbers: Float32Array, dtype: WeightsDtype): Float16Array<ArrayBuffer> {
+  return Float16Array.from(dtype === "bf16" ? toBfloat16(numbers) : numbers);
+}
+
+/** Numbers rounded to the nearest of 8 significant bits, ties to even. */
+function toBfloat16(numbers: Float32Array): Float32Array {
+  const bits = new Uint32Array(numbers.length);
+  new Float32Array(bits.buffer).set(numbers);
+  for (let i = 0; i < bits.length; i++) bits[i] = (bits[i] + 0x7fff + ((bits[i] >>> 16) & 1)) & 0xffff0000;
+  return new Float32Array(bits.buffer);
+}
+
+function roundingError(numbers: Float32Array, held: Float16Array): RoundingError {
+  let most = 0, apart = 0, squares = 0, errors = 0;
+  for (let i = 0; i < numbers.length; i++) {
+    const number = numbers[i], difference = Math.abs(held[i] - number);
+    if (Math.abs(number) > most) most = Math.abs(number);
+    if (!(difference <= apart)) apart = difference; // NaN too
+    squares += number * number;
+    errors += difference * difference;
+  }
+  return { largest: most > 0 ? apart / most : apart, rms: squares > 0 ? Math.sqrt(errors / squares) : 0 };
 }
 
 /** The first few faults in a line. */

@@ -4,7 +4,14 @@ import { tuningOf } from "../../ops/mod.ts";
 import { InputError } from "../errors.ts";
 import { NETWORKS } from "../networks/mod.ts";
 import { mostResidues } from "../plan/fit.ts";
-import { flagOf, planFlags, type PlannedWorkload, plannedWorkload, type PlanSizes } from "../plan/models.ts";
+import {
+  flagOf,
+  planFlags,
+  type PlannedWorkload,
+  plannedWorkload,
+  type PlanSizes,
+  withoutForwardOnly,
+} from "../plan/models.ts";
 import { planIfPossible, planModel, type PlanRequest } from "../plan/plan.ts";
 import { planText, type PlanTextOptions } from "../plan/text.ts";
 import { ensureAdapter } from "../platform/driver.ts";
@@ -131,7 +138,7 @@ function otherWays(
     way === train && (!way || (sizes.recompute ?? "nothing") === (recompute ?? "nothing"));
   return ways.filter((way) => !asked(way)).map(({ name, train, recompute }) => ({
     name,
-    planned: plannedWorkload(model, { ...sizes, recompute, storage: undefined }, train),
+    planned: plannedWorkload(model, { ...withoutForwardOnly(model, sizes), recompute }, train),
   }));
 }
 

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
 import { ALPHAFOLD_PRESETS, type AlphaFoldChoices, type AlphaFoldPreset } from "../../model/alphafold/mod.ts";
+import { WEIGHTS_DTYPES, type WeightsDtype } from "../../model/weights/load_weights.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { makeFolder, writeFileAtomic } from "../files.ts";
 import { ensureAdapter } from "../platform/driver.ts";
@@ -9,6 +10,7 @@ import { openDevice } from "../platform/open_device.ts";
 import { predictTargets } from "../predict/collect.ts";
 import { fitMemory } from "../predict/fit_memory.ts";
 import { planModels, type PlannedModel } from "../predict/models.ts";
+import type { HeldWeights } from "../predict/network.ts";
 import { paddedSizes } from "../predict/network_inputs.ts";
 import type { RankBy } from "../predict/prediction.ts";
 import { findRelaxPython } from "../predict/relax.ts";
@@ -40,6 +42,11 @@ for the full-size network without meaning. "denofold weights download" fetches t
 OUT gets a folder a target (ranked structures as PDB and ModelCIF with pLDDT as B-factors, aligned errors, scores, times), and
 report.html and summary.csv of the run. A target that is done is not predicted again; one that fails costs no other, and the exit code
 is 1.
+
+--weights-dtype: matrices of blocks, 97 % of the parameters, are rounded to float16 or bfloat16 and held in 16 bits, which takes
+52 % of the memory; sums stay f32. Measured on the full-size network with random weights and 29 residues, against f32 weights:
+positions differ by at most 0.08 % (f16) and 0.5 % (bf16) of the largest coordinate, expected distances by 0.013 % and 0.11 %.
+What rounding cost the weights of a run is in config.json, the ModelCIF files, the report, and --json.
 
 Examples:
   denofold predict query.a3m --weights params_model_1_ptm.npz --out prediction
@@ -79,6 +86,10 @@ export function register(program: Command): void {
     .option("--seeds <list>", "seeds, comma-separated; every network runs with each", seedList, [0])
     .option("--config <file>", "JSON with other sizes than the preset's, for small networks")
     .option("--print-config", "print the configurations as JSON, and stop")
+    .addOption(
+      new Option("--weights-dtype <type>", "how matrices of blocks are held on the device; 16 bits halve their memory")
+        .choices(WEIGHTS_DTYPES).default("f32"),
+    )
     .optionsGroup("Output:")
     .option("--out <dir>", "folder for the results", "prediction")
     .addOption(new Option("--rank-by <what>", "what ranks predictions").choices(["plddt", "ptm"]).default("plddt"))
@@ -124,6 +135,7 @@ interface Flags {
   out: string;
   rankBy: RankBy;
   format: OutputFormat;
+  weightsDtype: WeightsDtype;
   saveRepresentations?: boolean;
   relax?: boolean;
   openmmPython?: string;
@@ -160,6 +172,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   });
   const started = performance.now();
   let results: TargetResult[];
+  const held = new Map<string, HeldWeights>();
   try {
     const memoryBytes = flags.memory !== undefined
       ? flags.memory * 2 ** 30
@@ -176,6 +189,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
       overwrite: flags.overwrite ?? false,
       saveRepresentations: flags.saveRepresentations ?? false,
       firstResidue: flags.firstResidue,
+      weightsDtype: flags.weightsDtype,
       prepare: {
         strict: flags.strict,
         maxTemplates: flags.maxTemplates,
@@ -184,7 +198,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
       },
       checkFits: memoryCheck(device, flags, memoryBytes),
       signal: interrupt.signal,
-      tell: progress.events,
+      tell: { ...progress.events, loaded: (preset, own) => held.set(preset, own) },
     });
   } finally {
     progress.stop();
@@ -195,6 +209,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
     adapter: device.traits.description,
     seconds: (performance.now() - started) / 1000,
     version: config.version,
+    held,
   };
   const relaxed = python ? await relaxAll(results, python, interrupt.signal, json ?? false) : undefined;
   const report = join(out, "report.html"), summary = join(out, "summary.csv");
@@ -206,7 +221,14 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
     const targets = results.map(({ data: _, ...result }) => ({ reason: null, best: null, ...result }));
     return console.log(
       JSON.stringify(
-        { targets, left: targets.length - results.length, report, summary, relaxed: relaxed ?? null },
+        {
+          targets,
+          left: targets.length - results.length,
+          report,
+          summary,
+          weights: Object.fromEntries(held),
+          relaxed: relaxed ?? null,
+        },
         undefined,
         2,
       ),
@@ -228,7 +250,7 @@ function memoryCheck(device: Parameters<typeof fitMemory>[0], flags: Flags, memo
     let known = planned.get(key);
     if (known === undefined) {
       try {
-        fitMemory(device, config, sizes, memoryBytes);
+        fitMemory(device, config, sizes, memoryBytes, flags.weightsDtype);
         known = { partBytes: device.partBytes };
       } catch (error) {
         if (!(error instanceof InputError)) throw error;

@@ -20,6 +20,7 @@ export const alphafold: NetworkRow = {
       preset: "preset",
       blocks: "blocks",
       recompute: "recompute",
+      weightsDtype: "weights-dtype",
     },
   },
   async attention({ path, facts }) {

@@ -51,6 +51,13 @@ export function flagOf(model: string, size: string): string | undefined {
   return NETWORKS[model].plan.flags[size];
 }
 
+/** The sizes and choices that hold on the way back too. */
+export function withoutForwardOnly(model: string, sizes: PlanSizes): PlanSizes {
+  const { forward, flags } = NETWORKS[model].plan;
+  const only = WORKLOADS[forward].flags.filter(({ forwardOnly }) => forwardOnly).map(({ name }) => name);
+  return Object.fromEntries(Object.entries(sizes).filter(([size]) => !only.includes(flags[size])));
+}
+
 /** Sizes and choices that some network has, each once, under the names of `denofold plan`. */
 export function planFlags(): WorkloadFlag[] {
   const found = new Map<string, WorkloadFlag>();

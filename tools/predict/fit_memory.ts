@@ -1,9 +1,12 @@
 /** Whether a target fits the memory, found out by sending it through a device that computes nothing. */
-import { type AdapterTraits, Device, Key } from "../../core/mod.ts";
-import { alphafold, type AlphaFoldConfig, initAlphaFold } from "../../model/alphafold/mod.ts";
+import { type AdapterTraits, Device } from "../../core/mod.ts";
+import { alphafold, type AlphaFoldConfig } from "../../model/alphafold/mod.ts";
 import type { AlphaFoldFeatures } from "../../model/alphafold/features.ts";
 import { ATOM_SLOTS } from "../../model/protein/residues.ts";
 import { InputError } from "../errors.ts";
+import { emptyWeights, type WeightsDtype } from "../../model/weights/load_weights.ts";
+import { namedShapes } from "../weights/presets.ts";
+import { paramsOf } from "./network.ts";
 import type { PaddedSizes } from "./network_inputs.ts";
 
 /** Bytes that parts of intermediate tensors may have, in the order in which they are tried: larger ones are a little faster. */
@@ -21,6 +24,7 @@ export interface MemoryNeed {
  * Memory of an iteration with recycling at these sizes.
  *
  * @param partBytes See `Device.partBytes`.
+ * @param weightsDtype How weights are held.
  * @throws {RangeError} If a tensor passes the adapter's limits however it is cut.
  */
 export function memoryNeed(
@@ -28,11 +32,12 @@ export function memoryNeed(
   config: AlphaFoldConfig,
   sizes: PaddedSizes,
   partBytes: number,
+  weightsDtype: WeightsDtype = "f32",
 ): MemoryNeed {
   using device = Device.dry(traits);
   device.partBytes = partBytes;
   using _ = device.scope("plan");
-  const params = initAlphaFold(device, config, Key.fromSeed(0));
+  const params = paramsOf(config, emptyWeights(device, namedShapes(config), weightsDtype));
   const weightBytes = device.memory.liveBytes;
   const features = blankFeatures(device, config, sizes);
   const n = sizes.residues;
@@ -85,6 +90,7 @@ export function blankFeatures(device: Device, config: AlphaFoldConfig, sizes: Pa
  * Chooses how small parts must be so that a target fits, and sets the device so.
  *
  * @param memoryBytes What there is. @default not known: only the adapter's limits count
+ * @param weightsDtype How weights are held.
  * @throws {InputError} If it does not fit; the message says what it needs, what there is and what would help.
  */
 export function fitMemory(
@@ -92,11 +98,12 @@ export function fitMemory(
   config: AlphaFoldConfig,
   sizes: PaddedSizes,
   memoryBytes: number | undefined,
+  weightsDtype: WeightsDtype = "f32",
 ): MemoryNeed {
   let least: MemoryNeed | undefined, limit: string | undefined;
   for (const partBytes of PART_BYTES) {
     try {
-      const need = memoryNeed(device.traits, config, sizes, partBytes);
+      const need = memoryNeed(device.traits, config, sizes, partBytes, weightsDtype);
       if (memoryBytes === undefined || need.peakBytes <= memoryBytes) {
         device.partBytes = partBytes;
         return need;
@@ -112,7 +119,9 @@ export function fitMemory(
   if (!least) throw new InputError(`${what} pass a limit of the adapter: ${limit}`);
   throw new InputError(
     `${what} need ${gibibytes(least.peakBytes)} (${gibibytes(least.weightBytes)} of it weights), there are ` +
-      `${gibibytes(memoryBytes!)}: take fewer rows (--max-msa, --max-extra-msa) or a part of the chain`,
+      `${gibibytes(memoryBytes!)}: take fewer rows (--max-msa, --max-extra-msa) or a part of the chain${
+        weightsDtype === "f32" ? ", or hold the weights in 16 bits (--weights-dtype f16)" : ""
+      }`,
   );
 }
 

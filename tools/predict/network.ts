@@ -13,7 +13,12 @@ import type { AlphaFoldFeatures } from "../../model/alphafold/features.ts";
 import type { AttentionCapture } from "../../model/layers/attention_capture.ts";
 import type { ParamShapes } from "../../model/layers/params.ts";
 import { snakeCase } from "../../model/weights/names.ts";
-import { loadWeights, type LoadWeightsOptions } from "../../model/weights/load_weights.ts";
+import {
+  loadWeights,
+  type LoadWeightsOptions,
+  type RoundingError,
+  type WeightsDtype,
+} from "../../model/weights/load_weights.ts";
 import type { WeightEntry } from "../../model/weights/weight_file.ts";
 import { ATOM14_SLOTS } from "../../model/protein/residue_constants.ts";
 import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
@@ -33,6 +38,18 @@ export interface LoadedNetwork {
   readonly config: AlphaFoldConfig;
   /** Its parameters. */
   readonly params: AlphaFoldParams;
+  /** How they are held. */
+  readonly held: HeldWeights;
+}
+
+/** How a network's weights are held on the device. */
+export interface HeldWeights {
+  /** As chosen. */
+  readonly dtype: WeightsDtype;
+  /** Bytes that they take. */
+  readonly bytes: number;
+  /** What rounding cost, of the matrix that it cost most; null where none was rounded. */
+  readonly error: RoundingError | null;
 }
 
 /**
@@ -47,10 +64,22 @@ export async function loadNetwork(
   entries: ReadonlyMap<string, WeightEntry>,
   options: LoadWeightsOptions = {},
 ): Promise<LoadedNetwork> {
-  const shapes = alphafoldShapes(config);
-  const tensors = await loadWeights(device, entries, namedShapes(config), options);
-  const params = mapTree<unknown, Tensor>(shapes as ParamShapes, (_, path) => tensors.get(snakeCase(path))!);
-  return { config, params: params as AlphaFoldParams };
+  let error: RoundingError | null = null;
+  const tensors = await loadWeights(device, entries, namedShapes(config), {
+    ...options,
+    onRounded(name, own) {
+      options.onRounded?.(name, own);
+      error = { largest: Math.max(error?.largest ?? 0, own.largest), rms: Math.max(error?.rms ?? 0, own.rms) };
+    },
+  });
+  const bytes = [...tensors.values()].reduce((sum, tensor) => sum + tensor.bytes, 0);
+  return { config, params: paramsOf(config, tensors), held: { dtype: options.dtype ?? "f32", bytes, error } };
+}
+
+/** A network's parameters from tensors under OpenFold's names. */
+export function paramsOf(config: AlphaFoldConfig, tensors: ReadonlyMap<string, Tensor>): AlphaFoldParams {
+  const shapes = alphafoldShapes(config) as ParamShapes;
+  return mapTree<unknown, Tensor>(shapes, (_, path) => tensors.get(snakeCase(path))!) as AlphaFoldParams;
 }
 
 /** How a target is predicted. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Device } from "../../core/mod.ts";
 import { correctMsaRestypes } from "../data/features/msa.ts";
 import { InputError } from "../errors.ts";
+import type { WeightsDtype } from "../../model/weights/load_weights.ts";
 import { encodeSafetensors } from "../../model/weights/safetensors.ts";
 import { writeFileAtomic, writeTogether } from "../files.ts";
 import type { CollectedTarget } from "../prep/list_targets.ts";
@@ -11,7 +12,7 @@ import { type PreparedTarget, type PrepareOptions, prepareTarget } from "../prep
 import { SourceReader } from "../prep/sources.ts";
 import type { PlannedModel } from "./models.ts";
 import { msaData } from "./msa_data.ts";
-import { type LoadedNetwork, loadNetwork, type PredictOptions, predictTarget } from "./network.ts";
+import { type HeldWeights, type LoadedNetwork, loadNetwork, type PredictOptions, predictTarget } from "./network.ts";
 import { meanPlddt, type Prediction, predictionName, type RankBy, ranking, type ResidueNaming } from "./prediction.ts";
 import { type FrameData, packBytes, packPositions, type TargetData } from "./report_data.ts";
 import { doneName, type OutputFormat, targetFiles } from "./target_files.ts";
@@ -41,6 +42,8 @@ export interface PredictAllOptions
   readonly prepare: PrepareOptions;
   /** Number of the first residue. @default that of the structure given, else 1 */
   readonly firstResidue?: number;
+  /** How weights are held on the device. @default "f32" */
+  readonly weightsDtype?: WeightsDtype;
   /** Whether to write single and pair representation of the last iteration. */
   readonly saveRepresentations: boolean;
   /** Version of denofold. */
@@ -57,6 +60,8 @@ export interface PredictAllOptions
 export interface PredictEvents {
   /** A target begins. */
   target(id: string, index: number, count: number, residues: number): void;
+  /** A network's weights are on the device. */
+  loaded(preset: string, held: HeldWeights): void;
   /** A network begins with a target. */
   model(id: string, preset: string, seed: number, iterations: number): void;
   /** A block of the Evoformer is done. */
@@ -102,7 +107,7 @@ export async function predictAll(
   options: PredictAllOptions,
 ): Promise<TargetResult[]> {
   const { tell, signal, out } = options;
-  const networks = new Networks(device);
+  const networks = new Networks(device, options.weightsDtype ?? "f32", (preset, held) => tell.loaded?.(preset, held));
   const reader = new SourceReader();
   const results: TargetResult[] = [];
   const waiting: { target: PredictTarget; prepared: PreparedTarget; seconds: number }[] = [];
@@ -178,9 +183,11 @@ async function predictOne(
   for (const warning of prepared.warnings) tell.warn?.(target.id, warning);
   const predictions: Prediction[] = [];
   const extra = new Map<string, Uint8Array>();
+  const held = new Map<string, HeldWeights>();
   for (const model of models) {
     options.checkFits?.(model, { residues: sequence.length, sequences: features.num_alignments[0] });
     const network = await networks.of(model);
+    held.set(model.preset, network.held);
     for (const seed of seeds) {
       if (signal?.aborted) return undefined;
       const maxRecycles = options.maxRecycles ?? model.config.recycling.maxRecycles;
@@ -224,12 +231,12 @@ async function predictOne(
     naming,
     rankBy,
     format,
-    weights: (prediction) => models.find(({ preset }) => preset === prediction.preset)!.weights,
+    weights: ({ preset }) => models.find((model) => model.preset === preset)!.weights + heldText(held.get(preset)!),
     adapter: networks.device.traits.description,
     version,
     config: {
       denofold: version,
-      models: models.map(({ preset, weights }) => ({ preset, weights })),
+      models: models.map(({ preset, weights }) => ({ preset, weights, held: held.get(preset) })),
       seeds,
       maxRecycles: options.maxRecycles ?? null,
       recycleTolerance: options.tolerance ?? null,
@@ -260,6 +267,12 @@ async function predictOne(
     seconds: featureSeconds + (performance.now() - started) / 1000,
     data,
   };
+}
+
+/** How weights are held, as files and reports say it; nothing where they are as they were read. */
+export function heldText({ dtype, error }: HeldWeights): string {
+  if (!error) return "";
+  return `, held as ${dtype}: off by ${error.rms.toExponential(1)} of a matrix's root mean square at most`;
 }
 
 /** The result of a target that an earlier run finished; undefined where none did. */
@@ -376,12 +389,16 @@ function rowsOf(features: PreparedTarget["features"], n: number): string[] {
 /** Networks on the device, one at a time. */
 class Networks implements Disposable {
   readonly device: Device;
+  readonly #dtype: WeightsDtype;
+  readonly #told: PredictEvents["loaded"];
   #model: PlannedModel | undefined;
   #network: LoadedNetwork | undefined;
   #scope: { [Symbol.dispose](): void } | undefined;
 
-  constructor(device: Device) {
+  constructor(device: Device, dtype: WeightsDtype, told: PredictEvents["loaded"]) {
     this.device = device;
+    this.#dtype = dtype;
+    this.#told = told;
   }
 
   async of(model: PlannedModel): Promise<LoadedNetwork> {
@@ -389,8 +406,9 @@ class Networks implements Disposable {
     this[Symbol.dispose]();
     this.#scope = this.device.scope("weights");
     using opened = await model.open();
-    this.#network = await loadNetwork(this.device, model.config, opened.entries);
+    this.#network = await loadNetwork(this.device, model.config, opened.entries, { dtype: this.#dtype });
     this.#model = model;
+    this.#told(model.preset, this.#network.held);
     return this.#network;
   }
 

@@ -1,7 +1,8 @@
 /** A run of predictions in a table and a report. */
 import type { PlannedModel } from "./models.ts";
 import type { PredictReportData } from "./report_data.ts";
-import type { TargetResult } from "./run.ts";
+import type { HeldWeights } from "./network.ts";
+import { heldText, type TargetResult } from "./run.ts";
 
 /** Facts of a run. */
 export interface RunFacts {
@@ -9,6 +10,8 @@ export interface RunFacts {
   readonly adapter: string;
   readonly seconds: number;
   readonly version: string;
+  /** How weights were held, by preset; of those that were loaded. */
+  readonly held: ReadonlyMap<string, HeldWeights>;
 }
 
 /** Results as CSV, a row a target. */
@@ -35,7 +38,7 @@ export function summaryCsv(results: readonly TargetResult[]): string {
 /** What the report of a run shows; links lead into the targets' folders. */
 export function reportOf(
   results: readonly TargetResult[],
-  { models, adapter, seconds, version }: RunFacts,
+  { models, adapter, seconds, version, held }: RunFacts,
 ): PredictReportData {
   const shown = results.flatMap(({ data }) => data ? [data] : []);
   const inFolder = (id: string) => ({ label, href }: { label: string; href: string }) => ({
@@ -64,7 +67,10 @@ export function reportOf(
     run: [
       { label: "denofold", value: version },
       { label: "Adapter", value: adapter },
-      ...models.map(({ preset, weights }) => ({ label: preset, value: weights })),
+      ...models.map(({ preset, weights }) => {
+        const own = held.get(preset);
+        return { label: preset, value: weights + (own ? heldText(own) : "") };
+      }),
       { label: "Time", value: `${Math.round(seconds)} s` },
     ],
   };

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { AlphaFoldChoices } from "../../../model/alphafold/mod.ts";
+import { sizeOf } from "../../../core/mod.ts";
+import { type AlphaFoldChoices, alphafoldConfig } from "../../../model/alphafold/mod.ts";
+import { heldAs, loadWeights } from "../../../model/weights/load_weights.ts";
+import { toFloat32 } from "../../../model/weights/safetensors.ts";
+import type { WeightEntry } from "../../../model/weights/weight_file.ts";
 import { parseStructure } from "../../../tools/data/read_structure.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { predictTargets } from "../../../tools/predict/collect.ts";
@@ -9,6 +13,7 @@ import { planModels } from "../../../tools/predict/models.ts";
 import { loadNetwork, predictTarget } from "../../../tools/predict/network.ts";
 import { predictAll, type PredictAllOptions, REPORT_DATA } from "../../../tools/predict/run.ts";
 import { reportOf, summaryCsv } from "../../../tools/predict/summary.ts";
+import { namedShapes } from "../../../tools/weights/presets.ts";
 import { prepareTarget } from "../../../tools/prep/prepare_target.ts";
 import { assertClose, gpuTest } from "../../_gpu.ts";
 
@@ -120,7 +125,7 @@ gpuTest(
       assert.equal(redone.find(({ id }) => id === "good")!.status, "done");
 
       const facts = { models: await models(), adapter: "x", seconds: 1, version: "0" };
-      const report = reportOf(kept, facts);
+      const report = reportOf(kept, { ...facts, held: new Map() });
       assert.match(report.notice!, /random/);
       assert.deepEqual(report.failed.map(({ id }) => id), ["bad"]);
       assert.equal(report.targets[0].predictions[0].files[0].href.startsWith("good/"), true);
@@ -205,3 +210,74 @@ Deno.test("two targets of one name are refused before anything runs", () =>
       /two targets of the name|not unique/,
     );
   }));
+
+gpuTest("weights held in 16 bits predict what their rounded numbers predict, in half the memory", async (device) => {
+  const wide: AlphaFoldChoices = {
+    ...SMALL,
+    ...{ cM: 64, cZ: 32, cExtra: 32 },
+    evoformer: { ...SMALL.evoformer, cHiddenMsaAtt: 6, cHiddenOpm: 32 }, // heads that are not whole vec4s
+  };
+  const [model] = await planModels("random:3", ["model_1_ptm"], wide);
+  const target = await prepareTarget({ id: "1znf", alignments: [{ path: FINGERS, row: "1znf" }] });
+  const shapes = namedShapes(model.config);
+  for (const dtype of ["f16", "bf16"] as const) {
+    using _ = device.scope("weights");
+    using opened = await model.open();
+    const exact = await loadNetwork(device, model.config, opened.entries);
+    const network = await loadNetwork(device, model.config, opened.entries, { dtype });
+    const rounding = dtype === "f16" ? 2 ** -11 : 2 ** -8;
+    const { bytes, error } = network.held;
+    assert.equal(exact.held.error, null);
+    assert(bytes < 0.7 * exact.held.bytes, `${bytes} of ${exact.held.bytes}`);
+    assert(error!.rms > rounding / 8 && error!.rms < rounding && error!.largest < rounding);
+    const sizes = { residues: 64, clusters: 32, extra: 32, templates: 1 };
+    const planned = memoryNeed(device.traits, model.config, sizes, Infinity, dtype).weightBytes;
+    assert(Math.abs(planned - bytes) < 256 * shapes.size, "the plan counts other weights");
+    const read = new Map<string, WeightEntry>();
+    for (const [name, tensor] of await loadWeights(device, opened.entries, shapes, { dtype })) {
+      const data = Float32Array.from(await tensor.read());
+      read.set(name, {
+        ...opened.entries.get(name)!,
+        read: () => Promise.resolve({ dtype: "F32", shape: tensor.shape, data }),
+      });
+      const numbers = toFloat32(await opened.entries.get(name)!.read());
+      if (tensor.dtype === "f32") assert.deepEqual(data, numbers, name);
+      else assertClose(data, numbers, { rtol: rounding, atol: 2 ** -25 }, name);
+    }
+    const rounded = await loadNetwork(device, model.config, read);
+    const run = (loaded: typeof network) =>
+      predictTarget(device, loaded, target.features, target.sequence, { seed: 1, maxRecycles: 1 });
+    const [held, same] = [await run(network), await run(rounded)];
+    assertClose(held.plddt, same.plddt, { rtol: 1e-4, atol: 1e-3 }, `${dtype}, pLDDT`);
+    assertClose(held.distances, same.distances, { rtol: 1e-4, atol: 1e-3 }, `${dtype}, distances`);
+  }
+});
+
+Deno.test("of the full-size network 97 % are held in 16 bits", () => {
+  const [half, all] = [true, false].map((onlyHalf) =>
+    [...namedShapes(alphafoldConfig("model_1_ptm"))].reduce(
+      (sum, [name, shape]) => sum + (onlyHalf && heldAs(name, shape, "f16") === "f32" ? 0 : sizeOf(shape)),
+      0,
+    )
+  );
+  assert.equal(all, 93_237_338);
+  assert(half / all > 0.965, `${half / all}`);
+});
+
+gpuTest("a weight that 16 bits cannot hold is refused by name", async (device) => {
+  const name = "evoformer.blocks.0.x.weight";
+  const data = new Float32Array(8).fill(1);
+  data[3] = 70_000;
+  const entry: WeightEntry = {
+    name,
+    dtype: "F32",
+    shape: [2, 4],
+    read: () => Promise.resolve({ dtype: "F32", shape: [2, 4], data }),
+  };
+  const load = (dtype: "f32" | "f16" | "bf16") =>
+    loadWeights(device, new Map([[name, entry]]), new Map([[name, [2, 4]]]), { dtype });
+  assert.equal((await load("f32")).get(name)!.dtype, "f32");
+  for (const dtype of ["f16", "bf16"] as const) {
+    await assert.rejects(load(dtype), /Cannot hold evoformer\.blocks\.0\.x\.weight in 16 bits: .* above 65504/);
+  }
+});

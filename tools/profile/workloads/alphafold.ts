@@ -1,8 +1,9 @@
-import { stopGradient } from "../../../core/mod.ts";
+import { type Device, type Key, stopGradient } from "../../../core/mod.ts";
 import { alphafoldLoss, alphafoldLossConfig, type LossTruth } from "../../../model/alphafold/losses/mod.ts";
 import {
   alphafold as runAlphaFold,
   ALPHAFOLD_PRESETS,
+  type AlphaFoldConfig,
   alphafoldConfig,
   type AlphaFoldFeatures,
   type AlphaFoldParams,
@@ -10,6 +11,10 @@ import {
   initAlphaFold,
   lossOutputs,
 } from "../../../model/alphafold/mod.ts";
+import { emptyWeights, WEIGHTS_DTYPES, type WeightsDtype } from "../../../model/weights/load_weights.ts";
+import { UsageError } from "../../errors.ts";
+import { paramsOf } from "../../predict/network.ts";
+import { namedShapes } from "../../weights/presets.ts";
 import { noiseFeatures, noiseTruth } from "./_alphafold_noise.ts";
 import { RECOMPUTE, RECOMPUTE_FLAG } from "./_recompute.ts";
 import type { Workload } from "./workload.ts";
@@ -29,6 +34,10 @@ export const alphafold: Workload = modelWorkload({
     { name: "n-res", description: "residues", value: 64 },
     { name: "batch", description: "samples", value: 1 },
     RECOMPUTE_FLAG,
+    {
+      ...{ name: "weights-dtype", value: "f32", choices: WEIGHTS_DTYPES, forwardOnly: true },
+      description: "how matrices of blocks are held; 16 bits are for forward alone",
+    },
   ],
   make(device, values) {
     const size = (name: string) => Number(values[name]);
@@ -39,8 +48,12 @@ export const alphafold: Workload = modelWorkload({
     const sizes = { nRes, nSeq, nExtra, nTemplates, batch };
     const losses = alphafoldLossConfig("initial", { tm: config.heads.tm, auxiliary: config.ablations.auxiliaryLosses });
     const learns = values.train === true || values.backward === true;
+    const dtype = WEIGHTS_DTYPES.find((name) => name === values["weights-dtype"])!;
+    if (dtype !== "f32" && learns) {
+      throw new UsageError(`--weights-dtype ${dtype} is for inference alone: gradients need f32`);
+    }
     return {
-      params: (key) => initAlphaFold(device, config, key),
+      params: (key) => dtype === "f32" ? initAlphaFold(device, config, key) : halfParams(device, config, dtype, key),
       inputs(key) {
         const [featuresKey, truthKey] = key.split(2);
         const features = noiseFeatures(device, config, sizes, featuresKey);
@@ -59,3 +72,14 @@ export const alphafold: Workload = modelWorkload({
     };
   },
 });
+
+/** Parameters held in 16 bits, without ever being there in 32. */
+function halfParams(device: Device, config: AlphaFoldConfig, dtype: WeightsDtype, key: Key): AlphaFoldParams {
+  const shapes = namedShapes(config);
+  const tensors = emptyWeights(device, shapes, dtype);
+  for (const [i, tensor] of [...tensors.values()].entries()) {
+    const scale = tensor.shape.length > 1 ? 1 / Math.sqrt(tensor.shape[1]) : 0.1;
+    if (!device.dry) device.write(tensor, key.at(i).normal(tensor.size).map((x) => scale * x));
+  }
+  return paramsOf(config, tensors);
+}

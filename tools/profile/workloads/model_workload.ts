@@ -40,7 +40,7 @@ const WAYS: readonly WorkloadFlag[] = [
     value: false,
   },
   {
-    ...{ name: "storage", value: "f32", choices: STORAGE },
+    ...{ name: "storage", value: "f32", choices: STORAGE, forwardOnly: true },
     description: "how modules keep what they need on the way to their result; f16 is for forward alone",
   },
 ];

@@ -12,6 +12,8 @@ export interface WorkloadFlag {
   readonly value: number | string | false;
   /** What may be given, where it is no number. */
   readonly choices?: readonly string[];
+  /** Whether only a forward pass takes another value than the usual one. @default false */
+  readonly forwardOnly?: boolean;
   /** Least number that may be given. @default 1 */
   readonly least?: 0 | 1;
 }
