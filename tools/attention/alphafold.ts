@@ -4,7 +4,7 @@ import { makeSequenceFeatures } from "../data/features/chain.ts";
 import { hhblitsToken } from "../data/features/msa.ts";
 import { makeNetworkInputs } from "../data/features/network_inputs.ts";
 import type { PlannedModel } from "../predict/models.ts";
-import { loadNetwork } from "../predict/network.ts";
+import { loadNetwork, onlyWhile } from "../predict/network.ts";
 import { deviceFeatures } from "../predict/network_inputs.ts";
 import type { AttentionModel } from "./attention_model.ts";
 
@@ -37,10 +37,7 @@ export function alphafoldAttention({ config, open }: Pick<PlannedModel, "config"
       let iteration = 0;
       await recycledAlphaFold(network.params, (index) => (iteration = index, features), config, {
         tolerance: 0,
-        capture: {
-          select: (site) => iteration === maxRecycles ? capture.select(site) : undefined,
-          receive: (map) => capture.receive(map),
-        },
+        capture: onlyWhile(capture, () => iteration === maxRecycles),
       });
     },
   };

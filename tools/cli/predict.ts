@@ -99,6 +99,10 @@ export function register(program: Command): void {
       ),
     )
     .option("--save-representations", "write single and pair representation of the last iteration")
+    .option(
+      "--save-attention",
+      "write the Evoformer's attention in the last iteration, the mean over rows of every head",
+    )
     .option("--relax", "relax the best prediction with OpenMM when all are written")
     .option("--openmm-python <program>", "Python with OpenMM and PDBFixer")
     .option("--overwrite", "predict again what is done")
@@ -137,6 +141,7 @@ interface Flags {
   format: OutputFormat;
   weightsDtype: WeightsDtype;
   saveRepresentations?: boolean;
+  saveAttention?: boolean;
   relax?: boolean;
   openmmPython?: string;
   overwrite?: boolean;
@@ -188,6 +193,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
       ensemble: flags.numEnsemble,
       overwrite: flags.overwrite ?? false,
       saveRepresentations: flags.saveRepresentations ?? false,
+      saveAttention: flags.saveAttention ?? false,
       firstResidue: flags.firstResidue,
       weightsDtype: flags.weightsDtype,
       prepare: {

@@ -11,6 +11,7 @@ import {
 import { expectedDistances } from "../../model/alphafold/heads/mod.ts";
 import type { AlphaFoldFeatures } from "../../model/alphafold/features.ts";
 import type { AttentionCapture } from "../../model/layers/attention_capture.ts";
+import { AttentionRecorder } from "../../model/layers/attention_recorder.ts";
 import type { ParamShapes } from "../../model/layers/params.ts";
 import { snakeCase } from "../../model/weights/names.ts";
 import {
@@ -26,6 +27,7 @@ import { makeAtom14Masks } from "../data/features/atom14.ts";
 import { makeNetworkInputs } from "../data/features/network_inputs.ts";
 import type { TargetFeatures } from "../prep/prepare_target.ts";
 import { namedShapes } from "../weights/presets.ts";
+import { checkAttentionSize, type PredictionAttention } from "./attention_file.ts";
 import { deviceFeatures, firstTemplates, paddedSizes } from "./network_inputs.ts";
 import type { Prediction, RecycleState } from "./prediction.ts";
 
@@ -98,8 +100,8 @@ export interface PredictOptions {
   readonly ensemble?: number;
   /** Whether sizes are filled up to few different ones, so that targets of a batch share kernels and buffers. @default true */
   readonly padding?: boolean;
-  /** Receives attention probabilities of the last iteration. @default nobody does */
-  readonly capture?: AttentionCapture;
+  /** Receives the attention of the last iteration, for which nothing is padded. @default none is recorded */
+  readonly onAttention?: (attention: PredictionAttention) => void;
   /** Receives single and pair representation of the last iteration, `[N_res, c_s]` and `[N_res, N_res, c_z]`. */
   readonly onRepresentations?: (single: Float32Array, pair: Float32Array, sizes: { cS: number; cZ: number }) => void;
   /** Told of every iteration. */
@@ -123,7 +125,7 @@ export async function predictTarget(
 ): Promise<Prediction> {
   const n = sequence.length;
   const { maxRecycles = config.recycling.maxRecycles, tolerance = config.recycling.tolerance } = options;
-  const { ensemble = 1, padding = true } = options;
+  const { ensemble = 1, padding = !options.onAttention } = options;
   const { maxMsaClusters = config.data.maxMsaClusters, maxExtraMsa = config.data.maxExtraMsa } = options;
   const templates = config.templates ? firstTemplates(features, config.data.maxTemplates) : undefined;
   // Rows of templates take places of the alignment's, as in the published pipeline.
@@ -136,12 +138,19 @@ export async function predictTarget(
   let before: Float32Array | undefined;
   using _scope = device.scope("predict");
   let current: readonly AlphaFoldFeatures[] = [];
-  const samplesOf = (iteration: number): readonly AlphaFoldFeatures[] => {
+  let msa: Int32Array = new Int32Array(0), iteration = 0;
+  const recorder = options.onAttention && new AttentionRecorder({ rowMean: true });
+  if (recorder) {
+    checkAttentionSize(config.evoformer, n, Math.min(clusters, features.num_alignments[0]) + templateRows);
+  }
+  const samplesOf = (index: number): readonly AlphaFoldFeatures[] => {
     const began = performance.now();
+    iteration = index;
     for (const sample of current) disposeAll(sample, sample.aatype); // the next iteration reads the types once more
     current = Array.from({ length: ensemble }, (_, sample) => {
-      const drawn = key.at(iteration * ensemble + sample);
+      const drawn = key.at(index * ensemble + sample);
       const inputs = makeNetworkInputs(features, features, drawn, { maxMsaClusters: clusters, maxExtraMsa });
+      if (sample === 0) msa = inputs.true_msa;
       const sizes = {
         residues: n,
         clusters: inputs.msa_row_mask.length,
@@ -173,7 +182,8 @@ export async function predictTarget(
     maxRecycles,
     tolerance,
     trajectory: true,
-    capture: options.capture,
+    // Which iteration is the last is known beforehand where none ends early; else later ones replace earlier ones.
+    capture: recorder && onlyWhile(recorder, () => tolerance > 0 || iteration === maxRecycles),
     ...(options.onBlock && {
       onBlock(block: number) {
         device.settle(); // so that what is told has been computed
@@ -190,6 +200,7 @@ export async function predictTarget(
   for (const { positions } of outputs.structure.trajectory) {
     trajectory.push(alphasOf(await positions.read() as Float32Array, n, ATOM14_SLOTS));
   }
+  if (recorder) options.onAttention!({ recorded: await recorder.recorded(), msa });
   const { z, s } = outputs;
   options.onRepresentations?.(
     (await s.read() as Float32Array).slice(0, n * config.cS),
@@ -209,6 +220,14 @@ export async function predictTarget(
     recycles,
     trajectory,
     seconds: { features: featureMs / 1000, network: (performance.now() - started - featureMs) / 1000 },
+  };
+}
+
+/** A capture that selects nothing at other times. */
+export function onlyWhile(capture: AttentionCapture, wanted: () => boolean): AttentionCapture {
+  return {
+    select: (site) => wanted() ? capture.select(site) : undefined,
+    receive: (map) => capture.receive(map),
   };
 }
 

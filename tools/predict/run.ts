@@ -10,6 +10,7 @@ import type { CollectedTarget } from "../prep/list_targets.ts";
 import { readFeatureFile } from "../prep/feature_file.ts";
 import { type PreparedTarget, type PrepareOptions, prepareTarget } from "../prep/prepare_target.ts";
 import { SourceReader } from "../prep/sources.ts";
+import { attentionFile } from "./attention_file.ts";
 import type { PlannedModel } from "./models.ts";
 import { msaData } from "./msa_data.ts";
 import { type HeldWeights, type LoadedNetwork, loadNetwork, type PredictOptions, predictTarget } from "./network.ts";
@@ -46,6 +47,8 @@ export interface PredictAllOptions
   readonly weightsDtype?: WeightsDtype;
   /** Whether to write single and pair representation of the last iteration. */
   readonly saveRepresentations: boolean;
+  /** Whether to write the Evoformer's attention in the last iteration. @default false */
+  readonly saveAttention?: boolean;
   /** Version of denofold. */
   readonly version: string;
   /** Stops after the prediction in hand. */
@@ -205,6 +208,13 @@ async function predictOne(
           iteration = index + 1;
           tell.recycle?.(index, meanPlddt, ptm, distanceChange);
         },
+        ...(options.saveAttention && {
+          onAttention: (attention) =>
+            extra.set(
+              `attention_${model.preset}_seed_${seed}.safetensors`,
+              attentionFile(attention, sequence.length),
+            ),
+        }),
         ...(options.saveRepresentations && {
           onRepresentations: (single, pair, { cS, cZ }) => {
             const name = `representations_${model.preset}_seed_${seed}.safetensors`;
@@ -229,6 +239,7 @@ async function predictOne(
     id: target.id,
     predictions,
     naming,
+    alignment: rowsOf(features, sequence.length),
     rankBy,
     format,
     weights: ({ preset }) => models.find((model) => model.preset === preset)!.weights + heldText(held.get(preset)!),

@@ -2,6 +2,7 @@
 import type { ModelSoftware } from "../data/write_modelcif.ts";
 import { formatModelCif } from "../data/write_modelcif.ts";
 import { formatPdb } from "../data/write_pdb.ts";
+import { coveragePlot, paePlot, plddtPlot } from "./plots/colabfold_plots.ts";
 import { colabfoldPaeJson, colabfoldScoresJson, confidenceJson, paeJson } from "./confidence.ts";
 import {
   meanPlddt,
@@ -25,6 +26,8 @@ export interface TargetOutput {
   readonly predictions: readonly Prediction[];
   /** How residues are named. */
   readonly naming: ResidueNaming;
+  /** Rows of the alignment over the target's residues, the target first. */
+  readonly alignment: readonly string[];
   /** By what predictions are ranked. */
   readonly rankBy: RankBy;
   /** Whose names the files get. */
@@ -162,11 +165,16 @@ function alphafoldFiles(
 
 function colabfoldFiles(
   files: Map<string, Uint8Array | string>,
-  { id, predictions, warnings }: TargetOutput,
+  { id, predictions, alignment, warnings }: TargetOutput,
   order: readonly number[],
   texts: readonly StructureTexts[],
 ): void {
   const log: string[] = [];
+  const ranked = order.map((index) => predictions[index]);
+  files.set(`${id}_coverage.png`, coveragePlot(alignment));
+  files.set(`${id}_plddt.png`, plddtPlot(ranked));
+  const pae = paePlot(ranked);
+  if (pae) files.set(`${id}_pae.png`, pae);
   order.forEach((index, at) => {
     const prediction = predictions[index];
     const rank = String(at + 1).padStart(3, "0"), seed = String(prediction.seed).padStart(3, "0");

@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { sizeOf } from "../../../core/mod.ts";
 import { type AlphaFoldChoices, alphafoldConfig } from "../../../model/alphafold/mod.ts";
 import { heldAs, loadWeights } from "../../../model/weights/load_weights.ts";
-import { toFloat32 } from "../../../model/weights/safetensors.ts";
+import { parseSafetensors, toFloat32 } from "../../../model/weights/safetensors.ts";
 import type { WeightEntry } from "../../../model/weights/weight_file.ts";
 import { parseStructure } from "../../../tools/data/read_structure.ts";
 import { InputError } from "../../../tools/errors.ts";
+import { attentionFile, checkAttentionSize, type PredictionAttention } from "../../../tools/predict/attention_file.ts";
 import { predictTargets } from "../../../tools/predict/collect.ts";
 import { fitMemory, memoryNeed } from "../../../tools/predict/fit_memory.ts";
 import { planModels } from "../../../tools/predict/models.ts";
@@ -166,6 +167,37 @@ gpuTest(
     });
     assert.deepEqual(templated.features.template_domain_names.length, 1);
     assert.notDeepEqual((await run(templated)).plddt, plain.plddt);
+    // Attention is recorded in the last iteration, and does not change what is predicted.
+    for (const tolerance of [0, 1e13]) {
+      const kept: PredictionAttention[] = [];
+      const watched = await run(templated, {
+        maxMsaClusters: 9,
+        tolerance,
+        onAttention: (told: PredictionAttention) => kept.push(told),
+      });
+      assert.equal(kept.length, 1);
+      const { tensors } = parseSafetensors(attentionFile(kept[0], 25), "attention");
+      assert.deepEqual(Array.from(tensors, ([name, { shape }]) => [name, ...shape]), [
+        ["blocks.0.msa_row_attention", 2, 25, 25],
+        ["blocks.0.msa_column_attention", 2, 6, 6], // 5 rows and one of a template
+        ["blocks.0.triangle_attention_starting", 2, 25, 25],
+        ["blocks.0.triangle_attention_ending", 2, 25, 25],
+        ["msa", 5, 25],
+      ]);
+      for (const [name, { shape, data }] of tensors) {
+        if (name === "msa") continue;
+        for (let at = 0; at < data.length; at += shape[2]) {
+          const sum = (data as Float32Array).subarray(at, at + shape[2]).reduce((a, b) => a + b, 0);
+          assert(Math.abs(sum - 1) < 1e-4, `${name}: ${sum}`);
+        }
+      }
+      const blind = await run(templated, { maxMsaClusters: 9, tolerance, padding: false });
+      assert.deepEqual(watched.plddt, blind.plddt);
+    }
+    assert.throws(
+      () => checkAttentionSize(alphafoldConfig("model_1").evoformer, 700, 508),
+      /takes 1\.8 GiB, more than/,
+    );
     // An early end: any change is smaller than a kilometre.
     const early = await run(target, { maxRecycles: 5, tolerance: 1e13 });
     assert.equal(early.recycles.length, 2);

@@ -13,6 +13,7 @@ const OUTPUT: TargetOutput = {
     madeUp("model_1_ptm", { seed: 7, confidence: 70 }),
   ],
   naming: NAMING,
+  alignment: ["GAWM", "GA-M", "G-YM"],
   rankBy: "plddt",
   format: "both",
   weights: () => "params.npz, SHA-256 00ff",
@@ -56,6 +57,9 @@ Deno.test("targetFiles() in ColabFold's layout, with its ranks, seeds and scores
   assert(files.has("query_unrelaxed_rank_001_alphafold2_model_2_ptm_seed_000.pdb"));
   const pae = JSON.parse(text(files, "query_predicted_aligned_error_v1.json"));
   assert.equal(pae.max_predicted_aligned_error, 15.26);
+  for (const name of ["query_pae.png", "query_plddt.png", "query_coverage.png"]) {
+    assert.deepEqual([...(files.get(name) as Uint8Array).subarray(1, 4)], [0x50, 0x4e, 0x47], name);
+  }
   assert.match(text(files, "log.txt"), /^warning: shallow\nrank_001 model_2_ptm seed_000 pLDDT=91\.5 pTM=0\.400\n/);
 });
 
