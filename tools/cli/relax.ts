@@ -9,7 +9,8 @@ import { EXIT, onInterrupt, positiveInteger, positiveNumber } from "./_shared.ts
 const HELP = `
 DIR is a target's folder as "denofold predict" makes it. Amber99SB with hydrogens added and the heavy atoms held by springs, as
 AlphaFold does, by OpenMM and PDBFixer in a Python of yours (Debian: python3-simtk python3-pdbfixer). Writes relaxed_MODEL.pdb,
-relaxed_MODEL.cif and relax_metrics.json; what is relaxed already is passed over.
+relaxed_MODEL.cif and relax_metrics.json (energies, and the residues whose bonds, angles or distances are violated, before and
+after); what is relaxed already is passed over.
 
 Example:
   denofold relax prediction/query --most 1`;

@@ -1,6 +1,8 @@
 /** Relaxes the predictions in a target's folder. */
 import { basename, join } from "node:path";
+import { structureViolations, type Violations } from "../../model/protein/metrics/mod.ts";
 import { readStructure } from "../data/read_structure.ts";
+import type { Structure } from "../data/structure.ts";
 import { formatModelCif } from "../data/write_modelcif.ts";
 import { formatPdb } from "../data/write_pdb.ts";
 import { InputError } from "../errors.ts";
@@ -35,7 +37,7 @@ export async function relaxFolder(folder: string, options: RelaxFolderOptions = 
     if (done && !overwrite) continue;
     const input = await readStructure(join(folder, `unrelaxed_${name}.cif`));
     const { structure, ...facts } = await relax({ ...input, id: basename(folder) }, options);
-    metrics[name] = facts;
+    metrics[name] = { ...facts, ...violationMetrics(input, structure) };
     const comments = [
       `Relaxed with OpenMM ${facts.openmm}, Amber99SB.`,
       "The B-factors are the predicted lDDT-CA (pLDDT), 0 to 100.",
@@ -52,6 +54,35 @@ export async function relaxFolder(folder: string, options: RelaxFolderOptions = 
     relaxed.push(name);
   }
   return relaxed;
+}
+
+/**
+ * Violations before and after, those left under the names that AlphaFold has for them: 1 for each residue with one, in the
+ * order of chains and residues.
+ */
+export function violationMetrics(before: Structure, after: Structure): Record<string, unknown> {
+  const [initial, remaining] = [before, after].map(({ chains }) =>
+    chains.map(({ sequence, atomPositions, atomMask }) =>
+      structureViolations({ sequence, positions: atomPositions, mask: atomMask })
+    )
+  );
+  const residues = (found: readonly Violations[]) => found.flatMap(({ perResidue }) => Array.from(perResidue));
+  const sum = (found: readonly Violations[], of: (violations: Violations) => number) =>
+    found.reduce((sum, violations) => sum + of(violations), 0);
+  const kinds = (found: readonly Violations[]) => ({
+    bonds: sum(found, ({ bonds }) => bonds),
+    clashes: sum(found, ({ clashes }) => clashes),
+    within_residues: sum(found, ({ within }) => within),
+  });
+  const count = (found: readonly Violations[]) => residues(found).reduce((sum, x) => sum + x, 0);
+  return {
+    initial_violations: residues(initial),
+    initial_violations_count: count(initial),
+    initial_violations_by_kind: kinds(initial),
+    remaining_violations: residues(remaining),
+    remaining_violations_count: count(remaining),
+    remaining_violations_by_kind: kinds(remaining),
+  };
 }
 
 function asPdb(structure: Parameters<typeof formatPdb>[0], remarks: readonly string[]): string | undefined {

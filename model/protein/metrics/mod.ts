@@ -10,4 +10,5 @@ export { applyMotion, kabsch, type RigidMotion, type Superposition } from "./kab
 export { lddt, type LddtOptions, type LddtResult } from "./lddt.ts";
 export { pairwiseDistances, type Points, type PointSelection } from "./points.ts";
 export { rmsd, rmsdPerCoordinate } from "./rmsd.ts";
+export { structureViolations, type ViolationInput, type Violations } from "./violations.ts";
 export { tmD0, tmD0Unbounded, tmScore, tmScoreAsPlaced, type TmScoreOptions, type TmScoreResult } from "./tm_score.ts";

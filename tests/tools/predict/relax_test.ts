@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { readStructure } from "../../../tools/data/read_structure.ts";
+import { Key } from "../../../core/mod.ts";
+import { formatModelCif } from "../../../tools/data/write_modelcif.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { findRelaxPython, relax } from "../../../tools/predict/relax.ts";
+import { relaxFolder, violationMetrics } from "../../../tools/predict/relax_folder.ts";
 import { need, needing } from "../../_needs.ts";
 
 const python = await findRelaxPython().catch(() => undefined);
@@ -40,6 +43,49 @@ Deno.test(needing(openmm, {
       relax(await finger(), { python, timeLimitSeconds: 0.2 }),
       /took more than 0\.2 s and was ended/,
     );
+  },
+}));
+
+Deno.test("violations before and after a relaxation stand under AlphaFold's names", async () => {
+  const after = await finger();
+  const [chain] = after.chains;
+  const atomPositions = chain.atomPositions.slice();
+  for (let at = 3 * 12 * 37; at < atomPositions.length; at += 3) atomPositions[at] += 3;
+  const metrics = violationMetrics({ ...after, chains: [chain, { ...chain, atomPositions }] }, {
+    ...after,
+    chains: [chain],
+  });
+  const broken = metrics.initial_violations as number[];
+  assert.deepEqual([broken.length, metrics.initial_violations_count], [50, broken.reduce((a, b) => a + b)]);
+  assert.ok(broken.slice(0, 25).every((x) => x === 0) && broken[25 + 11] === 1 && broken[25 + 12] === 1);
+  assert.deepEqual(metrics.remaining_violations, new Array(25).fill(0));
+  assert.equal(metrics.remaining_violations_count, 0);
+  assert.deepEqual(metrics.remaining_violations_by_kind, { bonds: 0, clashes: 0, within_residues: 0 });
+});
+
+Deno.test(needing(openmm, {
+  name: "relaxFolder() writes energies and violations, and passes over what is relaxed",
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    try {
+      const { chains: [chain], ...rest } = await finger();
+      const noise = Key.fromSeed(1).normal(chain.atomPositions.length);
+      const atomPositions = chain.atomPositions.map((x, at) =>
+        x + 0.15 * noise[at] * chain.atomMask[Math.floor(at / 3)]
+      );
+      const cif = formatModelCif({ ...rest, chains: [{ ...chain, atomPositions }] }, { software: [] });
+      await Deno.writeTextFile(`${folder}/unrelaxed_m_pred_0.cif`, cif);
+      await Deno.writeTextFile(`${folder}/ranking_debug.json`, JSON.stringify({ order: ["m_pred_0"] }));
+      assert.deepEqual(await relaxFolder(folder, { python, timeLimitSeconds: 300 }), ["m_pred_0"]);
+      const { m_pred_0: metrics } = JSON.parse(await Deno.readTextFile(`${folder}/relax_metrics.json`));
+      assert.ok(metrics.energyAfter < metrics.energyBefore && metrics.seconds > 0);
+      assert.ok(metrics.initial_violations_count > 0, "noise makes violations");
+      assert.ok(metrics.remaining_violations_count < metrics.initial_violations_count);
+      assert.equal(metrics.remaining_violations.length, chain.sequence.length);
+      assert.deepEqual(await relaxFolder(folder, { python }), []);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
   },
 }));
 
