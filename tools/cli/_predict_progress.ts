@@ -2,17 +2,28 @@
 import type { PredictEvents } from "../predict/run.ts";
 import { type Progress, startProgress } from "./_shared.ts";
 
+/** What {@link predictProgress} shows with. */
+export interface ProgressTools {
+  readonly start?: (options: { label: string; total: number }) => Progress;
+  /** Milliseconds. */
+  readonly now?: () => number;
+  /** Prints a line. */
+  readonly say?: (line: string) => void;
+}
+
 /**
- * Shows progress by block and iteration.
+ * Shows progress by recycle and block, with the time that is left for the target.
  *
  * @param quiet Show nothing.
  * @param runs Networks times seeds, for each target.
  * @param blocksOf Evoformer blocks of a preset.
+ * @param tools What shows and what measures. @default the terminal and the clock
  */
 export function predictProgress(
   quiet: boolean,
   runs: number,
   blocksOf: (preset: string) => number,
+  { start = startProgress, now = () => performance.now(), say = console.error }: ProgressTools = {},
 ): { readonly events: Partial<PredictEvents>; stop(): void } {
   if (quiet) return { events: {}, stop() {} };
   let bar: Progress | undefined, text = "", blocks = 1, iterations = 1, began = 0, run = 0;
@@ -20,35 +31,41 @@ export function predictProgress(
     bar?.stop();
     bar = undefined;
   };
-  const at = (done: number) => {
-    const total = blocks * iterations;
-    const left = done > 0 ? (performance.now() - began) / 1000 * (total - done) / done : NaN;
-    bar?.update(done, Number.isFinite(left) ? `${text}, ${duration(left)} left` : text);
+  /** So many blocks of an iteration, from 0, are done. */
+  const at = (iteration: number, block: number) => {
+    const total = blocks * iterations, done = iteration * blocks + block;
+    // The runs that are still to come take as long as this one, as far as is known.
+    const seconds = (now() - began) / 1000, left = seconds * (total * (1 + runs - run) - done) / done;
+    bar?.update(
+      done,
+      `${text}, recycle ${iteration} of ${iterations - 1}, block ${block} of ${blocks}, ${duration(left)} left`,
+    );
   };
   return {
     stop,
     events: {
       target(id, index, count, residues) {
         run = 0;
-        console.error(`${id} (${index + 1} of ${count}): ${residues} residues`);
+        say(`${id} (${index + 1} of ${count}): ${residues} residues`);
       },
       model(_, preset, seed, count) {
         stop();
         blocks = blocksOf(preset);
         iterations = count;
-        began = performance.now();
-        text = `${preset} seed ${seed}${runs > 1 ? ` (${++run} of ${runs})` : ""}`;
-        bar = startProgress({ label: "Blocks", total: blocks * iterations });
+        began = now();
+        run++;
+        text = `${preset} seed ${seed}${runs > 1 ? ` (${run} of ${runs})` : ""}`;
+        bar = start({ label: "Blocks", total: blocks * iterations });
       },
-      block: (iteration, block) => at(iteration * blocks + block + 1),
+      block: (iteration, block) => at(iteration, block + 1),
       recycle(iteration, plddt, ptm, change) {
-        at((iteration + 1) * blocks);
+        at(iteration, blocks);
         const more = `${ptm === null ? "" : `, pTM ${ptm.toFixed(3)}`}${
           change === null ? "" : `, change ${change.toFixed(2)} Å`
         }`;
         bar?.log(`  recycle ${iteration}: pLDDT ${plddt.toFixed(1)}${more}`);
       },
-      warn: (id, message) => console.error(`warning: ${id}: ${message}`),
+      warn: (id, message) => say(`warning: ${id}: ${message}`),
       done({ id, status, reason, best, seconds }) {
         stop();
         const said = status === "failed"
@@ -56,7 +73,7 @@ export function predictProgress(
           : status === "kept"
           ? "done before, kept"
           : `${duration(seconds)}`;
-        console.error(
+        say(
           `${id}: ${said}${best && status === "done" ? `, ${best.name} pLDDT ${best.meanPlddt.toFixed(1)}` : ""}`,
         );
       },
