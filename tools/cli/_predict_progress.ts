@@ -24,8 +24,8 @@ export function predictProgress(
   runs: number,
   blocksOf: (preset: string) => number,
   { start = startProgress, now = () => performance.now(), say = console.error }: ProgressTools = {},
-): { readonly events: Partial<PredictEvents>; stop(): void } {
-  if (quiet) return { events: {}, stop() {} };
+): { readonly events: Partial<PredictEvents>; log(line: string): void; stop(): void } {
+  if (quiet) return { events: {}, log() {}, stop() {} };
   let bar: Progress | undefined, text = "", blocks = 1, iterations = 1, began = 0, run = 0;
   const stop = () => {
     bar?.stop();
@@ -43,6 +43,7 @@ export function predictProgress(
   };
   return {
     stop,
+    log: (line) => bar ? bar.log(line) : say(line),
     events: {
       target(id, index, count, residues) {
         run = 0;

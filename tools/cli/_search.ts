@@ -1,9 +1,8 @@
 /** What the commands that search share. */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { InputError, UsageError } from "../errors.ts";
-import { UnreachableError } from "../search/msa_server.ts";
-import { type Question, ResultFile, targetFolders } from "../search/results.ts";
+import { type JobResult, runJob, type SearchJob, type ServerState } from "../search/jobs.ts";
+import { targetFolders } from "../search/results.ts";
 import { EXIT, type Interrupt, onInterrupt, startProgress } from "./_shared.ts";
 
 /** Cores where the user names none. */
@@ -11,33 +10,6 @@ export const CORES: number = availableParallelism();
 
 /** Most targets that are named where a search of several failed for the same reason. */
 const SHOWN_NAMES = 3;
-
-/** One file to make. */
-export interface SearchJob {
-  /** Name of the target. */
-  readonly target: string;
-  /** Name of the file. */
-  readonly file: string;
-  /** What the file answers. */
-  readonly question: Question;
-  /** Searches. */
-  run(signal: AbortSignal, log: (line: string) => void): Promise<{ text: string; found: number; facts: object }>;
-}
-
-/** What earlier jobs have found out. */
-interface ServerState {
-  /** Why the server cannot be reached. */
-  unreachable?: string;
-}
-
-/** What became of a job; printed by `--json`. */
-interface JobResult {
-  readonly target: string;
-  readonly file: string;
-  readonly status: "made" | "unchanged" | "failed";
-  readonly found?: number;
-  readonly reason?: string;
-}
 
 /**
  * Does the jobs one after the other; files that are there already stay. A job that fails does not stop the others, but
@@ -55,7 +27,7 @@ export async function runSearches(
   for (const job of jobs) {
     if (interrupt.requested) break;
     const folder = join(out, folders.get(job.target) ?? "");
-    const result = await runOne(job, folder, server, interrupt.signal, progress.log);
+    const result = await runJob(job, folder, server, interrupt.signal, progress.log);
     if (interrupt.requested && result.status === "failed") break;
     results.push(result);
     progress.update(results.length, `${result.target}: ${result.found ?? result.status}`);
@@ -70,34 +42,6 @@ export async function runSearches(
     console.error(`denofold: ${names.slice(0, SHOWN_NAMES).join(", ")}${more}: ${reason}`);
   }
   if (failed.length > 0) Deno.exitCode = EXIT.failure;
-}
-
-/** The databases that were given, at least one. */
-export function neededDatabases(tool: string, databases: readonly string[] | undefined): readonly string[] {
-  if (databases === undefined) throw new UsageError(`--tool ${tool} needs a database: --db PATH`);
-  return databases;
-}
-
-async function runOne(
-  job: SearchJob,
-  folder: string,
-  server: ServerState,
-  signal: AbortSignal,
-  log: (line: string) => void,
-): Promise<JobResult> {
-  const { target, question } = job;
-  const file = await ResultFile.in(folder, job.file);
-  if (await file.answers(question)) return { target, file: file.path, status: "unchanged" };
-  if (server.unreachable) return { target, file: file.path, status: "failed", reason: server.unreachable };
-  try {
-    const { text, found, facts } = await job.run(signal, log);
-    await file.write(text, question, facts);
-    return { target, file: file.path, status: "made", found };
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    if (error instanceof UnreachableError) server.unreachable = error.message;
-    return { target, file: file.path, status: "failed", reason: error.message };
-  }
 }
 
 function lineOf(file: string, status: JobResult["status"], found: number | undefined, noun: string): string {

@@ -1,15 +1,11 @@
 import { type Command, Option } from "commander";
-import { join } from "node:path";
-import { formatA3m, formatStockholm } from "../data/write_alignment.ts";
-import { warningsOf } from "../data/remarks.ts";
 import { UsageError } from "../errors.ts";
 import { cacheFolder } from "../platform/cache.ts";
-import { requestMsas, SERVER_MODES, type ServerMode, type ServerMsas, USER_AGENT } from "../search/msa_server.ts";
-import { findProgram } from "../search/program.ts";
-import { type QueryEntry, readQueries } from "../search/queries.ts";
-import { databaseName } from "../search/search_files.ts";
-import { type MsaTool, searchMsa } from "../search/search_msa.ts";
-import { CORES, neededDatabases, runSearches, type SearchJob } from "./_search.ts";
+import { type MsaSearchOptions, serverJobs, serverUrl, toolJobs } from "../search/jobs.ts";
+import { SERVER_MODES, USER_AGENT } from "../search/msa_server.ts";
+import { readQueries } from "../search/queries.ts";
+import type { MsaTool } from "../search/search_msa.ts";
+import { CORES, runSearches } from "./_search.ts";
 import { positiveInteger, positiveNumber } from "./_shared.ts";
 
 const HELP = `
@@ -56,18 +52,9 @@ export function register(program: Command): void {
     .action(run);
 }
 
-interface Flags {
+interface Flags extends MsaSearchOptions {
   tool?: MsaTool;
-  db?: string[];
-  eValue?: number;
-  iterations?: number;
-  maxRows: number;
-  cpu: number;
   msaServer?: string;
-  serverMode: ServerMode;
-  userAgent: string;
-  cache: boolean;
-  format: "a3m" | "sto";
   out: string;
   json?: boolean;
 }
@@ -86,76 +73,4 @@ async function run(paths: string[], flags: Flags): Promise<void> {
     ? entries.flatMap((entry) => serverJobs(entry, serverUrl(msaServer ?? ""), flags))
     : await toolJobs(entries, tool, flags);
   await runSearches(jobs, { out, json, label: "alignments", noun: "rows" });
-}
-
-async function toolJobs(entries: readonly QueryEntry[], tool: MsaTool, flags: Flags): Promise<SearchJob[]> {
-  const { db, eValue, iterations, maxRows, cpu, format } = flags;
-  const databases = neededDatabases(tool, db);
-  const { version } = await findProgram(tool);
-  const searches = tool === "hhblits" ? [databases] : databases.map((database) => [database]);
-  return entries.flatMap(({ chains }) => chains).flatMap((query) =>
-    searches.map((databases): SearchJob => ({
-      target: query.name,
-      file: `${databases.map(databaseName).join("_")}_hits.${format}`,
-      question: { sequence: query.sequence, tool, version, databases, eValue, iterations, maxRows },
-      async run(signal, log) {
-        const options = { tool, databases, cpu, eValue, iterations, maxRows, signal };
-        const { alignment, record } = await searchMsa(query, options);
-        const warnings = warningsOf(alignment);
-        for (const warning of warnings) log(`warning: ${query.name}: ${warning}`);
-        return { text: textOf(alignment, format), found: record.found, facts: { ...record, warnings } };
-      },
-    }))
-  );
-}
-
-/** Questions for the server: each chain by itself, or in the pairing modes the chains of an entry together. */
-function serverJobs({ name, chains }: QueryEntry, url: string, flags: Flags): SearchJob[] {
-  const { serverMode: mode, userAgent, maxRows, format } = flags;
-  const isPaired = mode.startsWith("pair");
-  if (isPaired && chains.length < 2) {
-    throw new UsageError(`--server-mode ${mode} pairs chains, but "${name}" has one: write A:B in FASTA`);
-  }
-  const cache = flags.cache ? join(cacheFolder(), "msa_server") : undefined;
-  const sequences = chains.map(({ sequence }) => sequence);
-  let paired: Promise<ServerMsas> | undefined;
-  return chains.map((query, k): SearchJob => {
-    const asked = isPaired ? sequences : [query.sequence];
-    return {
-      target: query.name,
-      file: `${isPaired ? "paired" : "colabfold"}_hits.${format}`,
-      question: { sequences: asked, url, mode, maxRows },
-      async run(signal, log) {
-        let last = "";
-        const onStatus = (status: string): void => {
-          if (status !== last) log(`${query.name}: ${last = status}`);
-        };
-        const start = performance.now();
-        const options = { url, mode, userAgent, cache, maxRows, signal, onStatus };
-        const found = await (isPaired ? paired ??= requestMsas(asked, options) : requestMsas(asked, options));
-        const whole = found.alignments[isPaired ? k : 0];
-        const names = [query.name, ...whole.names.slice(1)];
-        const alignment = { names, aligned: whole.aligned };
-        const warnings = warningsOf(whole);
-        for (const warning of warnings) log(`warning: ${query.name}: ${warning}`);
-        const seconds = Math.round((performance.now() - start) / 10) / 100;
-        const { cached, ticket } = found;
-        return {
-          text: textOf(alignment, format),
-          found: names.length,
-          facts: { server: url, cached, ticket, seconds, warnings },
-        };
-      },
-    };
-  });
-}
-
-function textOf(alignment: Parameters<typeof formatA3m>[0], format: Flags["format"]): string {
-  return format === "a3m" ? formatA3m(alignment) : formatStockholm(alignment);
-}
-
-function serverUrl(text: string): string {
-  const url = URL.parse(text);
-  if (url !== null && /^https?:$/.test(url.protocol)) return text.replace(/\/+$/, "");
-  throw new UsageError(`--msa-server ${JSON.stringify(text)} is not an address, expected https://...`);
 }

@@ -12,6 +12,8 @@ import { fitMemory } from "../predict/fit_memory.ts";
 import { planModels, type PlannedModel } from "../predict/models.ts";
 import type { HeldWeights } from "../predict/network.ts";
 import { paddedSizes } from "../predict/network_inputs.ts";
+import { type AlignmentSearch, alignmentSearch } from "../predict/find_alignments.ts";
+import { cacheFolder } from "../platform/cache.ts";
 import type { RankBy } from "../predict/prediction.ts";
 import { findRelaxPython } from "../predict/relax.ts";
 import { relaxFolder } from "../predict/relax_folder.ts";
@@ -19,6 +21,10 @@ import { renderPredictReport } from "../predict/report.ts";
 import { predictAll, type TargetResult } from "../predict/run.ts";
 import { reportOf, summaryCsv } from "../predict/summary.ts";
 import type { OutputFormat } from "../predict/target_files.ts";
+import { serverUrl } from "../search/jobs.ts";
+import { SERVER_MODES, type ServerMode, USER_AGENT } from "../search/msa_server.ts";
+import type { MsaTool } from "../search/search_msa.ts";
+import { CORES } from "./_search.ts";
 import { counted } from "../words.ts";
 import {
   deviceOption,
@@ -33,8 +39,10 @@ import { predictProgress } from "./_predict_progress.ts";
 
 const HELP = `
 INPUTS are files and folders as for "denofold prep": sequences (.fasta), alignments (.a3m, .sto), ColabFold's lists of jobs
-(.csv), hits (.hhr), structures whose residue numbers are kept, or feature files of prep (.safetensors). Without an alignment
-a sequence is predicted alone, which is much less accurate: "denofold msa" makes alignments. Nothing is sent anywhere.
+(.csv), hits (.hhr), structures whose residue numbers are kept, or feature files of prep (.safetensors). Alignments for
+sequences that come without are searched with --msa-tool and --msa-db, or by the server of --msa-server, which is the only
+way in which anything is sent; else a sequence is predicted alone, which is much less accurate. Where --msa gives alignments,
+nothing is searched for. What was found is kept in OUT/TARGET/msas.
 
 WEIGHTS: OpenFold's .pt, AlphaFold's params_*.npz or safetensors; a folder of them, each named after its preset; or random:SEED
 for the full-size network without meaning. "denofold weights download" fetches the published files.
@@ -62,6 +70,21 @@ export function register(program: Command): void {
     .option("--weights <file>", "file, folder, or random:SEED", Deno.env.get("DENOFOLD_WEIGHTS"))
     .option("--models <presets>", "presets, comma-separated (default: those of the weights)", presets)
     .option("--msa <files...>", "alignments, as if they were inputs")
+    .addOption(
+      new Option("--msa-tool <name>", "search alignments for sequences that come without, as denofold msa does")
+        .choices(["jackhmmer", "hhblits", "mmseqs"]).conflicts(["msa", "msaServer"]),
+    )
+    .addOption(new Option("--msa-db <paths...>", "databases for --msa-tool"))
+    .addOption(
+      new Option("--msa-server <url>", "the same, by a server of ColabFold's protocol; the sequences are sent to it")
+        .conflicts(["msa", "offline"]),
+    )
+    .addOption(
+      new Option("--server-mode <mode>", "what the server does").choices(
+        SERVER_MODES.filter((mode) => !mode.startsWith("pair")),
+      ).default("env"),
+    )
+    .option("--user-agent <text>", "what the server is told of you", USER_AGENT)
     .option("--templates <paths...>", "structures of the PDB (files, folders) for the hits of an .hhr file")
     .option(
       "--template <files...>",
@@ -108,7 +131,7 @@ export function register(program: Command): void {
     .option("--overwrite", "predict again what is done")
     .optionsGroup("Run:")
     .option("--strict", "missing templates and unknown residues are errors")
-    .option("--offline", "promise that nothing is fetched or sent; predict never does either way")
+    .option("--offline", "promise that nothing is fetched or sent: --msa-server is refused, no driver is fetched")
     .option(
       "--memory <gib>",
       "memory for it, in GiB (default: on software adapters, what the machine has)",
@@ -124,6 +147,12 @@ interface Flags {
   weights?: string;
   models?: AlphaFoldPreset[];
   msa?: string[];
+  msaTool?: MsaTool;
+  msaDb?: string[];
+  msaServer?: string;
+  serverMode: ServerMode;
+  userAgent: string;
+  offline?: boolean;
   templates?: string[];
   template?: string[];
   maxTemplates: number;
@@ -165,10 +194,11 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   if (rankBy === "ptm" && withoutTm) {
     throw new UsageError(`--rank-by ptm needs networks with pTM, ${withoutTm.preset} has none`);
   }
+  const search = searchOf(flags);
   const python = flags.relax ? await findRelaxPython(flags.openmmPython) : undefined;
   const { targets, templates, notes } = await predictTargets([...inputs, ...flags.msa ?? []], flags.templates);
   await makeFolder(out);
-  const { adapter, notes: adapterNotes } = await ensureAdapter({ device: flags.device, install: true });
+  const { adapter, notes: adapterNotes } = await ensureAdapter({ device: flags.device, install: !flags.offline });
   const device = await openDevice(adapter, { long: true });
   if (!json) { for (const note of [...adapterNotes, ...notes]) console.error(`note: ${note}`); }
   using interrupt = onInterrupt("Stopping; what is done is kept. Press Ctrl-C again to stop at once.");
@@ -195,6 +225,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
       saveRepresentations: flags.saveRepresentations ?? false,
       saveAttention: flags.saveAttention ?? false,
       firstResidue: flags.firstResidue,
+      findAlignments: search && alignmentSearch({ ...search, out, signal: interrupt.signal, log: progress.log }),
       weightsDtype: flags.weightsDtype,
       prepare: {
         strict: flags.strict,
@@ -243,6 +274,21 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   for (const { id, reason } of bad) console.error(`denofold: ${id}: ${reason}`);
   const done = results.length - bad.length;
   console.log(`${counted(done, "target")} predicted${bad.length ? `, ${bad.length} failed` : ""}  ${report}`);
+}
+
+/** Where alignments are searched for; undefined: nowhere. */
+function searchOf(flags: Flags): Omit<AlignmentSearch, "out" | "signal" | "log"> | undefined {
+  const { msaTool: tool, msaDb: db, msaServer, serverMode, userAgent } = flags;
+  if (db && !tool) throw new UsageError("--msa-db needs --msa-tool");
+  if (tool && !db) throw new UsageError(`--msa-tool ${tool} needs a database: --msa-db PATH`);
+  const server = msaServer === undefined ? undefined : serverUrl(msaServer);
+  if (!tool && !server) return undefined;
+  if (server) {
+    console.error(
+      `Sequences without an alignment are sent to ${server}, which others run; answers are kept in ${cacheFolder()}`,
+    );
+  }
+  return { ...{ tool, db, server, serverMode, userAgent }, maxRows: 10_000, cpu: CORES, cache: true, format: "a3m" };
 }
 
 /** Plans each combination of padded sizes once. */

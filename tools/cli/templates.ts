@@ -6,7 +6,8 @@ import { findProgram } from "../search/program.ts";
 import { databaseName } from "../search/search_files.ts";
 import { searchTemplates, type TemplateTool } from "../search/search_templates.ts";
 import { sha256 } from "../sha256.ts";
-import { CORES, neededDatabases, runSearches, type SearchJob } from "./_search.ts";
+import { neededDatabases, type SearchJob } from "../search/jobs.ts";
+import { CORES, runSearches } from "./_search.ts";
 import { positiveInteger, positiveNumber, tellRemarks } from "./_shared.ts";
 
 const HELP = `

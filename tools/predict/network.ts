@@ -157,7 +157,12 @@ export async function predictTarget(
         extra: inputs.extra_msa_row_mask.length,
         templates: templates?.template_mask.length ?? 0,
       };
-      return deviceFeatures(device, inputs, templates, padding ? paddedSizes(sizes) : sizes);
+      return deviceFeatures(
+        device,
+        inputs,
+        templates,
+        padding ? paddedSizes(sizes) : { ...sizes, extra: Math.max(1, sizes.extra) },
+      );
     });
     featureMs += performance.now() - began;
     return current;

@@ -11,6 +11,7 @@ import { readFeatureFile } from "../prep/feature_file.ts";
 import { type PreparedTarget, type PrepareOptions, prepareTarget } from "../prep/prepare_target.ts";
 import { SourceReader } from "../prep/sources.ts";
 import { attentionFile } from "./attention_file.ts";
+import type { FindAlignments } from "./find_alignments.ts";
 import type { PlannedModel } from "./models.ts";
 import { msaData } from "./msa_data.ts";
 import { type HeldWeights, type LoadedNetwork, loadNetwork, type PredictOptions, predictTarget } from "./network.ts";
@@ -41,6 +42,8 @@ export interface PredictAllOptions
   readonly overwrite: boolean;
   /** How targets are prepared. */
   readonly prepare: PrepareOptions;
+  /** Finds alignments for sequences that come without. @default they are predicted alone */
+  readonly findAlignments?: FindAlignments;
   /** Number of the first residue. @default that of the structure given, else 1 */
   readonly firstResidue?: number;
   /** How weights are held on the device. @default "f32" */
@@ -136,7 +139,7 @@ export async function predictAll(
       const started = performance.now();
       try {
         const prepared = target.featureFile === undefined
-          ? await prepareTarget(target, options.prepare, reader)
+          ? await prepareTarget(await withAlignments(target, options.findAlignments), options.prepare, reader)
           : await readFeatureFile(target.featureFile);
         waiting.push({ target, prepared, seconds: (performance.now() - started) / 1000 });
       } catch (error) {
@@ -162,6 +165,13 @@ export async function predictAll(
     networks[Symbol.dispose]();
   }
   return results;
+}
+
+/** A sequence that comes without an alignment, with what is found for it; any other target as it is. */
+async function withAlignments(target: CollectedTarget, find: FindAlignments | undefined): Promise<CollectedTarget> {
+  const { id, sequence, alignments = [] } = target;
+  if (!find || sequence === undefined || alignments.length > 0) return target;
+  return { ...target, alignments: await find({ id, sequence }) };
 }
 
 /** What a failure is told as; programming errors are no failures of a target. */

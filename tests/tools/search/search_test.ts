@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { runSearches, type SearchJob } from "../../../tools/cli/_search.ts";
+import { runSearches } from "../../../tools/cli/_search.ts";
+import type { SearchJob } from "../../../tools/search/jobs.ts";
 import { makeTemplates } from "../../../tools/data/features/templates.ts";
 import { parseHhr } from "../../../tools/data/hhr.ts";
 import { readAlignment } from "../../../tools/data/read_alignment.ts";

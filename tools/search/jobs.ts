@@ -1,0 +1,187 @@
+/** Searches as jobs, each of which makes a file. */
+import { join } from "node:path";
+import { warningsOf } from "../data/remarks.ts";
+import { formatA3m, formatStockholm } from "../data/write_alignment.ts";
+import { InputError, UsageError } from "../errors.ts";
+import { cacheFolder } from "../platform/cache.ts";
+import { requestMsas, type ServerMode, type ServerMsas, UnreachableError } from "./msa_server.ts";
+import { findProgram } from "./program.ts";
+import type { QueryEntry } from "./queries.ts";
+import { type Question, ResultFile } from "./results.ts";
+import { databaseName } from "./search_files.ts";
+import { type MsaTool, searchMsa } from "./search_msa.ts";
+
+/** One file to make. */
+export interface SearchJob {
+  /** Name of the target. */
+  readonly target: string;
+  /** Name of the file. */
+  readonly file: string;
+  /** What the file answers. */
+  readonly question: Question;
+  /** Searches. */
+  run(signal: AbortSignal, log: (line: string) => void): Promise<{ text: string; found: number; facts: object }>;
+}
+
+/** What earlier jobs have found out. */
+export interface ServerState {
+  /** Why the server cannot be reached. */
+  unreachable?: string;
+}
+
+/** What became of a job. */
+export interface JobResult {
+  /** Name of the target. */
+  readonly target: string;
+  /** Path of the file. */
+  readonly file: string;
+  /** Whether it was made now, was there, or could not be made. */
+  readonly status: "made" | "unchanged" | "failed";
+  /** How much was found; of files made now. */
+  readonly found?: number;
+  /** Why it failed. */
+  readonly reason?: string;
+}
+
+/** How alignments are searched for. */
+export interface MsaSearchOptions {
+  /** Databases of a program. */
+  readonly db?: readonly string[];
+  /** Hits with a higher one are left out. @default the program's */
+  readonly eValue?: number;
+  /** Rounds of searching. @default the program's */
+  readonly iterations?: number;
+  /** Rows that are kept. */
+  readonly maxRows: number;
+  /** Cores for the program. */
+  readonly cpu: number;
+  /** What a server does. */
+  readonly serverMode: ServerMode;
+  /** What a server is told of the user. */
+  readonly userAgent: string;
+  /** Whether a server's answers are kept, and asked for before the server is. */
+  readonly cache: boolean;
+  /** Of the files. */
+  readonly format: "a3m" | "sto";
+}
+
+/** The databases that were given, at least one. */
+export function neededDatabases(tool: string, databases: readonly string[] | undefined): readonly string[] {
+  if (databases === undefined) throw new UsageError(`--tool ${tool} needs a database: --db PATH`);
+  return databases;
+}
+
+/**
+ * Does a job, unless its file is there and answers the same question.
+ *
+ * @param folder Where the file goes.
+ * @param server Told that it cannot be reached, and asked no more then.
+ */
+export async function runJob(
+  job: SearchJob,
+  folder: string,
+  server: ServerState,
+  signal: AbortSignal,
+  log: (line: string) => void,
+): Promise<JobResult> {
+  const { target, question } = job;
+  const file = await ResultFile.in(folder, job.file);
+  if (await file.answers(question)) return { target, file: file.path, status: "unchanged" };
+  if (server.unreachable) return { target, file: file.path, status: "failed", reason: server.unreachable };
+  try {
+    const { text, found, facts } = await job.run(signal, log);
+    await file.write(text, question, facts);
+    return { target, file: file.path, status: "made", found };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    if (error instanceof UnreachableError) server.unreachable = error.message;
+    return { target, file: file.path, status: "failed", reason: error.message };
+  }
+}
+
+/**
+ * Searches of databases with a program.
+ *
+ * @throws {UsageError} If there is no database.
+ * @throws {InputError} If the program is not installed.
+ */
+export async function toolJobs(
+  entries: readonly QueryEntry[],
+  tool: MsaTool,
+  flags: MsaSearchOptions,
+): Promise<SearchJob[]> {
+  const { db, eValue, iterations, maxRows, cpu, format } = flags;
+  const databases = neededDatabases(tool, db);
+  const { version } = await findProgram(tool);
+  const searches = tool === "hhblits" ? [databases] : databases.map((database) => [database]);
+  return entries.flatMap(({ chains }) => chains).flatMap((query) =>
+    searches.map((databases): SearchJob => ({
+      target: query.name,
+      file: `${databases.map(databaseName).join("_")}_hits.${format}`,
+      question: { sequence: query.sequence, tool, version, databases, eValue, iterations, maxRows },
+      async run(signal, log) {
+        const options = { tool, databases, cpu, eValue, iterations, maxRows, signal };
+        const { alignment, record } = await searchMsa(query, options);
+        const warnings = warningsOf(alignment);
+        for (const warning of warnings) log(`warning: ${query.name}: ${warning}`);
+        return { text: textOf(alignment, format), found: record.found, facts: { ...record, warnings } };
+      },
+    }))
+  );
+}
+
+/** Questions for the server: each chain by itself, or in the pairing modes the chains of an entry together. */
+export function serverJobs({ name, chains }: QueryEntry, url: string, flags: MsaSearchOptions): SearchJob[] {
+  const { serverMode: mode, userAgent, maxRows, format } = flags;
+  const isPaired = mode.startsWith("pair");
+  if (isPaired && chains.length < 2) {
+    throw new UsageError(`--server-mode ${mode} pairs chains, but "${name}" has one: write A:B in FASTA`);
+  }
+  const cache = flags.cache ? join(cacheFolder(), "msa_server") : undefined;
+  const sequences = chains.map(({ sequence }) => sequence);
+  let paired: Promise<ServerMsas> | undefined;
+  return chains.map((query, k): SearchJob => {
+    const asked = isPaired ? sequences : [query.sequence];
+    return {
+      target: query.name,
+      file: `${isPaired ? "paired" : "colabfold"}_hits.${format}`,
+      question: { sequences: asked, url, mode, maxRows },
+      async run(signal, log) {
+        let last = "";
+        const onStatus = (status: string): void => {
+          if (status !== last) log(`${query.name}: ${last = status}`);
+        };
+        const start = performance.now();
+        const options = { url, mode, userAgent, cache, maxRows, signal, onStatus };
+        const found = await (isPaired ? paired ??= requestMsas(asked, options) : requestMsas(asked, options));
+        const whole = found.alignments[isPaired ? k : 0];
+        const names = [query.name, ...whole.names.slice(1)];
+        const alignment = { names, aligned: whole.aligned };
+        const warnings = warningsOf(whole);
+        for (const warning of warnings) log(`warning: ${query.name}: ${warning}`);
+        const seconds = Math.round((performance.now() - start) / 10) / 100;
+        const { cached, ticket } = found;
+        return {
+          text: textOf(alignment, format),
+          found: names.length,
+          facts: { server: url, cached, ticket, seconds, warnings },
+        };
+      },
+    };
+  });
+}
+
+function textOf(alignment: Parameters<typeof formatA3m>[0], format: MsaSearchOptions["format"]): string {
+  return format === "a3m" ? formatA3m(alignment) : formatStockholm(alignment);
+}
+
+/**
+ * The address of a server, without the slash at its end.
+ *
+ * @throws {UsageError} If it is none.
+ */
+export function serverUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol)) return text.replace(/\/+$/, "");
+  throw new UsageError(`--msa-server ${JSON.stringify(text)} is not an address, expected https://...`);
+}
