@@ -19,12 +19,14 @@ export interface PaddedSizes {
 /** Residues are padded to a multiple of this, so that targets of a batch share kernels and buffers. */
 const RESIDUE_STEP = 16;
 const ROW_STEP = 4;
+/** Fewest residues: attention over 32 or fewer has kernels of its own, which a batch should not have to compile too. */
+const FEWEST_RESIDUES = 48;
 
 /** The sizes to which a target with these is padded: few different ones, little padding. */
 export function paddedSizes(sizes: PaddedSizes): PaddedSizes {
   const up = (size: number, step: number) => Math.ceil(size / step) * step;
   return {
-    residues: up(sizes.residues, RESIDUE_STEP),
+    residues: Math.max(FEWEST_RESIDUES, up(sizes.residues, RESIDUE_STEP)),
     clusters: up(sizes.clusters, ROW_STEP),
     extra: Math.max(ROW_STEP, up(sizes.extra, ROW_STEP)),
     templates: sizes.templates,

@@ -129,7 +129,7 @@ gpuTest(
     assert(plain.recycles[1].distanceChange! > 0);
     assert(plain.ptm! > 0 && plain.ptm! < 1);
     const bare = await run(target, { padding: false, maxMsaClusters: 9 }); // 25 residues, 5 + 10 rows
-    const filled = await run(target, { maxMsaClusters: 9 }); // 32 residues, 8 + 12 rows
+    const filled = await run(target, { maxMsaClusters: 9 }); // 48 residues, 8 + 12 rows
     assertClose(bare.plddt, filled.plddt, { rtol: 1e-4, atol: 1e-3 }, "pLDDT without padding");
     assertClose(bare.pae!, filled.pae!, { rtol: 1e-4, atol: 1e-3 }, "PAE without padding");
     assertClose([bare.ptm!], [filled.ptm!], { rtol: 1e-4 }, "pTM without padding");
