@@ -14,6 +14,12 @@ const rowBytes = (half: boolean) => ALLOCATED_WIDTH * texelBytes(half);
 const KEEP_BYTES = 128 * 2 ** 20;
 
 /**
+ * After so many dispatches a mirror is stale: it may be taken for another tensor of about its size, or makes room for a new
+ * one. What a module reads again it reads soon, and the weights of one block take over the mirrors of the block before.
+ */
+const STALE_DISPATCHES = 12;
+
+/**
  * Scratch textures that mirror tensors for `load` bindings. A mirror stays valid until its tensor is written or freed;
  * the least recently used ones are taken for other tensors.
  */
@@ -56,11 +62,12 @@ export class MirrorPool {
     const fitting = this.#mirrors.filter((m) =>
       m.half === half && m.rows >= rows && m.rows <= Math.max(4, 2 * rows) && m.lastUse !== now
     );
-    const idle = fitting.filter((m) => !m.owner);
+    const idle = fitting.filter((m) => !m.owner || m.lastUse < now - STALE_DISPATCHES);
     const total = this.bytes + rows * rowBytes(half);
     let mirror = oldest(idle.length || total < KEEP_BYTES ? idle : fitting);
     if (!mirror) {
-      this.#evict(total - KEEP_BYTES, now);
+      this.#evict(rows * rowBytes(half), now - STALE_DISPATCHES);
+      this.#evict(this.bytes + rows * rowBytes(half) - KEEP_BYTES, now);
       mirror = this.#create(rows, half);
     }
     disown(mirror);
@@ -79,7 +86,7 @@ export class MirrorPool {
 
   /** Lets all go. */
   clear(): void {
-    this.#evict(Infinity, -1);
+    this.#evict(Infinity, Infinity);
   }
 
   /** Called after a submit. */
@@ -99,9 +106,10 @@ export class MirrorPool {
     return mirror;
   }
 
-  #evict(excess: number, now: number): void {
+  /** Lets go of so many bytes, of mirrors that were used before a dispatch. */
+  #evict(excess: number, before: number): void {
     if (excess <= 0) return;
-    const byAge = this.#mirrors.filter((m) => m.lastUse !== now).sort((a, b) => a.lastUse - b.lastUse);
+    const byAge = this.#mirrors.filter((m) => m.lastUse < before).sort((a, b) => a.lastUse - b.lastUse);
     const evicted = new Set<Mirror>();
     for (const mirror of byAge) {
       if (excess <= 0) break;

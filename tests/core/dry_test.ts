@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Device, Profiler, pullback, type Tensor } from "../../core/mod.ts";
 import { layerNorm, linear, matmul, relu } from "../../ops/mod.ts";
 import { FAMILIES, gpuTest, ofFamily } from "../_gpu.ts";
+import { KINDS } from "../kernels/traits.ts";
 
 /** Work that takes memory, gives it back and takes it again, with copies and uploads between. */
 function work(device: Device, rows: number): void {
@@ -63,4 +64,27 @@ gpuTest("a device for plans has its adapter's limits, and takes far more than th
   assert.equal(clock, "none");
   assert.equal(kernels.reduce((sum, { flops }) => sum + flops!, 0), 2 * 2 ** 60); // sums in parts
   assert.ok(large.memory.peakBytes >= 2 * 2 ** 42);
+});
+
+Deno.test("textures that mirror many tensors, one after the other, take the room of a few; those read again stay", () => {
+  const device = Device.dry(KINDS[1]);
+  const MIB = 2 ** 20;
+  using _ = device.scope("mirrors");
+  const tensors = Array.from({ length: 60 }, () => device.empty([512, 512]));
+  const vectors = device.empty([512]);
+  const read = (weight: Tensor) => {
+    using _step = device.scope("step");
+    linear(device.empty([1, 512]), { weight, bias: vectors });
+  };
+  device.resetPeakMemory();
+  const before = device.memory.allocatedBytes;
+  for (const tensor of tensors) read(tensor);
+  const grown = (device.memory.peakAllocatedBytes - before) / MIB;
+  assert.ok(grown > 10 && grown < 20, `60 weights of 1 MiB took ${grown.toFixed(1)} MiB of textures`);
+  const [weight] = tensors;
+  read(weight);
+  const { mirrors } = weight.storage;
+  assert.equal(mirrors.length, 1);
+  for (let i = 0; i < 9; i++) read(weight);
+  assert.equal(weight.storage.mirrors[0], mirrors[0], "what is read again keeps its texture");
 });
