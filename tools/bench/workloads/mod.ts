@@ -3,9 +3,11 @@ import type { Device } from "../../../core/mod.ts";
 import type { BlockPeer, BlockSize } from "../block_peers.ts";
 import type { Torch } from "../peers.ts";
 import type { Measurement } from "../record.ts";
+import { alphafold } from "./alphafold.ts";
 import { coldStart } from "./cold_start.ts";
 import { data } from "./data.ts";
 import { evoformer } from "./evoformer.ts";
+import { loadWeights } from "./load_weights.ts";
 import { matmul } from "./matmul.ts";
 import { mds } from "./mds.ts";
 import { pairBlock } from "./pair_block.ts";
@@ -40,6 +42,8 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "pair-block": pairBlock,
   "triangle": triangle,
   "structure": structure,
+  "alphafold": alphafold,
+  "load-weights": loadWeights,
   "cold-start": coldStart,
   "tiny-train": tinyTrain,
   "readback": readback,

@@ -15,7 +15,7 @@ import { emptyWeights, WEIGHTS_DTYPES, type WeightsDtype } from "../../../model/
 import { UsageError } from "../../errors.ts";
 import { paramsOf } from "../../predict/network.ts";
 import { namedShapes } from "../../weights/presets.ts";
-import { noiseFeatures, noiseTruth } from "./_alphafold_noise.ts";
+import { noiseFeatures, noiseTruth } from "./alphafold_noise.ts";
 import { RECOMPUTE, RECOMPUTE_FLAG } from "./_recompute.ts";
 import type { Workload } from "./workload.ts";
 import { modelWorkload } from "./model_workload.ts";
