@@ -9,8 +9,8 @@ import { permute } from "./permute.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
 
-/** Bytes of the intermediate product of one chunk. */
-const CHUNK_BYTES = 80 * 2 ** 20;
+/** Bytes of the intermediate product of one chunk; larger ones are no faster. */
+const CHUNK_BYTES = 16 * 2 ** 20;
 
 /** For few sequences: neither the product [N_res, N_res, c, c] nor the sum over sequences of outer products is made. */
 export const weightFirst: OpmOrder = {
