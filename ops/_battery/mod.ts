@@ -311,5 +311,6 @@ function copies(): BatteryKernel[] {
   const units = ["single", "integer", "vector", "block"] as const;
   return units.flatMap((unit) => [1, 3].map((rank): BatteryKernel => [copyKernel({ unit, rank, half: false })])).concat(
     (["vector", "block"] as const).map((unit) => [copyKernel({ unit, rank: 2, half: true }), ["source", "result"]]),
+    ["source", "result"].map((half) => [copyKernel({ unit: "vector", rank: 1, half: true }), [half]]), // a cast
   );
 }

@@ -323,6 +323,13 @@ const sigmoidGate: Call = (device) => {
 };
 
 /** Copies are of numbers or vec4s, of either type, with one axis or several. */
+const cast: Call = (device) => {
+  for (const shape of [[], [5], [3, 8]]) {
+    there(device, { x: shape }, {}, ({ x }) => ops.cast(x, "f16"));
+    there(device, { x: shape }, { x: "f16" }, ({ x }) => ops.cast(x, "f32"));
+  }
+};
+
 const permute: Call = (device) => {
   for (const x of SHAPES) {
     const orders = [x.map((_, axis) => x.length - 1 - axis)];
@@ -537,7 +544,7 @@ export const CALLS: Readonly<Record<string, Call>> = {
     broadcastTo,
   },
   ...{ matmul, linear, attention, triangleProduct: triangle, gatedTriangleProduct: gatedTriangle, outerProductMean },
-  ...{ layerNorm, softmax, dropout, sigmoidGate, permute, slice, pad, concat, embedding, oneHot },
+  ...{ layerNorm, softmax, dropout, sigmoidGate, cast, permute, slice, pad, concat, embedding, oneHot },
   ...{ digitize, distanceClasses, offsetClasses, pairEmbedding, readRegion, writeRegion },
   ...{ softmaxExpectation, sparseCrossEntropy },
   composeFrames: rigid({ a: FRAME, b: FRAME }, ({ a, b }) => ops.composeFrames(a, b)),
