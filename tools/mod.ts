@@ -65,6 +65,8 @@ export * from "./prep/prepare_target.ts";
 export * from "./prep/read_target.ts";
 export * from "./prep/sources.ts";
 export * from "./report/report.ts";
+export * from "./score/score.ts";
+export type { Pairing } from "./score/pair_residues.ts";
 export * from "./search/msa_server.ts";
 export * from "./search/program.ts";
 export * from "./search/search_files.ts";

@@ -73,6 +73,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "turn an alignment or a structure into another format",
     load: () => import("./convert.ts"),
   },
+  "score": {
+    summary: "compare two structures: RMSD, lDDT, TM-score and GDT, by chain and by residue",
+    load: () => import("./score.ts"),
+  },
   "weights": {
     summary: "convert, look at, compare and fetch files of weights",
     load: () => import("./weights.ts"),

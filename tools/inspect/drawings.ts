@@ -1,6 +1,6 @@
 /** Drawings of an inspection's page, as SVG that needs no script. */
 import { escapeHtml } from "../report/html_page.ts";
-import type { ColumnProfile, PairMap } from "./inspection.ts";
+import type { ColumnProfile, PairMap, ResidueCurve } from "./inspection.ts";
 import { encodePng } from "./png.ts";
 import { CONTACT, FAR } from "./structures.ts";
 
@@ -45,6 +45,58 @@ export function coveragePlot({ sequence, coverage, effectiveDepth, conservation 
     ),
     "</svg>",
   ].join("\n");
+}
+
+/** A curve along the residues, from 0 up; it is broken where there is no value, and these residues are marked below. */
+export function residuePlot({ title, unit, residues, values }: ResidueCurve): string {
+  const n = residues.length;
+  const known = Array.from(values).filter((value) => Number.isFinite(value));
+  const most = roundUp(Math.max(...known, 1e-9));
+  const x = (i: number) => MARGIN.left + (i + 0.5) / n * (WIDTH - MARGIN.left - MARGIN.right);
+  const y = (value: number) => HEIGHT - MARGIN.bottom - value / most * (HEIGHT - MARGIN.top - MARGIN.bottom);
+  let line = "", isDrawing = false;
+  for (let i = 0; i < n; i++) {
+    const has = Number.isFinite(values[i]);
+    if (has) line += `${isDrawing ? "L" : "M"}${x(i).toFixed(1)},${y(values[i]).toFixed(1)} `;
+    isDrawing = has;
+  }
+  const missing = Array.from({ length: n }, (_, i) => i).filter((i) => !Number.isFinite(values[i]));
+  const width = ((WIDTH - MARGIN.left - MARGIN.right) / n).toFixed(2);
+  return [
+    svgStart(WIDTH, HEIGHT, title),
+    ...[0, 0.25, 0.5, 0.75, 1].map((part) =>
+      `<line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${y(part * most)}" y2="${
+        y(part * most)
+      }"/><text x="${MARGIN.left - 6}" y="${y(part * most) + 4}" text-anchor="end">${digits(part * most)}${
+        part === 1 && unit !== "" ? ` ${escapeHtml(unit)}` : ""
+      }</text>`
+    ),
+    ...missing.map((i) =>
+      `<rect class="missing" x="${x(i - 0.5).toFixed(1)}" y="${HEIGHT - MARGIN.bottom}" width="${width}" height="5"/>`
+    ),
+    `<path class="depth" d="${line.trimEnd()}"/>`,
+    `<g class="conservation">${
+      n > 400
+        ? ""
+        : Array.from({ length: n }, (_, i) => i).filter((i) => Number.isFinite(values[i])).map((i) =>
+          `<circle cx="${x(i).toFixed(1)}" cy="${y(values[i]).toFixed(1)}" r="2.5"><title>${escapeHtml(residues[i])}: ${
+            values[i].toFixed(3)
+          } ${escapeHtml(unit)}</title></circle>`
+        ).join("")
+    }</g>`,
+    ...residueTicks(n).map((i) =>
+      `<text x="${x(i).toFixed(1)}" y="${HEIGHT - MARGIN.bottom + 20}" text-anchor="middle">${
+        escapeHtml(residues[i])
+      }</text>`
+    ),
+    "</svg>",
+  ].join("\n");
+}
+
+/** The next of 1, 2, 4, 5, 8, 10 times a power of ten. */
+function roundUp(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return ([1, 2, 4, 5, 8].find((step) => value <= step * power * (1 + 1e-9)) ?? 10) * power;
 }
 
 /** Identity to the query of the rows, from high to low, as bars. */

@@ -1,6 +1,6 @@
 /** The page of an inspection: one HTML file with its drawings, without scripts, that asks for nothing from the network. */
 import { escapeHtml } from "../report/html_page.ts";
-import { coveragePlot, identityPlot, mapPlot } from "./drawings.ts";
+import { coveragePlot, identityPlot, mapPlot, residuePlot } from "./drawings.ts";
 import { type FactTable, type Inspection, shown } from "./inspection.ts";
 
 /** Most rows of a table. */
@@ -32,6 +32,7 @@ table { border-collapse: collapse; font-size: 0.86rem; font-variant-numeric: tab
 th { text-align: left; color: var(--muted); font-weight: 600; }
 th, td { padding: 3px 14px 3px 0; border-bottom: 1px solid var(--line); white-space: nowrap; max-width: 28rem;
   overflow: hidden; text-overflow: ellipsis; }
+td:last-child { white-space: normal; min-width: 12rem; overflow-wrap: anywhere; }
 svg { display: block; width: 100%; height: auto; font-size: 13px; }
 svg.map { max-width: 794px; }
 svg text { fill: var(--muted); }
@@ -40,6 +41,7 @@ svg image { image-rendering: pixelated; }
 .coverage { fill: var(--coverage); } .depth { fill: none; stroke: var(--depth); stroke-width: 2; }
 .conservation circle { fill: var(--conservation); } .identity { fill: var(--coverage); }
 @media (max-width: 700px) { section { overflow-x: auto; } svg { min-width: 620px; } }
+.missing { fill: var(--warning); }
 .key { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin: 0 5px 0 12px; }
 footer { margin-top: 22px; color: var(--muted); font-size: 0.85rem; }
 `;
@@ -50,7 +52,7 @@ footer { margin-top: 22px; color: var(--muted); font-size: 0.85rem; }
  * @param version Of denofold, for the last line.
  */
 export function inspectionPage(inspection: Inspection, version: string): string {
-  const { kind, path, facts, tables, warnings, columns, maps } = inspection;
+  const { kind, path, facts, tables, warnings, columns, curves = [], maps } = inspection;
   const title = path.split(/[\\/]/).pop() ?? path;
   const known = facts.filter(({ value }) => value !== undefined);
   const parts = [
@@ -80,6 +82,7 @@ export function inspectionPage(inspection: Inspection, version: string): string 
     parts.push(section(map.title, map.lead, mapPlot(map).replace("<svg ", '<svg class="map" ')));
   }
   parts.push(...tables.filter(({ rows }) => rows.length > 0).map(tableSection));
+  parts.push(...curves.map((curve) => section(curve.title, curve.lead, residuePlot(curve))));
   return [
     `<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">`,
     `<meta http-equiv="Content-Security-Policy" content="${POLICY}">`,

@@ -51,6 +51,20 @@ export interface PairMap {
   readonly values: Float32Array;
 }
 
+/** A value for each residue. */
+export interface ResidueCurve {
+  /** Heading for people. */
+  readonly title: string;
+  /** How to read it. */
+  readonly lead: string;
+  /** Unit of the values; empty for a pure number. */
+  readonly unit: string;
+  /** Names of the residues, `[N_res]`. */
+  readonly residues: readonly string[];
+  /** `[N_res]`, NaN where there is no value. */
+  readonly values: ArrayLike<number>;
+}
+
 /** What a file holds. */
 export interface Inspection {
   /** Kind of the file, for people. */
@@ -65,6 +79,8 @@ export interface Inspection {
   readonly warnings: readonly string[];
   /** Columns of an alignment. */
   readonly columns?: ColumnProfile;
+  /** Curves along a chain. @default none */
+  readonly curves?: readonly ResidueCurve[];
   /** Maps, if asked for. */
   readonly maps: readonly PairMap[];
 }

@@ -82,10 +82,13 @@ const LIMITS = [
 ] as const;
 
 const PROGRAMS: [name: string, use: string, commands: string[]][] = [
-  ["mafft", "aligns sequences; Debian: apt install mafft", ["mafft"]],
-  ["clustalo", "aligns sequences; Debian: apt install clustalo", ["clustalo"]],
-  ["TMscore", "compares structures; Debian: apt install tm-align", ["TMscore"]],
+  ["mafft", "aligns sequences for `denofold align`; Debian: apt install mafft", ["mafft"]],
+  ["clustalo", "the same; Debian: apt install clustalo", ["clustalo"]],
+  ["TMalign", "pairs residues for `denofold score`; Debian: apt install tm-align", ["TMalign"]],
   ["hhblits", "searches for related sequences; Debian: apt install hhsuite", ["hhblits"]],
+  ["hhsearch", "searches for templates; Debian: apt install hhsuite", ["hhsearch"]],
+  ["jackhmmer", "searches for related sequences; Debian: apt install hmmer", ["jackhmmer"]],
+  ["hmmsearch", "searches for templates; Debian: apt install hmmer", ["hmmsearch"]],
   ["mmseqs", "searches for related sequences; Debian: apt install mmseqs2", ["mmseqs"]],
   ["chromium", "only for the tests of the report; Debian: apt install chromium", [
     "chromium",

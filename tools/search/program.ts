@@ -3,7 +3,16 @@ import { InputError } from "../errors.ts";
 import { findOnPath } from "../find_on_path.ts";
 
 /** A program this project can call. */
-export type ProgramName = "mmseqs" | "jackhmmer" | "hmmsearch" | "hmmbuild" | "hhblits" | "hhsearch";
+export type ProgramName =
+  | "mmseqs"
+  | "jackhmmer"
+  | "hmmsearch"
+  | "hmmbuild"
+  | "hhblits"
+  | "hhsearch"
+  | "mafft"
+  | "clustalo"
+  | "TMalign";
 
 /** A program that was found. */
 export interface Program {
@@ -23,6 +32,9 @@ const PROGRAMS: Record<ProgramName, { package: string; versionArgs: string[]; ve
   hmmbuild: { package: "hmmer", versionArgs: ["-h"], version: /^# HMMER (\S+)/m },
   hhblits: { package: "hhsuite", versionArgs: ["-h"], version: /^HHblits (\S+?):?\s*$/m },
   hhsearch: { package: "hhsuite", versionArgs: ["-h"], version: /^HHsearch (\S+?):?\s*$/m },
+  mafft: { package: "mafft", versionArgs: ["--version"], version: /^v?(\d\S*)/m },
+  clustalo: { package: "clustalo", versionArgs: ["--version"], version: /^(\d\S*)\s*$/m },
+  TMalign: { package: "tm-align", versionArgs: ["-h"], version: /(?:\(Version (\S+)\)|running (TM-align) program)/ },
 };
 
 /** Most characters kept of what a program prints. */
@@ -47,7 +59,7 @@ export async function findProgram(name: ProgramName): Promise<Program> {
     );
   }
   const { output } = await run(path, known.versionArgs, {});
-  const version = known.version.exec(output)?.[1];
+  const version = known.version.exec(output)?.slice(1).find((text) => text !== undefined);
   if (version === undefined) {
     throw new InputError(`${path} does not tell its version: ${JSON.stringify(lastLine(output))}`);
   }
@@ -72,9 +84,22 @@ export async function runProgram(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<void> {
+  await programOutput({ name, path }, args, options);
+}
+
+/**
+ * Runs a program to its end, and gives what it printed: the last 65,536 characters of its output, then those of its errors.
+ *
+ * @throws {InputError} As {@linkcode runProgram} does.
+ */
+export async function programOutput(
+  { name, path }: Pick<Program, "name" | "path">,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<string> {
   const { code, signal, output } = await run(path, args, options);
   if (options.signal?.aborted) throw new InputError(`${name} was interrupted`);
-  if (code === 0) return;
+  if (code === 0) return output;
   const how = signal === undefined ? `code ${code}` : `the signal ${signal}`;
   throw new InputError(`${name} ended with ${how}: ${lastLine(output) || "it printed nothing"}`);
 }
