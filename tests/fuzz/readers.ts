@@ -207,6 +207,10 @@ export const READERS: Readonly<Record<string, Reader>> = {
   a3m: { ...alignment, samples: () => [text("a3m", A3M)] },
   alignedFasta: { ...alignment, samples: () => [text("fasta", ">q x\nmkv-LAG\n>h\nMKTwL.G\n>i\n-kv-LAG\n")] },
   stockholm: { ...alignment, samples: () => [text("sto", STOCKHOLM)] },
+  clustal: {
+    ...alignment,
+    samples: () => [text("aln", "CLUSTAL W (1.81)\n\nq MKT-LA\nh MKTWL-\ni -KV-LA\n  :*\n\nq GW\nh G-\ni GY\n  *\n")],
+  },
   hhr: {
     samples: () => [text("hhr", HHR_TEXT)],
     read: async (path) => parseHhr(decodeText(await readFileMaybeGzip(path), path), path),

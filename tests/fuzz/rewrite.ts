@@ -109,6 +109,33 @@ function rewriteStockholm(sample: Sample, dice: Mt19937): Rewritten {
   return { bytes: joinLines(dice, lines, done), done };
 }
 
+/** CLUSTAL: other titles, blocks, gaps, counts and marks. */
+function rewriteClustal(sample: Sample, dice: Mt19937): Rewritten {
+  const done: Done = ["title, blocks, gaps, counts and marks"];
+  const rows = new Map<string, string>();
+  for (const line of textOf(sample).split("\n").slice(1)) {
+    const [, name, letters] = /^(\S+)\s+(\S+)$/.exec(line) ?? [];
+    if (name !== undefined) rows.set(name, (rows.get(name) ?? "") + letters);
+  }
+  const titles = ["CLUSTAL W (1.83)", "CLUSTAL O(1.2.4) multiple", "CLUSTAL format alignment by MAFFT", "MUSCLE (3.8)"];
+  const lines = [pick(dice, titles), ""];
+  const width = [...rows.values()][0].length, gaps = once(dice, 2) ? "-" : "-.~", hasCounts = once(dice, 2);
+  const cuts = wrapped(dice, "x".repeat(width), 2).map(({ length }) => length);
+  for (let at = 0, k = 0; at < width; at += cuts[k++]) {
+    for (const [name, letters] of rows) {
+      const part = Array.from(
+        letters.slice(at, at + cuts[k]),
+        (letter) => letter === "-" ? pick(dice, [...gaps]) : letter,
+      );
+      const count = hasCounts ? ` ${letters.slice(0, at + cuts[k]).replaceAll("-", "").length}` : "";
+      lines.push(name + pick(dice, [" ", "\t", "      "]) + recased(dice, part.join("")) + count);
+    }
+    if (once(dice, 2)) lines.push(`      ${pick(dice, ["*", ":", ".", " "]).repeat(cuts[k])}`);
+    lines.push("");
+  }
+  return { bytes: joinLines(dice, lines, done), done };
+}
+
 /** HHR: annotation, the list of hits, and lines of other lengths. */
 function rewriteHhr(sample: Sample, dice: Mt19937): Rewritten {
   const done: Done = ["blocks of other lengths"];
@@ -361,6 +388,7 @@ export const REWRITERS: Readonly<Record<string, Rewriter>> = {
   a3m: { ...alignment, rewrite: rewriteA3m },
   alignedFasta: { ...alignment, rewrite: rewriteAligned },
   stockholm: { ...alignment, rewrite: rewriteStockholm },
+  clustal: { ...alignment, rewrite: rewriteClustal },
   hhr: { ...hhr, rewrite: rewriteHhr },
   hmmsearch: {
     ...hhr,

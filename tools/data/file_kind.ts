@@ -5,14 +5,14 @@ export type FileKind = "structure" | "alignment" | "fasta" | "hits" | "table";
 
 const ENDINGS: Readonly<Record<FileKind, RegExp>> = {
   structure: /\.(?:cif|mmcif|bcif|pdb|ent)$/,
-  alignment: /\.(?:a3m|a2m|sto|sth|stk|stockholm|afa)$/,
+  alignment: /\.(?:a3m|a2m|sto|sth|stk|stockholm|afa|aln|clustal|clw)$/,
   fasta: /\.(?:fasta|fa|faa|fas)$/,
   hits: /\.hhr$/,
   table: /\.(?:csv|tsv)$|(?:^|[/\\])INDEX_[^/\\]*$/i,
 };
 
 const KNOWN_ENDINGS =
-  /(?<=.)(?:\.(?:gz|cif|mmcif|bcif|pdb|ent|a3m|a2m|sto|sth|stk|stockholm|afa|fasta|fa|faa|fas|hhr))+$/i;
+  /(?<=.)(?:\.(?:gz|cif|mmcif|bcif|pdb|ent|a3m|a2m|sto|sth|stk|stockholm|afa|aln|clustal|clw|fasta|fa|faa|fas|hhr))+$/i;
 
 /** Kind of a file by the ending of its name, packed or not; `undefined` if it is none of them. */
 export function fileKind(path: string): FileKind | undefined {

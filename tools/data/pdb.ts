@@ -132,7 +132,7 @@ class PdbAtoms {
 
   #chainOf(record: string): { chain: ChainName; numbers: PdbNumbers } {
     const author = record.slice(this.#nameEnd, 22).trim();
-    const segment = author === "" ? record.slice(72, 76).trim() : "";
+    const segment = author === "" && !isOldLineNumber(record) ? record.slice(72, 76).trim() : "";
     const key = `${author}\0${segment}`;
     let known = this.#chains.get(key);
     if (known === undefined) {
@@ -180,9 +180,14 @@ class PdbAtoms {
       position: [coordinate(0), coordinate(1), coordinate(2)],
       occupancy: optional(54, 60, 1),
       bFactor: optional(60, 66, 0),
-      element: record.slice(76, 78).trim() || elementOf(record.slice(12, 14), residue),
+      element: record.slice(76, 78).replace(/[^A-Za-z]+/g, "") || elementOf(record.slice(12, 14), residue),
     };
   }
+}
+
+/** Whether columns 73-80 are the entry's code and the line's number, as in files from before 1996. */
+function isOldLineNumber(record: string): boolean {
+  return /^\d[A-Za-z0-9]{3}[ \d]{3}\d$/.test(record.slice(72, 80));
 }
 
 /** The element of an ion where its columns are empty: its name begins in column 13, an atom of carbon's in 14. */

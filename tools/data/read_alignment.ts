@@ -4,10 +4,11 @@ import { readPiecesMaybeGzip } from "../files.ts";
 import { type Line, linesOf, splitLines } from "./_lines.ts";
 import { A3mReader } from "./a3m.ts";
 import type { Alignment, AlignmentOptions } from "./alignment.ts";
+import { ClustalReader, isClustalTitle } from "./clustal.ts";
 import { StockholmReader } from "./stockholm.ts";
 
 /**
- * Reads A3M, aligned FASTA or Stockholm, plain or packed with gzip, line by line: memory is needed for the rows that are
+ * Reads A3M, A2M, aligned FASTA, Stockholm or CLUSTAL, plain or packed with gzip, line by line: memory is needed for the rows that are
  * kept alone.
  *
  * @throws {InputError} If the file is missing, empty, truncated, or not an alignment; the message names line and row.
@@ -32,7 +33,7 @@ export async function readAlignmentPieces(
 }
 
 /**
- * Reads A3M, aligned FASTA or Stockholm; the content tells them apart. Where lower case letters could mean either, text
+ * Reads A3M, A2M, aligned FASTA, Stockholm or CLUSTAL; the content tells them apart. Where lower case letters could mean either, text
  * whose rows fit as A3M is read as A3M unless it is called FASTA.
  *
  * @param source Name of the file, for messages.
@@ -46,7 +47,7 @@ export function parseAlignment(text: string, source: string, options: AlignmentO
 
 /** Takes lines to the reader of the format that the first of them shows. */
 class AlignmentReader {
-  #reader: A3mReader | StockholmReader | undefined;
+  #reader: A3mReader | ClustalReader | StockholmReader | undefined;
 
   constructor(readonly source: string, readonly options: AlignmentOptions) {}
 
@@ -56,6 +57,8 @@ class AlignmentReader {
       if (start === "") return;
       this.#reader = start.startsWith("# STOCKHOLM")
         ? new StockholmReader(this.source, this.options)
+        : isClustalTitle(start)
+        ? new ClustalReader(this.source, this.options)
         : new A3mReader(this.source, { ...this.options, orFasta: true });
     }
     this.#reader.push(text, number);
@@ -63,6 +66,6 @@ class AlignmentReader {
 
   finish(): Alignment {
     if (this.#reader !== undefined) return this.#reader.finish();
-    throw new InputError(`${this.source} is empty, expected an alignment in A3M, FASTA or Stockholm format`);
+    throw new InputError(`${this.source} is empty, expected an alignment in A3M, FASTA, Stockholm or CLUSTAL format`);
   }
 }

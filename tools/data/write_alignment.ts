@@ -1,5 +1,5 @@
 /**
- * Writes alignments: A3M, Stockholm and aligned FASTA.
+ * Writes alignments: A3M, A2M, Stockholm and aligned FASTA.
  *
  * Source: HH-suite user guide, "File formats"; HMMER user's guide, "Stockholm, the recommended multiple sequence
  * alignment format".
@@ -13,6 +13,14 @@ export type WrittenAlignment = Pick<Alignment, "names" | "aligned" | "reference"
 /** The text of an A3M file: rows as the alignment has them, insertions in lower case, one line each. */
 export function formatA3m(alignment: WrittenAlignment): string {
   return formatFasta(recordsOf(alignment.names, alignment.aligned), 0);
+}
+
+/**
+ * The text of an A2M file: as A3M, but with `.` where a row lacks what another has inserted, so that all rows have the same
+ * length.
+ */
+export function formatA2m(alignment: WrittenAlignment, width = 80): string {
+  return formatFasta(recordsOf(alignment.names, expand(alignment.aligned).rows), width);
 }
 
 /**

@@ -36,7 +36,7 @@ export function formatPdb(structure: Structure, options: PdbOptions = {}): strin
     lines.push(`REMARK   2 RESOLUTION. ${structure.resolutionAngstrom.toFixed(2).padStart(7)} ANGSTROMS.`);
   }
   for (const chain of structure.chains) {
-    fits(chain.id.length === 1, `chain ${chain.id}`, "a name of one letter");
+    fits(chain.id.length === 1, `chain ${chain.id}`, "names of one letter, to which chains can be renamed");
     pushSequence(lines, chain);
   }
   if (options.unitCell) lines.push("CRYST1    1.000    1.000    1.000  90.00  90.00  90.00 P 1           1");

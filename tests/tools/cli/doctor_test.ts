@@ -27,8 +27,11 @@ Deno.test("denofold doctor --json describes the adapter, whose self test passes"
   assert.deepEqual(findings.programs.map(({ name }) => name), [
     "mafft",
     "clustalo",
-    "TMscore",
+    "TMalign",
     "hhblits",
+    "hhsearch",
+    "jackhmmer",
+    "hmmsearch",
     "mmseqs",
     "chromium",
   ]);

@@ -458,3 +458,11 @@ Deno.test("every atom and residue of a file is read, or told to be left out", as
   }
   assert.ok(read > 300, `${read} were read`);
 });
+
+Deno.test("PDB: the entry's code and the line's number at the ends of old files' lines name no chain and no element", () => {
+  const lines = pdbText([...peptide("MKT"), single("ZN", "ZN", [9, 9, 9], { number: 9 })], { elements: false })
+    .trimEnd().split("\n").map((line, k) => `${line.padEnd(72).slice(0, 72)}1CIH${String(k + 205).padStart(4)}`);
+  const structure = parsePdb(lines.join("\n"), "old.pdb");
+  assert.deepEqual(outline(structure), ["A MKT 1 2 3"]);
+  assert.deepEqual(structure.heteroGroups?.[0].elements, ["ZN"]);
+});

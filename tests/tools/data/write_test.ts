@@ -110,7 +110,7 @@ Deno.test("formatPdb() and formatMmcif() refuse what their formats cannot hold",
   broken.atomPositions[0] = NaN;
   assert.throws(
     () => formatPdb(of(makeTestChain("AB", "G"))),
-    /chain AB as PDB: the format takes a name of one letter; write mmCIF/,
+    /chain AB as PDB: the format takes names of one letter, to which/,
   );
   assert.throws(() => formatPdb(of(moved)), RangeError);
   assert.throws(() => formatPdb(of(broken)), RangeError);
