@@ -4,6 +4,8 @@
  *
  * @module
  */
+export * from "./align/align_sequences.ts";
+export * from "./align/collect_sequences.ts";
 export * from "./attention/attention_model.ts";
 export * from "./attention/capture.ts";
 export * from "./attention/hamming.ts";
@@ -32,6 +34,7 @@ export * from "./data/read_alignment.ts";
 export * from "./data/read_structure.ts";
 export * from "./data/remarks.ts";
 export * from "./data/structure.ts";
+export * from "./data/structure_files.ts";
 export * from "./data/synthetic.ts";
 export * from "./data/table.ts";
 export * from "./data/write_alignment.ts";

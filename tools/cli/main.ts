@@ -69,8 +69,12 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: "search for structures like the query's, by hhsearch or hmmsearch",
     load: () => import("./templates.ts"),
   },
+  "align": {
+    summary: "align sequences, or the chains of structures, by MAFFT, Clustal Omega or MMseqs2",
+    load: () => import("./align.ts"),
+  },
   "convert": {
-    summary: "turn an alignment or a structure into another format",
+    summary: "turn an alignment or a structure into another format, pick and rename chains",
     load: () => import("./convert.ts"),
   },
   "score": {
