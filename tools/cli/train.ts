@@ -5,7 +5,7 @@ import { type Fusion, setFusions } from "../../ops/mod.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { examplesFolder } from "../platform/examples.ts";
-import { readFamily } from "../train/data.ts";
+import { readRunData, type RunData } from "../train/data.ts";
 import { methodsOf } from "../train/held_out.ts";
 import { leaveOneOut } from "../train/leave_one_out.ts";
 import { TRAINABLE } from "../networks/mod.ts";
@@ -31,8 +31,8 @@ import {
   onInterrupt,
   positiveInteger,
   positiveNumber,
-  tellRemarks,
 } from "./_shared.ts";
+import { counted } from "../words.ts";
 import {
   addStepProfileOptions,
   checkProfileFlags,
@@ -54,11 +54,13 @@ function defaults(flag: keyof ModelSettings | keyof TrainingSettings): string {
 
 const HELP = `
 Files in DIR: checkpoint.safetensors (to go on from, or to predict with), loss_history.csv, performance_summary.json;
-report.html; with --ema model.safetensors (the averaged parameters); with held-out structures ID.cif, ID.pdb,
+report.html; with --ema model.safetensors (the averaged parameters); with --validation best.safetensors (the parameters of the
+lowest loss of these, to predict with); with held-out structures ID.cif, ID.pdb,
 ID_distances.npy, ID_coordinates.npy and metrics.json; with --leave-one-out a folder for each structure, and leave_one_out.csv.
 
-Structures and alignment belong together by name: each structure has a row with its name, or NAME_CHAIN, whose residues
-are the chain's. FILE:CHAIN picks a chain. Distances are those of C-beta atoms (C-alpha for glycine), up to 20 Å.
+Structures and alignment belong together by name: each structure has a row with the name of its file or entry, or NAME_CHAIN,
+whose residues are the chain's; ranges (/1-80), endings (.pdb) and capitals do not count, X fits every residue. FILE:CHAIN
+picks a chain. Distances are those of C-beta atoms (C-alpha for glycine), up to 20 Å.
 
 --validate-setup makes three steps on noise and writes nothing. It prints "Validation successful! Environment ready." or
 "Validation failed: ..."; in the latter case the exit code is 1 (it is 0 in the reference recipe).
@@ -75,6 +77,7 @@ Examples:
   denofold train --demo --hold-out 1sp1 --out demo_1sp1
   denofold train --demo --leave-one-out --out all_fingers
   denofold train --structures fingers/ --msa fingers.a3m --hold-out 1znf --num-steps 300 --out run
+  denofold train --features features/ --list split/train.csv --validation split/val.csv --patience 5 --out run
   denofold train --synthetic --num-steps 30 --out noise
   denofold train --resume run --num-steps 600${
   OTHERS.filter((name) => TRAINABLE[name].learnsNoise).map((name) =>
@@ -91,7 +94,14 @@ export function register(program: Command): void {
     )
     .optionsGroup("Data:")
     .option("--structures <paths...>", "mmCIF or PDB files (FILE:CHAIN for one chain of several) and folders of them")
-    .option("--msa <file>", "their alignment: A3M, aligned FASTA or Stockholm")
+    .option("--msa <file>", "their alignment: A3M, A2M, aligned FASTA, Stockholm or CLUSTAL (denofold align makes one)")
+    .option(
+      "--features <dir>",
+      "instead of these two: feature files that denofold prep made, of targets with structures",
+    )
+    .option("--list <file>", "names to learn from: a table, FASTA, or .txt with a name a line (default: all)")
+    .option("--validation <file>", "names whose loss is watched and that are not learnt from, likewise")
+    .option("--skip-bad", "leave out what cannot be learnt from, with a warning, instead of ending")
     .option("--hold-out <id>", "a structure to keep out and to predict at the end; may be given several times", collect)
     .option("--leave-one-out", "train once for every structure without it, predict it, and print the table")
     .option("--synthetic", "the reference recipe's noise, for timing and comparison")
@@ -105,7 +115,11 @@ export function register(program: Command): void {
     .option("--pair-dim <n>", `channels of the pair representation ${defaults("pairDim")}`, positiveInteger)
     .option("--num-blocks <n>", `Evoformer blocks ${defaults("numBlocks")}`, positiveInteger)
     .option("--num-seqs <n>", `most sequences of the alignment ${defaults("numSeqs")}`, positiveInteger)
-    .option("--seq-len <n>", `most residues ${defaults("seqLen")}`, positiveInteger)
+    .option(
+      "--seq-len <n>",
+      `most residues ${defaults("seqLen").replace(/\)$/, ", or the longest chain of the data)")}`,
+      positiveInteger,
+    )
     .optionsGroup("Training:")
     .option("--num-steps <n>", `recorded steps ${defaults("numSteps")}`, positiveInteger)
     .option("--batch-size <n>", `samples a step ${defaults("batchSize")}`, positiveInteger)
@@ -124,6 +138,12 @@ export function register(program: Command): void {
       nonNegativeInteger,
     )
     .option("--seed <n>", `seed of everything random ${defaults("seed")}`, nonNegativeInteger)
+    .option(
+      "--validation-every <n>",
+      "steps between two measurements of the watched loss (default: 15 in a run)",
+      positiveInteger,
+    )
+    .option("--patience <n>", "end early after this many measurements without a lower one", positiveInteger)
     .optionsGroup("Run:")
     .option("--out <dir>", "folder for the files (default: training)")
     .option("--profile-dir <dir>", "folder for performance_summary.json (default: that of --out)")
@@ -158,14 +178,16 @@ async function run(flags: Flags): Promise<void> {
   if (flags.validateSetup) return await validate(flags);
   const found = flags.resume === undefined ? undefined : await readResumable(flags.resume);
   const examples = flags.demo ? await examplesFolder() : undefined;
-  const settings = absolute(resolveSettings(flags, { examples, saved: found?.settings }));
+  const given = absolute(resolveSettings(flags, { examples, saved: found?.settings }));
   const everyOne = flags.leaveOneOut || (found !== undefined && found.saved === undefined);
   const out = flags.out ??
     (flags.resume !== undefined ? await folderOf(flags.resume) : flags.demo ? "demo" : "training");
-  const family = await readFamily(settings);
-  if (family) tellRemarks(family.alignment, ...family.members.map(({ structure }) => structure));
+  const isSized = flags.seqLen !== undefined || found !== undefined;
+  const data = await readRunData(given, isSized ? given.model.seqLen : undefined);
+  if (data) tellData(data);
+  const settings = isSized || !data ? given : sizedFor(data, given);
   const request: TrainRequest = {
-    ...{ settings, out, saved: found?.saved, family },
+    ...{ settings, out, saved: found?.saved, data },
     profileDir: flags.profileDir ?? out,
     checkpointEvery: flags.checkpointEvery ?? 50,
     command: commandLine(),
@@ -180,11 +202,11 @@ async function run(flags: Flags): Promise<void> {
   } else {
     const profile = await openProfile(flags, context.device, context.view);
     const outcome = await train(request, { ...context, view: profile?.view ?? context.view });
-    const { finished, steps, skippedSteps, performance, results } = outcome;
+    const { files: _, results, ...facts } = outcome;
     const profiled = await profile?.finish(settings, request.profileDir, flags.json ?? false) ?? [];
     const files = [...outcome.files, ...profiled];
     const targets = results.map((result) => ({ id: result.member.id, methods: methodsOf(result) }));
-    finish(flags, out, { finished, steps, skippedSteps, files, performance, targets });
+    finish(flags, out, { ...facts, files, targets });
   }
 }
 
@@ -251,10 +273,31 @@ async function open(
 function absolute(settings: TrainSettings): TrainSettings {
   const { data } = settings;
   if (data.kind === "synthetic") return settings;
+  const path = (file: string | null | undefined) => file ? resolve(file) : null;
+  const choice = { list: path(data.list), validation: path(data.validation) };
   return {
     ...settings,
-    data: { ...data, structures: data.structures.map((path) => resolve(path)), msa: resolve(data.msa) },
+    data: data.kind === "features" ? { ...data, ...choice, folder: resolve(data.folder) } : {
+      ...{ ...data, ...choice },
+      ...{ structures: data.structures.map((path) => resolve(path)), msa: resolve(data.msa) },
+    },
   };
+}
+
+/** Prints what is doubtful about the data, and what is left out. */
+function tellData({ warnings, bad, examples, validation }: RunData): void {
+  for (const warning of warnings) console.error(`warning: ${warning}`);
+  for (const { reason } of bad) console.error(`warning: ${reason}: left out`);
+  if (bad.length === 0) return;
+  console.error(`warning: ${counted(bad.length, "target")} left out, ${examples.length + validation.length} used`);
+}
+
+/** Settings whose most residues are enough for the longest chain, where the user said nothing. */
+function sizedFor({ examples, validation, heldOut }: RunData, settings: TrainSettings): TrainSettings {
+  const lengths = [...examples, ...validation].map(({ length }) => length);
+  const longest = Math.max(...lengths, ...heldOut.map(({ chain }) => chain.sequence.length));
+  const { model } = settings;
+  return { ...settings, model: { ...model, seqLen: Math.max(model.seqLen, longest) } };
 }
 
 async function folderOf(path: string): Promise<string> {

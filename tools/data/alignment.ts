@@ -81,14 +81,40 @@ export function checkQuery(alignment: Alignment, sequence: string, owner: string
   }
 }
 
-/** What first differs between the sequence of a row and one expected, in words; `undefined` if they are equal. */
-export function differenceOf(found: string, expected: string): string | undefined {
-  if (found === expected) return undefined;
+/**
+ * The first residue, from 0, at which two sequences do not say the same, the shorter's length if all of it does;
+ * `undefined` if they are equal. Letters are compared as the models read them: X (and J, O) on either side fits every
+ * residue, B is D, Z is E, U is C.
+ */
+export function firstDifference(one: string, other: string): number | undefined {
+  if (one === other) return undefined;
+  const shorter = Math.min(one.length, other.length);
   let at = 0;
-  while (at < found.length && at < expected.length && found[at] === expected[at]) at++;
+  while (at < shorter && isSameResidue(one[at], other[at])) at++;
+  return at === one.length && at === other.length ? undefined : at;
+}
+
+/** What first differs between the sequence of a row and one expected, in words; `undefined` if they say the same. */
+export function differenceOf(found: string, expected: string): string | undefined {
+  const at = firstDifference(found, expected);
+  if (at === undefined) return undefined;
   return at < found.length && at < expected.length
     ? `residue ${at + 1} is ${found[at]} in the alignment, expected ${expected[at]}`
     : `the alignment has ${found.length} residues, expected ${expected.length}`;
+}
+
+/** Where two sequences that say the same have different letters, in words; `undefined` if nowhere. */
+export function unlikeLetters(found: string, expected: string): string | undefined {
+  const places = Array.from({ length: expected.length }, (_, i) => i).filter((i) => found[i] !== expected[i]);
+  if (places.length === 0) return undefined;
+  const [first] = places;
+  const more = places.length > 1 ? ` (the first of ${places.length} such residues)` : "";
+  return `residue ${first + 1} is ${found[first]} in the alignment and ${expected[first]} in the structure${more}`;
+}
+
+function isSameResidue(one: string, other: string): boolean {
+  const [a, b] = [TOKENS.get(one) ?? UNKNOWN_RESIDUE, TOKENS.get(other) ?? UNKNOWN_RESIDUE];
+  return a === b || a === UNKNOWN_RESIDUE || b === UNKNOWN_RESIDUE;
 }
 
 /**

@@ -1,7 +1,9 @@
 /** Pairs the structures of a protein family with the rows of its alignment: what the small model learns from. */
 import { InputError } from "../errors.ts";
 import { NameIndex } from "../name_index.ts";
-import { type Alignment, differenceOf, encodeTokens, queryView } from "./alignment.ts";
+import { listed } from "../words.ts";
+import { type Alignment, differenceOf, encodeTokens, queryView, unlikeLetters } from "./alignment.ts";
+import { stem } from "./file_kind.ts";
 import { Mt19937 } from "./mt19937.ts";
 import { readAlignment } from "./read_alignment.ts";
 import { readStructure } from "./read_structure.ts";
@@ -45,61 +47,137 @@ export interface DistanceTarget {
   readonly mask: Float32Array;
 }
 
+/** A structure, or its file, that has no place in a family. */
+export interface Unpaired {
+  /** The file, as it was given. */
+  readonly id: string;
+  /** Why, with the file. */
+  readonly reason: string;
+}
+
+/** A family, what has no place in it, and what is doubtful about it. */
+export interface FoundFamily {
+  /** Those that have. */
+  readonly family: Family;
+  /** Those that have none. */
+  readonly bad: readonly Unpaired[];
+  /** What is doubtful, a sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** A chain, and the structure that it is of. */
+export interface ChosenChain {
+  /** The structure. */
+  readonly structure: Structure;
+  /** The chain. */
+  readonly chain: Chain;
+}
+
 /**
  * Reads structures and their alignment, and pairs them by name.
  *
  * @param options.structures Structure files; `FILE:CHAIN` picks a chain of several.
  * @param options.msa Alignment in which each structure has a row of its name.
- * @throws {InputError} As {@link pairFamily} does, or if a file cannot be read.
+ * @throws {InputError} If a structure has no place in the family, with the reasons of all; or the alignment cannot be read.
  */
 export async function loadFamily(options: { structures: readonly string[]; msa: string }): Promise<Family> {
-  const alignment = await readAlignment(options.msa);
-  const chosen: { structure: Structure; chain: Chain }[] = [];
-  for (const argument of options.structures) {
-    const [, path, chainId] = /^(.+?)(?::([^:/\\]+))?$/.exec(argument) ?? ["", argument, undefined];
-    const structure = await readStructure(path);
-    chosen.push({ structure, chain: selectChain(structure, chainId) });
-  }
-  return pairFamily(chosen, alignment);
+  return wholeFamily(await findFamily(options));
 }
 
 /**
- * Pairs chains with the rows that bear their structure's name, or `NAME_CHAIN`, by the rules of {@linkcode NameIndex}.
+ * Reads structures and their alignment as {@linkcode loadFamily} does, whatever has no place in the family.
+ *
+ * Of a file with several chains those are taken that have a row `NAME_CHAIN`, unless one is named.
+ *
+ * @throws {InputError} If the alignment cannot be read.
+ */
+export async function findFamily(options: { structures: readonly string[]; msa: string }): Promise<FoundFamily> {
+  const alignment = await readAlignment(options.msa);
+  const rows = new NameIndex(alignment.names);
+  const chosen: ChosenChain[] = [];
+  const bad: Unpaired[] = [];
+  for (const argument of options.structures) {
+    const [, path, chainId] = /^(.+?)(?::([^:/\\]+))?$/.exec(argument) ?? ["", argument, undefined];
+    try {
+      const structure = await readStructure(path);
+      const own = chainId === undefined && structure.chains.length > 1
+        ? structure.chains.filter((chain) => rows.find(...chainNames(structure, chain)) !== undefined)
+        : [];
+      const chains = own.length > 0 ? own : [selectChain(structure, chainId)];
+      chosen.push(...chains.map((chain) => ({ structure, chain })));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      bad.push({ id: argument, reason: error.message });
+    }
+  }
+  const found = findMembers(chosen, alignment);
+  return { ...found, bad: [...bad, ...found.bad] };
+}
+
+/**
+ * Pairs chains with the rows that bear the name of their file or structure, `NAME` or `NAME_CHAIN`, by the rules of
+ * {@linkcode NameIndex}; a row without its gaps must be the chain's sequence, where both know the residue.
  *
  * @throws {InputError} If there is no structure, one has no row or shares it with another, or a row without its gaps is
- * not the chain's sequence; the message names both and the first difference.
+ * not the chain's sequence; the message names both and the first difference, of all that do not fit.
  */
-export function pairFamily(
-  chosen: readonly { readonly structure: Structure; readonly chain: Chain }[],
-  alignment: Alignment,
-): Family {
-  if (chosen.length === 0) throw new InputError("There are no structures, expected at least one mmCIF or PDB file");
+export function pairFamily(chosen: readonly ChosenChain[], alignment: Alignment): Family {
+  return wholeFamily(findMembers(chosen, alignment));
+}
+
+/**
+ * The family, where all have a place in it.
+ *
+ * @throws {InputError} If not, with all reasons; or if nobody is in it.
+ */
+function wholeFamily({ family, bad }: FoundFamily): Family {
+  if (bad.length > 0) throw new InputError(bad.map(({ reason }) => reason).join("\n"));
+  if (family.members.length > 0) return family;
+  throw new InputError("There are no structures, expected at least one mmCIF or PDB file");
+}
+
+function findMembers(chosen: readonly ChosenChain[], alignment: Alignment): FoundFamily {
   const rows = new NameIndex(alignment.names);
   const owners = new Map<number, string>();
-  const members = chosen.map(({ structure, chain }) => {
-    const id = rows.find(`${structure.id}_${chain.id}`, structure.id);
+  const members: FamilyMember[] = [];
+  const bad: Unpaired[] = [];
+  const warnings: string[] = [];
+  for (const { structure, chain } of chosen) {
+    const refuse = (reason: string) => void bad.push({ id: structure.source, reason });
+    const id = rows.find(...chainNames(structure, chain), stem(structure.source), structure.id);
     if (id === undefined) {
-      throw new InputError(
+      refuse(
         `${alignment.source} has no row "${structure.id}" for the structure ${structure.source}: ` +
-          `it has ${listOf(alignment.names)}`,
+          `it has ${listed(alignment.names)}`,
       );
+      continue;
     }
     const row = alignment.names.indexOf(id);
     const other = owners.get(row);
     if (other !== undefined) {
-      throw new InputError(`${other} and ${structure.source} are both named "${id}": expected one structure a row`);
+      refuse(`${other} and ${structure.source} are both named "${id}": expected one structure a row`);
+      continue;
     }
     owners.set(row, structure.source);
     const sequence = alignment.aligned[row].replaceAll("-", "").toUpperCase();
+    const of = `chain ${chain.id} of ${structure.source}`;
     const difference = differenceOf(sequence, chain.sequence);
     if (difference !== undefined) {
-      throw new InputError(
-        `Row "${id}" of ${alignment.source} is not the sequence of chain ${chain.id} of ${structure.source}: ${difference}`,
-      );
+      refuse(`Row "${id}" of ${alignment.source} is not the sequence of ${of}: ${difference}`);
+      continue;
     }
-    return Object.freeze({ id, row, structure, chain });
-  });
-  return Object.freeze({ alignment, members: Object.freeze(members) });
+    const unlike = unlikeLetters(sequence, chain.sequence);
+    if (unlike !== undefined) {
+      warnings.push(`Row "${id}" of ${alignment.source} and ${of}: ${unlike}: the row is taken`);
+    }
+    members.push(Object.freeze({ id, row, structure, chain }));
+  }
+  return { family: Object.freeze({ alignment, members: Object.freeze(members) }), bad, warnings };
+}
+
+/** Names that the row of one chain of several may have. */
+function chainNames(structure: Structure, chain: Chain): string[] {
+  return [`${stem(structure.source)}_${chain.id}`, `${structure.id}_${chain.id}`];
 }
 
 /**
@@ -129,7 +207,18 @@ export function msaTokens(alignment: Alignment, row: number, numSeqs: number, se
  * @param clampAngstrom Largest distance told apart. @default 20
  */
 export function distanceTarget(chain: Chain, clampAngstrom = 20): DistanceTarget {
-  const { positions, mask: there } = pseudoBeta(chain);
+  const { positions, mask } = pseudoBeta(chain);
+  return distancesOf(positions, mask, clampAngstrom);
+}
+
+/**
+ * Distances between atoms, one a residue, clamped.
+ *
+ * @param positions Å, `[N_res, 3]`.
+ * @param there 1 where the atom is there, `[N_res]`.
+ * @param clampAngstrom Largest distance told apart. @default 20
+ */
+export function distancesOf(positions: Float32Array, there: Float32Array, clampAngstrom = 20): DistanceTarget {
   const n = there.length;
   const distances = new Float32Array(n * n);
   const mask = new Float32Array(n * n);
@@ -146,8 +235,4 @@ export function distanceTarget(chain: Chain, clampAngstrom = 20): DistanceTarget
     }
   }
   return { distances, mask };
-}
-
-function listOf(names: readonly string[]): string {
-  return names.length <= 20 ? names.join(", ") : `${names.slice(0, 20).join(", ")} and ${names.length - 20} more`;
 }

@@ -1,5 +1,6 @@
 /** How far a fold is from the true structure. */
 import { applyMotion, gdtHa, gdtTs, kabsch, lddt, tmScore } from "../../model/protein/metrics/mod.ts";
+import { firstDifference } from "../data/alignment.ts";
 import { distanceTarget } from "../data/family.ts";
 import { alphaCarbons, type AtomsPerResidue, type Chain, pseudoBeta } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
@@ -78,13 +79,12 @@ function checkSequence(fold: Fold, chain: Chain): void {
         `the chain ${chain.sequence.length}`,
     );
   }
-  for (let i = 0; i < sequence.length; i++) {
-    const [a, b] = [sequence[i], chain.sequence[i]];
-    if (a !== b && a !== "X" && b !== "X") {
-      throw new InputError(
-        `Cannot compare ${id} with chain ${chain.id} of the true structure: residue ${i + 1} is ${a} in ${id}, ` +
-          `${b} in the chain`,
-      );
-    }
-  }
+  const at = firstDifference(sequence, chain.sequence);
+  if (at === undefined) return;
+  throw new InputError(
+    `Cannot compare ${id} with chain ${chain.id} of the true structure: residue ${at + 1} is ${
+      sequence[at]
+    } in ${id}, ` +
+      `${chain.sequence[at]} in the chain`,
+  );
 }

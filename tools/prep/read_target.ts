@@ -1,6 +1,6 @@
 /** Reads the files of a target and sees that they speak of the same sequence. */
 import type { Relation } from "../data/bounds.ts";
-import { type Alignment, differenceOf, queryView } from "../data/alignment.ts";
+import { type Alignment, differenceOf, queryView, unlikeLetters } from "../data/alignment.ts";
 import { stem } from "../data/file_kind.ts";
 import { placeChain } from "../data/place_chain.ts";
 import { MORE_ROWS, warningsOf } from "../data/remarks.ts";
@@ -98,7 +98,11 @@ export async function readTarget(target: TargetInput, reader: SourceReader, log:
   }
   for (const view of views) {
     const difference = differenceOf(view.rows[0], sequence);
-    if (difference === undefined) continue;
+    if (difference === undefined) {
+      const unlike = unlikeLetters(view.rows[0], sequence);
+      if (unlike !== undefined) log.warn(`The row "${view.names[0]}" of ${view.source}: ${unlike}: the row is taken`);
+      continue;
+    }
     const owner = target.sequenceSource ?? views[0].source;
     throw new InputError(`The row "${view.names[0]}" of ${view.source} is not the sequence of ${owner}: ${difference}`);
   }

@@ -15,11 +15,11 @@ export interface Sample {
   readonly mask: Float32Array;
 }
 
-/** Samples stacked along a first axis B; chains shorter than the longest are padded. */
+/** Samples stacked along a first axis B; chains shorter than the longest, and alignments of fewer rows, are padded. */
 export interface Batch {
   /** Number of samples, B. */
   readonly size: number;
-  /** Rows of each alignment, N_seq. */
+  /** Rows of the deepest alignment, N_seq. */
   readonly numSeqs: number;
   /** Residues of the longest chain, N_res. */
   readonly numRes: number;
@@ -31,7 +31,7 @@ export interface Batch {
   readonly pairChannels: number;
   /** True distances in Å, `[B, N_res, N_res]`. */
   readonly distances: Float32Array;
-  /** 1 for real residues, `[B, N_seq, N_res]`; absent where all are. */
+  /** 1 for residues of real rows, `[B, N_seq, N_res]`; absent where all are. */
   readonly msaMask?: Float32Array;
   /** 1 for pairs of real residues, `[B, N_res, N_res]`; absent where all are. */
   readonly pairMask?: Float32Array;
@@ -65,14 +65,12 @@ const PAD_TOKEN = 20;
 /**
  * Stacks samples. Pair features are one-hot relative positions.
  *
- * @throws {TypeError} If there is no sample, or their alignments have different numbers of rows.
+ * @throws {TypeError} If there is no sample.
  */
 export function stackSamples(samples: readonly Sample[]): Batch {
   const size = samples.length;
-  const numSeqs = samples[0]?.numSeqs ?? 0;
-  if (size === 0 || samples.some((sample) => sample.numSeqs !== numSeqs)) {
-    throw new TypeError(`Cannot stack alignments of ${samples.map((sample) => sample.numSeqs)} rows: expected equals`);
-  }
+  if (size === 0) throw new TypeError("Cannot stack samples: there is none");
+  const numSeqs = Math.max(...samples.map((sample) => sample.numSeqs));
   const numRes = Math.max(...samples.map((sample) => sample.numRes));
   const pixels = numRes * numRes;
   const batch = {
@@ -85,9 +83,9 @@ export function stackSamples(samples: readonly Sample[]): Batch {
   const pairMask = new Float32Array(size * pixels);
   const lossMask = new Float32Array(size * pixels);
   const features = relativePositionFeatures(numRes);
-  samples.forEach(({ numRes: n, tokens, distances, mask }, b) => {
+  samples.forEach(({ numRes: n, numSeqs: rows, tokens, distances, mask }, b) => {
     batch.pairFeatures.set(features, b * features.length);
-    for (let s = 0; s < numSeqs; s++) {
+    for (let s = 0; s < rows; s++) {
       const at = (b * numSeqs + s) * numRes;
       batch.msaTokens.set(tokens.subarray(s * n, (s + 1) * n), at);
       msaMask.fill(1, at, at + n);
@@ -101,7 +99,7 @@ export function stackSamples(samples: readonly Sample[]): Batch {
   });
   return {
     ...batch,
-    ...(samples.some(({ numRes: n }) => n < numRes) ? { msaMask, pairMask } : {}),
+    ...(msaMask.includes(0) ? { msaMask, pairMask } : {}),
     ...(lossMask.includes(0) ? { lossMask } : {}),
   };
 }

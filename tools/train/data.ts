@@ -1,32 +1,146 @@
 /** Reads what a run learns from. */
-import { type Family, type FamilyMember, loadFamily } from "../data/family.ts";
+import { type Family, type FamilyMember, findFamily } from "../data/family.ts";
+import { warningsOf } from "../data/remarks.ts";
 import { structureFiles } from "../data/structure_files.ts";
 import { InputError } from "../errors.ts";
 import { NameIndex } from "../name_index.ts";
 import type { TinyOpenFoldParams } from "../../model/tiny_openfold/mod.ts";
+import { counted, listed } from "../words.ts";
 import { type Batch, type BatchSource, stackSamples } from "./batches.ts";
+import { type BadTarget, type Example, familyExamples } from "./examples.ts";
+import { chosen, featureEntries, featureExamples, readNames } from "./feature_examples.ts";
 import type { Learning, TrainData } from "./network.ts";
-import type { TrainSettings } from "./settings.ts";
-import { checkLengths, firstRows, structureBatches, wholeSample } from "./structure_batches.ts";
+import type { DataChoice, DataSettings, TrainSettings } from "./settings.ts";
+import { exampleBatches, firstRows } from "./structure_batches.ts";
 import { syntheticBatches } from "./synthetic_batches.ts";
 import { runKeys, tinyOpenFoldNetwork } from "./tiny_openfold.ts";
 
+/** What a run learns from, read. */
+export interface RunData {
+  /** Structures and alignment, where these were given. */
+  readonly family?: Family;
+  /** Members whose structures are predicted at the end. */
+  readonly heldOut: readonly FamilyMember[];
+  /** Examples that are learnt from. */
+  readonly examples: readonly Example[];
+  /** Examples whose loss is watched. */
+  readonly validation: readonly Example[];
+  /** What cannot be learnt from, and is left out. */
+  readonly bad: readonly BadTarget[];
+  /** What is doubtful, a sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** Most reasons that an error lists. */
+const SHOWN_REASONS = 20;
+
 /**
- * Reads structures and alignment, and checks that all fit the model.
+ * Reads structures and alignment, or feature files, and chooses what is learnt from and what is watched.
  *
+ * @param seqLen Most residues. @default any number
  * @returns undefined for noise, which is read from nowhere.
- * @throws {InputError} If a file cannot be used, the two do not fit together, a chain is too long, or a structure to hold
- * out is not there.
+ * @throws {InputError} If a file cannot be used (all of them are listed) unless such are skipped, a name is not there, a name
+ * is both learnt from and watched, or nothing is left to learn from.
  */
-export async function readFamily({ data, model }: TrainSettings): Promise<Family | undefined> {
+export async function readRunData(
+  { data }: Pick<TrainSettings, "data">,
+  seqLen?: number,
+): Promise<RunData | undefined> {
   if (data.kind === "synthetic") return undefined;
-  const family = await loadFamily({ structures: await structureFiles(data.structures), msa: data.msa });
-  const heldOut = findMembers(family, data.holdOut);
-  if (heldOut.length === family.members.length) {
-    throw new InputError(`All ${heldOut.length} structures are held out: none is left to train on`);
+  return data.kind === "structures" ? await readStructures(data, seqLen) : await readFeatures(data, seqLen);
+}
+
+async function readStructures(
+  data: DataSettings & { readonly kind: "structures" },
+  seqLen = Infinity,
+): Promise<RunData> {
+  const found = await findFamily({ structures: await structureFiles(data.structures), msa: data.msa });
+  const { alignment } = found.family;
+  const bad: BadTarget[] = [...found.bad];
+  const members: FamilyMember[] = [];
+  const longest = found.family.members.reduce((most, { chain }) => Math.max(most, chain.sequence.length), 0);
+  for (const member of found.family.members) {
+    if (member.chain.sequence.length <= seqLen) members.push(member);
+    else bad.push({ id: member.id, reason: tooLong(member, seqLen, longest) });
   }
-  checkLengths(family.members, model.seqLen);
-  return family;
+  checkBad(bad, data, "structures");
+  const family: Family = Object.freeze({ alignment, members: Object.freeze(members) });
+  const heldOut = findMembers(family, data.holdOut);
+  const { list, validation } = await chooseLists(members, data);
+  const watched = validation.filter((member) => !heldOut.includes(member));
+  const learnt = (list ?? members).filter((member) => !heldOut.includes(member) && !validation.includes(member));
+  if (learnt.length === 0) {
+    const names = heldOut.length > 0 ? `All ${members.length} structures are held out` : "No structure is left";
+    throw new InputError(`${names}: none is left to train on`);
+  }
+  return {
+    ...{ family, heldOut, bad },
+    examples: familyExamples(family, learnt),
+    validation: familyExamples(family, watched),
+    warnings: [
+      ...warningsOf(alignment),
+      ...members.flatMap(({ structure }) => warningsOf(structure)),
+      ...found.warnings,
+    ],
+  };
+}
+
+async function readFeatures(data: DataSettings & { readonly kind: "features" }, seqLen?: number): Promise<RunData> {
+  const entries = await featureEntries(data.folder);
+  const { list, validation, missing } = await chooseLists(entries, data);
+  const wanted = entries.filter((entry) => (list ?? entries).includes(entry) || validation.includes(entry));
+  const { examples, bad } = await featureExamples(wanted, seqLen);
+  const all = [...missing, ...bad];
+  checkBad(all, data, "targets");
+  const watched = new Set(validation.map(({ id }) => id));
+  const learnt = examples.filter(({ id }) => !watched.has(id));
+  if (learnt.length === 0) throw new InputError(`${data.folder}: no target is left to train on`);
+  return {
+    ...{ heldOut: [], examples: learnt, bad: all, warnings: [] },
+    validation: examples.filter(({ id }) => watched.has(id)),
+  };
+}
+
+function tooLong({ chain, structure }: FamilyMember, seqLen: number, longest: number): string {
+  return `Chain ${chain.id} of ${structure.source} has ${chain.sequence.length} residues, more than --seq-len ${seqLen} ` +
+    `allows: give --seq-len ${longest} or more for the longest of all, or leave it out`;
+}
+
+/** What the lists name. */
+async function chooseLists<T extends { readonly id: string }>(
+  there: readonly T[],
+  { list, validation, skipBad }: DataChoice,
+): Promise<{ list?: T[]; validation: T[]; missing: BadTarget[] }> {
+  const missing: BadTarget[] = [];
+  const choose = async (path: string) => {
+    const { found, missing: unknown } = chosen(there, await readNames(path));
+    missing.push(...unknown);
+    return found;
+  };
+  const own = list ? await choose(list) : undefined;
+  const watched = validation ? await choose(validation) : [];
+  const both = own?.filter((one) => watched.includes(one)) ?? [];
+  if (both.length > 0) {
+    throw new InputError(
+      `${
+        listed(both.map(({ id }) => id))
+      }: learnt from by ${list} and watched by ${validation}, expected one of the two`,
+    );
+  }
+  checkBad(missing, { skipBad }, "names");
+  return { list: own, validation: watched, missing };
+}
+
+/** Throws with all reasons, unless bad targets are to be skipped. */
+function checkBad(bad: readonly BadTarget[], { skipBad }: DataChoice, what: string): void {
+  if (bad.length === 0 || skipBad) return;
+  const reasons = bad.map(({ reason }) => reason);
+  if (bad.length === 1) throw new InputError(`${reasons[0]} (--skip-bad leaves it out)`);
+  const more = bad.length > SHOWN_REASONS ? [`… and ${bad.length - SHOWN_REASONS} more`] : [];
+  throw new InputError(
+    [`${bad.length} ${what} cannot be used (--skip-bad leaves them out):`, ...reasons.slice(0, SHOWN_REASONS), ...more]
+      .join("\n  "),
+  );
 }
 
 /**
@@ -44,30 +158,39 @@ export function findMembers({ members }: Family, ids: readonly string[]): Family
   });
 }
 
+/** What a run makes of its data for the network. */
+export function trainDataOf({ family, heldOut, examples, validation }: RunData): TrainData {
+  const depth = family?.alignment.names.length;
+  return {
+    examples,
+    description: depth === undefined
+      ? `${counted(examples.length, "target")} with structures, from feature files`
+      : `${counted(examples.length, "structure")}, an alignment of ${counted(depth, "sequence")}`,
+    identity: family ? [JSON.stringify([family.alignment.names, family.alignment.aligned])] : [],
+    watched: validation.length > 0 || !family ? validation : familyExamples(family, heldOut),
+  };
+}
+
 /** The small Evoformer, and the source of its batches. */
 export async function openTiny(
   settings: TrainSettings,
   given: TrainData = {},
 ): Promise<Learning<TinyOpenFoldParams, Batch>> {
-  const { family, heldOut = [] } = given;
+  const { numSeqs } = settings.model;
   return {
     network: tinyOpenFoldNetwork(settings.model),
     source: await openSource(settings, given),
-    watched: family ? watchedBatches(family, heldOut, settings.model.numSeqs) : [],
+    // Batches of one, with the rows that a prediction takes.
+    watched: (given.watched ?? []).map((example) => stackSamples([firstRows(example.sample(), numSeqs)])),
   };
 }
 
-/** The structures held out as batches of one, with the rows that a prediction takes. */
-function watchedBatches(family: Family, heldOut: readonly FamilyMember[], numSeqs: number): Batch[] {
-  return heldOut.map((member) => stackSamples([firstRows(wholeSample(family, member), numSeqs)]));
-}
-
 async function openSource(
-  { model, training, data }: TrainSettings,
-  { family, heldOut = [], onProgress }: TrainData,
+  { model, training }: TrainSettings,
+  { examples, description = "", identity, onProgress }: TrainData,
 ): Promise<BatchSource> {
   const { batchSize, seed, cropEnds } = training;
-  if (data.kind === "synthetic" || !family) {
+  if (examples === undefined) {
     try {
       return await syntheticBatches({ model, batchSize, seed, onProgress });
     } catch (error) {
@@ -75,13 +198,7 @@ async function openSource(
       throw error;
     }
   }
-  const members = family.members.filter((member) => !heldOut.includes(member));
-  return await structureBatches({
-    family,
-    members,
-    batchSize,
-    numSeqs: model.numSeqs,
-    cropEnds,
-    key: runKeys(seed).data,
-  });
+  const { numSeqs } = model;
+  const key = runKeys(seed).data;
+  return await exampleBatches({ examples, description, identity, batchSize, numSeqs, cropEnds, key });
 }

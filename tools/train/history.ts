@@ -8,7 +8,7 @@ export interface StepRecord extends Omit<StepReport, "savedBytes" | "skipped"> {
   readonly memoryBytes: number;
   /** The most GPU memory that was allocated up to then, in bytes. */
   readonly peakBytes: number;
-  /** Loss of the structures held out, after the update; measured now and then, and used for nothing. */
+  /** Loss of what is watched, after the update; measured now and then. Only the best checkpoint and early ends heed it. */
   readonly heldOutLoss?: number;
 }
 
@@ -36,6 +36,20 @@ export function historyCsv(history: readonly StepRecord[]): string {
 /** Whether a step was skipped, since its loss or the norm of its gradients is NaN or infinite. */
 export function wasSkipped({ loss, gradNorm }: StepRecord): boolean {
   return !Number.isFinite(loss) || !Number.isFinite(gradNorm);
+}
+
+/** The watched loss so far: where it was lowest, and how many measurements there were since; undefined if it was never measured. */
+export function bestOf(
+  history: readonly StepRecord[],
+): { readonly step: number; readonly loss: number; readonly since: number } | undefined {
+  let best: { step: number; loss: number; since: number } | undefined;
+  for (const { step, heldOutLoss } of history) {
+    if (heldOutLoss === undefined) continue;
+    if (Number.isFinite(heldOutLoss) && !(best && heldOutLoss >= best.loss)) {
+      best = { step, loss: heldOutLoss, since: 0 };
+    } else if (best) best.since++;
+  }
+  return best;
 }
 
 /** How many steps were skipped, and which was the last, as a sentence; undefined if none was. */

@@ -6,6 +6,7 @@ import { fileNames, makeFolder, readFileBytes, writeTogether } from "../files.ts
 import { CHECKPOINT_NAMES, trainableOf } from "../networks/mod.ts";
 import type { LeaveOneOut, LossCurve } from "../report/report_data.ts";
 import { CHECKPOINT_FILE, readRun } from "./checkpoint_file.ts";
+import { type RunData, trainDataOf } from "./data.ts";
 import { familyReport } from "./family_report.ts";
 import { heldOutFiles, type HeldOutResult, methodsOf, metricsJson, predictHeldOut } from "./held_out.ts";
 import { lossCurve, type StepRecord } from "./history.ts";
@@ -41,7 +42,8 @@ export async function leaveOneOut(
   request: TrainRequest & { readonly resume: boolean },
   context: TrainContext,
 ): Promise<LeaveOneOutOutcome> {
-  const { settings, out, family } = request;
+  const { settings, out, data } = request;
+  const family = data?.family;
   const { view } = context;
   const started = performance.now();
   if (!family || family.members.length < 3) {
@@ -101,19 +103,26 @@ async function leaveOut(
   const folder = join(request.out, name);
   const there = request.resume && await Deno.stat(join(folder, CHECKPOINT_FILE)).then(() => true, () => false);
   const saved = there ? await readRun(folder, CHECKPOINT_NAMES) : undefined;
-  const learning = await trainableOf(settings.model.network).open(settings, { family, heldOut: [member] });
+  const learning = await trainableOf(settings.model.network).open(
+    settings,
+    trainDataOf(withoutMember(request.data!, member)),
+  );
   const own: TrainSettings = settings.data.kind === "structures"
     ? { ...settings, data: { ...settings.data, holdOut: [member.id] } }
     : settings;
   using session = new TrainingSession(context.device, own, learning, saved);
   const steps = { out: folder, checkpointEvery: request.checkpointEvery, saved };
-  const finished = await trainSteps(session, steps, context, learning.watched ?? []);
+  const finished = await trainSteps(session, steps, context, learning.watched ?? []) !== "asked to stop";
   const { history } = session;
   if (!finished) return { history };
   const trainedOn = family.members.filter((other) => other !== member);
   const result = await predictHeldOut({ device: context.device, session, family, target: member, trainedOn });
   await writeTogether(folder, heldOutFiles(result, name));
   return { result, history };
+}
+
+function withoutMember(data: RunData, member: FamilyMember): RunData {
+  return { ...data, heldOut: [member], examples: data.examples.filter(({ id }) => id !== member.id) };
 }
 
 function tableOf(results: readonly HeldOutResult[]): LeaveOneOut {

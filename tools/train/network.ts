@@ -1,9 +1,9 @@
 /** Networks as a training run sees them. */
 import type { Device, Shape, Tensor, Tree } from "../../core/mod.ts";
 import type { OptimizerOptions } from "../../finetune/mod.ts";
-import type { Family, FamilyMember } from "../data/family.ts";
 import type { PredictionInput } from "../fold/predict.ts";
 import type { BatchSource } from "./batches.ts";
+import type { Example } from "./examples.ts";
 import type { TrainFlags } from "./options.ts";
 import type { ModelSettings, TrainingSettings, TrainSettings } from "./settings.ts";
 
@@ -41,16 +41,20 @@ export interface Learning<P, B> {
   readonly network: Network<P, B>;
   /** What it learns from. */
   readonly source: BatchSource<B>;
-  /** Batches whose loss is watched, of what is held out. @default none */
+  /** Batches whose loss is watched. @default none */
   readonly watched?: readonly B[];
 }
 
 /** What a run is given beside its settings. */
 export interface TrainData {
-  /** For structures: what was read. */
-  readonly family?: Family;
-  /** Members to leave out. */
-  readonly heldOut?: readonly FamilyMember[];
+  /** What is learnt from. @default noise */
+  readonly examples?: readonly Example[];
+  /** What they are, in a few words. */
+  readonly description?: string;
+  /** What goes into the samples besides, for fingerprints. @default nothing */
+  readonly identity?: readonly string[];
+  /** Examples whose loss is watched. @default none */
+  readonly watched?: readonly Example[];
   /** Told now and then the part of the data that is made, in [0, 1]; where that takes its time. */
   readonly onProgress?: (done: number) => void;
 }

@@ -4,6 +4,7 @@ import { InputError, UsageError } from "../errors.ts";
 import { TRAINABLE, trainableOf } from "../networks/mod.ts";
 import type { AnyTrainable } from "./network.ts";
 import {
+  type DataChoice,
   type DataSettings,
   DEMO_MODEL,
   DEMO_TRAINING,
@@ -23,6 +24,14 @@ export interface RunFlags {
   structures?: string[];
   /** Their alignment. */
   msa?: string;
+  /** Folder of feature files, instead of these two. */
+  features?: string;
+  /** File with the names to learn from. */
+  list?: string;
+  /** File with the names whose loss is watched. */
+  validation?: string;
+  /** What cannot be learnt from is left out. */
+  skipBad?: boolean;
   /** Noise instead. */
   synthetic?: boolean;
   /** The built-in example instead, with small settings. */
@@ -56,6 +65,9 @@ const FIXED: readonly (Exclude<keyof ModelSettings, "network"> | keyof TrainingS
   "seed",
 ];
 
+/** Flags that choose among data. */
+const CHOICE = ["list", "validation", "skipBad"] as const;
+
 /** The structure that the demo holds out. */
 export const DEMO_HOLD_OUT = "1znf";
 
@@ -67,8 +79,12 @@ export const DEMO_HOLD_OUT = "1znf";
 export function checkFlags(flags: TrainFlags): void {
   const { structures, msa, synthetic, demo, holdOut, leaveOneOut, validateSetup, resume } = flags;
   const { learnsNoise } = checkUnused(flags, flags.model ?? DEFAULT_NETWORK);
-  const sources = [structures || msa ? "--structures" : "", synthetic ? "--synthetic" : "", demo ? "--demo" : ""]
-    .filter((name) => name !== "");
+  const sources = [
+    structures || msa ? "--structures" : "",
+    flags.features ? "--features" : "",
+    synthetic ? "--synthetic" : "",
+    demo ? "--demo" : "",
+  ].filter((name) => name !== "");
   const both = (one: string, other: string) => {
     throw new UsageError(`${one} and ${other} exclude each other`);
   };
@@ -86,10 +102,24 @@ export function checkFlags(flags: TrainFlags): void {
   if (resume && leaveOneOut) both("--resume", "--leave-one-out");
   if (resume || learnsNoise) return;
   if (sources.length === 0) {
-    throw new UsageError("Nothing to train on: give --structures and --msa, or --synthetic, or --demo");
+    throw new UsageError(
+      "Nothing to train on: give --structures and --msa, or --features, or --synthetic, or --demo",
+    );
   }
-  const structuresOnly = holdOut ? "--hold-out" : leaveOneOut ? "--leave-one-out" : flags.cropEnds ? "--crop-ends" : "";
-  if (synthetic && structuresOnly) both("--synthetic", structuresOnly);
+  const structuresOnly = holdOut ? "--hold-out" : leaveOneOut ? "--leave-one-out" : "";
+  const choice = CHOICE.find((name) => flags[name] !== undefined);
+  const dataOnly = structuresOnly || (choice ? flagOf(choice) : flags.cropEnds ? "--crop-ends" : "");
+  if (synthetic && dataOnly) both("--synthetic", dataOnly);
+  if (flags.features && structuresOnly) both("--features", structuresOnly);
+  if (leaveOneOut && choice) both("--leave-one-out", flagOf(choice));
+  for (const name of ["patience", "validationEvery"] as const) {
+    if (
+      flags[name] !== undefined && !flags.validation &&
+      !(name === "validationEvery" && (holdOut || demo || leaveOneOut))
+    ) {
+      throw new UsageError(`${flagOf(name)} needs --validation FILE beside it`);
+    }
+  }
 }
 
 /**
@@ -122,7 +152,8 @@ export function resolveSettings(flags: TrainFlags, { examples, saved }: {
       : { ...defaultsOf(flags.model ?? DEFAULT_NETWORK), data: { kind: "synthetic" } as const });
   checkUnused(flags, nameOf(base.model));
   const model = overlay(base.model, flags);
-  const training = overlay(base.training, flags);
+  // A checkpoint of before some of the settings came has not all of them.
+  const training = overlay({ ...trainableOf(base.model.network).training, ...base.training }, flags);
   if (saved) checkFixed(flags, saved);
   trainableOf(model.network).network(model); // checks that sizes fit together
   return { model, training, data: dataOf(flags, base.data) };
@@ -149,13 +180,25 @@ function demoData(examples: string): DataSettings {
 }
 
 function dataOf(flags: TrainFlags, base: DataSettings): DataSettings {
-  const { structures, msa, synthetic, holdOut, leaveOneOut } = flags;
+  const { structures, msa, features, synthetic, holdOut, leaveOneOut } = flags;
   if (synthetic) return { kind: "synthetic" };
-  const data: DataSettings = structures && msa
-    ? { kind: "structures", structures, msa, holdOut: base.kind === "structures" ? base.holdOut : [] }
-    : base;
-  if (data.kind === "synthetic") return data;
-  return { ...data, holdOut: leaveOneOut ? [] : holdOut ?? data.holdOut };
+  const before: DataChoice = base.kind === "synthetic" ? {} : base;
+  const choice = {
+    list: flags.list ?? before.list ?? null,
+    validation: flags.validation ?? before.validation ?? null,
+    skipBad: flags.skipBad ?? before.skipBad ?? false,
+  };
+  if (features) return { kind: "features", folder: features, ...choice };
+  if (!(structures && msa) && base.kind !== "structures") {
+    return base.kind === "features" ? { ...base, ...choice } : base;
+  }
+  const own = base.kind === "structures" ? base : { kind: "structures" as const, structures: [], msa: "", holdOut: [] };
+  return {
+    ...own,
+    ...(structures && msa ? { structures, msa } : {}),
+    ...choice,
+    holdOut: leaveOneOut ? [] : holdOut ?? own.holdOut,
+  };
 }
 
 /** Values of `base`, those of the same names in `flags` put over them. */

@@ -112,17 +112,19 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
     }
   }
 
-  /** Measures the mean loss of other batches with the present parameters, and notes it with the last step. */
+  /** Measures the mean loss of other batches with the parameters that predict, and notes it with the last step. */
   async measureHeldOut(batches: readonly B[]): Promise<void> {
     const device = this.#device;
-    let sum = 0;
-    for (const batch of batches) {
-      using scope = device.scope("heldOut");
-      sum += await this.network.lossOf(device, batch)(this.#params).item();
-      void scope;
-    }
+    const heldOutLoss = await this.withParams(async (params) => {
+      let sum = 0;
+      for (const batch of batches) {
+        using _ = device.scope("heldOut");
+        sum += await this.network.lossOf(device, batch)(params).item();
+      }
+      return sum / batches.length;
+    });
     const last = this.history.length - 1;
-    this.history[last] = { ...this.history[last], heldOutLoss: sum / batches.length };
+    this.history[last] = { ...this.history[last], heldOutLoss };
   }
 
   /** Runs something with the moving average of the parameters if one is kept, else with the parameters. */

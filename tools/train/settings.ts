@@ -45,22 +45,44 @@ export interface TrainingSettings {
   readonly cropEnds: number | null;
   /** Seed of everything random. */
   readonly seed: number;
+  /** Steps between two measurements of the watched loss; null: 15 in a run. */
+  readonly validationEvery?: number | null;
+  /** Measurements without a lower watched loss after which the run ends; null: it goes on. */
+  readonly patience?: number | null;
+}
+
+/** Which of the data are learnt from. */
+export interface DataChoice {
+  /** File with the names to learn from; null: all that are not kept out. */
+  readonly list?: string | null;
+  /** File with the names whose loss is watched; null: none. */
+  readonly validation?: string | null;
+  /** Whether what cannot be learnt from is left out; else it is an error. */
+  readonly skipBad?: boolean;
 }
 
 /** What the model learns from. */
-export type DataSettings = {
-  /** Noise, as the reference recipe or the notebook draws it. */
-  readonly kind: "synthetic";
-} | {
-  /** Structures of a family and their alignment. */
-  readonly kind: "structures";
-  /** Files and folders, `FILE:CHAIN` for a chain of several. */
-  readonly structures: readonly string[];
-  /** Alignment with a row for each structure. */
-  readonly msa: string;
-  /** Names of the structures that are kept out. */
-  readonly holdOut: readonly string[];
-};
+export type DataSettings =
+  | {
+    /** Noise, as the reference recipe or the notebook draws it. */
+    readonly kind: "synthetic";
+  }
+  | DataChoice & {
+    /** Structures of a family and their alignment. */
+    readonly kind: "structures";
+    /** Files and folders, `FILE:CHAIN` for a chain of several. */
+    readonly structures: readonly string[];
+    /** Alignment with a row for each structure. */
+    readonly msa: string;
+    /** Names of the structures that are kept out. */
+    readonly holdOut: readonly string[];
+  }
+  | DataChoice & {
+    /** Feature files of targets with structures. */
+    readonly kind: "features";
+    /** Folder that `denofold prep` wrote. */
+    readonly folder: string;
+  };
 
 /** Model, training and data together. */
 export interface TrainSettings {
@@ -94,6 +116,8 @@ export const DEFAULT_TRAINING: TrainingSettings = {
   ema: null,
   cropEnds: null,
   seed: 42,
+  validationEvery: null,
+  patience: null,
 };
 
 /** Sizes of the Flax notebook. */

@@ -1,15 +1,17 @@
-/** Batches from the structures of a family and their alignment. */
+/** Batches of examples in random order, and what is cut out of samples. */
 import type { Key } from "../../core/mod.ts";
 import { distanceTarget, type Family, type FamilyMember, msaTokens } from "../data/family.ts";
-import { InputError } from "../errors.ts";
 import { type BatchSource, fingerprint, type Sample, stackSamples } from "./batches.ts";
+import type { Example } from "./examples.ts";
 
-/** What {@link structureBatches} needs to know. */
-export interface StructureBatchOptions {
-  /** Structures and alignment. */
-  readonly family: Family;
-  /** Members to learn from; structures of the others are not looked at. */
-  readonly members: readonly FamilyMember[];
+/** What {@link exampleBatches} needs to know. */
+export interface ExampleBatchOptions {
+  /** What to learn from. */
+  readonly examples: readonly Example[];
+  /** What they are, in a few words. */
+  readonly description: string;
+  /** What goes into the samples besides. @default nothing */
+  readonly identity?: readonly string[];
   /** Samples a batch. */
   readonly batchSize: number;
   /** Most rows of the alignment in a sample, the target's own included. */
@@ -21,35 +23,26 @@ export interface StructureBatchOptions {
 }
 
 /**
- * Batches that are a function of the key and the step alone: members come in a new random order every epoch; where the
+ * Batches that are a function of the key and the step alone: examples come in a new random order every epoch; where an
  * alignment has more rows than a sample takes, those that go beside the target's are drawn anew each time.
  */
-export async function structureBatches(options: StructureBatchOptions): Promise<BatchSource> {
-  const { family, members, batchSize, numSeqs } = options;
+export async function exampleBatches(options: ExampleBatchOptions): Promise<BatchSource> {
+  const { examples, batchSize, numSeqs, identity = [] } = options;
   const cropEnds = options.cropEnds ?? 0;
   const [orderKey, rowKey, cropKey] = options.key.split(3);
-  const count = Math.min(numSeqs, family.alignment.names.length);
-  const samples = new Map<FamilyMember, Sample>();
-  const whole = (member: FamilyMember): Sample => {
-    let sample = samples.get(member);
-    if (!sample) samples.set(member, sample = wholeSample(family, member));
-    return sample;
-  };
-  const memberAt = (position: number): FamilyMember => {
-    const order = orderKey.at(Math.floor(position / members.length)).permutation(members.length);
-    return members[order[position % members.length]];
+  const exampleAt = (position: number): Example => {
+    const order = orderKey.at(Math.floor(position / examples.length)).permutation(examples.length);
+    return examples[order[position % examples.length]];
   };
   return {
-    description: `${members.length} structures, an alignment of ${family.alignment.names.length} sequences`,
-    fingerprint: await fingerprint([
-      JSON.stringify([family.alignment.names, family.alignment.aligned]),
-      ...members.flatMap(({ id, chain }) => [id, chain.sequence, chain.atomPositions, chain.atomMask]),
-    ]),
+    description: options.description,
+    fingerprint: await fingerprint([...identity, ...examples.flatMap((example) => example.identity)]),
     warmupSteps: 0,
     batch(step) {
       return stackSamples(Array.from({ length: batchSize }, (_, b) => {
         const position = step * batchSize + b;
-        const sample = cropped(whole(memberAt(position)), cropEnds, cropKey.at(position));
+        const sample = cropped(exampleAt(position).sample(), cropEnds, cropKey.at(position));
+        const count = Math.min(numSeqs, sample.numSeqs);
         if (count === sample.numSeqs) return sample;
         const others = rowKey.at(position).permutation(sample.numSeqs - 1).slice(0, count - 1);
         return takeRows(sample, [0, ...others.map((row) => row + 1).sort((a, b) => a - b)]);
@@ -111,21 +104,4 @@ export function cutEnds(sample: Sample, first: number, last: number): Sample {
     distances: square(sample.distances),
     mask: square(sample.mask),
   };
-}
-
-/**
- * Checks that no chain is longer than the model takes.
- *
- * @throws {InputError} If one is; the message names its file.
- */
-export function checkLengths(members: readonly FamilyMember[], seqLen: number): void {
-  for (const { chain, structure } of members) {
-    const { length } = chain.sequence;
-    if (length > seqLen) {
-      throw new InputError(
-        `Chain ${chain.id} of ${structure.source} has ${length} residues, more than --seq-len ${seqLen} allows: ` +
-          `give --seq-len ${length} or more, or leave it out`,
-      );
-    }
-  }
 }

@@ -5,10 +5,12 @@ import type { Device, Tensor, Tree } from "../../core/mod.ts";
 import type { Family, FamilyMember } from "../data/family.ts";
 import { InputError } from "../errors.ts";
 import { fileNames, makeFolder, writeFileAtomic, writeTogether } from "../files.ts";
+import { counted } from "../words.ts";
 import { trainableOf } from "../networks/mod.ts";
 import { CHECKPOINT_FILE, type SavedRun } from "./checkpoint_file.ts";
 import { checkFits } from "./check_fits.ts";
-import { findMembers } from "./data.ts";
+import { type RunData, trainDataOf } from "./data.ts";
+import type { BadTarget, Example } from "./examples.ts";
 import { familyReport } from "./family_report.ts";
 import {
   heldOutFiles,
@@ -18,8 +20,8 @@ import {
   metricsJson,
   predictHeldOut,
 } from "./held_out.ts";
-import { historyCsv, lossCurve, skippedText } from "./history.ts";
-import { runSteps } from "./loop.ts";
+import { bestOf, historyCsv, lossCurve, skippedText } from "./history.ts";
+import { type LoopEnd, runSteps } from "./loop.ts";
 import { lossReport } from "./loss_report.ts";
 import { methodTable } from "./metric_table.ts";
 import type { Learning, Network, TrainData } from "./network.ts";
@@ -28,6 +30,9 @@ import { TrainingSession } from "./session.ts";
 import type { TrainSettings } from "./settings.ts";
 import { modelText, trainingText } from "./summary_text.ts";
 import type { StopSignal, TrainView } from "./view.ts";
+
+/** Name of the file with the parameters of the lowest watched loss. */
+export const BEST_FILE = "best.safetensors";
 
 /** What to run, and where its files go. */
 export interface TrainRequest {
@@ -39,8 +44,8 @@ export interface TrainRequest {
   readonly profileDir: string;
   /** Steps between two checkpoints. */
   readonly checkpointEvery: number;
-  /** Structures and alignment, as `readFamily` reads them; none for noise. */
-  readonly family?: Family;
+  /** What is learnt from, as `readRunData` reads it; none for noise. */
+  readonly data?: RunData;
   /** The run to go on with. */
   readonly saved?: SavedRun;
   /** The command as the user typed it, for the report. */
@@ -63,8 +68,14 @@ export interface TrainContext {
 
 /** How a run ended. */
 export interface TrainOutcome {
-  /** Whether all steps were made; else a stop was asked for, and the run can go on from its checkpoint. */
+  /** Whether the run is over; else a stop was asked for, and it can go on from its checkpoint. */
   readonly finished: boolean;
+  /** Whether it ended before all steps, since the watched loss fell no more. */
+  readonly endedEarly: boolean;
+  /** The lowest watched loss, and its step; undefined if none was measured. */
+  readonly best?: { readonly step: number; readonly loss: number };
+  /** Targets that were left out, and why. */
+  readonly skippedTargets: readonly BadTarget[];
   /** Recorded steps. */
   readonly steps: number;
   /** Steps skipped, since their loss or gradient was NaN or infinite. */
@@ -79,18 +90,19 @@ export interface TrainOutcome {
 
 /** Trains a model, writes everything, and predicts what was held out. */
 export async function train(request: TrainRequest, context: TrainContext): Promise<TrainOutcome> {
-  const { settings, out, family } = request;
+  const { settings, out, data } = request;
   const { view, device } = context;
   const started = performance.now();
-  const heldOut = family && settings.data.kind === "structures" ? findMembers(family, settings.data.holdOut) : [];
-  const learning = await openLearning(settings, { family, heldOut }, context);
+  const { family, heldOut = [], validation = [] } = data ?? {};
+  const learning = await openLearning(settings, data && trainDataOf(data), context);
   const { network, source } = learning;
-  const without = heldOut.length > 0 ? `; held out: ${heldOut.map(({ id }) => id).join(", ")}` : "";
+  const without = (validation.length > 0 ? `; ${counted(validation.length, "target")} for validation` : "") +
+    (heldOut.length > 0 ? `; held out: ${heldOut.map(({ id }) => id).join(", ")}` : "");
   view.say(`\n${trainingText(settings, network, source.description + without, context.adapter)}\n`);
   using session = new TrainingSession(device, settings, learning, request.saved);
   const outcome = await runAndWrite(session, learning, request, context, started);
   if (!outcome.finished || !family || heldOut.length === 0) return outcome;
-  const results = await predictAll(session, family, heldOut, device);
+  const results = await predictAll(session, family, data?.examples ?? [], heldOut, device);
   const seconds = (performance.now() - started) / 1000;
   const { history } = session;
   const loss = lossCurve(history, network.lossLabel);
@@ -107,12 +119,12 @@ export async function train(request: TrainRequest, context: TrainContext): Promi
 /** Says what the network is, and makes ready what it learns from. */
 async function openLearning(
   settings: TrainSettings,
-  data: TrainData,
+  data: TrainData | undefined,
   { device, view }: TrainContext,
 ): Promise<Learning<Tree<Tensor>, unknown>> {
   const trainable = trainableOf(settings.model.network);
   view.say(modelText(settings, trainable.network(settings.model)));
-  if (!data.family) checkFits(device, ...trainable.noiseShapes(settings));
+  if (!data) checkFits(device, ...trainable.noiseShapes(settings));
   let shown = false;
   try {
     return await trainable.open(settings, {
@@ -141,20 +153,27 @@ async function runAndWrite<P extends Tree<Tensor>, B>(
   const { history } = session;
   await makeFolder(out);
   await makeFolder(profileDir);
-  const finished = await trainSteps(session, request, context, watched);
+  const end = await trainSteps(session, request, context, watched);
+  const finished = end !== "asked to stop";
   const summary = history.length > 0 ? summarize(history, training.batchSize) : undefined;
   const files = [join(out, CHECKPOINT_FILE), join(out, "loss_history.csv")];
+  const best = bestOf(history);
+  if (best && keepsBest(data)) files.push(join(out, BEST_FILE));
   if (summary) {
     files.push(await writePerformance(network.sizes, summary, request, context));
     context.view.say(`\n${performanceText(summary)}`);
     const skipped = skippedText(history);
     if (skipped) context.view.say(`${skipped}.`);
+    if (best) {
+      const early = end === "early" ? `; it ended early, ${counted(best.since, "measurement")} later` : "";
+      context.view.say(`   Lowest watched loss: ${best.loss.toFixed(4)}, after step ${best.step}${early}`);
+    }
   }
   if (finished && training.ema !== null) {
     files.push(join(out, "model.safetensors"));
     await writeFileAtomic(files[files.length - 1], await session.encodeModel());
   }
-  if (finished && (data.kind === "synthetic" || data.holdOut.length === 0)) {
+  if (finished && !(data.kind === "structures" && data.holdOut.length > 0)) {
     const html = await lossReport({
       ...{ settings, network, history, command: request.command, adapter: context.adapter },
       data: source.description,
@@ -163,7 +182,11 @@ async function runAndWrite<P extends Tree<Tensor>, B>(
     files.push(...await writeTogether(out, new Map([["report.html", html]])));
   }
   const skippedSteps = history.at(-1)?.skippedSteps ?? 0;
-  return { finished, steps: session.step, skippedSteps, performance: summary, results: [], files };
+  return {
+    ...{ finished, endedEarly: end === "early", best: best && { step: best.step, loss: best.loss } },
+    ...{ steps: session.step, skippedSteps, skippedTargets: request.data?.bad ?? [], performance: summary },
+    ...{ results: [], files },
+  };
 }
 
 /** Makes the steps and saves, under the view's progress. */
@@ -172,7 +195,7 @@ export async function trainSteps<P extends Tree<Tensor>, B>(
   { out, checkpointEvery, saved }: Pick<TrainRequest, "out" | "checkpointEvery" | "saved">,
   { view, stop }: TrainContext,
   watched: readonly B[],
-): Promise<boolean> {
+): Promise<LoopEnd> {
   if (saved) view.say(`Going on from step ${session.step} of ${saved.source}.\n`);
   if (session.remark) view.say(`${session.remark}\n`);
   if (session.warmingUp) view.say("Warming up: 5 steps that are not recorded.");
@@ -187,6 +210,9 @@ export async function trainSteps<P extends Tree<Tensor>, B>(
         ]);
         await writeTogether(out, files);
       },
+      saveBest: keepsBest(session.settings.data)
+        ? async () => void await writeTogether(out, new Map([[BEST_FILE, await session.encodeModel()]]))
+        : undefined,
       savedStep: saved && session.step,
     });
   } finally {
@@ -194,14 +220,20 @@ export async function trainSteps<P extends Tree<Tensor>, B>(
   }
 }
 
+/** Whether there is something to choose the best checkpoint by; what is held out at the end is not. */
+function keepsBest(data: TrainSettings["data"]): boolean {
+  return data.kind !== "synthetic" && Boolean(data.validation);
+}
+
 async function predictAll<P extends Tree<Tensor>, B>(
   session: HeldOutOptions<P, B>["session"],
   family: Family,
+  examples: readonly Example[],
   heldOut: readonly FamilyMember[],
   device: Device,
 ): Promise<HeldOutResult[]> {
   const results: HeldOutResult[] = [];
-  const trainedOn = family.members.filter((member) => !heldOut.includes(member));
+  const trainedOn = family.members.filter(({ id }) => examples.some((example) => example.id === id));
   for (const target of heldOut) results.push(await predictHeldOut({ device, session, family, target, trainedOn }));
   return results;
 }
@@ -228,14 +260,15 @@ export async function validateSetup(settings: TrainSettings, context: TrainConte
   const training = { ...settings.training, numSteps: 3, batchSize: 2 };
   const checked: TrainSettings = { ...settings, training, data: { kind: "synthetic" } };
   const { view, device, stop } = context;
-  const learning = await openLearning(checked, {}, context);
+  const learning = await openLearning(checked, undefined, context);
   const { network, source } = learning;
   view.say(`\n${trainingText(checked, network, source.description, context.adapter)}\n`);
   using session = new TrainingSession(device, checked, learning);
   const saved = { save: () => Promise.resolve(), out: "", checkpointEvery: Infinity };
   view.begin("step", training.numSteps, 0);
   try {
-    if (!await runSteps(session, { ...saved, view, stop })) throw new InputError("interrupted");
+    const end = await runSteps(session, { ...saved, view, stop });
+    if (end === "asked to stop") throw new InputError("interrupted");
   } finally {
     view.end();
   }

@@ -2,6 +2,8 @@
 import { fileURLToPath } from "node:url";
 import { type Family, loadFamily } from "../../../tools/data/family.ts";
 import { DEFAULT_MODEL, DEFAULT_TRAINING, type TrainSettings } from "../../../tools/train/settings.ts";
+import { familyExamples } from "../../../tools/train/examples.ts";
+import type { TrainData } from "../../../tools/train/network.ts";
 import type { TrainView } from "../../../tools/train/view.ts";
 
 /** The folder of the zinc fingers. */
@@ -22,6 +24,15 @@ export const TOY_FLAGS: string[] = [
 /** Reads the three. */
 export function toyFamily(): Promise<Family> {
   return loadFamily({ structures: TOY_IDS.map((id) => `${FINGERS}/${id}.cif`), msa: FINGERS_MSA });
+}
+
+/** The three as a run learns from them. */
+export async function toyData(): Promise<TrainData> {
+  const family = await toyFamily();
+  return {
+    examples: familyExamples(family, family.members),
+    description: "3 structures, an alignment of 15 sequences",
+  };
 }
 
 /** Settings of a small run. */

@@ -16,6 +16,9 @@ function heldOut({ data }: TrainSettings): readonly string[] | undefined {
   return data.kind === "structures" ? data.holdOut : undefined;
 }
 
+/** What stands in settings where no list is given. */
+const NO_CHOICE = { list: null, validation: null, skipBad: false };
+
 Deno.test("flags go over the run that is gone on from, that over the demo, that over the defaults", () => {
   assert.deepEqual(resolveSettings({ synthetic: true }, {}), {
     ...{ model: DEFAULT_MODEL, training: DEFAULT_TRAINING, data: { kind: "synthetic" } },
@@ -28,10 +31,11 @@ Deno.test("flags go over the run that is gone on from, that over the demo, that 
     structures: ["/ex/zinc_fingers"],
     msa: "/ex/zinc_fingers/zinc_fingers.a3m",
     holdOut: ["1sp1", "1ard"],
+    ...NO_CHOICE,
   });
   assert.deepEqual(heldOut(resolveSettings({ demo: true }, { examples: "/ex" })), ["1znf"]);
   assert.deepEqual(heldOut(resolveSettings({ demo: true, leaveOneOut: true }, { examples: "/ex" })), []);
-  const saved = toySettings();
+  const toy = toySettings(), saved = { ...toy, data: { ...toy.data, ...NO_CHOICE } };
   assert.deepEqual(resolveSettings({ resume: "run" }, { saved }), saved);
   const more = resolveSettings({ resume: "run", numSteps: 99, learningRate: 1e-5, msaDim: 8 }, { saved });
   assert.deepEqual(more, { ...saved, training: { ...saved.training, numSteps: 99, learningRate: 1e-5 } });
@@ -72,7 +76,13 @@ Deno.test("values that do not fit together are input errors", () => {
 });
 
 const WRONG: [TrainFlags, RegExp][] = [
-  [{}, /^Nothing to train on: give --structures and --msa, or --synthetic, or --demo$/],
+  [{}, /^Nothing to train on: give --structures and --msa, or --features, or --synthetic, or --demo$/],
+  [{ features: "d", structures: ["a"], msa: "b" }, /^--structures and --features exclude each other$/],
+  [{ features: "d", holdOut: ["a"] }, /^--features and --hold-out exclude each other$/],
+  [{ synthetic: true, validation: "v.csv" }, /^--synthetic and --validation exclude each other$/],
+  [{ features: "d", patience: 3 }, /^--patience needs --validation FILE beside it$/],
+  [{ structures: ["a"], msa: "b", leaveOneOut: true, list: "l" }, /^--leave-one-out and --list exclude each other$/],
+  [{ model: "nnx", features: "d" }, /^--features does not apply to --model nnx/],
   [{ structures: ["a"] }, /^--structures needs --msa FILE beside it$/],
   [{ msa: "a" }, /^--msa needs --structures beside it$/],
   [{ demo: true, synthetic: true }, /^--synthetic and --demo exclude each other$/],
@@ -106,6 +116,8 @@ for (const [flags, message] of WRONG) {
 Deno.test("flags that fit together are accepted", () => {
   const right: TrainFlags[] = [
     { demo: true },
+    { features: "d", list: "a.csv", validation: "b.csv", patience: 2, skipBad: true, cropEnds: 3 },
+    { structures: ["a"], msa: "b", holdOut: ["c"], validationEvery: 5 },
     { synthetic: true },
     { structures: ["a"], msa: "b", leaveOneOut: true },
     { resume: "a" },

@@ -23,13 +23,12 @@ import { matmulTiles } from "../../../ops/matmul_tiles.ts";
 import { setTuning, type Tuning, tuningOf } from "../../../ops/mod.ts";
 import { ensureAdapter } from "../../../tools/platform/driver.ts";
 import { assertClose, gpuTest } from "../../_gpu.ts";
-import { GO_ON, inFolder, quietView, toyFamily, toySettings } from "./_toy.ts";
+import { GO_ON, inFolder, quietView, toyData, toyFamily, toySettings } from "./_toy.ts";
 
 type TinySession = TrainingSession<TinyOpenFoldParams, Batch>;
 
 async function open(device: Device, settings: TrainSettings, folder?: string): Promise<TinySession> {
-  const family = settings.data.kind === "structures" ? await toyFamily() : undefined;
-  const learning = await openTiny(settings, { family });
+  const learning = await openTiny(settings, settings.data.kind === "structures" ? await toyData() : undefined);
   return new TrainingSession(device, settings, learning, folder ? await readRun(folder, CHECKPOINT_NAMES) : undefined);
 }
 
@@ -208,7 +207,7 @@ gpuTest(
       const settings = toySettings({ numSteps: 5 });
       /** A run whose second step has a loss of NaN. */
       const spoilt = async (saved?: string) => {
-        const learning = await openTiny(settings, { family: await toyFamily() });
+        const learning = await openTiny(settings, await toyData());
         let step = saved ? 2 : 0;
         const lossOf: typeof learning.network.lossOf = (device, batch) => {
           const loss = learning.network.lossOf(device, batch);
@@ -246,11 +245,11 @@ gpuTest("runSteps() saves every few steps and at the end, and when it is asked t
   };
   let polls = 0;
   const stop = { poll: () => Promise.resolve(++polls === 4) };
-  assert.equal(await runSteps(session, { ...options, stop }), false);
+  assert.equal(await runSteps(session, { ...options, stop }), "asked to stop");
   assert.deepEqual(saves, [2, 3]);
-  assert.equal(await runSteps(session, { ...options, stop: GO_ON, savedStep: 3 }), true);
+  assert.equal(await runSteps(session, { ...options, stop: GO_ON, savedStep: 3 }), "all steps");
   assert.deepEqual(saves, [2, 3, 4, 5]);
-  assert.equal(await runSteps(session, { ...options, stop: GO_ON, savedStep: 5 }), true);
+  assert.equal(await runSteps(session, { ...options, stop: GO_ON, savedStep: 5 }), "all steps");
   assert.deepEqual(saves, [2, 3, 4, 5]);
   assert.deepEqual(options.view.steps, [1, 2, 3, 4, 5]);
 });

@@ -77,7 +77,8 @@ Deno.test("performanceText() is the reference recipe's block", () => {
    Average forward time: 500.0 ms
    Average backward time: 1090.0 ms
    Average optimizer time: 10.1 ms
-   Final loss: 33.5617
+   Mean loss: 33.5617
+   Final loss: 34.0617
    Peak memory usage: 903.0 MB`,
   );
   assert.equal(summary.total_samples, 8);
@@ -100,8 +101,8 @@ Deno.test("performanceJson() has the reference recipe's fields", () => {
   });
   assert.equal(Object.keys(data.profiler_config).length, 9);
   assert.deepEqual(Object.keys(data.performance_summary), [
-    ...["total_samples", "avg_training_speed", "avg_loss", "avg_batch_time", "avg_forward_time", "avg_backward_time"],
-    ...["avg_optimizer_time", "peak_memory_mb", "avg_memory_mb"],
+    ...["total_samples", "avg_training_speed", "avg_loss", "final_loss", "avg_batch_time"],
+    ...["avg_forward_time", "avg_backward_time", "avg_optimizer_time", "peak_memory_mb", "avg_memory_mb"],
   ]);
   assert.equal(data.performance_summary.avg_batch_time, 2.2001);
   assert.deepEqual(data.training_params, { num_steps: 30, batch_size: 4, learning_rate: 3e-4, use_amp: false });

@@ -1,0 +1,41 @@
+/** Chains to learn from, whatever files they come from. */
+import type { Family, FamilyMember } from "../data/family.ts";
+import type { Sample } from "./batches.ts";
+import { wholeSample } from "./structure_batches.ts";
+
+/** A chain whose structure is known, and its alignment. */
+export interface Example {
+  /** Name. */
+  readonly id: string;
+  /** File, for messages. */
+  readonly source: string;
+  /** Residues. */
+  readonly length: number;
+  /** Rows of its alignment that can be drawn. */
+  readonly depth: number;
+  /** What tells it from others: all that goes into a sample. */
+  readonly identity: readonly (string | Float32Array)[];
+  /** The whole of it; its own row first. */
+  sample(): Sample;
+}
+
+/** What cannot be learnt from. */
+export interface BadTarget {
+  /** Name, or file. */
+  readonly id: string;
+  /** Why, with the file. */
+  readonly reason: string;
+}
+
+/** Members of a family as examples. */
+export function familyExamples(family: Family, members: readonly FamilyMember[]): Example[] {
+  return members.map((member) => {
+    const { id, chain, structure } = member;
+    let made: Sample | undefined;
+    return {
+      ...{ id, source: structure.source, length: chain.sequence.length, depth: family.alignment.names.length },
+      identity: [id, chain.sequence, chain.atomPositions, chain.atomMask],
+      sample: () => made ??= wholeSample(family, member),
+    };
+  });
+}
