@@ -1,7 +1,8 @@
-import { entries, type Shape, type Tensor, type Tree } from "../core/mod.ts";
+import { type Device, entries, leaves, type Shape, type Tensor, type Tree } from "../core/mod.ts";
 import { crc32 } from "../model/weights/_crc32.ts";
 import { snakeCase } from "../model/weights/names.ts";
 import { encodeSafetensors, type NamedArray, parseSafetensors, toFloat32 } from "../model/weights/safetensors.ts";
+import { FlatLayout } from "./_flat.ts";
 import type { TrainerState } from "./trainer.ts";
 
 /** What a checkpoint file holds. */
@@ -108,4 +109,21 @@ export function findParameter(checkpoint: Checkpoint, path: string, shape: Shape
     throw new TypeError(`${source}: the parameter ${name} is [${array.shape}], this model needs [${shape}]`);
   }
   return toFloat32(array);
+}
+
+/**
+ * Writes the moving average that a checkpoint keeps over parameters loaded from it; they stay as they are where it keeps
+ * none. Predictions are made with the average: these are the numbers that the run itself predicted with.
+ *
+ * @param params The whole tree of the checkpoint's parameters, on the device.
+ * @throws {TypeError} If the average is of another size.
+ */
+export function applyAverage(device: Device, params: Tree<Tensor>, { trainer }: Checkpoint): void {
+  if (trainer?.ema === undefined) return;
+  const layout = new FlatLayout(params);
+  if (trainer.ema.length !== layout.size) {
+    throw new TypeError(`The moving average has ${trainer.ema.length} numbers, these parameters need ${layout.size}`);
+  }
+  using _ = device.scope("average");
+  layout.scatter(device, device.tensor(trainer.ema, [layout.size]), leaves<Tensor>(params));
 }

@@ -1,5 +1,5 @@
 /** Training: optimizer, schedule, moving average, trainer, checkpoints. */
-export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, findParameter } from "./checkpoint.ts";
+export { applyAverage, type Checkpoint, decodeCheckpoint, encodeCheckpoint, findParameter } from "./checkpoint.ts";
 export { ExponentialMovingAverage } from "./ema.ts";
 export { globalNorm, Optimizer, type OptimizerOptions, type OptimizerState, type OptimizerStep } from "./optimizer.ts";
 export { learningRateFactor, type Schedule, type ScheduleKind } from "./schedule.ts";

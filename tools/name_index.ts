@@ -5,7 +5,7 @@ import { checksummedName, fileName } from "./files.ts";
 const RANGE = /\/\d+-\d+$/;
 
 /** A name without range, and without the ending of a structure's file, which programs that align structures leave at it. */
-function plainName(name: string): string {
+export function plainName(name: string): string {
   return name.replace(RANGE, "").replace(/(?<=.)\.(?:pdb|ent|cif|mmcif|bcif)(?:\.gz)?$/i, "");
 }
 

@@ -15,14 +15,16 @@ import { msaTokens } from "../data/family.ts";
 import { readAlignment } from "../data/read_alignment.ts";
 import { readStructure } from "../data/read_structure.ts";
 import { selectChain } from "../data/structure.ts";
-import { UsageError } from "../errors.ts";
+import { InputError, UsageError } from "../errors.ts";
 import { writeTogether } from "../files.ts";
 import { findRow } from "../fold/find_row.ts";
 import { checkTruth } from "../fold/read_truth.ts";
 import { readAttentionModel } from "../networks/read_network.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
-import { counted } from "../words.ts";
+import { type FeatureFile, readFeatureFile } from "../prep/feature_file.ts";
+import { chosen, featureAlignment, featureChain, featureEntries } from "../train/feature_examples.ts";
+import { counted, listed } from "../words.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 import { commandLine, deviceOption, positiveInteger, tellRemarks } from "./_shared.ts";
 
@@ -50,14 +52,19 @@ its attention is that of the last iteration of recycling.
 
 Examples:
   denofold attention run/checkpoint.safetensors fingers.a3m --out attention
-  denofold attention run/checkpoint.safetensors fingers.a3m --query 1znf --structure 1znf.cif --layers 0,2-3 --residue 4,7`;
+  denofold attention run/checkpoint.safetensors fingers.a3m --query 1znf --structure 1znf.cif --layers 0,2-3 --residue 4,7
+  denofold attention run/best.safetensors --features features/ --query 1abc_A`;
 
 /** Adds `denofold attention`. */
 export function register(program: Command): void {
-  const command = program.command("attention <parameters> <alignment>")
+  const command = program.command("attention <parameters> [alignment]")
     .description("record the attention of a trained or published network and show it as heat maps")
     .option("--out <dir>", "folder for the files", "attention")
     .option("--query <name>", "row to look from, the target (default: the first)")
+    .option(
+      "--features <dir>",
+      "instead of an alignment: feature files that denofold prep made, --query naming the target",
+    )
     .option("--num-seqs <n>", "sequences (default: as many as the model was made for)", positiveInteger)
     .option("--layers <list>", "layers (blocks), from 0: 0,2-3 (default: all)", numberList(0))
     .option("--heads <list>", 'heads, from 0, or "mean" for the mean over heads (default: all)', headList)
@@ -77,6 +84,7 @@ export function register(program: Command): void {
 interface Flags extends ProfileFlags {
   out: string;
   query?: string;
+  features?: string;
   numSeqs?: number;
   layers?: number[];
   heads?: number[] | "mean";
@@ -91,20 +99,28 @@ interface Flags extends ProfileFlags {
   json?: boolean;
 }
 
-async function run(checkpoint: string, alignmentFile: string, flags: Flags): Promise<void> {
+async function run(checkpoint: string, alignmentFile: string | undefined, flags: Flags): Promise<void> {
   const { out, layers: blocks, heads, kinds, residue, full, cluster, json } = flags;
+  if ((alignmentFile === undefined) === (flags.features === undefined)) {
+    throw new UsageError("Give one of an alignment and --features");
+  }
+  if (flags.features !== undefined && flags.structure !== undefined) {
+    throw new UsageError("--structure goes with an alignment: feature files have their own structures");
+  }
   if (flags.chain !== undefined && flags.structure === undefined) throw new UsageError("--chain needs --structure");
   const model = await readAttentionModel(checkpoint);
-  const all = await readAlignment(alignmentFile);
+  const feature = flags.features === undefined ? undefined : await featureFile(flags.features, flags.query);
+  const source = feature?.path ?? alignmentFile!;
+  const all = feature ? featureAlignment(feature.file, source) : await readAlignment(source);
   tellRemarks(all);
-  const read = msaTokens(all, findRow(all, flags.query), flags.numSeqs ?? model.sequences);
+  const read = msaTokens(all, feature ? 0 : findRow(all, flags.query), flags.numSeqs ?? model.sequences);
   const { names, rows: alignment } = read;
-  const owner = `Row "${names[0]}" of ${alignmentFile}`;
+  const owner = `Row "${names[0]}" of ${source}`;
   const nRes = alignment[0].length;
   model.checkLength(nRes, owner);
   const structure = flags.structure === undefined ? undefined : await readStructure(flags.structure);
   if (structure) tellRemarks(structure);
-  const chain = structure && selectChain(structure, flags.chain);
+  const chain = feature ? featureChain(feature.file) : structure && selectChain(structure, flags.chain);
   if (structure && chain) checkTruth(owner, alignment[0], chain, structure.source);
 
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
@@ -120,10 +136,10 @@ async function run(checkpoint: string, alignmentFile: string, flags: Flags): Pro
     });
     const result = {
       ...{ captured, names, alignment, cluster },
-      structure: structure && chain && { name: `${structure.id}, chain ${chain.id}`, chain },
+      structure: chain && { name: `${structure?.id ?? names[0]}, chain ${chain.id}`, chain },
     };
     const context = attentionContext(result);
-    const origin = { checkpoint, alignment: alignmentFile, command: commandLine() };
+    const origin = { checkpoint, alignment: source, command: commandLine() };
     const [headsMsa, headsPair] = [model.headsOf("msaRowAttention"), model.headsOf("triangleAttentionStarting")];
     const data = attentionData(result, context, {
       title: `Attention on ${names[0]}`,
@@ -145,6 +161,19 @@ async function run(checkpoint: string, alignmentFile: string, flags: Flags): Pro
   } finally {
     device.close();
   }
+}
+
+/** The feature file of a target, or the only one. */
+async function featureFile(folder: string, query: string | undefined): Promise<{ path: string; file: FeatureFile }> {
+  const entries = await featureEntries(folder);
+  const { found } = query === undefined ? { found: entries } : chosen(entries, [{ name: query, place: folder }]);
+  if (found.length === 1) return { path: found[0].path, file: await readFeatureFile(found[0].path) };
+  const there = listed((found.length > 1 ? found : entries).map(({ id }) => id));
+  throw new InputError(
+    query === undefined
+      ? `${folder} has ${entries.length} targets: name one of ${there} by --query`
+      : `${folder} has ${found.length} targets "${query}": expected one of ${there}`,
+  );
 }
 
 function print(

@@ -1,18 +1,26 @@
 import type { Command } from "commander";
 import { join } from "node:path";
+import type { Device } from "../../core/mod.ts";
+import type { TinyOpenFoldConfig } from "../../model/tiny_openfold/mod.ts";
 import { msaTokens } from "../data/family.ts";
 import { readAlignment } from "../data/read_alignment.ts";
-import { InputError } from "../errors.ts";
-import { fileName, writeTogether } from "../files.ts";
-import { evaluateFold } from "../fold/evaluate.ts";
+import type { Chain } from "../data/structure.ts";
+import { InputError, UsageError } from "../errors.ts";
+import { fileName, fileNames, writeTogether } from "../files.ts";
+import { evaluateFold, type FoldEvaluation } from "../fold/evaluate.ts";
 import { findRow } from "../fold/find_row.ts";
-import { foldDistances } from "../fold/fold.ts";
-import { checkLength, predictDistances, readTrainedModel } from "../fold/predict.ts";
+import { type Fold, foldDistances } from "../fold/fold.ts";
+import { checkLength, predictDistances, readTrainedModel, type TrainedModel } from "../fold/predict.ts";
 import { predictionReport } from "../fold/prediction_report.ts";
 import { checkTruth, readTruth } from "../fold/read_truth.ts";
 import { foldFiles } from "../fold/write_fold.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
+import { readFeatureFile } from "../prep/feature_file.ts";
+import { type BadTarget, refuseBad } from "../train/examples.ts";
+import { chosen, featureAlignment, featureChain, featureEntries, readNames } from "../train/feature_examples.ts";
+import { methodTable } from "../train/metric_table.ts";
+import { counted } from "../words.ts";
 import { commandLine, deviceOption, nonNegativeInteger, tellRemarks } from "./_shared.ts";
 import { type StorageFlag, storageOption } from "./_storage.ts";
 import { foldLines } from "./_fold_text.ts";
@@ -23,23 +31,29 @@ Files in DIR, ID being the row's name: ID_distances.npy (C-beta, C-alpha for gly
 (C-beta atoms as the distances place them, C-alpha atoms derived; the B-factor column is 0, as no confidence is predicted),
 ID_coordinates.npy (C-alpha), report.html, and metrics.json with --truth. All are written at the end, or none.
 
+With --features there are ID_metrics.json for each target that has a structure, and one report.
+
 The row's own sequence goes in first, then the first other rows of the file, as many as the model was made for. The true
 structure is used for the comparison only.
 
 Examples:
   denofold predict-distances --checkpoint run/checkpoint.safetensors --msa fingers.a3m --query 1znf --out prediction
-  denofold predict-distances --checkpoint run/checkpoint.safetensors --msa mine.a3m --truth mine.cif:A --out prediction`;
+  denofold predict-distances --checkpoint run/checkpoint.safetensors --msa mine.a3m --truth mine.cif:A --out prediction
+  denofold predict-distances --checkpoint run/best.safetensors --features features/ --list split/test.csv --out test`;
 
 /** Adds `denofold predict-distances`. */
 export function register(program: Command): void {
   const command = program.command("predict-distances")
     .description("predict distances and coordinates from a checkpoint and an alignment")
     .requiredOption("--checkpoint <file>", "a checkpoint that `denofold train` wrote")
-    .requiredOption("--msa <file>", "alignment: A3M, aligned FASTA or Stockholm")
+    .option("--msa <file>", "alignment: A3M, A2M, aligned FASTA, Stockholm or CLUSTAL")
     .option("--query <name>", "row to predict (default: the first)")
     .option("--truth <structure>", "true structure, FILE or FILE:CHAIN, to compare with")
+    .option("--features <dir>", "instead: feature files that denofold prep made, compared with their structures")
+    .option("--list <file>", "names of these to predict: a table, FASTA, or .txt with a name a line (default: all)")
+    .option("--skip-bad", "leave out feature files that cannot be used, with a warning, instead of ending")
     .option("--out <dir>", "folder for the files", "prediction")
-    .option("--seed <n>", "seed of the random starts of scaling", nonNegativeInteger, 0)
+    .option("--seed <n>", "seed of the random starts of scaling (default: the training's)", nonNegativeInteger)
     .addOption(storageOption())
     .addOption(deviceOption())
     .option("--json", "print one JSON object instead of text")
@@ -50,76 +64,173 @@ export function register(program: Command): void {
 
 interface Flags extends ProfileFlags {
   checkpoint: string;
-  msa: string;
+  msa?: string;
   query?: string;
   truth?: string;
+  features?: string;
+  list?: string;
+  skipBad?: boolean;
   out: string;
-  seed: number;
+  seed?: number;
   profileDir?: string;
   storage: StorageFlag;
   device: string;
   json?: boolean;
 }
 
-async function run(flags: Flags): Promise<void> {
-  const { checkpoint, msa, query, truth, out, seed, device: wish, json } = flags;
-  const started = performance.now();
-  const model = await readTrainedModel(checkpoint);
-  const alignment = await readAlignment(msa);
-  tellRemarks(alignment);
-  const row = findRow(alignment, query);
-  const { names, rows, tokens } = msaTokens(alignment, row, model.config.nSeqs);
-  const name = `Row "${alignment.names[row]}" of ${msa}`;
-  const sequence = rows[0];
-  if (sequence.length < 2) throw new InputError(`${name} has ${sequence.length} residues, expected at least 2`);
-  checkLength(sequence.length, model.config, name);
-  const chain = truth === undefined ? undefined : await readTruth(truth, tellRemarks);
-  if (chain && truth !== undefined) checkTruth(name, sequence, chain, truth);
+/** One chain to predict. */
+interface Target {
+  /** Name of its files. */
+  readonly id: string;
+  readonly sequence: string;
+  /** `[N_seq, N_res]`, the target's row first. */
+  readonly tokens: Int32Array;
+  /** Rows of the alignment that go in. */
+  readonly rows: number;
+  /** The true structure. */
+  readonly chain?: Chain;
+}
 
-  const { adapter, notes } = await ensureAdapter({ device: wish, install: true });
+async function run(flags: Flags): Promise<void> {
+  const { checkpoint, msa, features, out, json } = flags;
+  const started = performance.now();
+  if ((msa === undefined) === (features === undefined)) throw new UsageError("Give one of --msa and --features");
+  if (msa === undefined && (flags.query ?? flags.truth) !== undefined) {
+    throw new UsageError(`${flags.query === undefined ? "--truth" : "--query"} goes with --msa`);
+  }
+  if (features === undefined && (flags.list ?? flags.skipBad) !== undefined) {
+    throw new UsageError(`${flags.list === undefined ? "--skip-bad" : "--list"} goes with --features`);
+  }
+  const model = await readTrainedModel(checkpoint);
+  const targets = msa === undefined
+    ? await featureTargets(features!, flags, model.config)
+    : [await alignmentTarget(msa, flags, model.config)];
+  const seed = flags.seed ?? trainingSeed(model.facts);
+  const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   if (!json) { for (const note of notes) console.error(note); }
   const device = await openDevice(adapter);
   try {
     device.intermediates = flags.storage;
-    const id = fileName(alignment.names[row] || "prediction");
-    const { result: fold, files: profiled } = await withProfile(flags, device, {
-      ...{ name: "predict-distances", settings: { residues: sequence.length, sequences: names.length } },
+    const [{ sequence, rows }] = targets;
+    const { result: folds, files: profiled } = await withProfile(flags, device, {
+      ...{ name: "predict-distances", settings: { residues: sequence.length, sequences: rows } },
       ...{ folder: flags.profileDir ?? out, silent: json },
-    }, async () => {
-      using scope = device.scope("predict");
-      void scope;
-      const nRes = sequence.length;
-      const distances = await predictDistances(device, model.load(device), model.config, { tokens, nRes });
-      return await foldDistances({ id, sequence, distances, seed, device });
+    }, () => foldAll(device, model, targets, seed));
+    const predicted = targets.map(({ id, rows, chain }, k) => {
+      const fold = folds[k];
+      return { id, rows, fold, truth: chain && { chain, evaluation: evaluateFold(fold, chain) } };
     });
-    const compared = chain && { chain, evaluation: evaluateFold(fold, chain) };
     const report = await predictionReport({
-      target: { fold, truth: compared },
-      model,
-      msa: { source: msa, rows: names.length },
-      command: commandLine(),
-      ...{ seed, adapter: adapterName(adapter) },
+      ...{ targets: predicted, model, command: commandLine(), seed, adapter: adapterName(adapter) },
+      msa: msa === undefined ? { source: features! } : { source: msa, rows },
       seconds: (performance.now() - started) / 1000,
       peakBytes: device.memory.peakAllocatedBytes,
     });
-    const origin = `Predicted by denofold from ${names.length} rows of an alignment.`;
-    const files = foldFiles(id, { fold, truth: compared, origin, report });
-    const metrics = files.get(`${id}_metrics.json`);
-    if (metrics !== undefined) {
-      files.delete(`${id}_metrics.json`);
-      files.set("metrics.json", metrics);
+    const files = new Map<string, Uint8Array | string>();
+    for (const { id, fold, truth, rows } of predicted) {
+      const origin = `Predicted by denofold from ${rows} rows of an alignment.`;
+      for (const [name, data] of foldFiles(id, { fold, truth, origin })) {
+        files.set(msa !== undefined && name === `${id}_metrics.json` ? "metrics.json" : name, data);
+      }
     }
+    files.set("report.html", report);
     const paths = [...await writeTogether(out, files), ...profiled];
-    const methods = compared ? [{ label: "Prediction", values: compared.evaluation.values }] : [];
-    if (json) {
-      const { stress1, mirror } = fold;
-      const { sequence } = fold;
-      console.log(JSON.stringify({ id, sequence, stress1, mirror, methods, files: paths }, undefined, 2));
-    } else {
-      console.log(foldLines(fold, methods, paths));
-      console.log(`\nOpen ${join(out, "report.html")} in a browser.`);
-    }
+    print(predicted, paths, flags);
   } finally {
     device.close();
   }
+}
+
+async function alignmentTarget(msa: string, { query, truth }: Flags, config: TinyOpenFoldConfig): Promise<Target> {
+  const alignment = await readAlignment(msa);
+  tellRemarks(alignment);
+  const row = findRow(alignment, query);
+  const { names, rows, tokens } = msaTokens(alignment, row, config.nSeqs);
+  const name = `Row "${alignment.names[row]}" of ${msa}`;
+  const sequence = rows[0];
+  if (sequence.length < 2) throw new InputError(`${name} has ${sequence.length} residues, expected at least 2`);
+  checkLength(sequence.length, config, name);
+  const chain = truth === undefined ? undefined : await readTruth(truth, tellRemarks);
+  if (chain && truth !== undefined) checkTruth(name, sequence, chain, truth);
+  return { id: fileName(alignment.names[row] || "prediction"), sequence, tokens, rows: names.length, chain };
+}
+
+/** Targets of feature files; a target whose structure is not known is predicted all the same. */
+async function featureTargets(
+  folder: string,
+  { list, skipBad }: Flags,
+  config: TinyOpenFoldConfig,
+): Promise<Target[]> {
+  const entries = await featureEntries(folder);
+  const { found, missing } = list === undefined
+    ? { found: entries, missing: [] }
+    : chosen(entries, await readNames(list));
+  const bad: BadTarget[] = [...missing];
+  const targets: Omit<Target, "id">[] = [], ids: string[] = [];
+  for (const { id, path } of found) {
+    try {
+      const file = await readFeatureFile(path);
+      const { rows, tokens } = msaTokens(featureAlignment(file, path), 0, config.nSeqs);
+      if (file.sequence.length < 2) throw new InputError(`${path} has 1 residue, expected at least 2`);
+      checkLength(file.sequence.length, config, path);
+      targets.push({ sequence: file.sequence, tokens, rows: rows.length, chain: featureChain(file) });
+      ids.push(id);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      bad.push({ id, reason: error.message });
+    }
+  }
+  refuseBad(bad, { skipBad }, "targets");
+  for (const { reason } of bad) console.error(`warning: ${reason}: left out`);
+  if (targets.length === 0) throw new InputError(`${folder}: no target is left to predict`);
+  const names = fileNames(ids);
+  return targets.map((target, k) => ({ ...target, id: names[k] }));
+}
+
+/** The seed with which a run folds what it holds out, so that its checkpoint gives the same coordinates. */
+function trainingSeed(facts: TrainedModel["facts"]): number {
+  return typeof facts.seed === "number" ? facts.seed : 0;
+}
+
+async function foldAll(
+  device: Device,
+  model: TrainedModel,
+  targets: readonly Target[],
+  seed: number,
+): Promise<Fold[]> {
+  using _ = device.scope("predict");
+  const params = model.load(device);
+  const folds: Fold[] = [];
+  for (const { id, sequence, tokens } of targets) {
+    const distances = await predictDistances(device, params, model.config, { tokens, nRes: sequence.length });
+    folds.push(await foldDistances({ id, sequence, distances, seed, device }));
+  }
+  return folds;
+}
+
+interface Predicted {
+  readonly id: string;
+  readonly fold: Fold;
+  readonly truth?: { readonly evaluation: FoldEvaluation };
+}
+
+function print(predicted: readonly Predicted[], paths: readonly string[], { msa, out, json }: Flags): void {
+  const methodsOf = ({ truth }: Predicted) => truth ? [{ label: "Prediction", values: truth.evaluation.values }] : [];
+  if (json) {
+    const shown = predicted.map((one) => {
+      const { id, fold: { sequence, stress1, mirror } } = one;
+      return { id, sequence, stress1, mirror, methods: methodsOf(one) };
+    });
+    const all = msa === undefined ? { targets: shown, files: paths } : { ...shown[0], files: paths };
+    return console.log(JSON.stringify(all, undefined, 2));
+  }
+  if (msa !== undefined) console.log(foldLines(predicted[0].fold, methodsOf(predicted[0]), paths));
+  else {
+    const compared = predicted.flatMap(({ id, truth }) =>
+      truth ? [{ label: id, values: truth.evaluation.values }] : []
+    );
+    if (compared.length > 0) console.log(methodTable("target", compared));
+    console.log(`\n${counted(predicted.length, "target")}; files:\n${paths.map((path) => `   ${path}`).join("\n")}`);
+  }
+  console.log(`\nOpen ${join(out, "report.html")} in a browser.`);
 }

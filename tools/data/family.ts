@@ -1,6 +1,6 @@
 /** Pairs the structures of a protein family with the rows of its alignment: what the small model learns from. */
 import { InputError } from "../errors.ts";
-import { NameIndex } from "../name_index.ts";
+import { NameIndex, plainName } from "../name_index.ts";
 import { listed } from "../words.ts";
 import { type Alignment, differenceOf, encodeTokens, queryView, unlikeLetters } from "./alignment.ts";
 import { stem } from "./file_kind.ts";
@@ -11,7 +11,7 @@ import { type Chain, pseudoBeta, selectChain, type Structure } from "./structure
 
 /** One structure and its row. */
 export interface FamilyMember {
-  /** Name of the row in the alignment. */
+  /** Name of the row in the alignment, without a range or a file's ending at its end. */
   readonly id: string;
   /** Index of the row in the alignment. */
   readonly row: number;
@@ -170,7 +170,7 @@ function findMembers(chosen: readonly ChosenChain[], alignment: Alignment): Foun
     if (unlike !== undefined) {
       warnings.push(`Row "${id}" of ${alignment.source} and ${of}: ${unlike}: the row is taken`);
     }
-    members.push(Object.freeze({ id, row, structure, chain }));
+    members.push(Object.freeze({ id: plainName(id), row, structure, chain }));
   }
   return { family: Object.freeze({ alignment, members: Object.freeze(members) }), bad, warnings };
 }

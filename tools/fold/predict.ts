@@ -1,7 +1,7 @@
 /** Runs a trained small model on an alignment. */
 import type { Device } from "../../core/mod.ts";
 import type { CaptureOptions } from "../../model/layers/attention_capture.ts";
-import { type Checkpoint, decodeCheckpoint, findParameter } from "../../finetune/checkpoint.ts";
+import { applyAverage, type Checkpoint, decodeCheckpoint, findParameter } from "../../finetune/checkpoint.ts";
 import {
   loadTinyOpenFold,
   tinyOpenFold,
@@ -26,7 +26,7 @@ export interface TrainedModel {
   readonly config: TinyOpenFoldConfig;
   /** All facts of the checkpoint. */
   readonly facts: Readonly<Record<string, unknown>>;
-  /** Puts the parameters on a device; they belong to the current scope. */
+  /** Puts the parameters, averaged where a moving average was kept, on a device; they belong to the current scope. */
   load(device: Device): TinyOpenFoldParams;
 }
 
@@ -64,7 +64,14 @@ function trainedModel(checkpoint: Checkpoint, path: string): TrainedModel {
   if (extra !== undefined) {
     throw new InputError(`${path} has a parameter ${extra} that a model of its configuration has not`);
   }
-  return { source: path, config, facts, load: (device) => loadTinyOpenFold(device, config, (at) => arrays.get(at)!) };
+  return {
+    ...{ source: path, config, facts },
+    load(device) {
+      const params = loadTinyOpenFold(device, config, (at) => arrays.get(at)!);
+      applyAverage(device, params, checkpoint);
+      return params;
+    },
+  };
 }
 
 /** What {@link predictDistances} reads. */

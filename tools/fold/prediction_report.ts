@@ -1,4 +1,4 @@
-/** The report of one prediction from a checkpoint. */
+/** The report of predictions from a checkpoint. */
 import config from "../../deno.json" with { type: "json" };
 import { parameterCount } from "../../model/tiny_openfold/mod.ts";
 import type { RunFact } from "../report/report_data.ts";
@@ -8,12 +8,12 @@ import { reportTarget, type ReportTargetOptions } from "./report_target.ts";
 
 /** What {@link predictionReport} shows. */
 export interface PredictionReportInput {
-  /** The prediction, and the truth where it is known. */
-  readonly target: ReportTargetOptions;
+  /** The predictions, at least one, each with the truth where it is known. */
+  readonly targets: readonly ReportTargetOptions[];
   /** The model that made it. */
   readonly model: TrainedModel;
-  /** File of the alignment, and how many of its rows went in. */
-  readonly msa: { readonly source: string; readonly rows: number };
+  /** File of the alignment, and how many of its rows went in; or the folder of features. */
+  readonly msa: { readonly source: string; readonly rows?: number };
   /** The command as the user typed it. */
   readonly command: string;
   /** Seed of the random starts. */
@@ -28,15 +28,20 @@ export interface PredictionReportInput {
 
 /** Makes the report, HTML text. */
 export async function predictionReport(input: PredictionReportInput): Promise<string> {
-  const { target, model, msa, peakBytes } = input;
-  const { fold, truth } = target;
+  const { targets, model, msa, peakBytes } = input;
+  const [{ fold }] = targets;
+  const isCompared = targets.some(({ truth }) => truth !== undefined);
   const facts: RunFact[] = [
     { label: "Command", value: input.command, code: true },
     { label: "Checkpoint", value: model.source, code: true },
     ...trainingFacts(model),
-    { label: "Alignment", value: `${msa.source}, ${msa.rows} rows` },
-    { label: "Stress-1 of the coordinates", value: fold.stress1.toFixed(3) },
-    { label: "Mirror image", value: mirrorText(fold.mirror) },
+    msa.rows === undefined
+      ? { label: "Features", value: msa.source }
+      : { label: "Alignment", value: `${msa.source}, ${msa.rows} rows` },
+    ...(targets.length > 1 ? [] : [
+      { label: "Stress-1 of the coordinates", value: fold.stress1.toFixed(3) },
+      { label: "Mirror image", value: mirrorText(fold.mirror) },
+    ]),
     { label: "Seed", value: `${input.seed}` },
     { label: "Adapter", value: input.adapter },
     { label: "Versions", value: `denofold ${config.version}, Deno ${Deno.version.deno}` },
@@ -44,12 +49,14 @@ export async function predictionReport(input: PredictionReportInput): Promise<st
     { label: "Peak GPU memory", value: `${(peakBytes / 2 ** 20).toFixed(0)} MiB` },
   ];
   return await renderReport({
-    title: `${fold.id}, predicted from an alignment`,
+    title: targets.length > 1
+      ? `${targets.length} targets, predicted from their alignments`
+      : `${fold.id}, predicted from an alignment`,
     summary: "A small Evoformer predicts the distances between the residues from an alignment of sequences; " +
-      `coordinates follow from these${truth ? " and are compared with the experiment" : ""}.`,
+      `coordinates follow from these${isCompared ? " and are compared with the experiment" : ""}.`,
     created: new Date().toISOString(),
-    targets: [reportTarget(target)],
-    limits: limits(truth !== undefined),
+    targets: targets.map((target) => reportTarget(target)),
+    limits: limits(isCompared),
     run: facts,
   });
 }

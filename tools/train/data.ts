@@ -7,7 +7,7 @@ import { NameIndex } from "../name_index.ts";
 import type { TinyOpenFoldParams } from "../../model/tiny_openfold/mod.ts";
 import { counted, listed } from "../words.ts";
 import { type Batch, type BatchSource, stackSamples } from "./batches.ts";
-import { type BadTarget, type Example, familyExamples } from "./examples.ts";
+import { type BadTarget, type Example, familyExamples, refuseBad } from "./examples.ts";
 import { chosen, featureEntries, featureExamples, readNames } from "./feature_examples.ts";
 import type { Learning, TrainData } from "./network.ts";
 import type { DataChoice, DataSettings, TrainSettings } from "./settings.ts";
@@ -30,9 +30,6 @@ export interface RunData {
   /** What is doubtful, a sentence each. */
   readonly warnings: readonly string[];
 }
-
-/** Most reasons that an error lists. */
-const SHOWN_REASONS = 20;
 
 /**
  * Reads structures and alignment, or feature files, and chooses what is learnt from and what is watched.
@@ -63,7 +60,7 @@ async function readStructures(
     if (member.chain.sequence.length <= seqLen) members.push(member);
     else bad.push({ id: member.id, reason: tooLong(member, seqLen, longest) });
   }
-  checkBad(bad, data, "structures");
+  refuseBad(bad, data, "structures");
   const family: Family = Object.freeze({ alignment, members: Object.freeze(members) });
   const heldOut = findMembers(family, data.holdOut);
   const { list, validation } = await chooseLists(members, data);
@@ -91,7 +88,7 @@ async function readFeatures(data: DataSettings & { readonly kind: "features" }, 
   const wanted = entries.filter((entry) => (list ?? entries).includes(entry) || validation.includes(entry));
   const { examples, bad } = await featureExamples(wanted, seqLen);
   const all = [...missing, ...bad];
-  checkBad(all, data, "targets");
+  refuseBad(all, data, "targets");
   const watched = new Set(validation.map(({ id }) => id));
   const learnt = examples.filter(({ id }) => !watched.has(id));
   if (learnt.length === 0) throw new InputError(`${data.folder}: no target is left to train on`);
@@ -127,20 +124,8 @@ async function chooseLists<T extends { readonly id: string }>(
       }: learnt from by ${list} and watched by ${validation}, expected one of the two`,
     );
   }
-  checkBad(missing, { skipBad }, "names");
+  refuseBad(missing, { skipBad }, "names");
   return { list: own, validation: watched, missing };
-}
-
-/** Throws with all reasons, unless bad targets are to be skipped. */
-function checkBad(bad: readonly BadTarget[], { skipBad }: DataChoice, what: string): void {
-  if (bad.length === 0 || skipBad) return;
-  const reasons = bad.map(({ reason }) => reason);
-  if (bad.length === 1) throw new InputError(`${reasons[0]} (--skip-bad leaves it out)`);
-  const more = bad.length > SHOWN_REASONS ? [`… and ${bad.length - SHOWN_REASONS} more`] : [];
-  throw new InputError(
-    [`${bad.length} ${what} cannot be used (--skip-bad leaves them out):`, ...reasons.slice(0, SHOWN_REASONS), ...more]
-      .join("\n  "),
-  );
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Chains to learn from, whatever files they come from. */
 import type { Family, FamilyMember } from "../data/family.ts";
+import { InputError } from "../errors.ts";
 import type { Sample } from "./batches.ts";
 import { wholeSample } from "./structure_batches.ts";
 
@@ -25,6 +26,30 @@ export interface BadTarget {
   readonly id: string;
   /** Why, with the file. */
   readonly reason: string;
+}
+
+/** Most reasons that an error lists. */
+const SHOWN_REASONS = 20;
+
+/**
+ * Ends with the reasons of all that cannot be used, unless such are to be skipped.
+ *
+ * @param what Words for them, `targets`.
+ * @throws {InputError} If there is one.
+ */
+export function refuseBad(
+  bad: readonly BadTarget[],
+  { skipBad }: { readonly skipBad?: boolean },
+  what: string,
+): void {
+  if (bad.length === 0 || skipBad) return;
+  const reasons = bad.map(({ reason }) => reason);
+  if (bad.length === 1) throw new InputError(`${reasons[0]} (--skip-bad leaves it out)`);
+  const more = bad.length > SHOWN_REASONS ? [`… and ${bad.length - SHOWN_REASONS} more`] : [];
+  throw new InputError(
+    [`${bad.length} ${what} cannot be used (--skip-bad leaves them out):`, ...reasons.slice(0, SHOWN_REASONS), ...more]
+      .join("\n  "),
+  );
 }
 
 /** Members of a family as examples. */
