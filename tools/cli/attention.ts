@@ -25,6 +25,7 @@ import { openDevice } from "../platform/open_device.ts";
 import { type FeatureFile, readFeatureFile } from "../prep/feature_file.ts";
 import { chosen, featureAlignment, featureChain, featureEntries } from "../train/feature_examples.ts";
 import { counted, listed } from "../words.ts";
+import { folderForRun, overwriteOption } from "./_folder.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 import { commandLine, deviceOption, positiveInteger, tellRemarks } from "./_shared.ts";
 
@@ -59,7 +60,8 @@ Examples:
 export function register(program: Command): void {
   const command = program.command("attention <parameters> [alignment]")
     .description("record the attention of a trained or published network and show it as heat maps")
-    .option("--out <dir>", "folder for the files", "attention")
+    .option("--out <dir>", "folder for the files (default: attention, or attention-2 where that holds a run, ...)")
+    .addOption(overwriteOption())
     .option("--query <name>", "row to look from, the target (default: the first)")
     .option(
       "--features <dir>",
@@ -82,7 +84,8 @@ export function register(program: Command): void {
 }
 
 interface Flags extends ProfileFlags {
-  out: string;
+  out?: string;
+  overwrite?: boolean;
   query?: string;
   features?: string;
   numSeqs?: number;
@@ -100,7 +103,7 @@ interface Flags extends ProfileFlags {
 }
 
 async function run(checkpoint: string, alignmentFile: string | undefined, flags: Flags): Promise<void> {
-  const { out, layers: blocks, heads, kinds, residue, full, cluster, json } = flags;
+  const { layers: blocks, heads, kinds, residue, full, cluster, json } = flags;
   if ((alignmentFile === undefined) === (flags.features === undefined)) {
     throw new UsageError("Give one of an alignment and --features");
   }
@@ -123,6 +126,7 @@ async function run(checkpoint: string, alignmentFile: string | undefined, flags:
   const chain = feature ? featureChain(feature.file) : structure && selectChain(structure, flags.chain);
   if (structure && chain) checkTruth(owner, alignment[0], chain, structure.source);
 
+  const out = await folderForRun(flags.out, "attention", flags);
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   if (!json) { for (const note of notes) console.error(note); }
   const device = await openDevice(adapter);

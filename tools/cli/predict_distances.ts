@@ -23,6 +23,7 @@ import { methodTable } from "../train/metric_table.ts";
 import { counted } from "../words.ts";
 import { commandLine, deviceOption, nonNegativeInteger, tellRemarks } from "./_shared.ts";
 import { type StorageFlag, storageOption } from "./_storage.ts";
+import { folderForRun, overwriteOption } from "./_folder.ts";
 import { foldLines } from "./_fold_text.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 
@@ -52,7 +53,8 @@ export function register(program: Command): void {
     .option("--features <dir>", "instead: feature files that denofold prep made, compared with their structures")
     .option("--list <file>", "names of these to predict: a table, FASTA, or .txt with a name a line (default: all)")
     .option("--skip-bad", "leave out feature files that cannot be used, with a warning, instead of ending")
-    .option("--out <dir>", "folder for the files", "prediction")
+    .option("--out <dir>", "folder for the files (default: prediction, or prediction-2 where that holds a run, ...)")
+    .addOption(overwriteOption())
     .option("--seed <n>", "seed of the random starts of scaling (default: the training's)", nonNegativeInteger)
     .addOption(storageOption())
     .addOption(deviceOption())
@@ -70,7 +72,8 @@ interface Flags extends ProfileFlags {
   features?: string;
   list?: string;
   skipBad?: boolean;
-  out: string;
+  out?: string;
+  overwrite?: boolean;
   seed?: number;
   profileDir?: string;
   storage: StorageFlag;
@@ -92,7 +95,7 @@ interface Target {
 }
 
 async function run(flags: Flags): Promise<void> {
-  const { checkpoint, msa, features, out, json } = flags;
+  const { checkpoint, msa, features, json } = flags;
   const started = performance.now();
   if ((msa === undefined) === (features === undefined)) throw new UsageError("Give one of --msa and --features");
   if (msa === undefined && (flags.query ?? flags.truth) !== undefined) {
@@ -106,6 +109,7 @@ async function run(flags: Flags): Promise<void> {
     ? await featureTargets(features!, flags, model.config)
     : [await alignmentTarget(msa, flags, model.config)];
   const seed = flags.seed ?? trainingSeed(model.facts);
+  const out = await folderForRun(flags.out, "prediction", flags);
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   if (!json) { for (const note of notes) console.error(note); }
   const device = await openDevice(adapter);
@@ -135,7 +139,7 @@ async function run(flags: Flags): Promise<void> {
     }
     files.set("report.html", report);
     const paths = [...await writeTogether(out, files), ...profiled];
-    print(predicted, paths, flags);
+    print(predicted, paths, { ...flags, out });
   } finally {
     device.close();
   }
@@ -214,7 +218,11 @@ interface Predicted {
   readonly truth?: { readonly evaluation: FoldEvaluation };
 }
 
-function print(predicted: readonly Predicted[], paths: readonly string[], { msa, out, json }: Flags): void {
+function print(
+  predicted: readonly Predicted[],
+  paths: readonly string[],
+  { msa, out, json }: Flags & { out: string },
+): void {
   const methodsOf = ({ truth }: Predicted) => truth ? [{ label: "Prediction", values: truth.evaluation.values }] : [];
   if (json) {
     const shown = predicted.map((one) => {

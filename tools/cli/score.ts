@@ -9,6 +9,7 @@ import { writeTogether } from "../files.ts";
 import { type Pairing, PAIRINGS } from "../score/pair_residues.ts";
 import { scoreStructures } from "../score/score.ts";
 import { scoreFiles, scoreText } from "../score/score_files.ts";
+import { folderForRun, overwriteOption } from "./_folder.ts";
 import { onInterrupt, tellRemarks } from "./_shared.ts";
 
 const HELP = `
@@ -38,6 +39,7 @@ export function register(program: Command): void {
     .addOption(new Option("--align <how>", "what pairs residues").choices(PAIRINGS).default("sequence"))
     .option("--chains <pairs>", "chains to compare, MODEL=REFERENCE, with commas between", chainPairs)
     .option("--out <dir>", "folder for page, JSON and CSV (default: none is written)")
+    .addOption(overwriteOption())
     .option("--json", "print one JSON object instead of text")
     .addHelpText("after", HELP)
     .action(run);
@@ -47,14 +49,17 @@ interface Flags {
   align: Pairing;
   chains?: [string, string][];
   out?: string;
+  overwrite?: boolean;
   json?: boolean;
 }
 
-async function run(modelPath: string, referencePath: string, { align, chains, out, json }: Flags): Promise<void> {
+async function run(modelPath: string, referencePath: string, flags: Flags): Promise<void> {
+  const { align, chains, json } = flags;
   const [model, reference] = [await read(modelPath), await read(referencePath)];
   tellRemarks(model, reference);
   using interrupt = onInterrupt("Stopping.");
   const score = await scoreStructures(model, reference, { pairing: align, chains, signal: interrupt.signal });
+  const out = flags.out === undefined ? undefined : await folderForRun(flags.out, flags.out, flags);
   const warnings = [model, reference].flatMap(warningsOf);
   const files = out === undefined ? [] : await writeTogether(out, scoreFiles(score, config.version, warnings));
   if (json) return console.log(JSON.stringify({ ...score, warnings, files }, undefined, 2));

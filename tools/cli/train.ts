@@ -20,6 +20,7 @@ import {
   type TrainSettings,
 } from "../train/settings.ts";
 import { train, type TrainContext, type TrainRequest, validateSetup } from "../train/train.ts";
+import { folderForRun, overwriteOption } from "./_folder.ts";
 import { fusionOption } from "./_fusion.ts";
 import {
   commandLine,
@@ -145,7 +146,8 @@ export function register(program: Command): void {
     )
     .option("--patience <n>", "end early after this many measurements without a lower one", positiveInteger)
     .optionsGroup("Run:")
-    .option("--out <dir>", "folder for the files (default: training)")
+    .option("--out <dir>", "folder for the files (default: training, or training-2 where that holds a run, ...)")
+    .addOption(overwriteOption())
     .option("--profile-dir <dir>", "folder for performance_summary.json (default: that of --out)")
     .option("--checkpoint-every <n>", "steps between checkpoints (default: 50)", positiveInteger)
     .option("--resume <dir>", "go on with the run in this folder, with its settings; --num-steps may raise the goal")
@@ -163,6 +165,7 @@ export function register(program: Command): void {
 /** All flags of the command. */
 type Flags = TrainFlags & StepProfileFlags & {
   out?: string;
+  overwrite?: boolean;
   profileDir?: string;
   checkpointEvery?: number;
   checkNumerics?: boolean;
@@ -180,12 +183,11 @@ async function run(flags: Flags): Promise<void> {
   const examples = flags.demo ? await examplesFolder() : undefined;
   const given = absolute(resolveSettings(flags, { examples, saved: found?.settings }));
   const everyOne = flags.leaveOneOut || (found !== undefined && found.saved === undefined);
-  const out = flags.out ??
-    (flags.resume !== undefined ? await folderOf(flags.resume) : flags.demo ? "demo" : "training");
   const isSized = flags.seqLen !== undefined || found !== undefined;
   const data = await readRunData(given, isSized ? given.model.seqLen : undefined);
   if (data) tellData(data);
   const settings = isSized || !data ? given : sizedFor(data, given);
+  const out = await outputFolder(flags);
   const request: TrainRequest = {
     ...{ settings, out, saved: found?.saved, data },
     profileDir: flags.profileDir ?? out,
@@ -298,6 +300,13 @@ function sizedFor({ examples, validation, heldOut }: RunData, settings: TrainSet
   const longest = Math.max(...lengths, ...heldOut.map(({ chain }) => chain.sequence.length));
   const { model } = settings;
   return { ...settings, model: { ...model, seqLen: Math.max(model.seqLen, longest) } };
+}
+
+/** A run that goes on stays in its folder, unless another is named. */
+async function outputFolder({ out, resume, demo, overwrite }: Flags): Promise<string> {
+  if (resume === undefined) return await folderForRun(out, demo ? "demo" : "training", { overwrite });
+  const own = await folderOf(resume);
+  return out === undefined || resolve(out) === resolve(own) ? own : await folderForRun(out, out, { overwrite });
 }
 
 async function folderOf(path: string): Promise<string> {

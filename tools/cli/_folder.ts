@@ -1,0 +1,81 @@
+/** Folders of runs: none is written over another, nor are files of two mixed. */
+import { Option } from "commander";
+import { join } from "node:path";
+import { InputError } from "../errors.ts";
+
+/** Files that a command of this kind writes, whatever it runs on. */
+const FIXED: ReadonlySet<string> = new Set([
+  ...["checkpoint.safetensors", "best.safetensors", "model.safetensors", "loss_history.csv"],
+  ...["performance_summary.json", "report.html", "metrics.json", "leave_one_out.json", "leave_one_out.csv"],
+  ...["score.html", "score.json", "residues.csv", "attention.html", "attention.safetensors"],
+]);
+
+/** Files that a run writes for every target, after the target's name. */
+const OF_TARGETS = [".cif", ".pdb", "_distances.npy", "_coordinates.npy", "_metrics.json"] as const;
+
+/** The flag that lets a run take the place of another. */
+export function overwriteOption(): Option {
+  return new Option("--overwrite", "remove the files of the run that the folder holds, instead of ending");
+}
+
+/**
+ * The folder for the files of a run. Where the user names none and the usual one holds a run, it is the first of `NAME-2`,
+ * `NAME-3`, … that holds none.
+ *
+ * @param given What the user named.
+ * @param usual Where the user names none.
+ * @throws {InputError} If the folder that the user named holds another run, unless that is to be overwritten.
+ */
+export async function folderForRun(
+  given: string | undefined,
+  usual: string,
+  { overwrite = false }: { readonly overwrite?: boolean } = {},
+): Promise<string> {
+  const folder = given ?? usual;
+  const files = await filesOfRun(folder);
+  if (files.length === 0) return folder;
+  if (overwrite) {
+    for (const file of files) await Deno.remove(file);
+    return folder;
+  }
+  if (given !== undefined) {
+    throw new InputError(
+      `${folder} holds another run (${
+        files.length > 1 ? `${base(files[0])} and more` : base(files[0])
+      }): give another ` +
+        "folder by --out, or --overwrite to remove its files",
+    );
+  }
+  for (let k = 2;; k++) {
+    const other = `${usual}-${k}`;
+    if ((await filesOfRun(other)).length === 0) return other;
+  }
+}
+
+/** Files in a folder that a run has written, those of the structures of a leave-one-out run among them. */
+async function filesOfRun(folder: string): Promise<string[]> {
+  const names = await namesIn(folder);
+  if (names === undefined) return [];
+  const { files, folders } = names;
+  const targets = files.filter((name) => name.endsWith("_distances.npy")).map((name) => name.slice(0, -14));
+  const own = new Set(targets.flatMap((id) => OF_TARGETS.map((ending) => id + ending)));
+  const found = files.filter((name) => FIXED.has(name) || own.has(name)).map((name) => join(folder, name));
+  if (!files.includes("leave_one_out.json")) return found.sort();
+  const inside = await Promise.all(folders.map((name) => filesOfRun(join(folder, name))));
+  return [...found.sort(), ...inside.flat()];
+}
+
+async function namesIn(folder: string): Promise<{ files: string[]; folders: string[] } | undefined> {
+  const files: string[] = [], folders: string[] = [];
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) (isDirectory ? folders : files).push(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
+  return { files, folders };
+}
+
+function base(path: string): string {
+  return path.split(/[\\/]/).pop() ?? path;
+}
