@@ -4,7 +4,7 @@ import { type Progress, startProgress } from "./_shared.ts";
 
 /** What {@link predictProgress} shows with. */
 export interface ProgressTools {
-  readonly start?: (options: { label: string; total: number }) => Progress;
+  readonly start?: (options: { label: string; total: number; tellsTime?: boolean }) => Progress;
   /** Milliseconds. */
   readonly now?: () => number;
   /** Prints a line. */
@@ -56,7 +56,7 @@ export function predictProgress(
         began = now();
         run++;
         text = `${preset} seed ${seed}${runs > 1 ? ` (${run} of ${runs})` : ""}`;
-        bar = start({ label: "Blocks", total: blocks * iterations });
+        bar = start({ label: "Blocks", total: blocks * iterations, tellsTime: false });
       },
       block: (iteration, block) => at(iteration, block + 1),
       recycle(iteration, plddt, ptm, change) {

@@ -116,27 +116,34 @@ export interface ProgressOptions {
    * @default a tenth of the steps
    */
   every?: number;
+  /** Say how long the steps that are left will take. @default true */
+  tellsTime?: boolean;
 }
 
 /** Starts to show progress on stderr: a bar in a terminal, plain lines elsewhere. */
-export function startProgress({ label, total, every }: ProgressOptions): Progress {
+export function startProgress({ label, total, every, tellsTime = true }: ProgressOptions): Progress {
+  const left = tellsTime ? timeLeft(total) : () => "";
   return Deno.stderr.isTerminal()
-    ? bar(label, total)
-    : lines(label, total, every ?? Math.max(1, Math.ceil(total / 10)));
+    ? bar(label, total, left)
+    : lines(label, total, every ?? Math.max(1, Math.ceil(total / 10)), left);
 }
 
-function bar(label: string, total: number): Progress {
+function bar(label: string, total: number, left: (done: number) => string): Progress {
   const single = new SingleBar({
-    format: `${label} {bar} {value}/{total} · {duration_formatted} · {text}`,
+    format: `${label} {bar} {value}/{total} · {duration_formatted} {left} · {text}`,
     barCompleteChar: "█",
     barIncompleteChar: "░",
     barsize: 24,
     hideCursor: true,
     gracefulExit: false, // Ctrl-C is the command's business
   });
-  single.start(total, 0, { text: "" });
+  const leftText = (done: number) => {
+    const time = left(done);
+    return time === "" ? "" : ` · ${time}`;
+  };
+  single.start(total, 0, { text: "", left: "" });
   return {
-    update: (done, text = "") => single.update(done, { text }),
+    update: (done, text = "") => single.update(done, { text, left: leftText(done) }),
     log: (line) => {
       if (Deno.stderr.isTerminal()) write("\r\x1b[2K"); // the bar's line; it is drawn again at the next tick
       write(`${line}\n`);
@@ -145,14 +152,35 @@ function bar(label: string, total: number): Progress {
   };
 }
 
-function lines(label: string, total: number, every: number): Progress {
+/** Words for the time that the steps still to be made will take, by the pace of the later half of those that were. */
+function timeLeft(total: number): (done: number) => string {
+  const marks: [done: number, time: number][] = [];
+  return (done) => {
+    const now = performance.now();
+    marks.push([done, now]);
+    while (marks.length > 2 && marks[1][0] <= done / 2) marks.shift();
+    const [[first, from]] = marks;
+    if (done >= total || done === first) return "";
+    return `${shortTime((total - done) * (now - from) / (done - first) / 1000)} left`;
+  };
+}
+
+/** A time in s as a person would say it. */
+export function shortTime(seconds: number): string {
+  if (seconds < 59.5) return `${Math.ceil(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+function lines(label: string, total: number, every: number, left: (done: number) => string): Progress {
   let shown = 0;
   return {
     update(done, text = "") {
+      const time = left(done);
       if (done < total && done < shown + every) return;
       if (done === shown) return;
       shown = done;
-      write(`${label} ${done}/${total}${text ? ` · ${text}` : ""}\n`);
+      write(`${[`${label} ${done}/${total}`, text, time].filter((part) => part !== "").join(" · ")}\n`);
     },
     log: (line) => write(`${line}\n`),
     stop() {},

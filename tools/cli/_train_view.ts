@@ -14,7 +14,7 @@ export interface ViewOptions {
   readonly silent: boolean;
 }
 
-/** Text and step lines on stdout, a progress bar (or, without step lines, a line now and then) on stderr. */
+/** Text and step lines on stdout, a progress bar, or a line now and then, on stderr. */
 export function terminalView({ batchSize, stepLines, silent }: ViewOptions): TrainView {
   let progress: Progress | undefined;
   let total = 0;
@@ -27,7 +27,7 @@ export function terminalView({ batchSize, stepLines, silent }: ViewOptions): Tra
     say,
     begin(label, steps, done) {
       total = steps;
-      if (Deno.stderr.isTerminal() || !stepLines || silent) progress = startProgress({ label, total });
+      progress = startProgress({ label, total });
       if (done > 0) progress?.update(done);
     },
     step(done: number, record?: StepRecord) {

@@ -6,6 +6,7 @@ import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { examplesFolder } from "../platform/examples.ts";
 import { readRunData, type RunData } from "../train/data.ts";
+import { forecastRun, forecastText } from "../train/forecast.ts";
 import { methodsOf } from "../train/held_out.ts";
 import { leaveOneOut } from "../train/leave_one_out.ts";
 import { TRAINABLE } from "../networks/mod.ts";
@@ -197,6 +198,10 @@ async function run(flags: Flags): Promise<void> {
   };
   using opened = await open(flags, settings, everyOne);
   const { context } = opened;
+  const trainings = everyOne ? data?.family?.members.length ?? 1 : 1;
+  const left = settings.training.numSteps - (found?.saved?.history.length ?? 0);
+  const forecast = await forecastRun(context.device, settings, data, left * trainings);
+  if (forecast) context.view.say(`${forecastText(forecast, context.device.traits.software)}\n`);
   if (everyOne) {
     checkProfileFlags(flags, { "--leave-one-out": true });
     const { finished, table, files } = await leaveOneOut({ ...request, resume: found !== undefined }, context);
@@ -208,7 +213,7 @@ async function run(flags: Flags): Promise<void> {
     const profiled = await profile?.finish(settings, request.profileDir, flags.json ?? false) ?? [];
     const files = [...outcome.files, ...profiled];
     const targets = results.map((result) => ({ id: result.member.id, methods: methodsOf(result) }));
-    finish(flags, out, { ...facts, files, targets });
+    finish(flags, out, { ...facts, forecast, files, targets });
   }
 }
 

@@ -6,6 +6,7 @@ import {
   numberBetween,
   positiveInteger,
   positiveNumber,
+  shortTime,
 } from "../../../tools/cli/_shared.ts";
 import { ROOT, runDeno } from "./_run.ts";
 import { needing, POSIX } from "../../_needs.ts";
@@ -52,10 +53,12 @@ Deno.test("startProgress() prints plain lines where there is no terminal", async
   assert.equal(code, 0);
   const tenths = Array.from({ length: 10 }, (_, i) => `step ${3 * (i + 1)}/30 · loss ${3 * (i + 1)}`);
   assert.deepEqual(
-    stderr.trimEnd().split("\n"),
+    stderr.trimEnd().split("\n").map((line) => line.replace(/ · \d+ s left$/, "")),
     ["step 1/30 · loss 1", ...tenths].filter((line) => stderr.includes(line)),
   );
+  assert.match(stderr, /step 15\/30 · loss 15 · 1 s left\n/);
   assert.match(stderr, /30\/30 · loss 30\n$/);
+  assert.deepEqual([0.2, 59, 61, 3000, 7260].map(shortTime), ["1 s", "59 s", "1 min", "50 min", "2 h 1 min"]);
 });
 
 function startSteps(): Deno.ChildProcess {

@@ -1,0 +1,106 @@
+/** What a run will take, told before it begins. */
+import config from "../../deno.json" with { type: "json" };
+import type { Device } from "../../core/mod.ts";
+import { tuningOf } from "../../ops/mod.ts";
+import { TRAINABLE } from "../networks/mod.ts";
+import { flagOf, plannedWorkload } from "../plan/models.ts";
+import { gibibytes, type Plan, planIfPossible } from "../plan/plan.ts";
+import { cachedRoofs } from "../profile/roofs.ts";
+import type { RunData } from "./data.ts";
+import { duration } from "./run_facts.ts";
+import type { TrainSettings } from "./settings.ts";
+
+/** Time and memory of a run, by planning a step of its largest batch. */
+export interface Forecast {
+  /** GPU memory at the peak, in bytes. */
+  readonly peakBytes: number;
+  /** Least time of a step under the adapter's roofs, in s; null where these cannot be measured. */
+  readonly stepSeconds: number | null;
+  /** The same of all steps that are left. */
+  readonly seconds: number | null;
+  /** Why it does not fit; empty where it does. */
+  readonly problems: readonly string[];
+  /** Changes that make a step quicker, with the part of its operations that is left. */
+  readonly quicker: readonly { readonly flags: string; readonly part: number }[];
+}
+
+/** Runs shorter than this need no advice, in s. */
+const SHORT = 60;
+
+/**
+ * Plans a run.
+ *
+ * @param steps Steps that are left.
+ * @returns undefined where the network cannot be planned in these sizes.
+ */
+export async function forecastRun(
+  device: Device,
+  settings: TrainSettings,
+  data: RunData | undefined,
+  steps: number,
+): Promise<Forecast | undefined> {
+  const { model, training } = settings;
+  const name = Object.keys(TRAINABLE).find((name) => TRAINABLE[name].model.network === model.network);
+  if (name === undefined) return undefined;
+  const examples = [...data?.examples ?? [], ...data?.validation ?? []];
+  const sizes = {
+    nRes: examples.length > 0 ? Math.max(...examples.map(({ length }) => length)) : model.seqLen,
+    nSeq: Math.min(model.numSeqs, ...(examples.length > 0 ? [Math.max(...examples.map(({ depth }) => depth))] : [])),
+    batch: training.batchSize,
+    blocks: model.numBlocks,
+    cM: model.msaDim,
+    cZ: model.pairDim,
+  };
+  const roofs = await cachedRoofs(device);
+  const plan = (changed: Partial<typeof sizes> = {}): Promise<Plan | null> => {
+    const all = Object.entries({ ...sizes, ...changed });
+    const own = Object.fromEntries(all.filter(([size]) => flagOf(name, size) !== undefined));
+    return planIfPossible({
+      ...{ planned: plannedWorkload(name, own, true), traits: device.traits, tuning: tuningOf(device), roofs },
+      memoryBytes: device.traits.software ? Deno.systemMemoryInfo().total : undefined,
+      version: config.version,
+    });
+  };
+  const found = await plan();
+  if (!found) return undefined;
+  const { time: { roofMs }, memory, problems, step } = found;
+  const stepSeconds = roofMs === null ? null : roofMs / 1000;
+  const seconds = stepSeconds === null ? null : stepSeconds * steps;
+  const quicker: Forecast["quicker"][number][] = [];
+  if (seconds === null || seconds >= SHORT || problems.length > 0) {
+    const half = (size: number) => Math.ceil(size / 2);
+    const changes: [flags: string, changed: Partial<typeof sizes>][] = [
+      [`--num-seqs ${half(sizes.nSeq)}`, { nSeq: half(sizes.nSeq) }],
+      [`--num-blocks ${half(sizes.blocks)}`, { blocks: half(sizes.blocks) }],
+      [`--batch-size ${half(sizes.batch)}`, { batch: half(sizes.batch) }],
+    ];
+    for (const [flags, changed] of changes) {
+      const [[size, value]] = Object.entries(changed) as [keyof typeof sizes, number][];
+      if (value === sizes[size] || flagOf(name, size) === undefined) continue;
+      const other = await plan(changed);
+      if (other) quicker.push({ flags, part: other.step.flops / step.flops });
+    }
+  }
+  return { peakBytes: memory.peakAllocatedBytes, stepSeconds, seconds, problems, quicker };
+}
+
+/** The forecast in a few lines. */
+export function forecastText(
+  { peakBytes, stepSeconds, seconds, problems, quicker }: Forecast,
+  software: boolean,
+): string {
+  const time = stepSeconds === null || seconds === null
+    ? "time not known, as this adapter cannot be timed"
+    : `no less than ${short(stepSeconds)} a step, ${duration(seconds)} in all`;
+  const ways = quicker.map(({ flags, part }) => `${flags} (${Math.round(100 * part)} % of the operations)`);
+  if (software && quicker.length > 0) ways.push("a GPU");
+  return [
+    `Forecast: ${gibibytes(peakBytes)} of GPU memory, ${time}`,
+    ...problems.map((problem) => `   It does not fit: ${problem}`),
+    ...(ways.length > 0 ? [`   Quicker: ${ways.join(", ")}`] : []),
+  ].join("\n");
+}
+
+function short(seconds: number): string {
+  return seconds < 1 ? `${(1000 * seconds).toPrecision(2)} ms` : `${seconds.toPrecision(2)} s`;
+}
