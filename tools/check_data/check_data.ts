@@ -12,8 +12,8 @@ import { describe, type Distribution, outliers } from "./distribution.ts";
 
 /** Choices of {@linkcode checkData}. */
 export interface CheckOptions {
-  /** Table of the targets. */
-  readonly csv: string;
+  /** Table of the targets. @default every structure is one, without a label */
+  readonly csv?: string;
   /** Files and folders of structures. */
   readonly structures: readonly string[];
   /** Files and folders of alignments. @default none */
@@ -56,7 +56,7 @@ export interface ChainChoice {
 
 /** What was found. */
 export interface DataReport {
-  /** Rows of the table. */
+  /** Rows of the table, or structures. */
   readonly targets: number;
   /** Targets that can be trained on; where labels are needed, with one that is not left out. */
   readonly usable: number;
@@ -97,8 +97,9 @@ const MIN_OBSERVED = 0.5;
  * @throws {InputError} If the table or a folder cannot be read at all.
  */
 export async function checkData(options: CheckOptions): Promise<DataReport> {
-  const { csv, structures, msas = [], label, bounds: policy = "drop", identity = 0.9, onTarget } = options;
-  const { targets, notes } = await collectTargets([csv, ...structures, ...msas], {
+  const { csv, structures, msas = [], bounds: policy = "drop", identity = 0.9, onTarget } = options;
+  const label = csv === undefined ? false : options.label;
+  const { targets, notes } = await collectTargets([...(csv === undefined ? [] : [csv]), ...structures, ...msas], {
     label: label === false ? undefined : label,
     needLabel: label !== false,
   });

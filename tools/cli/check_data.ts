@@ -2,23 +2,26 @@ import type { Command } from "commander";
 import type { BoundsPolicy } from "../data/bounds.ts";
 import { checkData } from "../check_data/check_data.ts";
 import { reportText } from "../check_data/report_text.ts";
+import { UsageError } from "../errors.ts";
 import { boundsOption, EXIT, numberBetween, type Progress, startProgress } from "./_shared.ts";
 
 const HELP = `
-Reads every structure and alignment of the table's targets, as prep does, and reports: missing and duplicate ids, files that
+Reads every structure and alignment of the targets (the table's, or all structures), as prep does, and reports: missing and duplicate ids, files that
 cannot be read, sequences that differ between table, structure and alignment, the labels' distribution and those that stand
 out, lengths, which chain is taken, and clusters of near-identical sequences. The exit code is 1 if training would fail.
 
 Example:
-  denofold check-data --csv pdbbind.csv --structures pdbs/ --msas alignments/`;
+  denofold check-data --csv pdbbind.csv --structures pdbs/ --msas alignments/
+  denofold check-data --structures family/ --msas family.fasta`;
 
 /** Adds `denofold check-data`. */
 export function register(program: Command): void {
   program.command("check-data")
-    .description("find what would make training fail in a table, structures and alignments")
-    .requiredOption(
+    .description("find what would make training fail in structures, alignments and their table")
+    .option(
       "--csv <file>",
-      "table of targets: id (or pdb_id) and affinity, and any of sequence, chain, year, …",
+      "table of targets: id (or pdb_id) and affinity, and any of sequence, chain, year, … (default: every structure is a " +
+        "target, without a label)",
     )
     .requiredOption("--structures <paths...>", "files and folders of structures, named by id")
     .option("--msas <paths...>", "files and folders of alignments")
@@ -32,7 +35,7 @@ export function register(program: Command): void {
 }
 
 interface Flags {
-  csv: string;
+  csv?: string;
   structures: string[];
   msas?: string[];
   label?: string | boolean;
@@ -42,6 +45,7 @@ interface Flags {
 }
 
 async function run({ csv, structures, msas, label, bounds, identity, json }: Flags): Promise<void> {
+  if (csv === undefined && typeof label === "string") throw new UsageError("--label is a column of --csv");
   let progress: Progress | undefined;
   const onTarget = (done: number, total: number, id: string): void => {
     progress ??= startProgress({ label: "Checking", total });

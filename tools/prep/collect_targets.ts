@@ -1,6 +1,7 @@
 /** From what the user names on the command line to targets and their files. */
 import { resolve } from "node:path";
 import { linesOf } from "../data/_lines.ts";
+import { isClustalTitle } from "../data/clustal.ts";
 import { type FileKind, fileKind, hasGaps, stem } from "../data/file_kind.ts";
 import { InputError } from "../errors.ts";
 import { readPiecesMaybeGzip } from "../files.ts";
@@ -175,11 +176,15 @@ async function rowsOfFamilies(paths: readonly string[], names: NameIndex) {
 /** Names of the rows of an alignment, without reading their letters. */
 async function rowNames(path: string): Promise<Set<string>> {
   const names = new Set<string>();
-  let isStockholm: boolean | undefined;
+  let row: RegExp | undefined;
   for await (const { text } of linesOf(readPiecesMaybeGzip(path), path)) {
     if (text.trim() === "") continue;
-    isStockholm ??= text.startsWith("# STOCKHOLM");
-    const name = isStockholm ? /^([^#/\s]\S*)\s/.exec(text)?.[1] : /^>\s*(\S+)/.exec(text)?.[1];
+    if (row === undefined && isClustalTitle(text)) {
+      row = /^(\S+)\s+\S/;
+      continue;
+    }
+    row ??= text.startsWith("# STOCKHOLM") ? /^([^#/\s]\S*)\s/ : /^>\s*(\S+)/;
+    const name = row.exec(text)?.[1];
     if (name !== undefined) names.add(name);
   }
   return names;

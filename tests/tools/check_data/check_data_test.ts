@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { checkData, type CheckOptions } from "../../../tools/check_data/check_data.ts";
 import { describe, outliers } from "../../../tools/check_data/distribution.ts";
 import { reportText } from "../../../tools/check_data/report_text.ts";
+import { readAlignment } from "../../../tools/data/read_alignment.ts";
+import { formatAlignedFasta } from "../../../tools/data/write_alignment.ts";
 import { denofold } from "../cli/_run.ts";
 import { CIF_TEXT } from "../data/_structures.ts";
 import { familyOf, FINGERS, withFiles } from "../prep/_inputs.ts";
@@ -82,6 +84,21 @@ Deno.test("checkData() refuses a table with a wrong header, and tables without l
     await assert.rejects(() => check("b.csv"), /b\.csv line 1 has the columns id; needed: .*affinity or label/);
     assert.equal((await check("b.csv", { label: false })).usable, 1);
   }));
+
+Deno.test("checkData() without a table takes every structure, and finds its row in a family's alignment", async () => {
+  const aligned = formatAlignedFasta(await readAlignment(`${FINGERS}/zinc_fingers.a3m`), 0).split(">").slice(1);
+  const rows = aligned.map((entry) => entry.trim().replace(/\s+/, ".pdb  "));
+  const structures = [...Deno.readDirSync(FINGERS)].map(({ name }) => `${FINGERS}/${name}`)
+    .filter((path) => path.endsWith(".cif"));
+  await withFiles({ "family.aln": `CLUSTAL W\n\n${rows.slice(1).join("\n")}\n` }, async (folder) => {
+    const report = await checkData({ structures, msas: [`${folder}/family.aln`] });
+    assert.deepEqual([report.targets, report.usable, report.errors, report.notes], [15, 15, [], []]);
+    const lonely = report.warnings.filter(({ message }) => message === "There is no alignment of it");
+    assert.equal(lonely.length, 1);
+    const { usable, labels } = await checkData({ structures });
+    assert.deepEqual([usable, labels], [15, undefined]);
+  });
+});
 
 Deno.test("describe() and outliers() are as defined", () => {
   const found = describe([1, 2, 3, 4, 10]);
