@@ -1,7 +1,8 @@
 /**
  * Feature files: the features of one target as safetensors, with texts and lists in the JSON header.
  *
- * Whole numbers and masks are stored in as few bytes as they need, and read back as `Int32Array` and `Float32Array`.
+ * Every feature has the type that {@linkcode FEATURE_TYPES} says, whatever its numbers are; whole numbers are read back as
+ * `Int32Array`, all others as `Float32Array`.
  */
 import { basename } from "node:path";
 import { encodeSafetensors, type NamedArray, parseSafetensors, toFloat32 } from "../../model/weights/safetensors.ts";
@@ -12,25 +13,39 @@ import { readFileBytes } from "../files.ts";
 import type { PreparedTarget, TargetFeatures } from "./prepare_target.ts";
 
 /** Version of the features and of the way they are stored; another one makes all files be made anew. */
-export const FEATURE_VERSION = "2";
+export const FEATURE_VERSION = "3";
 
 /** Entry of the header that tells feature files from others. */
 const FORMAT_KEY = "format";
 const FORMAT = "denofold.features";
 
-/** Features that are whole numbers. */
-const INTEGERS: ReadonlySet<string> = new Set([
-  "aatype",
-  "residue_index",
-  "between_segment_residues",
-  "seq_length",
-  "msa",
-  "deletion_matrix_int",
-  "num_alignments",
-  "template_aatype",
-  "residx_atom14_to_atom37",
-  "residx_atom37_to_atom14",
+/** Types of the features that are whole numbers; all others are float32. The two of many rows are short. */
+const WHOLE = {
+  aatype: "I32",
+  residue_index: "I32",
+  between_segment_residues: "I32",
+  seq_length: "I32",
+  msa: "I8",
+  deletion_matrix_int: "I16",
+  num_alignments: "I32",
+  template_aatype: "I32",
+  residx_atom14_to_atom37: "I32",
+  residx_atom37_to_atom14: "I32",
+} as const;
+
+/** Features that depend on random choices; they are made when a network reads the file, and are in none. */
+const DRAWN: ReadonlySet<string> = new Set([
+  ...["msa_feat", "msa_mask", "msa_row_mask", "true_msa", "bert_mask", "extra_msa", "extra_msa_mask"],
+  ...["extra_msa_row_mask", "extra_has_deletion", "extra_deletion_value"],
 ]);
+
+/** The type of every feature in a file, as safetensors names types. */
+export const FEATURE_TYPES: Readonly<Record<string, "F32" | "I8" | "I16" | "I32">> = Object.freeze({
+  ...Object.fromEntries(
+    Object.keys(FEATURE_AXES).filter((name) => !DRAWN.has(name)).map((name) => [name, "F32" as const]),
+  ),
+  ...WHOLE,
+});
 
 /** Lists of texts among the features; they stand in the header. */
 const TEXT_LISTS = ["msa_species_identifiers", "template_domain_names", "template_sequence"] as const;
@@ -41,7 +56,11 @@ export interface FeatureFile extends PreparedTarget {
   readonly version: string;
 }
 
-/** A target as a feature file, safetensors with a checksum. */
+/**
+ * A target as a feature file, safetensors with a checksum.
+ *
+ * @throws {InputError} If more than 32,767 residues are left out at one place of an alignment.
+ */
 export function encodeFeatureFile(target: PreparedTarget): Uint8Array<ArrayBuffer> {
   const { features, supervised } = target;
   const sizes = {
@@ -49,13 +68,14 @@ export function encodeFeatureFile(target: PreparedTarget): Uint8Array<ArrayBuffe
     sequences: features.num_alignments[0] ?? 0,
     templates: features.template_mask.length,
   };
+  const { id } = target;
   const tensors = new Map<string, NamedArray>();
   for (const [name, data] of Object.entries({ ...features, ...supervised })) {
     if (data instanceof Int32Array || data instanceof Float32Array) {
-      tensors.set(name, narrowed(data, featureShape(name, sizes)));
+      tensors.set(name, typed(name, data, featureShape(name, sizes), id));
     }
   }
-  const { id, sequence, label, relation, bound, chain, releaseDate, observedResidues, depth, warnings } = target;
+  const { sequence, label, relation, bound, chain, releaseDate, observedResidues, depth, warnings } = target;
   // Without their folders, so that the same files give the same bytes wherever they lie.
   const sources = target.sources.map(({ path, sha256 }) => ({ path: basename(path), sha256 }));
   const lists = TEXT_LISTS.map((name) => [name, JSON.stringify(features[name])]);
@@ -129,22 +149,21 @@ type Report = Pick<
   "label" | "relation" | "bound" | "chain" | "releaseDate" | "observedResidues" | "depth" | "warnings" | "sources"
 >;
 
-/** An array in the narrowest type that holds its numbers exactly. */
-function narrowed(data: Int32Array | Float32Array, shape: readonly number[]): NamedArray {
-  let low = 0, high = 0, isWhole = true;
-  for (let i = 0; i < data.length && isWhole; i++) {
-    if (data[i] < low) low = data[i];
-    else if (data[i] > high) high = data[i];
-    isWhole = Number.isInteger(data[i]) && !Object.is(data[i], -0);
-  }
-  if (isWhole && low >= 0 && high <= 0xff) return { dtype: "U8", shape, data: Uint8Array.from(data) };
-  if (data instanceof Float32Array) return { dtype: "F32", shape, data };
-  if (low >= -0x8000 && high <= 0x7fff) return { dtype: "I16", shape, data: Int16Array.from(data) };
-  return { dtype: "I32", shape, data };
+/** An array in the type of its feature. */
+function typed(name: string, data: Int32Array | Float32Array, shape: readonly number[], id: string): NamedArray {
+  const dtype = FEATURE_TYPES[name];
+  if (dtype === "F32") return { dtype, shape, data: data instanceof Float32Array ? data : Float32Array.from(data) };
+  if (dtype === "I32") return { dtype, shape, data: data instanceof Int32Array ? data : Int32Array.from(data) };
+  const short = dtype === "I8" ? Int8Array.from(data) : Int16Array.from(data);
+  const at = short.findIndex((value, i) => value !== data[i]);
+  if (at < 0) return { dtype, shape, data: short };
+  throw new InputError(
+    `Cannot write the features of ${id}: ${name} has ${data[at]}, more than its type ${dtype} holds`,
+  );
 }
 
 function widened(name: string, array: NamedArray): Int32Array | Float32Array {
-  if (!INTEGERS.has(name)) return toFloat32(array);
+  if (!Object.hasOwn(WHOLE, name)) return toFloat32(array);
   const { data } = array;
   return data instanceof BigInt64Array ? Int32Array.from(data, Number) : Int32Array.from(data);
 }

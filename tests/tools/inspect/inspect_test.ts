@@ -151,7 +151,7 @@ Deno.test("inspectFile() tells what checkpoints and feature files hold", async (
     );
     assert.deepEqual(prepared.maps.map(({ key }) => key), ["distances", "coevolution"]);
     assert.equal(rows(prepared, "sources")[0][0], "1znf.cif");
-    assert(rows(prepared, "tensors").some(([name, dtype]) => name === "all_atom_mask" && dtype === "U8"));
+    assert(rows(prepared, "tensors").some(([name, dtype]) => name === "all_atom_mask" && dtype === "F32"));
   });
 });
 

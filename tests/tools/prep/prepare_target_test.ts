@@ -36,7 +36,7 @@ Deno.test("prepareTarget() lays a structure with missing residues along the sequ
     await refuse({ id: "x", structure, chain: "Q" }, /has no protein chain Q: it has X \(5 residues\)/);
     await refuse(
       { id: "x", sequence, sequenceSource: "t.csv line 2", alignments: [{ path: join(folder, "no.a3m") }] },
-      /The row "query" of .*no\.a3m is not the sequence of t\.csv line 2: residue 7 is X in the alignment, expected K/,
+      /The row "query" of .*no\.a3m is not the sequence of t\.csv line 2: residue 9 is C in the alignment, expected A/,
     );
     await refuse(
       { id: "x", alignments: [{ path: join(folder, "ab.a3m") }, { path: join(folder, "no.a3m") }] },
@@ -86,7 +86,7 @@ Deno.test("a feature file that is damaged, of another version or no feature file
   const cases: [Uint8Array, RegExp][] = [
     [damaged, /^Cannot read x as safetensors: its checksum is/],
     [bytes.slice(0, 100), /^Cannot read x as safetensors: .* cut short/],
-    [edited('"version":"2"', '"version":"9"'), /^x holds features of version 9, expected features of version 2/],
+    [edited('"version":"3"', '"version":"9"'), /^x holds features of version 9, expected features of version 3/],
     [edited("denofold.features", "somebodys.feature"), /^x holds other tensors/],
     [edited('"report":"{', '"report":"?'), /^Cannot read x: "report" in its header is damaged/],
     [edited('"sequence":"ACDEF"', '"sequence":"ACDE" '), /its sequence has another length/],
