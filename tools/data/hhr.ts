@@ -4,6 +4,7 @@
  * Source: HH-suite user guide, "HHsearch/HHblits output: hit list and pairwise alignments".
  */
 import { InputError } from "../errors.ts";
+import { HitFault, readHits } from "./_hits.ts";
 import { splitLines } from "./_lines.ts";
 import { type Remark, Remarks } from "./remarks.ts";
 
@@ -54,9 +55,6 @@ export interface Hhr {
   /** What was unusual in the file, and what was done about it. @default nothing */
   readonly remarks?: readonly Remark[];
 }
-
-/** A hit that cannot be read. */
-export const ODD_HIT = { key: "oddHit", done: "the hit is left out", unit: "hit", isLeftOut: true } as const;
 
 const NO_NUMBER = { key: "noNumber", done: "read as 0", unit: "hit" } as const;
 
@@ -115,47 +113,6 @@ export function parseHhr(text: string, source: string): Hhr {
     ...{ source, query, queryLength: length === undefined ? undefined : Number(length), hits: Object.freeze(hits) },
     ...remarks.field(),
   });
-}
-
-/** Something wrong with a hit, and where. */
-export class HitFault extends Error {
-  /** Line of the file, from 1; `undefined` if it is not known. */
-  readonly line: number | undefined;
-  /** What is wrong. */
-  readonly found: string;
-
-  /** Names the line, if it is known, and what is wrong there. */
-  constructor(line: number | undefined, found: string) {
-    super(found);
-    this.line = line;
-    this.found = found;
-  }
-}
-
-/**
- * Reads hits; those that throw a {@linkcode HitFault} are left out with a remark.
- *
- * @throws {InputError} If all of them do.
- */
-export function readHits<T>(
-  items: readonly T[],
-  source: string,
-  remarks: Remarks,
-  read: (item: T, index: number) => HhrHit,
-): HhrHit[] {
-  const hits: HhrHit[] = [];
-  let first: HitFault | undefined;
-  for (const [k, item] of items.entries()) {
-    try {
-      hits.push(read(item, k));
-    } catch (error) {
-      if (!(error instanceof HitFault)) throw error;
-      first ??= error;
-      remarks.add(ODD_HIT, error.line, () => error.found);
-    }
-  }
-  if (first === undefined || hits.length > 0) return hits;
-  throw new InputError(`${source}${first.line === undefined ? "" : ` line ${first.line}`}: ${first.found}`);
 }
 
 function parseHit(lines: readonly string[], start: number, end: number, query: string, remarks: Remarks): HhrHit {

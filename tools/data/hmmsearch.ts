@@ -4,7 +4,8 @@
  * Source: HMMER user's guide, "Stockholm format" and "Tabular output formats" (`-A` and `--domtblout`).
  */
 import { InputError } from "../errors.ts";
-import { type Hhr, type HhrHit, HitFault, readHits } from "./hhr.ts";
+import { HitFault, readHits } from "./_hits.ts";
+import type { Hhr, HhrHit } from "./hhr.ts";
 import { Remarks } from "./remarks.ts";
 
 /** A row of the alignment: a stretch of a sequence of the database. */
