@@ -138,6 +138,11 @@ export class Tensor {
     return (await this.read())[0];
   }
 
+  /** One line for `console.log`; the elements are on the GPU, {@linkcode Tensor.read} fetches them. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `Tensor ${this.dtype} [${this.shape.join(", ")}]${this.disposed ? ", disposed of" : ""}`;
+  }
+
   /** Lets go of the GPU memory; a second call does nothing. */
   dispose(): void {
     const storage = this.#storage;

@@ -24,6 +24,12 @@ export class ParamShape {
 /** A tree of parameters to be. */
 export type ParamShapes = Tree<ParamShape>;
 
+/** Parameters of the form of such a tree: a tensor for every shape; any tree, where no more is known of the shapes. */
+export type ParamsOf<S> = ParamShapes extends S ? Tree<Tensor>
+  : S extends ParamShape ? Tensor
+  : S extends readonly (infer E)[] ? ParamsOf<E>[]
+  : { [K in keyof S]: ParamsOf<S[K]> };
+
 /** All one number. */
 export function constant(value: number): Initializer {
   return (_, shape) => new Float32Array(sizeOf(shape)).fill(value);
@@ -81,11 +87,11 @@ export function layerNormShapes(c: number): { weight: ParamShape; bias: ParamSha
  * @param key Source of the random numbers; used up.
  * @returns A tree of the same form, owned by the current scope.
  */
-export function initParams(device: Device, shapes: ParamShapes, key: Key): Tree<Tensor> {
+export function initParams<S extends ParamShapes>(device: Device, shapes: S, key: Key): ParamsOf<S> {
   const base = key.split(1)[0];
   let index = 0;
   const numbers = (leaf: ParamShape) => device.dry ? { length: sizeOf(leaf.shape) } : leaf.initial(base.at(index++)); // plans need none
-  return mapTree<ParamShape, Tensor>(shapes, (leaf) => device.tensor(numbers(leaf), leaf.shape));
+  return mapTree<ParamShape, Tensor>(shapes, (leaf) => device.tensor(numbers(leaf), leaf.shape)) as ParamsOf<S>;
 }
 
 /**
@@ -94,12 +100,13 @@ export function initParams(device: Device, shapes: ParamShapes, key: Key): Tree<
  * @param find The numbers of the parameter at a path such as `blocks.0.msaTransition.linear_1.weight`.
  * @returns A tree of the same form, owned by the current scope.
  */
-export function loadParams(
+export function loadParams<S extends ParamShapes>(
   device: Device,
-  shapes: ParamShapes,
+  shapes: S,
   find: (path: string, shape: Shape) => ArrayLike<number>,
-): Tree<Tensor> {
-  return mapTree<ParamShape, Tensor>(shapes, ({ shape }, path) => device.tensor(find(path, shape), shape));
+): ParamsOf<S> {
+  const made = mapTree<ParamShape, Tensor>(shapes, ({ shape }, path) => device.tensor(find(path, shape), shape));
+  return made as ParamsOf<S>;
 }
 
 /** Shapes by path. */

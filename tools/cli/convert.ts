@@ -50,6 +50,7 @@ export function register(program: Command): void {
     )
     .option("--plddt", "the B-factors are pLDDT: write ModelCIF")
     .option("--software <name@version...>", "what made the model, for ModelCIF")
+    .option("--json", "print one JSON object instead of text")
     .addHelpText("after", HELP)
     .action(run);
 }
@@ -59,12 +60,13 @@ interface Flags {
   chain?: [string, string][];
   plddt?: boolean;
   software?: string[];
+  json?: boolean;
 }
 
 /** Formats of structures. */
 type StructureFormat = "pdb" | "mmcif" | "bcif";
 
-async function run(input: string, out: string, { model, chain, plddt, software }: Flags): Promise<void> {
+async function run(input: string, out: string, { model, chain, plddt, software, json }: Flags): Promise<void> {
   const format = writtenFormat(out);
   if (format === undefined) {
     throw new UsageError(
@@ -80,7 +82,7 @@ async function run(input: string, out: string, { model, chain, plddt, software }
   const isRead = fileKind(input) === "structure";
   if (!isStructure && !(isRead && format === "fasta")) {
     if (chain ?? model) throw new UsageError(`${chain ? "--chain" : "--model"} is for structures`);
-    return await write(out, await alignment(input, format));
+    return await write(out, await alignment(input, format), json);
   }
   await write(
     out,
@@ -88,6 +90,7 @@ async function run(input: string, out: string, { model, chain, plddt, software }
       ...{ model, chain },
       software: plddt ? (software ?? []).map(softwareOf) : undefined,
     }),
+    json,
   );
 }
 
@@ -95,9 +98,18 @@ function isStructureFormat(format: WrittenFormat): format is StructureFormat {
   return format === "pdb" || format === "mmcif" || format === "bcif";
 }
 
-async function write(out: string, { data, facts }: { data: string | Uint8Array; facts: string }): Promise<void> {
+/** What was converted. */
+interface Converted {
+  readonly data: string | Uint8Array;
+  /** Numbers of what it holds, by their nouns. */
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+async function write(out: string, { data, counts }: Converted, json: boolean | undefined): Promise<void> {
   await writeFileAtomic(out, /\.gz$/i.test(out) ? new Uint8Array(gzipSync(data)) : data);
-  console.log(`${out}  ${facts}`);
+  const facts = Object.entries(counts).map(([noun, count]) => counted(count, noun)).join(", ");
+  const plural = Object.fromEntries(Object.entries(counts).map(([noun, count]) => [`${noun}s`, count]));
+  console.log(json ? JSON.stringify({ file: out, ...plural }, undefined, 2) : `${out}  ${facts}`);
 }
 
 async function structure(
@@ -118,7 +130,7 @@ async function structure(
       : format === "bcif"
       ? await toBinaryCif(structureText(read, "mmcif", software))
       : structureText(read, format, software),
-    facts: `${counted(read.chains.length, "chain")}, ${counted(residues, "residue")}`,
+    counts: { chain: read.chains.length, residue: residues },
   };
 }
 
@@ -128,7 +140,7 @@ async function alignment(input: string, format: Exclude<WrittenFormat, Structure
   tellRemarks(read);
   return {
     data: alignmentText(read, format),
-    facts: `${counted(read.rows.length, "row")}, ${counted(read.rows[0].length, "residue")}`,
+    counts: { row: read.rows.length, residue: read.rows[0].length },
   };
 }
 
