@@ -90,3 +90,15 @@ Deno.test("the published package renders reports and has the examples, loaded ov
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("the entry for data pulls none of the packages of reports and terminals", async () => {
+  const packages = async (path: string): Promise<string[]> => {
+    const { stdout } = await runDeno(["info", "--json", path]);
+    const { modules } = JSON.parse(stdout) as { modules: { specifier: string }[] };
+    return [...new Set(modules.flatMap(({ specifier }) => /^npm:\/?([^@]+)@/.exec(specifier)?.slice(1) ?? []))];
+  };
+  assert.deepEqual(await packages(config.exports["./data"]), ["csv-parse"]);
+  for (const entry of [".", "./ops", "./model", "./finetune"] as const) {
+    assert.deepEqual(await packages(config.exports[entry]), [], entry);
+  }
+});
