@@ -4,6 +4,7 @@ import { readPiecesMaybeGzip } from "../files.ts";
 import { type Line, linesOf, splitLines } from "./_lines.ts";
 import { A3mReader } from "./a3m.ts";
 import type { Alignment, AlignmentOptions } from "./alignment.ts";
+import { looksLike } from "./looks_like.ts";
 import { ClustalReader, isClustalTitle } from "./clustal.ts";
 import { StockholmReader } from "./stockholm.ts";
 
@@ -47,11 +48,13 @@ export function parseAlignment(text: string, source: string, options: AlignmentO
 
 /** Takes lines to the reader of the format that the first of them shows. */
 class AlignmentReader {
+  #isBegun = false;
   #reader: A3mReader | ClustalReader | StockholmReader | undefined;
 
   constructor(readonly source: string, readonly options: AlignmentOptions) {}
 
   push({ number, text }: Line): void {
+    if (!this.#isBegun) this.#begin(text);
     if (this.#reader === undefined) {
       const start = text.trim();
       if (start === "") return;
@@ -62,6 +65,17 @@ class AlignmentReader {
         : new A3mReader(this.source, { ...this.options, orFasta: true });
     }
     this.#reader.push(text, number);
+  }
+
+  /** Looks at lines up to the first that is no remark. */
+  #begin(text: string): void {
+    this.#isBegun = text.trim() !== "" && !/^\s*#(?! STOCKHOLM)/.test(text);
+    const other = looksLike(new TextEncoder().encode(`${text.slice(0, 4000)}\n`));
+    if (other?.kind !== "structure" && other?.kind !== "safetensors") return;
+    throw new InputError(
+      `${this.source} is ${other.words}, expected an alignment in A3M, FASTA, Stockholm or CLUSTAL format: were two ` +
+        "arguments swapped?",
+    );
   }
 
   finish(): Alignment {

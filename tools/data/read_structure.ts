@@ -1,6 +1,7 @@
 /** Reads a structure file of any of the known formats. */
 import { InputError } from "../errors.ts";
 import { decodeText, readFileBytes, unpackMaybeGzip } from "../files.ts";
+import { swappedText } from "./looks_like.ts";
 import { parseMmcif } from "./mmcif.ts";
 import { parsePdb } from "./pdb.ts";
 import type { ReadStructureOptions, Structure } from "./structure.ts";
@@ -40,6 +41,6 @@ export async function parseStructure(
   if (PDB_LINE.test(text) || /\.(?:pdb|ent)(?:\.gz)?$/.test(name)) return parsePdb(text, path, options);
   throw new InputError(
     `Cannot read ${path}: it is neither mmCIF (no data_ block) nor PDB (no ATOM record); it begins with ` +
-      JSON.stringify(text.trimStart().slice(0, 40)),
+      JSON.stringify(text.trimStart().slice(0, 40)) + swappedText(bytes, "structure"),
   );
 }

@@ -11,6 +11,7 @@ import {
   tinyOpenFoldShapes,
 } from "../../model/tiny_openfold/mod.ts";
 import { snakeCase } from "../../model/weights/names.ts";
+import { looksLike } from "../data/looks_like.ts";
 import { asInputError, InputError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
 import { RELATIVE_POSITION_CLASSES, relativePositionFeatures } from "./features.ts";
@@ -38,6 +39,10 @@ export interface TrainedModel {
  */
 export async function readTrainedModel(path: string): Promise<TrainedModel> {
   const bytes = await readFileBytes(path);
+  const other = looksLike(bytes);
+  if (other !== undefined && other.kind !== "safetensors") {
+    throw new InputError(`${path} is ${other.words}, expected a checkpoint: were two arguments swapped?`);
+  }
   const checkpoint = asInputError(() => decodeCheckpoint(bytes, path));
   return trainedModel(checkpoint, path);
 }

@@ -1,5 +1,6 @@
 /** Finds the network that a file has parameters of. */
 import type { AttentionModel, ParameterFile } from "../attention/attention_model.ts";
+import { looksLike } from "../data/looks_like.ts";
 import { InputError } from "../errors.ts";
 import { openWeights } from "../weights/open_weights.ts";
 import { NETWORKS } from "./mod.ts";
@@ -33,6 +34,10 @@ export function recognizeNetwork(arrays: Arrays, facts?: ParameterFile["facts"])
 
 /** Reads the facts of a file that may be a checkpoint of denofold. */
 async function parameterFile(path: string): Promise<ParameterFile> {
+  const other = looksLike(await fileStart(path));
+  if (other !== undefined && !["safetensors", "weights"].includes(other.kind)) {
+    throw new InputError(`${path} is ${other.words}, expected parameters of a network: were two arguments swapped?`);
+  }
   using opened = await openWeights(path);
   const { format, facts } = opened.file.metadata;
   if (!format?.startsWith("denofold-checkpoint")) return { path };
@@ -40,5 +45,16 @@ async function parameterFile(path: string): Promise<ParameterFile> {
     return { path, facts: JSON.parse(facts) };
   } catch {
     throw new InputError(`Cannot read ${path}: its facts are no JSON: damaged`);
+  }
+}
+
+/** The first bytes of a file; none where it cannot be read, which whoever opens it tells. */
+async function fileStart(path: string): Promise<Uint8Array> {
+  try {
+    using file = await Deno.open(path);
+    const bytes = new Uint8Array(4096);
+    return bytes.subarray(0, await file.read(bytes) ?? 0);
+  } catch {
+    return new Uint8Array();
   }
 }
