@@ -27,7 +27,8 @@ import { chosen, featureAlignment, featureChain, featureEntries } from "../train
 import { counted, listed } from "../words.ts";
 import { folderForRun, overwriteOption } from "./_folder.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
-import { commandLine, deviceOption, positiveInteger, tellRemarks } from "./_shared.ts";
+import { networkSizeOption } from "./_sizes.ts";
+import { commandLine, deviceOption, tellRemarks } from "./_shared.ts";
 
 const HELP = `
 Files in DIR: attention.html (heat maps; open it in a browser) and attention.safetensors:
@@ -67,7 +68,9 @@ export function register(program: Command): void {
       "--features <dir>",
       "instead of an alignment: feature files that denofold prep made, --query naming the target",
     )
-    .option("--num-seqs <n>", "sequences (default: as many as the model was made for)", positiveInteger)
+    .addOption(
+      networkSizeOption("n-seq", "num-seqs", "numSeqs", "sequences (default: as many as the model was made for)"),
+    )
     .option("--layers <list>", "layers (blocks), from 0: 0,2-3 (default: all)", numberList(0))
     .option("--heads <list>", 'heads, from 0, or "mean" for the mean over heads (default: all)', headList)
     .option("--kinds <list>", `kinds: ${Object.values(KIND_NAMES).join(",")} (default: all)`, kindList)

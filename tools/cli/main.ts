@@ -16,80 +16,99 @@ interface CommandModule {
 }
 
 /** The commands. Only the module of the one that is called is loaded, so that small ones start fast. */
-const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
-  "train": {
-    summary: "train the small Evoformer on structures and their alignment, or run the demo",
-    load: () => import("./train.ts"),
-  },
-  "predict-distances": {
-    summary: "predict distances and coordinates from a checkpoint and an alignment",
-    load: () => import("./predict_distances.ts"),
-  },
-  "predict": {
-    summary: "predict structures with AlphaFold 2 and published weights",
-    load: () => import("./predict.ts"),
-  },
-  "relax": {
-    summary: "relax predicted structures with OpenMM",
-    load: () => import("./relax.ts"),
-  },
+const COMMANDS: Record<string, { group: string; summary: string; load: () => Promise<CommandModule> }> = {
   "prep": {
+    group: "Data:",
     summary: "turn tables, sequences, alignments and structures into feature files",
     load: () => import("./prep.ts"),
   },
   "inspect": {
+    group: "Data:",
     summary: "print what a structure, alignment, table, checkpoint or feature file holds",
     load: () => import("./inspect.ts"),
   },
   "check-data": {
+    group: "Data:",
     summary: "find what would make training fail in a table, structures and alignments",
     load: () => import("./check_data.ts"),
   },
-  "attention": {
-    summary: "record the attention of a trained model and show it as heat maps",
-    load: () => import("./attention.ts"),
-  },
-  "mds": {
-    summary: "turn a matrix of distances into coordinates",
-    load: () => import("./mds.ts"),
-  },
-  "profile": {
-    summary: "measure where a training step or a module spends time and memory, and compare two profiles",
-    load: () => import("./profile.ts"),
-  },
-  "plan": {
-    summary: "predict the GPU memory, operations and time that a model needs, without running it",
-    load: () => import("./plan.ts"),
+  "split": {
+    group: "Data:",
+    summary: "split a table or FASTA into sets for training, validation and test",
+    load: () => import("./split.ts"),
   },
   "msa": {
+    group: "Data:",
     summary: "search sequence databases for alignments, by jackhmmer, hhblits, mmseqs or a server",
     load: () => import("./msa.ts"),
   },
   "templates": {
+    group: "Data:",
     summary: "search for structures like the query's, by hhsearch or hmmsearch",
     load: () => import("./templates.ts"),
   },
   "align": {
+    group: "Data:",
     summary: "align sequences, or the chains of structures, by MAFFT, Clustal Omega or MMseqs2",
     load: () => import("./align.ts"),
   },
   "convert": {
+    group: "Data:",
     summary: "turn an alignment or a structure into another format, pick and rename chains",
     load: () => import("./convert.ts"),
   },
   "score": {
+    group: "Data:",
     summary: "compare two structures: RMSD, lDDT, TM-score and GDT, by chain and by residue",
     load: () => import("./score.ts"),
   },
+  "train": {
+    group: "Networks:",
+    summary: "train the small Evoformer on structures and their alignment, or run the demo",
+    load: () => import("./train.ts"),
+  },
+  "predict": {
+    group: "Networks:",
+    summary: "predict structures with AlphaFold 2 and published weights",
+    load: () => import("./predict.ts"),
+  },
+  "relax": {
+    group: "Networks:",
+    summary: "relax predicted structures with OpenMM",
+    load: () => import("./relax.ts"),
+  },
   "weights": {
+    group: "Networks:",
     summary: "convert, look at, compare and fetch files of weights",
     load: () => import("./weights.ts"),
   },
-  "split": {
-    summary: "split a table or FASTA into sets for training, validation and test",
-    load: () => import("./split.ts"),
+  "predict-distances": {
+    group: "Networks:",
+    summary: "predict distances and coordinates from a checkpoint and an alignment",
+    load: () => import("./predict_distances.ts"),
+  },
+  "attention": {
+    group: "Networks:",
+    summary: "record the attention of a trained model and show it as heat maps",
+    load: () => import("./attention.ts"),
+  },
+  "mds": {
+    group: "Networks:",
+    summary: "turn a matrix of distances into coordinates",
+    load: () => import("./mds.ts"),
+  },
+  "plan": {
+    group: "Machine:",
+    summary: "predict the GPU memory, operations and time that a model needs, without running it",
+    load: () => import("./plan.ts"),
+  },
+  "profile": {
+    group: "Machine:",
+    summary: "measure where a training step or a module spends time and memory, and compare two profiles",
+    load: () => import("./profile.ts"),
   },
   "doctor": {
+    group: "Machine:",
     summary: "show the adapter, versions and programs, and what to do where something is missing",
     load: () => import("./doctor.ts"),
   },
@@ -108,7 +127,8 @@ export async function main(args: string[]): Promise<number> {
     program.version(config.version, "-V, --version");
     program.exitOverride().configureOutput({ outputError: (text, write) => write(oneLine(text)) });
     const called = calledCommand(args);
-    for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+    for (const [name, { group, summary, load }] of Object.entries(COMMANDS)) {
+      program.commandsGroup(group);
       if (name === called) (await load()).register(program);
       else program.command(name).description(summary).allowUnknownOption();
     }

@@ -22,6 +22,7 @@ import {
 } from "../train/settings.ts";
 import { train, type TrainContext, type TrainRequest, validateSetup } from "../train/train.ts";
 import { folderForRun, overwriteOption } from "./_folder.ts";
+import { networkSizeOption } from "./_sizes.ts";
 import { fusionOption } from "./_fusion.ts";
 import {
   commandLine,
@@ -115,13 +116,16 @@ export function register(program: Command): void {
     )
     .option("--msa-dim <n>", `channels of the MSA representation ${defaults("msaDim")}`, positiveInteger)
     .option("--pair-dim <n>", `channels of the pair representation ${defaults("pairDim")}`, positiveInteger)
-    .option("--num-blocks <n>", `Evoformer blocks ${defaults("numBlocks")}`, positiveInteger)
-    .option("--num-seqs <n>", `most sequences of the alignment ${defaults("numSeqs")}`, positiveInteger)
-    .option(
-      "--seq-len <n>",
-      `most residues ${defaults("seqLen").replace(/\)$/, ", or the longest chain of the data)")}`,
-      positiveInteger,
+    .addOption(networkSizeOption("blocks", "num-blocks", "numBlocks", `Evoformer blocks ${defaults("numBlocks")}`))
+    .addOption(
+      networkSizeOption("n-seq", "num-seqs", "numSeqs", `most sequences of the alignment ${defaults("numSeqs")}`),
     )
+    .addOption(networkSizeOption(
+      "n-res",
+      "seq-len",
+      "seqLen",
+      `most residues ${defaults("seqLen").replace(/\)$/, ", or the longest chain of the data)")}`,
+    ))
     .optionsGroup("Training:")
     .option("--num-steps <n>", `recorded steps ${defaults("numSteps")}`, positiveInteger)
     .option("--batch-size <n>", `samples a step ${defaults("batchSize")}`, positiveInteger)

@@ -29,6 +29,7 @@ async function run(tasks: Tasks): Promise<{ code: number; lines: string[] }> {
       install.*) ;;
       task.test.*) ${command("test")} ;;
       task.ok.*) ${command("ok")} ;;
+      task.readme.*) echo '0 passed, 0 failed' ;;
       task.test:environment.golden.*) ${command("golden")} ;;
       task.test:environment.kernels..swiftshader) ${command("swiftshader")} ;;
       task.test:environment.kernels.dawn.swiftshader) ${command("dawn")} ;;

@@ -38,3 +38,24 @@ for (const [args, message] of WRONG) {
     assert.match(stderr, message);
   });
 }
+
+Deno.test("sizes of networks have one name everywhere, and the documentation's beside it", async () => {
+  const folder = await Deno.makeTempDir();
+  const sizes = ([seqs, len, blocks]: readonly string[]) =>
+    denofold(
+      ...["train", "--synthetic", seqs, "0", "--out", `${folder}/x`],
+      ...[len, "5", blocks, "1"],
+    );
+  for (const names of [["--n-seq", "--n-res", "--blocks"], ["--num-seqs", "--seq-len", "--num-blocks"]] as const) {
+    const { code, stderr } = await sizes(names);
+    assert.equal(code, 2, stderr);
+    assert.match(
+      stderr,
+      /option '--num-seqs, --n-seq <n>' argument '0' is invalid\. Expected a whole number above zero/,
+    );
+  }
+  for (const command of ["train", "attention"]) assert.match((await denofold(command, "--help")).stdout, /--n-seq <n>/);
+  const { stdout } = await denofold("--help");
+  assert.match(stdout, /^Data:\n {2}prep [\s\S]*^Networks:\n {2}train [\s\S]*^Machine:\n {2}plan /m);
+  await Deno.remove(folder, { recursive: true });
+});
