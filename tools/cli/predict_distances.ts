@@ -124,19 +124,23 @@ async function run(flags: Flags): Promise<void> {
       const fold = folds[k];
       return { id, rows, fold, truth: chain && { chain, evaluation: evaluateFold(fold, chain) } };
     });
+    const files = new Map<string, Uint8Array | string>();
+    const shown = predicted.map((one) => {
+      const { id, fold, truth, rows } = one;
+      const own = foldFiles(id, { fold, truth, origin: `Predicted by denofold from ${rows} rows of an alignment.` });
+      const names = [...own].map(([name, data]) => {
+        const final = msa !== undefined && name === `${id}_metrics.json` ? "metrics.json" : name;
+        files.set(final, data);
+        return final;
+      });
+      return { ...one, files: names };
+    });
     const report = await predictionReport({
-      ...{ targets: predicted, model, command: commandLine(), seed, adapter: adapterName(adapter) },
+      ...{ targets: shown, model, command: commandLine(), seed, adapter: adapterName(adapter) },
       msa: msa === undefined ? { source: features! } : { source: msa, rows },
       seconds: (performance.now() - started) / 1000,
       peakBytes: device.memory.peakAllocatedBytes,
     });
-    const files = new Map<string, Uint8Array | string>();
-    for (const { id, fold, truth, rows } of predicted) {
-      const origin = `Predicted by denofold from ${rows} rows of an alignment.`;
-      for (const [name, data] of foldFiles(id, { fold, truth, origin })) {
-        files.set(msa !== undefined && name === `${id}_metrics.json` ? "metrics.json" : name, data);
-      }
-    }
     files.set("report.html", report);
     const paths = [...await writeTogether(out, files), ...profiled];
     print(predicted, paths, { ...flags, out });

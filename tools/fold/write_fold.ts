@@ -1,7 +1,8 @@
 /** Writes the files of a fold. */
 import { encodeNpy } from "../../model/weights/npy.ts";
 import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
-import type { Chain, Structure } from "../data/structure.ts";
+import { formatCsv } from "../data/matrix.ts";
+import { alphaCarbons, type Chain, type Structure } from "../data/structure.ts";
 import { formatMmcif } from "../data/write_mmcif.ts";
 import { formatPdb } from "../data/write_pdb.ts";
 import { writeTogether } from "../files.ts";
@@ -25,8 +26,8 @@ export interface FoldFiles {
 
 /**
  * Writes a fold into a folder, which is made if need be: `ID.cif`, `ID.pdb` (left out where the format cannot hold it),
- * `ID_distances.npy` (`[N_res, N_res]`), `ID_coordinates.npy` (C-alpha, `[N_res, 3]`); with a truth `ID_metrics.json`, with
- * a report `report.html`. They are written as {@linkcode writeTogether} does: a full disk leaves none behind.
+ * `ID_distances.npy` (`[N_res, N_res]`), `ID_coordinates.npy` (C-alpha, `[N_res, 3]`); with a truth `ID_metrics.json` and
+ * `ID_residues.csv` (the error of each residue), with a report `report.html`. They are written as {@linkcode writeTogether} does: a full disk leaves none behind.
  *
  * @param id First part of the names, such as `fileName` makes of any.
  * @returns Paths of the files, in that order.
@@ -59,9 +60,29 @@ export function foldFiles(id: string, files: FoldFiles): Map<string, Uint8Array 
     for (const { label, evaluation } of baselines) methods[label] = evaluation.values;
     const metrics = { id, residues: truth.evaluation.residues, stress1: fold.stress1, methods };
     out.set(`${id}_metrics.json`, JSON.stringify(metrics, undefined, 2) + "\n");
+    out.set(`${id}_residues.csv`, residuesCsv(truth));
   }
   if (report !== undefined) out.set("report.html", report);
   return out;
+}
+
+/** Distance of each C-alpha atom from its true place, superposed, in Å, `[N_res]`; null where the true one is not known. */
+export function residueErrors({ chain, evaluation }: NonNullable<FoldFiles["truth"]>): (number | null)[] {
+  const { positions, mask } = alphaCarbons(chain);
+  return Array.from(mask, (there, i) => {
+    if (there === 0) return null;
+    return Math.hypot(...[0, 1, 2].map((axis) => evaluation.alphas[3 * i + axis] - positions[3 * i + axis]));
+  });
+}
+
+function residuesCsv(truth: NonNullable<FoldFiles["truth"]>): string {
+  const { residueNumbers, insertionCodes, sequence } = truth.chain;
+  const rows = residueErrors(truth).map((error, i) => ({
+    residue: `${residueNumbers[i]}${insertionCodes[i]}`,
+    letter: sequence[i],
+    ca_distance_angstrom: error?.toFixed(4),
+  }));
+  return formatCsv(["residue", "letter", "ca_distance_angstrom"], rows);
 }
 
 /**

@@ -34,6 +34,8 @@ function checkTarget(target: ReportTarget): void {
   if (n === 0) fail("a sequence", "0 residues", "at least one");
   const numbers = target.residueNumbers;
   if (numbers && numbers.length !== n) fail("residue numbers", `${numbers.length} values`, `${n}`);
+  const errors = target.residueErrors;
+  if (errors && errors.length !== n) fail("errors by residue", `${errors.length} values`, `${n}`);
   for (const key of ["predictedDistances", "trueDistances"] as const) {
     const map = target[key];
     if (!map) continue;

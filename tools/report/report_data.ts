@@ -77,6 +77,10 @@ export type ReportTarget = {
   distanceCap?: number;
   /** The prediction first, then the baselines; empty where no truth is known. */
   methods: ScoredMethod[];
+  /** Distance of each residue's Cα atom from its true place, superposed, in Å; `null` where the true one is not known. */
+  residueErrors?: (number | null)[];
+  /** Names of the target's files, in the report's folder. */
+  files?: string[];
   /** Loss of the training that made this prediction; the report's own loss curve is shown where it is left out. */
   loss?: LossCurve;
 };

@@ -35,22 +35,24 @@ export function scoreFiles(score: StructureScore, version: string, warnings: rea
 
 function residuesCsv({ chains }: StructureScore): string {
   const columns = [
-    "chain",
-    "residue",
-    "letter",
-    "modelChain",
-    "modelResidue",
-    "modelLetter",
-    "distance",
-    "lddt",
-  ] as const;
+    ...[
+      "chain",
+      "residue",
+      "letter",
+      "model_chain",
+      "model_residue",
+      "model_letter",
+      "distance_angstrom",
+      "lddt",
+    ] as const,
+  ];
   return formatCsv(
     columns,
     chains.flatMap(({ model, reference, perResidue }) =>
       perResidue.map((residue) => ({
         ...{ chain: reference, residue: residue.reference, letter: residue.letter },
-        ...{ modelChain: model, modelResidue: residue.model ?? "", modelLetter: residue.modelLetter ?? "" },
-        ...{ distance: digits(residue.distance), lddt: digits(residue.lddt) },
+        ...{ model_chain: model, model_residue: residue.model ?? "", model_letter: residue.modelLetter ?? "" },
+        ...{ distance_angstrom: digits(residue.distance), lddt: digits(residue.lddt) },
       }))
     ),
   );

@@ -25,6 +25,8 @@ export interface FamilyReportInput {
   readonly loss?: LossCurve | readonly LossCurve[];
   /** All steps, of every training. */
   readonly history: readonly StepRecord[];
+  /** Names of the files of each structure, in the report's folder. @default none are linked */
+  readonly files?: readonly (readonly string[])[];
   /** Time of the whole run, in s. */
   readonly seconds: number;
   /** The table, where every structure was held out in turn. */
@@ -47,7 +49,7 @@ export async function familyReport(input: FamilyReportInput): Promise<string> {
       }. From the alignment of the sequences alone it ` +
       "predicts the distances between residues; coordinates follow from these, and are compared with the experiment.",
     created: new Date().toISOString(),
-    targets: results.map((result, i) => heldOutTarget(result, perTarget?.[i])),
+    targets: results.map((result, i) => heldOutTarget(result, perTarget?.[i], input.files?.[i])),
     loss: isList(loss) ? undefined : loss,
     leaveOneOut,
     limits: limitsText({ examples, parameters: network.parameters, notes }),

@@ -67,10 +67,10 @@ export function methodsOf({ evaluation, baselines }: HeldOutResult): { label: st
 }
 
 /** The target as the report shows it. */
-export function heldOutTarget(result: HeldOutResult, loss?: LossCurve): ReportTarget {
+export function heldOutTarget(result: HeldOutResult, loss?: LossCurve, files?: readonly string[]): ReportTarget {
   const { member, fold, evaluation, baselines } = result;
   const truth = { chain: member.chain, evaluation };
-  return reportTarget({ fold, truth, baselines, description: member.structure.title, loss });
+  return reportTarget({ fold, truth, baselines, description: member.structure.title, loss, files });
 }
 
 /**

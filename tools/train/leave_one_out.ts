@@ -80,6 +80,7 @@ export async function leaveOneOut(
     ...{ request, network, context, family, results, history, seconds },
     loss: curves,
     leaveOneOut: table,
+    files: results.map((result, k) => [...heldOutFiles(result, names[k]).keys()].map((file) => `${names[k]}/${file}`)),
   });
   const made = new Map([
     ["leave_one_out.csv", leaveOneOutCsv(table)],

@@ -106,14 +106,16 @@ export async function train(request: TrainRequest, context: TrainContext): Promi
   const seconds = (performance.now() - started) / 1000;
   const { history } = session;
   const loss = lossCurve(history, network.lossLabel);
-  const html = await familyReport({ request, network, context, family, results, loss, history, seconds });
   const names = fileNames(results.map(({ member }) => member.id));
-  const made = new Map(results.flatMap((result, k) => [...heldOutFiles(result, names[k])]));
+  const own = results.map((result, k) => heldOutFiles(result, names[k]));
+  const files = own.map((made) => [...made.keys(), "loss_history.csv"]);
+  const html = await familyReport({ request, network, context, family, results, loss, history, seconds, files });
+  const made = new Map(own.flatMap((files) => [...files]));
   made.set("metrics.json", metricsJson(results));
   made.set("report.html", html);
-  const files = [...outcome.files, ...await writeTogether(out, made)];
+  const written = [...outcome.files, ...await writeTogether(out, made)];
   for (const result of results) view.say(`\n${methodTable(`${result.member.id}, held out`, methodsOf(result))}`);
-  return { ...outcome, results, files };
+  return { ...outcome, results, files: written };
 }
 
 /** Says what the network is, and makes ready what it learns from. */

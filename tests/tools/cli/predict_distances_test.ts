@@ -44,7 +44,15 @@ gpuTest("denofold predict-distances writes distances, structures, report and mea
   const { code, stdout, stderr } = await denofold("predict-distances", ...flags, ...truth, "--out", `${folder}/out`);
   assert.equal(code, 0, stderr);
   const result = JSON.parse(stdout);
-  const names = ["1znf.cif", "1znf.pdb", "1znf_distances.npy", "1znf_coordinates.npy", "metrics.json", "report.html"];
+  const names = [
+    "1znf.cif",
+    "1znf.pdb",
+    "1znf_distances.npy",
+    "1znf_coordinates.npy",
+    "metrics.json",
+    "1znf_residues.csv",
+    "report.html",
+  ];
   assert.deepEqual(result.files, names.map((name) => `${folder}/out/${name}`));
   assert.deepEqual([...Deno.readDirSync(`${folder}/out`)].map(({ name }) => name).sort(), names.sort());
   const { shape } = parseNpy(await Deno.readFile(`${folder}/out/1znf_distances.npy`), "distances");

@@ -106,7 +106,14 @@ Deno.test("a held-out structure is predicted, measured and reported", () =>
     const { code, stdout, stderr } = await denofold("train", ...flags, "--out", out, "--json");
     assert.equal(code, 0, stderr);
     assert.deepEqual(names(out), [
-      ...["1znf.cif", "1znf.pdb", "1znf_coordinates.npy", "1znf_distances.npy", "checkpoint.safetensors"],
+      ...[
+        "1znf.cif",
+        "1znf.pdb",
+        "1znf_coordinates.npy",
+        "1znf_distances.npy",
+        "1znf_residues.csv",
+        "checkpoint.safetensors",
+      ],
       ...["loss_history.csv", "metrics.json", "model.safetensors", "report.html"],
     ]);
     assert.deepEqual(names(profile), ["performance_summary.json"]);

@@ -22,7 +22,14 @@ Deno.test("writeFold() writes files that say the same, superposed and numbered a
   const folder = await Deno.makeTempDir();
   const { chain, fold, evaluation } = await example("1zfd"); // residues 39 to 70
   const paths = await writeFold(`${folder}/new/run`, "1zfd", { fold, truth: { chain, evaluation }, origin: "A test." });
-  const names = ["1zfd.cif", "1zfd.pdb", "1zfd_distances.npy", "1zfd_coordinates.npy", "1zfd_metrics.json"];
+  const names = [
+    "1zfd.cif",
+    "1zfd.pdb",
+    "1zfd_distances.npy",
+    "1zfd_coordinates.npy",
+    "1zfd_metrics.json",
+    "1zfd_residues.csv",
+  ];
   assert.deepEqual(paths, names.map((name) => `${folder}/new/run/${name}`));
   assert.deepEqual([...Deno.readDirSync(`${folder}/new/run`)].map(({ name }) => name).sort(), names.sort());
   const [cif, pdb, distances, coordinates, metrics] = paths;

@@ -109,7 +109,7 @@ async function changeTheme(page: Page, colorScheme: "light" | "dark"): Promise<v
   assert.deepEqual(corner, surface, "corner of the canvas");
   const papers = page.locator(".js-plotly-plot .main-svg:first-child");
   const colors = await papers.evaluateAll((all) => all.map((svg) => getComputedStyle(svg).backgroundColor));
-  assert.deepEqual(colors, Array(5).fill(`rgb(${surface.join(", ")})`), "paper of the plots");
+  assert.deepEqual(colors, Array(6).fill(`rgb(${surface.join(", ")})`), "paper of the plots");
 }
 
 pageTest("a report without targets shows the loss and the run", { webgl: false }, async (browser) => {
@@ -148,6 +148,16 @@ async function checkNumbers(page: Page): Promise<void> {
   assert.deepEqual(await metricRow(page, "lddt"), ["0.780", "0.600", "0.487"]);
   assert.deepEqual(await metricRow(page, "gdtHa"), ["0.550", "0.423", "–"]);
   assert.equal(await page.locator("#metrics td.best").count(), 7);
+  assert.equal(
+    await page.locator("#metrics .verdict").textContent(),
+    "The prediction beats the naive answers (Mean map of the family and Copy of 1znm) in all 7 measures.",
+  );
+  const [errors] = await plotData(page, "error-plot");
+  assert.deepEqual(errors.y, first.residueErrors);
+  assert.deepEqual(await page.locator("#target .files a").allTextContents(), first.files);
+  for (const map of ["map-predicted", "map-difference"]) {
+    assert.equal(await page.locator(`#${map}`).getByText("Residue", { exact: true }).count(), 2);
+  }
 }
 
 function metricRow(page: Page, name: string): Promise<string[]> {

@@ -90,6 +90,8 @@ function target(id: string, description: string, sequence: string, size: number,
       { label: "Mean map of the family", values: values(size * 1.3) },
       { label: "Copy of 1znm", values: { ...values(size * 1.6), gdtHa: null } },
     ],
+    residueErrors: truth.map((point, i) => i === 3 ? null : Math.hypot(...point.map((x, k) => x - predicted[i][k]))),
+    files: [`${id}.cif`, `${id}_residues.csv`],
     loss: lossCurve(phase),
   };
 }

@@ -4,7 +4,7 @@ import { h, section } from "./dom.ts";
 import { leaveOneOutSection } from "./leave_one_out.ts";
 import { metricSection } from "./metrics.ts";
 import { freePlot } from "./plotly.ts";
-import { distanceSection, lossSection, type PlotSection } from "./plots.ts";
+import { distanceSection, errorSection, lossSection, type PlotSection } from "./plots.ts";
 import { StructureSection } from "./structure_section.ts";
 import { currentTheme, onThemeChange } from "./theme.ts";
 
@@ -12,17 +12,20 @@ function start(): void {
   const data: ReportData = JSON.parse(document.getElementById("report-data")!.textContent!);
   const metrics = data.metrics ?? STANDARD_METRICS;
   const structure = new StructureSection();
-  const slots = { target: h("div", {}), metrics: h("div", {}), distances: h("div", {}), loss: h("div", {}) };
+  const slot = () => h("div", {});
+  const slots = { target: slot(), metrics: slot(), errors: slot(), distances: slot(), loss: slot() };
   const leaveOneOut = leaveOneOutSection(data.leaveOneOut, metrics);
   let ofTarget: PlotSection[] = [];
 
   const showTarget = (target: ReportTarget): Promise<void> => {
     for (const part of ofTarget) part.plots.forEach(freePlot);
+    const errors = errorSection(target);
     const distances = distanceSection(target);
     const loss = lossSection(target.loss ?? data.loss);
-    ofTarget = [distances, loss].filter((part) => part !== undefined);
+    ofTarget = [errors, distances, loss].filter((part) => part !== undefined);
     slots.target.replaceChildren(...targetFacts(target));
     slots.metrics.replaceChildren(...present(metricSection(target.methods, metrics)));
+    slots.errors.replaceChildren(...present(errors?.element));
     slots.distances.replaceChildren(...present(distances?.element));
     slots.loss.replaceChildren(...present(loss?.element));
     for (const part of ofTarget) part.draw(currentTheme());
@@ -43,6 +46,7 @@ function start(): void {
     slots.target,
     slots.metrics,
     ...(data.targets.length > 0 ? [structure.element] : []),
+    slots.errors,
     slots.distances,
     slots.loss,
     ...present(leaveOneOut?.element),
@@ -105,7 +109,16 @@ function targetFacts(target: ReportTarget): HTMLElement[] {
       { class: "sequence", "aria-label": `Sequence ${target.sequence}` },
       ...groups.map((text) => h("span", {}, text)),
     ),
+    target.files?.length ? h("p", { class: "files" }, "Files: ", ...fileLinks(target.files)) : undefined,
   )];
+}
+
+/** Links to files beside the report, with commas between. */
+function fileLinks(files: string[]): (HTMLElement | string)[] {
+  return files.flatMap((name, i) => {
+    const link = h("a", { href: name.split("/").map(encodeURIComponent).join("/") }, name.split("/").pop() ?? name);
+    return i === 0 ? [link] : [", ", link];
+  });
 }
 
 function limitsSection(paragraphs: string[]): HTMLElement | undefined {

@@ -15,10 +15,36 @@ export function metricSection(methods: ScoredMethod[], metrics: MetricInfo[]): H
     "metrics",
     "How close it comes",
     lead,
+    baselines.length > 0 ? h("p", { class: "verdict" }, verdict(methods, shown)) : undefined,
     h("div", { class: "tiles" }, ...shown.slice(0, 5).map((metric) => tile(metric, prediction, baselines))),
     tableBox("Measures of the prediction and of the baselines", head(methods), body(methods, shown)),
     h("details", {}, h("summary", {}, "What the measures mean"), ...shown.map(explanation)),
   );
+}
+
+/** Whether the prediction beats the naive answers, in one sentence; values that look the same are no better. */
+export function verdict([prediction, ...baselines]: ScoredMethod[], metrics: MetricInfo[]): string {
+  const compared = metrics.filter(({ name }) =>
+    isNumber(prediction.values[name]) && baselines.some(({ values }) => isNumber(values[name]))
+  );
+  const shown = (value: number, { digits }: MetricInfo) => Number(value.toFixed(digits));
+  const wins = compared.filter((metric) => {
+    const [own, best] = [prediction.values[metric.name]!, bestOf(metric, baselines)!].map((value) =>
+      shown(value, metric)
+    );
+    return metric.better === "lower" ? own < best : own > best;
+  });
+  const names = baselines.map(({ label }) => label).join(" and ");
+  const of = `${wins.length} of ${compared.length} measures`;
+  if (wins.length === compared.length) {
+    return `The prediction beats the naive answers (${names}) in all ${compared.length} measures.`;
+  }
+  if (wins.length === 0) {
+    return `The prediction does not beat the naive answers (${names}) in any of ${compared.length} measures.`;
+  }
+  return `The prediction beats the best of the naive answers (${names}) in ${of}: ${
+    wins.map(({ label }) => label).join(", ")
+  }; in the others it does not.`;
 }
 
 function explanation({ label, meaning }: MetricInfo): HTMLElement {

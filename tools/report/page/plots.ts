@@ -26,6 +26,46 @@ export function residueLabels(target: ReportTarget): string[] {
   return [...target.sequence].map((letter, i) => `${letter}${target.residueNumbers?.[i] ?? i + 1}`);
 }
 
+/** Titles of the axes of a map of pairs. */
+const RESIDUES = { row: "Residue", column: "Residue" };
+
+/** How far each residue is from its true place. */
+export function errorSection(target: ReportTarget): PlotSection | undefined {
+  const errors = target.residueErrors;
+  if (!errors?.some((error) => error !== null)) return undefined;
+  const labels = residueLabels(target);
+  const plot = h("div", { class: "plot", id: "error-plot" });
+  const axis = (theme: Theme) => ({ ...mapAxis(labels, theme), title: lineAxis(theme, "Residue").title });
+  const draw = (theme: Theme) =>
+    drawPlot(plot, [{
+      type: "scatter",
+      mode: errors.length > 200 ? "lines" : "lines+markers",
+      x: errors.map((_, i) => i),
+      y: errors,
+      text: labels,
+      line: { color: theme.train, width: 2 },
+      marker: { color: theme.train, size: 5 },
+      hovertemplate: "%{text}<br>%{y:.2f} Å<extra></extra>",
+    }], {
+      ...baseLayout(theme),
+      margin: { l: 56, r: 12, t: 8, b: 48 },
+      height: 260,
+      showlegend: false,
+      xaxis: axis(theme),
+      yaxis: { ...lineAxis(theme, "Distance of Cα atoms (Å)"), rangemode: "tozero" },
+    });
+  return {
+    element: section(
+      "errors",
+      "Error by residue",
+      "Distance of each Cα atom from its true place, after the superposition of least RMSD.",
+      h("figure", {}, plot),
+    ),
+    plots: [plot],
+    draw,
+  };
+}
+
 /** Predicted and true distance maps side by side, and their difference. */
 export function distanceSection(target: ReportTarget): PlotSection | undefined {
   const cap = target.distanceCap;
@@ -48,7 +88,8 @@ export function distanceSection(target: ReportTarget): PlotSection | undefined {
       `${labels[i]} – ${labels[j]}<br>${sign(map[i][j])}${formatNumber(map[i][j], 2)} Å`;
     drawings.push({
       element,
-      draw: (theme) => drawMap(element, { map, limits, labels, scale: theme[kind], text, suffix: " Å" }, theme),
+      draw: (theme) =>
+        drawMap(element, { map, limits, labels, scale: theme[kind], text, suffix: " Å", titles: RESIDUES }, theme),
     });
     return h("figure", {}, h("figcaption", {}, title), element);
   };
