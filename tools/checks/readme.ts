@@ -1,6 +1,6 @@
 /**
  * Runs README.md from the first to the last line, every command and script as it is written, in a copy of the checkout:
- * `deno task readme [--list]`. Says what it does not run, and why; ends with `N passed, N failed`.
+ * `deno task readme [--list] [--lines 91-100]`. Says what it does not run, and why; ends with `N passed, N failed`.
  *
  * A block of ```sh is run line by line by bash in one folder, the copy's, in which the data that the README speaks of
  * (`affinities.csv`, `structures/`, `alignments/`) are those of `examples/`; `denofold` is the command line of the sources. A
@@ -114,7 +114,8 @@ if (import.meta.main) {
   for (const { line, text, reason } of steps) {
     if (reason) console.log(`skipped [system] README.md line ${line}: ${text.split("\n")[0]}\t${reason}`);
   }
-  const wanted = steps.filter(({ reason }) => reason === undefined);
+  const [, from = 0, to = Infinity] = /(\d+)-(\d+)/.exec(Deno.args[Deno.args.indexOf("--lines") + 1] ?? "") ?? [];
+  const wanted = steps.filter(({ reason, line }) => reason === undefined && line >= Number(from) && line <= Number(to));
   if (Deno.args.includes("--list")) {
     for (const { line, kind, text } of wanted) console.log(`${line}\t${kind}\t${text.split("\n")[0]}`);
     Deno.exit(0);

@@ -34,14 +34,14 @@ function checkTarget(target: ReportTarget): void {
   if (n === 0) fail("a sequence", "0 residues", "at least one");
   const numbers = target.residueNumbers;
   if (numbers && numbers.length !== n) fail("residue numbers", `${numbers.length} values`, `${n}`);
-  const errors = target.residueErrors;
-  if (errors && errors.length !== n) fail("errors by residue", `${errors.length} values`, `${n}`);
   for (const key of ["predictedDistances", "trueDistances"] as const) {
     const map = target[key];
     if (!map) continue;
     if (map.length !== n) fail(key, `${map.length} rows`, `${n}`);
     map.forEach((row, i) => row.length === n || fail(key, `${row.length} values in row ${i}`, `${n}`));
   }
+  const errors = target.residueErrors;
+  if (errors && errors.length !== n) fail("errors by residue", `${errors.length} values`, `${n}`);
   const cap = target.distanceCap;
   if (cap !== undefined && !(cap > 0 && Number.isFinite(cap))) fail("a distance cap", `${cap} Å`, "a number above 0");
   if (target.loss) checkLoss(`target ${target.id}`, target.loss);
