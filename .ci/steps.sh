@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # Programs and data that tests compare with; a machine that has all of them may not skip those tests.
-PROGRAMS="hmmer hhsuite mmseqs2 tm-align mafft clustalo mustang-testdata theseus-examples"
+PROGRAMS="hmmer hhsuite mmseqs2 tm-align mafft clustalo mustang-testdata theseus-examples python3-prody-tests"
 
 # install PACKAGE...: through apt; without it, or if it fails, the tests go on with what is there.
 install() {
