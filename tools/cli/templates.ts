@@ -3,7 +3,7 @@ import type { Alignment } from "../data/alignment.ts";
 import { readAlignment } from "../data/read_alignment.ts";
 import { InputError } from "../errors.ts";
 import { findProgram } from "../search/program.ts";
-import { databaseName } from "../search/search_files.ts";
+import { databaseName, databaseStates } from "../search/search_files.ts";
 import { searchTemplates, type TemplateTool } from "../search/search_templates.ts";
 import { sha256 } from "../sha256.ts";
 import { neededDatabases, type SearchJob } from "../search/jobs.ts";
@@ -66,10 +66,11 @@ async function run(paths: string[], { tool, db, eValue, cpu, out, json }: Flags)
     seen.set(target, path);
     const query = await sha256(alignment.aligned.join("\n"));
     for (const databases of searches) {
+      const states = await databaseStates(databases);
       jobs.push({
         target,
         file: `${databases.map(databaseName).join("_")}_hits.hhr`,
-        question: { alignment: query, tool, version, databases, eValue },
+        question: { alignment: query, tool, version, databases: states, eValue },
         async run(signal) {
           const { text, record } = await searchTemplates(target, alignment, { tool, databases, cpu, eValue, signal });
           return { text, found: record.found, facts: { ...record } };

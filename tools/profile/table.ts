@@ -139,8 +139,13 @@ function kernelTable(rows: readonly KernelRow[], by: Grouping, { clock }: Profil
       row.roofShare === null ? "–" : percent(row.roofShare),
     ]),
   ];
-  return align(table);
+  return [...align(table), ...rows.some(({ roofShare }) => (roofShare ?? 0) > 1) ? [ABOVE_ROOF] : []];
 }
+
+/** Why a kernel can be faster than the roof. */
+export const ABOVE_ROOF =
+  "Above 100 % of the roof: the roof is that of memory, and what such a kernel reads still lies in a " +
+  "cache, or is the same for many invocations.";
 
 function memoryLines({ memory }: ProfileData): string[] {
   const shown = memory.atPeak.slice(0, 8);

@@ -8,7 +8,7 @@ import { requestMsas, type ServerMode, type ServerMsas, UnreachableError } from 
 import { findProgram } from "./program.ts";
 import type { QueryEntry } from "./queries.ts";
 import { type Question, ResultFile } from "./results.ts";
-import { databaseName } from "./search_files.ts";
+import { databaseName, databaseStates } from "./search_files.ts";
 import { type MsaTool, searchMsa } from "./search_msa.ts";
 
 /** One file to make. */
@@ -113,12 +113,16 @@ export async function toolJobs(
   const { db, eValue, iterations, maxRows, cpu, format } = flags;
   const databases = neededDatabases(tool, db);
   const { version } = await findProgram(tool);
-  const searches = tool === "hhblits" ? [databases] : databases.map((database) => [database]);
+  const groups = tool === "hhblits" ? [databases] : databases.map((database) => [database]);
+  const searches = await Promise.all(groups.map(async (databases) => ({
+    databases,
+    states: await databaseStates(databases),
+  })));
   return entries.flatMap(({ chains }) => chains).flatMap((query) =>
-    searches.map((databases): SearchJob => ({
+    searches.map(({ databases, states }): SearchJob => ({
       target: query.name,
       file: `${databases.map(databaseName).join("_")}_hits.${format}`,
-      question: { sequence: query.sequence, tool, version, databases, eValue, iterations, maxRows },
+      question: { sequence: query.sequence, tool, version, databases: states, eValue, iterations, maxRows },
       async run(signal, log) {
         const options = { tool, databases, cpu, eValue, iterations, maxRows, signal };
         const { alignment, record } = await searchMsa(query, options);

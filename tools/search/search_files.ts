@@ -78,6 +78,33 @@ export async function checkDatabase(database: string, files: readonly string[], 
   );
 }
 
+/** Files of which databases are made, after their paths: FASTA, MMseqs2's, HH-suite's. */
+const DATABASE_FILES = ["", ".dbtype", ".index", "_cs219.ffdata", "_hhm.ffdata", "_a3m.ffdata"] as const;
+
+/** A database as it was when it was searched: a changed one is another. */
+export interface DatabaseState {
+  /** As the user named it. */
+  readonly path: string;
+  /** Bytes of its files. */
+  readonly bytes: number;
+  /** When the newest of them was changed, ISO 8601. */
+  readonly modified: string;
+}
+
+/** How databases are now; those that are not there have no bytes. */
+export async function databaseStates(databases: readonly string[]): Promise<DatabaseState[]> {
+  return await Promise.all(databases.map(async (path) => {
+    let bytes = 0, newest = 0;
+    for (const ending of DATABASE_FILES) {
+      const info = await Deno.stat(path + ending).catch(() => undefined);
+      if (!info?.isFile) continue;
+      bytes += info.size;
+      newest = Math.max(newest, info.mtime?.getTime() ?? 0);
+    }
+    return { path, bytes, modified: new Date(newest).toISOString() };
+  }));
+}
+
 /** Name of a database without folder and endings, as it appears in names of files. */
 export function databaseName(database: string): string {
   return fileName(basename(database).replace(/(\.(gz|fasta|fas|fa|faa|txt|db))+$/i, ""));

@@ -207,6 +207,12 @@ Deno.test(
         const again = await denofold(...msa);
         assert.deepEqual([again.code, again.stdout.split("\n")[0]], [0, `${path}  unchanged`]);
 
+        await writeFasta(database, { ...ENTRIES, another: QUERY.sequence });
+        const changed = JSON.parse((await denofold(...msa, "--json")).stdout);
+        assert.deepEqual(changed.map(({ status }: { status: string }) => status), ["made", "made"]);
+        await writeFasta(database, ENTRIES);
+        assert.equal(JSON.parse((await denofold(...msa, "--json")).stdout)[0].found, 5);
+
         const templates = ["templates", path, "--tool", "hmmsearch", "--db", database, "--out", out, "--cpu", "1"];
         const found = await denofold(...templates);
         assert.equal(found.code, 0, found.stderr);

@@ -88,7 +88,8 @@ export function kernelSection(data: ProfileData): HTMLElement {
     "kernels",
     "Kernels",
     "Times of all profiled steps. Operations count two for a multiply-add; bytes are the sizes of the tensors bound. " +
-      "“Of roof” compares with what the adapter reached in probes of multiply-adds and copies at the same FLOP/B.",
+      "“Of roof” compares with what the adapter reached in probes of multiply-adds and copies at the same FLOP/B; " +
+      "it passes 100 % where what a kernel reads still lies in a cache.",
     h("div", { class: "chooser" }, ...buttons, more),
     slot,
   );
