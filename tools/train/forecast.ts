@@ -6,6 +6,7 @@ import { TRAINABLE } from "../networks/mod.ts";
 import { flagOf, plannedWorkload } from "../plan/models.ts";
 import { gibibytes, type Plan, planIfPossible } from "../plan/plan.ts";
 import { cachedRoofs } from "../profile/roofs.ts";
+import { checkFits } from "./check_fits.ts";
 import type { RunData } from "./data.ts";
 import { duration } from "./run_facts.ts";
 import type { TrainSettings } from "./settings.ts";
@@ -32,6 +33,7 @@ const SHORT = 60;
  *
  * @param steps Steps that are left.
  * @returns undefined where the network cannot be planned in these sizes.
+ * @throws {InputError} If the adapter cannot hold a batch of noise.
  */
 export async function forecastRun(
   device: Device,
@@ -42,6 +44,7 @@ export async function forecastRun(
   const { model, training } = settings;
   const name = Object.keys(TRAINABLE).find((name) => TRAINABLE[name].model.network === model.network);
   if (name === undefined) return undefined;
+  if (!data) checkFits(device, ...TRAINABLE[name].noiseShapes(settings));
   const examples = [...data?.examples ?? [], ...data?.validation ?? []];
   const sizes = {
     nRes: examples.length > 0 ? Math.max(...examples.map(({ length }) => length)) : model.seqLen,

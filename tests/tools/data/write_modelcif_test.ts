@@ -167,7 +167,7 @@ Deno.test("denofold convert turns structures and alignments into other formats",
     assert.deepEqual((await readAlignment(at("b.sto"))).aligned, ["AC-D", "-CWD", "AC-E"]);
 
     const wrong: [args: string[], code: number, message: RegExp][] = [
-      [[at("a.sto"), at("a.txt")], 2, /a\.txt does not end in a format: expected \.a3m, \.sto/],
+      [[at("a.sto"), at("a.txt")], 2, /a\.txt does not end in a format: expected \.a3m, \.a2m, \.sto/],
       [[at("a.sto"), at("a.pdb")], 2, /a\.sto is no structure: it cannot become PDB/],
       [[at("m.pdb"), at("m.a3m")], 2, /m\.pdb is a structure: it cannot become an alignment/],
       [[at("a.sto"), at("a.sto")], 2, /would overwrite the input/],
