@@ -52,7 +52,20 @@ export {
   Tensor,
   WINDOW_STEP,
 } from "./tensor.ts";
-export { entries, leaves, mapLeaves, mapTree, type Tree } from "./tree.ts";
+export { matchPaths, nearNames, pathMatcher } from "./paths.ts";
+export {
+  combine,
+  entries,
+  type Fact,
+  leaves,
+  leavesLike,
+  mapBranches,
+  mapLeaves,
+  mapTree,
+  type Part,
+  partition,
+  type Tree,
+} from "./tree.ts";
 export {
   type BindingType,
   type Kernel,

@@ -1,4 +1,4 @@
-import { type Device, elementGrid, inWindows, leaves, type Tensor, type Tree } from "../core/mod.ts";
+import { type Device, elementGrid, inWindows, leaves, leavesLike, type Tensor, type Tree } from "../core/mod.ts";
 import { FlatLayout } from "./_flat.ts";
 import { sqrt, sum } from "../ops/mod.ts";
 import { adamKernel, squareSumKernel, stepGuardKernel } from "./optimizer.wgsl.ts";
@@ -108,7 +108,7 @@ export class Optimizer {
     const { kind, learningRate, weightDecay, betas: [beta1, beta2], eps, maxNorm } = this.#options;
     using scope = device.scope("optimizer");
     const given = leaves<Tensor>(params);
-    const dGiven = gradientLeaves(grads, given.length);
+    const dGiven = leavesLike<Tensor>(params, grads);
     this.#step++;
     const g = layout.gather(device, dGiven);
     const norm = globalNorm(device, g);
@@ -183,20 +183,6 @@ export class Optimizer {
     this.#m.dispose();
     this.#v.dispose();
   }
-}
-
-/** Leaves of a gradient tree, nulls kept. */
-function gradientLeaves(grads: Tree<Tensor | null>, count: number): (Tensor | null)[] {
-  const found: (Tensor | null)[] = [];
-  const walk = (node: unknown) => {
-    if (node === null || (typeof node === "object" && "storage" in node)) found.push(node as Tensor | null);
-    else if (typeof node === "object") Object.values(node).forEach(walk);
-  };
-  walk(grads);
-  if (found.length !== count) {
-    throw new TypeError(`There are ${count} parameters and ${found.length} gradients: the trees must be alike`);
-  }
-  return found;
 }
 
 /** Elements that one invocation of `squareSumKernel` sums. */
