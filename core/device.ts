@@ -404,6 +404,22 @@ export class Device implements Disposable {
     return window;
   }
 
+  /**
+   * A handle to elements of a storage in which several tensors lie, for who laid them out. No gradient flows through it.
+   *
+   * @param first Their first element, a multiple of 128.
+   * @throws {RangeError} If it begins elsewhere, or leaves the storage.
+   */
+  within(storage: Storage, first: number, shape: Shape, dtype: Dtype = "f32"): Tensor {
+    checkShape(shape);
+    if (!(first >= 0 && first % WINDOW_STEP === 0 && first + sizeOf(shape) <= storage.elements)) {
+      throw new RangeError(`A storage of ${storage.elements} elements has no [${shape}] from element ${first} on`);
+    }
+    const handle = new Tensor(this, storage, [...shape], dtype, first);
+    this.#scope?.adopt(handle);
+    return handle;
+  }
+
   /** Called by the last tensor of a storage. */
   release(storage: Storage): void {
     this.#mirrors.drop(storage);

@@ -41,9 +41,10 @@ export interface OpDefinition<I extends OpInputs, N extends keyof I, S extends O
   readonly name: string;
   /**
    * Inputs that `vjp` reads, by the input whose gradient it reads them for: `{ a: ["b"], b: ["a"] }` for a · b. An input
-   * is kept only where a gradient that needs it is asked for. A list holds for all gradients alike.
+   * is kept only where a gradient that needs it is asked for. A list holds for all gradients alike; a function serves
+   * inputs whose names are not known ahead.
    */
-  readonly needs: readonly N[] | { readonly [K in keyof I]?: readonly N[] };
+  readonly needs: readonly N[] | { readonly [K in keyof I]?: readonly N[] } | ((input: string) => readonly N[]);
   /** Computes the output and what `vjp` needs besides inputs (the output itself may be among it). */
   forward(inputs: I, attributes: A, context: ForwardContext<I>): { out: Tensor; saved?: S };
   /** Gradients of the inputs from that of the output; those not wanted are passed over. */
@@ -65,7 +66,10 @@ export function defineOp<
   definition: OpDefinition<I, N, S, A>,
 ): (inputs: I, attributes: A) => Tensor {
   const { name, needs } = definition;
-  const neededFor = (key: string): readonly N[] => isList(needs) ? needs : needs[key] ?? [];
+  const neededFor = (key: string): readonly N[] => {
+    if (typeof needs === "function") return needs(key);
+    return isList(needs) ? needs : needs[key] ?? [];
+  };
   return (inputs, attributes) => {
     const given = Object.entries(inputs).filter((entry): entry is [string, Tensor] => entry[1] !== undefined);
     const device = deviceOf(name, given);

@@ -35,6 +35,12 @@ export interface Product {
   /** Element of `a` and of `b` at which the first matrix starts; multiples of four. @default 0 */
   readonly aOffset?: number;
   readonly bOffset?: number;
+  /**
+   * Elements from row to row of `a` and of `b` as they are stored, where these are columns of wider matrices; multiples of
+   * four. @default as many as a row has
+   */
+  readonly aLd?: number;
+  readonly bLd?: number;
   /** Write to this tensor from this element on (a multiple of four) instead of to a new one. */
   readonly into?: { readonly out: Tensor; readonly offset: number };
   /** Type of the new tensor; 16-bit floats only where it has whole vec4s in its rows. @default "f32" */
@@ -49,7 +55,7 @@ export function runMatmul(device: Device, product: Product): { out: Tensor; pre?
   // Rows of every operand must be whole vec4s: others are copied with zeros at the end of each row.
   const aWidth = aTransposed ? m : k, bWidth = bTransposed ? k : n;
   const aligned = n % 4 === 0 && aWidth % 4 === 0 && bWidth % 4 === 0;
-  if (!aligned && (product.into || product.aOffset || product.bOffset)) {
+  if (!aligned && (product.into || product.aOffset || product.bOffset || product.aLd || product.bLd)) {
     throw new TypeError(`A product in part of a tensor needs rows of whole vec4s, got m ${m}, n ${n}, k ${k}`);
   }
   const { outer, inner } = product.batch ?? { outer: 1, inner: 1 };
@@ -58,8 +64,8 @@ export function runMatmul(device: Device, product: Product): { out: Tensor; pre?
   const operands = {
     a: padRows(device, product.a, aWidth),
     b: padRows(device, product.b, bWidth),
-    aLd: up4(aWidth),
-    bLd: up4(bWidth),
+    aLd: product.aLd ?? up4(aWidth),
+    bLd: product.bLd ?? up4(bWidth),
   };
   if (k <= MOST_TERMS || isCut(product)) return runAligned(device, product, operands, { first: 0, count: k });
   // A sum too long for one invocation: part by part, each on top of the ones before; the last one gets the epilogue.
@@ -78,8 +84,8 @@ function isCut({ aTransposed, bTransposed, batch, bias, gate, residual, keepPre,
 }
 
 /** The product without its epilogue, in float32. */
-function sumOf({ a, b, m, n, k, aTransposed, bTransposed, batch, aOffset, bOffset }: Product): Product {
-  return { a, b, m, n, k, aTransposed, bTransposed, batch, aOffset, bOffset };
+function sumOf({ a, b, m, n, k, aTransposed, bTransposed, batch, aOffset, bOffset, aLd, bLd }: Product): Product {
+  return { a, b, m, n, k, aTransposed, bTransposed, batch, aOffset, bOffset, aLd, bLd };
 }
 
 /** The result of a product that has no elements. */

@@ -1,15 +1,18 @@
-import { defineOp, type Device, elementGrid, inWindows, sameShape, sizeOf, type Tensor } from "../core/mod.ts";
-import { sumRows } from "./_reduce.ts";
-import { runMatmul } from "./_matmul.ts";
-import { operationsOf } from "./_operations.ts";
-import { add, gelu, multiply, relu, sigmoid } from "./elementwise.ts";
-import { GELU_SLOPE, NORMAL_CDF } from "./_functions.wgsl.ts";
+import { Key, sameShape, sizeOf, type Tensor } from "../core/mod.ts";
+import { runLinear } from "./_linear.ts";
+import { type Adapter, checkAdapter, isComposed, magnitudeFactors } from "./adapter.ts";
+import { placed } from "./_low_rank.ts";
+import { dropout } from "./dropout.ts";
+import { add, gelu, multiply, multiplyScalar, relu, sigmoid } from "./elementwise.ts";
 import { isFused } from "./fusion.ts";
 import { intermediateType } from "./_intermediate.ts";
-import { type Activation, epilogueGradKernel } from "./linear.wgsl.ts";
+import type { Activation } from "./linear.wgsl.ts";
 
-/** Weight `[cOut, cIn]` and optional bias `[cOut]` of a linear map, as PyTorch stores them. */
-export type LinearParams = { readonly weight: Tensor; readonly bias?: Tensor };
+/**
+ * Weight `[cOut, cIn]` and optional bias `[cOut]` of a linear map, as PyTorch stores them, and what is trained in the
+ * weight's place, if anything.
+ */
+export type LinearParams = { readonly weight: Tensor; readonly bias?: Tensor; readonly adapter?: Adapter };
 
 /** What a linear map does to its result before storing it. */
 export interface LinearOptions {
@@ -25,72 +28,6 @@ export interface LinearOptions {
    * @default false
    */
   readonly intermediate?: boolean;
-}
-
-type Inputs = { x: Tensor; weight: Tensor; bias?: Tensor; gate?: Tensor; residual?: Tensor };
-
-const op = defineOp<Inputs, "x" | "weight" | "gate", { y?: Tensor }, { activation: Activation; dtype: "f32" | "f16" }>({
-  name: "linear",
-  needs: { x: ["weight", "gate"], weight: ["x", "gate"], bias: ["gate"], gate: ["gate"] },
-  forward({ x, weight, bias, gate, residual }, { activation, dtype }, { device, wanted }) {
-    const [n, k] = weight.shape;
-    const intoEpilogue = wanted.x || wanted.weight || wanted.bias || wanted.gate;
-    const keepPre = intoEpilogue && (activation === "gelu" || !!gate);
-    const { out, pre } = runMatmul(device, {
-      a: x,
-      b: weight,
-      m: sizeOf(x.shape.slice(0, -1)),
-      n,
-      k,
-      bTransposed: true,
-      bias,
-      gate,
-      residual,
-      keepPre,
-      dtype,
-      ...(activation !== "none" && { activation }),
-    });
-    const shaped = device.view(out, [...x.shape.slice(0, -1), n]);
-    const y = activation === "relu" || activation === "sigmoid" ? shaped : pre;
-    return { out: shaped, saved: intoEpilogue ? { y } : {} };
-  },
-  vjp({ device, inputs: { x, weight, gate }, saved: { y }, attributes: { activation }, wanted, shapes }, dOut) {
-    const [n, k] = shapes.weight;
-    const m = sizeOf(shapes.x.slice(0, -1));
-    const { dPre, dGate } = y ? epilogueGrad(device, dOut, y, gate, activation) : { dPre: dOut, dGate: undefined };
-    return {
-      x: wanted.x ? device.view(runMatmul(device, { a: dPre, b: weight, m, n: k, k: n }).out, shapes.x) : undefined,
-      weight: wanted.weight
-        ? device.view(runMatmul(device, { a: dPre, b: x, m: n, n: k, k: m, aTransposed: true }).out, [n, k])
-        : undefined,
-      bias: shapes.bias && wanted.bias ? sumRows(dPre, n) : undefined,
-      gate: dGate,
-      residual: dOut,
-    };
-  },
-});
-
-/** Operations an element of an activation's derivative. */
-const GRADIENT_OPERATIONS: Readonly<Record<Activation, number>> = {
-  none: 0,
-  relu: 0,
-  sigmoid: 3,
-  gelu: operationsOf("d * geluSlope(y)", NORMAL_CDF + GELU_SLOPE),
-};
-
-function epilogueGrad(device: Device, dOut: Tensor, y: Tensor, gate: Tensor | undefined, activation: Activation) {
-  const dPre = device.empty(dOut.shape);
-  const dGate = gate && device.empty(dOut.shape);
-  inWindows(device, dOut.size, { reads: { dOut, y, g: gate }, writes: { dPre, dGate } }, (bindings, count) => {
-    const n = Math.ceil(count / 4);
-    device.run(epilogueGradKernel({ activation, gate: !!gate }), {
-      bindings,
-      uniforms: { n },
-      grid: elementGrid(n, 64),
-      flops: (GRADIENT_OPERATIONS[activation] + (gate ? 8 : 0)) * count,
-    });
-  });
-  return { dPre, dGate };
 }
 
 /**
@@ -113,7 +50,7 @@ function epilogueGrad(device: Device, dOut: Tensor, y: Tensor, gate: Tensor | un
  * @returns `[..., cOut]`.
  * @throws {TypeError} If shapes do not fit, or an activation is asked for together with a gate or a residual.
  */
-export function linear(x: Tensor, { weight, bias }: LinearParams, options: LinearOptions = {}): Tensor {
+export function linear(x: Tensor, { weight, bias, adapter }: LinearParams, options: LinearOptions = {}): Tensor {
   const { activation = "none", gate, residual, intermediate = false } = options;
   const [n, k] = weight.shape;
   if (weight.shape.length !== 2 || x.shape.at(-1) !== k || (bias && (bias.size !== n))) {
@@ -134,12 +71,14 @@ export function linear(x: Tensor, { weight, bias }: LinearParams, options: Linea
   if (activation !== "none" && (gate || residual)) {
     throw new TypeError(`Cannot run linear with activation ${activation} and a gate or residual: choose one`);
   }
-  if (isFused(x.device, "epilogue")) {
+  if (adapter) checkAdapter(weight, adapter);
+  if (isFused(x.device, "epilogue") && !(adapter && isComposed(adapter))) {
     const dtype = intermediate ? intermediateType(x.device, sizeOf(x.shape.slice(0, -1)), n) : "f32";
-    return op({ x, weight, bias, gate, residual }, { activation, dtype });
+    const adapters = adapter ? [placed(adapter)] : [];
+    return runLinear(x, weight, adapters, { bias, gate, residual, activation, dtype });
   }
   using scope = x.device.scope("linear");
-  let out = op({ x, weight }, { activation: "none", dtype: "f32" });
+  let out = adapter ? adaptedProduct(x, weight, adapter) : runLinear(x, weight, []);
   if (bias) out = add(out, bias);
   if (activation !== "none") out = ACTIVATIONS[activation](out);
   if (gate) out = multiply(out, sigmoid(gate));
@@ -148,3 +87,17 @@ export function linear(x: Tensor, { weight, bias }: LinearParams, options: Linea
 }
 
 const ACTIVATIONS = { relu, gelu, sigmoid };
+
+/** The product with weight and adapter, step by step. */
+function adaptedProduct(x: Tensor, weight: Tensor, adapter: Adapter): Tensor {
+  const { down, up, scale, dropout: drop, magnitude } = adapter;
+  let out: Tensor;
+  if (drop?.rate) {
+    const seen = dropout(x, { rate: drop.rate, key: new Key(...drop.key) });
+    const low = runLinear(runLinear(seen, down, []), up, []);
+    out = add(runLinear(x, weight, []), multiplyScalar(low, scale));
+  } else {
+    out = runLinear(x, weight, [placed(adapter)]);
+  }
+  return magnitude ? multiply(out, magnitudeFactors(weight, { ...adapter, magnitude })) : out;
+}

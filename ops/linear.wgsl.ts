@@ -1,6 +1,6 @@
 import { kernelFamily } from "../core/mod.ts";
 import { GELU_SLOPE } from "./_functions.wgsl.ts";
-import { epilogueGradProbes } from "./_battery/maps.ts";
+import { addLowRankProbes, epilogueGradProbes } from "./_battery/maps.ts";
 import { EPILOGUE_FUNCTIONS } from "./matmul.wgsl.ts";
 
 /** Which activation a linear map ended in. */
@@ -36,3 +36,26 @@ ${
 dPre[index] = d;
 }`,
 }), epilogueGradProbes);
+
+/**
+ * Adds scale · up · down to some neighbouring rows of a matrix: `w` [rows, k] from element `first` on, `up` [rows, r],
+ * `down` [r, k]; k and `first` count in vec4s where `vector`.
+ */
+export const addLowRankKernel = kernelFamily(({ vector }: { vector: boolean }) => {
+  const type = vector ? "vec4f" : "f32";
+  return {
+    name: "addLowRank",
+    bindings: { up: "read f32", down: `read ${type}`, w: `write ${type}` },
+    uniforms: { n: "u32", k: "u32", r: "u32", first: "u32", scale: "f32" },
+    turns: ({ r }) => r + 1,
+    body: `if (index < u.n) {
+let row = index / u.k;
+let column = index % u.k;
+var sum = ${type}();
+for (var i = 0u; i < u.r; i++) {
+  sum = fma(${type}(up[row * u.r + i]), down[i * u.k + column], sum);
+}
+w[u.first + index] = fma(${type}(u.scale), sum, w[u.first + index]);
+}`,
+  };
+}, addLowRankProbes);

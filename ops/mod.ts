@@ -1,4 +1,5 @@
 /** Differentiable computations on tensors; each runs one or a few hand-written kernels. */
+export { type Adapter, mergedWeight, withoutAdapter } from "./adapter.ts";
 export * from "./attention.ts";
 export * from "./broadcast_to.ts";
 export * from "./cast.ts";
@@ -17,6 +18,7 @@ export * from "./losses.ts";
 export * from "./matmul.ts";
 export { MATMUL_CLASSES, type MatmulClass, type MatmulTile } from "./matmul_tiles.ts";
 export * from "./outer_product_mean.ts";
+export * from "./packed_linear.ts";
 export * from "./pad.ts";
 export * from "./pair_classes.ts";
 export * from "./pair_embedding.ts";

@@ -8,26 +8,38 @@ export function wholeChannels(cHidden: number): number {
 }
 
 /** A projection to heads of `cHidden` channels, weight `[heads * cHidden, c]`, with rows of zeros behind each head. */
-export function widenHeads({ weight, bias }: LinearParams, cHidden: number): LinearParams {
+export function widenHeads(params: LinearParams, cHidden: number): LinearParams {
   const whole = wholeChannels(cHidden);
-  if (whole === cHidden) return { weight, bias };
+  if (whole === cHidden) return params;
+  const { weight, bias, adapter } = params;
   const heads = weight.shape[0] / cHidden;
   const rows = (x: Tensor, width: number) =>
     pad(reshape(cast(x, "f32"), [heads, cHidden, width]), [0, 0, 0], [0, whole - cHidden, 0]);
+  const matrix = (x: Tensor) => reshape(rows(x, x.shape[1]), [heads * whole, x.shape[1]]);
+  const vector = (x: Tensor) => reshape(rows(x, 1), [heads * whole]);
   return {
-    weight: reshape(rows(weight, weight.shape[1]), [heads * whole, weight.shape[1]]),
-    bias: bias && reshape(rows(bias, 1), [heads * whole]),
+    weight: matrix(weight),
+    bias: bias && vector(bias),
+    adapter: adapter && {
+      ...adapter,
+      up: matrix(adapter.up),
+      magnitude: adapter.magnitude && vector(adapter.magnitude),
+    },
   };
 }
 
 /** The projection of heads to the output, weight `[c, heads * cHidden]`, with columns of zeros behind each head. */
-export function widenColumns({ weight, bias }: LinearParams, cHidden: number): LinearParams {
+export function widenColumns(params: LinearParams, cHidden: number): LinearParams {
   const whole = wholeChannels(cHidden);
-  if (whole === cHidden) return { weight, bias };
-  const [c, hidden] = weight.shape;
-  const heads = hidden / cHidden;
-  const columns = pad(reshape(cast(weight, "f32"), [c, heads, cHidden]), [0, 0, 0], [0, 0, whole - cHidden]);
-  return { weight: reshape(columns, [c, heads * whole]), bias };
+  if (whole === cHidden) return params;
+  const { weight, adapter } = params;
+  const columns = (x: Tensor) => {
+    const [rows, hidden] = x.shape;
+    const heads = hidden / cHidden;
+    const wide = pad(reshape(cast(x, "f32"), [rows, heads, cHidden]), [0, 0, 0], [0, 0, whole - cHidden]);
+    return reshape(wide, [rows, heads * whole]);
+  };
+  return { ...params, weight: columns(weight), adapter: adapter && { ...adapter, down: columns(adapter.down) } };
 }
 
 /**

@@ -1,19 +1,5 @@
-import type { Tensor } from "../../core/mod.ts";
-import { concat, isFused, linear, type LinearParams, slice } from "../../ops/mod.ts";
-
-/**
- * Linear maps of one input as one map: its output holds theirs side by side, in order. A map without bias among others
- * with one gets zeros.
- *
- * @param parts Weights `[cOut_i, cIn]`, biases `[cOut_i]`.
- * @returns Weight `[Σ cOut_i, cIn]`, bias `[Σ cOut_i]` if any part has one.
- */
-export function packLinear(parts: readonly LinearParams[]): LinearParams {
-  if (parts.length === 1) return parts[0];
-  const weight = concat(parts.map((part) => part.weight), 0);
-  if (parts.every((part) => !part.bias)) return { weight };
-  return { weight, bias: concat(parts.map(({ weight, bias }) => bias ?? weight.device.zeros([weight.shape[0]])), 0) };
-}
+import { mapBranches, type Tensor, type Tree } from "../../core/mod.ts";
+import { concat, isFused, linear, type LinearParams, packedLinear, packLinears, slice } from "../../ops/mod.ts";
 
 /**
  * Projections of one input, their outputs side by side: one product; where the fusion "qkv" is off, one each and a copy.
@@ -23,7 +9,7 @@ export function packLinear(parts: readonly LinearParams[]): LinearParams {
  * @returns `[..., Σ cOut_i]`.
  */
 export function projectPacked(x: Tensor, parts: readonly LinearParams[], { intermediate = true } = {}): Tensor {
-  if (isFused(x.device, "qkv") || parts.length === 1) return linear(x, packLinear(parts), { intermediate });
+  if (isFused(x.device, "qkv") || parts.length === 1) return packedLinear(x, parts, { intermediate });
   using scope = x.device.scope("project");
   return scope.keep(concat(parts.map((part) => linear(x, part)), -1));
 }
@@ -45,4 +31,36 @@ export function projectApart(x: Tensor, parts: readonly LinearParams[], count: n
   );
   packed.dispose();
   return cut;
+}
+
+/** Names of projections of one input that networks read together, in that order; those in brackets may be absent. */
+const TOGETHER = [
+  ["linearQ", "linearK", "linearV", "[linearG]"],
+  ["linearAP", "linearAG", "linearBP", "linearBG"],
+  ["qProj", "kProj", "vProj"],
+];
+
+/**
+ * The same parameters, with projections that are read together (queries, keys, values and gates of attention; both edges
+ * of a triangle multiplication) laid out so that they are one map without being copied together each time. For weights
+ * that stay as they are: inference, and what fine-tuning freezes.
+ *
+ * @param params A network's parameters, or a part of them; they stay as they are.
+ * @returns A tree of the same form. Tensors that were laid out anew are owned by the current scope, the others are those
+ * given.
+ */
+export function packProjections<P extends Tree<Tensor>>(params: P): P {
+  return mapBranches<Tensor>(params, (branch) => {
+    for (const names of TOGETHER) {
+      const found = names.map((name) => name.replace(/[[\]]/g, "")).filter((name) => isLinear(branch[name]));
+      if (!names.every((name) => name.startsWith("[") || found.includes(name))) continue;
+      const packed = packLinears(found.map((name) => branch[name] as LinearParams));
+      return { ...branch, ...Object.fromEntries(found.map((name, i) => [name, packed[i]])) };
+    }
+  }) as P;
+}
+
+function isLinear(node: Tree<Tensor>): node is LinearParams {
+  const { weight } = (node ?? {}) as Partial<LinearParams>;
+  return weight?.shape?.length === 2;
 }

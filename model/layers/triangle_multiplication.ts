@@ -5,13 +5,14 @@ import {
   linear,
   type LinearParams,
   multiply,
+  packedLinear,
   reshape,
   type TriangleDirection,
   triangleProduct,
+  withoutAdapter,
 } from "../../ops/mod.ts";
 import { inParts, isMadeInParts } from "./in_parts.ts";
 import { type LayerNormParams, normalize } from "./layer_norm.ts";
-import { packLinear } from "./packed_linear.ts";
 
 /** The maps of a triangle multiplication, under the names of no system in particular. */
 export type TriangleProjections = {
@@ -57,10 +58,13 @@ export function triangleUpdate(
 ): Tensor {
   const x = normalize(layerNormIn, z, normEps); // line 1
   const [c, cZ] = a.weight.shape;
-  const product = inParts( // of channels, whole vec4s
+  const channels = { axis: 3, inputAxis: 0, count: c, size: x.size / cZ * 7 * c, unit: 4 }; // whole vec4s
+  // An adapter is of all channels: where there are parts of them, it is in the weights.
+  const cut = isMadeInParts(z.device, channels, [x, a, aGate, b, bGate]) ? withoutAdapter : (map: LinearParams) => map;
+  const product = inParts(
     z.device,
-    { axis: 3, inputAxis: 0, count: c, size: x.size / cZ * 7 * c, unit: 4 },
-    { split: { a, aGate, b, bGate }, whole: { x, mask } },
+    channels,
+    { split: { a: cut(a), aGate: cut(aGate), b: cut(b), bGate: cut(bGate) }, whole: { x, mask } },
     ({ split: { a, aGate, b, bGate }, whole: { x, mask } }) =>
       isFused(z.device, "triangle")
         ? gatedTriangleProduct(
@@ -90,7 +94,7 @@ export function triangleUpdate(
 /** Values and gates of both edges side by side; results of some of the channels are joined, so they stay in 32 bits. */
 function projected(x: Tensor, parts: readonly LinearParams[], all: boolean): Tensor {
   const whole = parts[0].weight.shape[0] % 4 === 0; // else the gating kernels read single numbers
-  return linear(x, packLinear(parts), { intermediate: all && whole });
+  return packedLinear(x, parts, { intermediate: all && whole });
 }
 
 /** Lines 2 and 4 step by step: a product for each edge's values and for its gate, then the product of edges. */

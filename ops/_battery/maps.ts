@@ -245,3 +245,23 @@ export function dropoutProbes({ applied }: { readonly applied: boolean }): reado
     }),
   }];
 }
+
+/** A matrix of low rank on top of some rows of another. */
+export function addLowRankProbes({ vector }: { readonly vector: boolean }): readonly Probe[] {
+  const width = vector ? 4 : 1;
+  const rows = 5, r = 3, k = 7 * width, first = 2 * k, scale = -1.5;
+  return [{
+    before: { up: noise(rows * r, 1), down: noise(r * k, 2), w: noise(first + rows * k + k, 3) },
+    uniforms: { n: rows * k / width, k: k / width, r, first: first / width, scale },
+    grid: workgroups(rows * k / width),
+    after: ({ up, down, w }) => ({
+      w: w.map((x, at) => {
+        const row = Math.floor((at - first) / k);
+        if (row < 0 || row >= rows) return x;
+        let sum = 0;
+        for (let i = 0; i < r; i++) sum += up[row * r + i] * down[i * k + at % k];
+        return x + scale * sum;
+      }),
+    }),
+  }];
+}

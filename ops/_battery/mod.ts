@@ -10,7 +10,7 @@ import { FRAME_KERNELS } from "../frames.ts";
 import { sigmoidGateGradientKernel, sigmoidGateKernel } from "../gate.wgsl.ts";
 import { gatherKernel, oneHotKernel, scatterKernel } from "../gather.wgsl.ts";
 import { layerNormAffineKernel, layerNormGradientKernel, layerNormKernel } from "../layer_norm.wgsl.ts";
-import { epilogueGradKernel } from "../linear.wgsl.ts";
+import { addLowRankKernel, epilogueGradKernel } from "../linear.wgsl.ts";
 import {
   entropyKernel,
   entropyStatsKernel,
@@ -74,7 +74,7 @@ export function batteryOf(traits: AdapterTraits): BatteryRow[] {
       const { forward, gradient, linear } = products(traits, family);
       return [...rows("matmul", forward, gradient, family), ...rows("linear", linear, [], family)];
     }),
-    ...rows("linear", [], [
+    ...rows("linear", each((vector) => [[addLowRankKernel({ vector })]]), [
       ...(["relu", "sigmoid", "gelu"] as const).map((activation) =>
         [epilogueGradKernel({ activation, gate: false })] as const
       ),
