@@ -196,9 +196,9 @@ function firstPairs(
     return scope.keep(embedPairs(inputEmbedder, features, residual));
   }
   // Normalized zeros are the normalization's bias, and no distance between zeros has a class.
-  const { linearRelpos: { weight, bias } } = inputEmbedder;
-  const biases = [bias, recyclingEmbedder.linear.bias, recyclingEmbedder.layerNormZ.bias].filter((term) => !!term);
-  const linearRelpos = { weight, bias: biases.length ? biases.reduce(add) : undefined };
+  const biases = [inputEmbedder.linearRelpos.bias, recyclingEmbedder.linear.bias, recyclingEmbedder.layerNormZ.bias]
+    .filter((term) => !!term);
+  const linearRelpos = { ...inputEmbedder.linearRelpos, bias: biases.length ? biases.reduce(add) : undefined };
   return scope.keep(embedPairs({ ...inputEmbedder, linearRelpos }, features));
 }
 

@@ -10,6 +10,7 @@ import {
   outerProductMean as outerProductMeanOp,
   reciprocal,
   reshape,
+  withoutAdapter,
 } from "../../ops/mod.ts";
 import { checkRepresentation, checkShape } from "../layers/check_shape.ts";
 import { inParts, isMadeInParts } from "../layers/in_parts.ts";
@@ -37,15 +38,16 @@ export interface OuterProductMeanOptions {
  * @returns The update (plus the residual), `[batch, N_res, N_res, c_z]`.
  */
 export function outerProductMean(
-  { layerNorm, linear_1, linear_2, linearOut: { weight, bias } }: OuterProductMeanParams,
+  { layerNorm, linear_1, linear_2, linearOut }: OuterProductMeanParams,
   m: Tensor,
   { mask, residual }: OuterProductMeanOptions = {},
 ): Tensor {
   const of = "outerProductMean";
   checkRepresentation(of, "m", m, ["N_seq", "N_res"], layerNorm.weight.size, { mask });
   const [batch, nSeq, nRes] = m.shape;
-  if (residual) checkShape(of, "residual", residual, [batch, nRes, nRes, weight.shape[0]]);
+  if (residual) checkShape(of, "residual", residual, [batch, nRes, nRes, linearOut.weight.shape[0]]);
   using scope = m.device.scope(of);
+  const { weight, bias } = withoutAdapter(linearOut); // the op knows no adapters
   const plan = { axis: 1, count: nSeq, size: m.size };
   const parts = isMadeInParts(m.device, plan, [m, layerNorm, linear_1, linear_2]);
   const x = parts ? m : normalize(layerNorm, m); // line 1

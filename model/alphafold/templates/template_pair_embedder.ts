@@ -17,6 +17,7 @@ import {
   slice,
   square,
   sum,
+  withoutAdapter,
 } from "../../../ops/mod.ts";
 import { SLOT } from "../../protein/residues.ts";
 import { binBounds, type TemplateConfig } from "../config.ts";
@@ -41,7 +42,7 @@ const EPS = 1e-8;
  * @returns `[B, N_res, N_res, c_t]`.
  */
 export function embedTemplatePairs(
-  { linear: { weight, bias } }: TemplatePairEmbedderParams,
+  params: TemplatePairEmbedderParams,
   features: Pick<
     TemplateFeatures,
     "aatype" | "allAtomPositions" | "allAtomMask" | "pseudoBeta" | "pseudoBetaMask"
@@ -51,8 +52,9 @@ export function embedTemplatePairs(
 ): Tensor {
   const { aatype, pseudoBeta, pseudoBetaMask } = features;
   const { bins, useUnitVector } = config;
-  const [c] = weight.shape;
+  const [c] = params.linear.weight.shape;
   using scope = aatype.device.scope("embedTemplatePairs");
+  const { weight, bias } = withoutAdapter(params.linear); // it is used row by row
   const rows = permute(weight, [1, 0]); // one for each feature
   const some = (first: number, count: number) => slice(rows, [first, 0], [first + count, c]);
   const ofDistance = some(0, bins), known = some(bins, 1);
