@@ -55,6 +55,7 @@ export * from "./weights/openfold_names.ts";
 export { type OpenfoldWeights, openfoldWeights, type WeightNaming } from "./weights/openfold_weights.ts";
 export { alphafoldEntries, type AlphafoldHeads } from "./weights/to_alphafold.ts";
 export { encodeStateDict, openTorch } from "./weights/torch.ts";
+export { treeEntries } from "./weights/tree_entries.ts";
 export * from "./weights/weight_file.ts";
 export * from "./weights/npy.ts";
 export * from "./weights/safetensors.ts";
