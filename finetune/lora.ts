@@ -1,7 +1,7 @@
 /** Adapters of low rank: a parameter tree in, a parameter tree out. */
 import {
   entries,
-  Key,
+  type Key,
   leaves,
   mapBranches,
   matchPaths,
