@@ -405,6 +405,22 @@ export class Device implements Disposable {
   }
 
   /**
+   * Moves a tensor's elements into another tensor, of which it is a window from then on: for what is laid out together.
+   * Other handles to the elements keep those at the old place.
+   *
+   * @param first Where they go, a multiple of 128.
+   * @throws {RangeError} If they go elsewhere, or leave the other tensor.
+   * @throws {TypeError} If the tensors are of different types, or share their memory.
+   */
+  move(tensor: Tensor, into: Tensor, first: number): void {
+    if (first % WINDOW_STEP !== 0) {
+      throw new RangeError(`A tensor cannot be moved to element ${first} of [${into.shape}]`);
+    }
+    this.copy(tensor, into, { toElement: first });
+    tensor.moved(into.storage, into.offset + first);
+  }
+
+  /**
    * A handle to elements of a storage in which several tensors lie, for who laid them out. No gradient flows through it.
    *
    * @param first Their first element, a multiple of 128.

@@ -78,7 +78,10 @@ export class Tensor {
   /** Type of the elements. */
   readonly dtype: Dtype;
   /** Element of the storage at which the tensor begins: a multiple of {@linkcode WINDOW_STEP}. */
-  readonly offset: number;
+  get offset(): number {
+    return this.#offset;
+  }
+  #offset: number;
   #storage: Storage | null;
 
   /** Made by a {@linkcode Device}; takes one hold of the storage. */
@@ -86,7 +89,7 @@ export class Tensor {
     this.device = device;
     this.shape = shape;
     this.dtype = dtype;
-    this.offset = offset;
+    this.#offset = offset;
     this.#storage = storage;
     storage.holders++;
   }
@@ -141,6 +144,14 @@ export class Tensor {
   /** One line for `console.log`; the elements are on the GPU, {@linkcode Tensor.read} fetches them. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return `Tensor ${this.dtype} [${this.shape.join(", ")}]${this.disposed ? ", disposed of" : ""}`;
+  }
+
+  /** Lets the handle stand for elements of another storage; called by {@linkcode Device.move}, which copies them. */
+  moved(storage: Storage, offset: number): void {
+    this.dispose();
+    this.#storage = storage;
+    this.#offset = offset;
+    storage.holders++;
   }
 
   /** Lets go of the GPU memory; a second call does nothing. */

@@ -1,4 +1,5 @@
 import { type Device, entries, leaves, type Shape, type Tensor, type Tree } from "../core/mod.ts";
+import { readTree } from "./_flat.ts";
 import { crc32 } from "../model/weights/_crc32.ts";
 import { snakeCase } from "../model/weights/names.ts";
 import { encodeSafetensors, type NamedArray, parseSafetensors, toFloat32 } from "../model/weights/safetensors.ts";
@@ -31,12 +32,9 @@ export async function encodeCheckpoint(
   trainer?: TrainerState,
 ): Promise<Uint8Array> {
   const tensors = new Map<string, NamedArray>();
-  for (const [path, tensor] of entries<Tensor>(params)) {
-    tensors.set(`param/${snakeCase(path)}`, {
-      shape: tensor.shape,
-      dtype: "F32",
-      data: await tensor.read() as Float32Array,
-    });
+  const numbers = await readTree(params);
+  for (const [path, { shape }] of entries<Tensor>(params)) {
+    tensors.set(`param/${snakeCase(path)}`, { shape, dtype: "F32", data: numbers.get(path)! });
   }
   if (trainer) {
     const { m, v } = trainer.optimizer;

@@ -1,5 +1,5 @@
-import { type Device, elementGrid, inWindows, leaves, type Tensor, type Tree } from "../core/mod.ts";
-import { FlatLayout } from "./_flat.ts";
+import { type Device, elementGrid, inWindows, type Tensor, type Tree } from "../core/mod.ts";
+import { FlatParams } from "./_flat.ts";
 import { emaKernel } from "./optimizer.wgsl.ts";
 
 /**
@@ -8,13 +8,13 @@ import { emaKernel } from "./optimizer.wgsl.ts";
  */
 export class ExponentialMovingAverage {
   readonly #device: Device;
-  readonly #layout: FlatLayout;
+  readonly #layout: FlatParams;
   readonly #shadow: Tensor;
   /** Weight of the past. */
   readonly decay: number;
 
   /**
-   * The average starts at the parameters.
+   * The average starts at the parameters, which move into one buffer, if they are not in one already.
    *
    * @param decay Between 0 and 1.
    * @throws {RangeError} If it is not.
@@ -25,9 +25,11 @@ export class ExponentialMovingAverage {
     }
     this.#device = device;
     this.decay = decay;
-    this.#layout = new FlatLayout(params);
-    using flat = this.#layout.gather(device, leaves<Tensor>(params));
-    this.#shadow = device.hold(flat);
+    this.#layout = FlatParams.of(device, params);
+    using _ = device.scope("ema");
+    const shadow = device.empty([this.#layout.size]);
+    device.copy(this.#layout.all(), shadow);
+    this.#shadow = device.hold(shadow);
   }
 
   /**
@@ -37,7 +39,7 @@ export class ExponentialMovingAverage {
    */
   update(params: Tree<Tensor>, applied?: Tensor): void {
     using _ = this.#device.scope("ema");
-    const p = this.#layout.gather(this.#device, leaves<Tensor>(params));
+    const p = this.#flat(params);
     inWindows(this.#device, p.size, { reads: { p }, writes: { shadow: this.#shadow } }, (bindings, size) => {
       const n4 = size / 4;
       this.#device.run(emaKernel({ guarded: !!applied }), {
@@ -55,27 +57,47 @@ export class ExponentialMovingAverage {
    * back.
    */
   apply(params: Tree<Tensor>): Disposable {
-    const device = this.#device, layout = this.#layout;
-    const given = leaves<Tensor>(params);
-    using flat = layout.gather(device, given);
-    const live = device.hold(flat);
-    layout.scatter(device, this.#shadow, given);
+    const device = this.#device;
+    const live = (() => {
+      using _ = device.scope("ema");
+      const flat = this.#flat(params), live = device.empty([flat.size]);
+      device.copy(flat, live);
+      device.copy(this.#shadow, flat);
+      return device.hold(live);
+    })();
     return {
-      [Symbol.dispose]() {
-        layout.scatter(device, live, given);
+      [Symbol.dispose]: () => {
+        using _ = device.scope("ema");
+        device.copy(live, this.#flat(params));
         live.dispose();
       },
     };
   }
 
-  /** The average of all parameters, end to end. */
-  async state(): Promise<Float32Array> {
-    return await this.#shadow.read() as Float32Array;
+  /** The parameters as one tensor, if they are those that the average is of. */
+  #flat(params: Tree<Tensor>): Tensor {
+    if (FlatParams.of(this.#device, params) !== this.#layout) {
+      throw new TypeError("These are not the parameters that the moving average is of");
+    }
+    return this.#layout.all();
   }
 
-  /** Goes on from a saved state. */
+  /** The average of all parameters, end to end in the tree's order, each at a multiple of four elements. */
+  async state(): Promise<Float32Array> {
+    return this.#layout.packed(await this.#shadow.read() as Float32Array);
+  }
+
+  /**
+   * Goes on from a saved state.
+   *
+   * @throws {TypeError} If the state is that of other parameters.
+   */
   restore(state: Float32Array): void {
-    this.#device.write(this.#shadow, state);
+    const { packedSize } = this.#layout;
+    if (state.length !== packedSize) {
+      throw new TypeError(`The saved average has ${state.length} numbers, the parameters need ${packedSize}`);
+    }
+    this.#device.write(this.#shadow, this.#layout.spread(state));
   }
 
   /** Frees the average. */

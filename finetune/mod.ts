@@ -2,7 +2,15 @@
 export { applyAverage, type Checkpoint, decodeCheckpoint, encodeCheckpoint, findParameter } from "./checkpoint.ts";
 export { ExponentialMovingAverage } from "./ema.ts";
 export * from "./lora.ts";
-export { globalNorm, Optimizer, type OptimizerOptions, type OptimizerState, type OptimizerStep } from "./optimizer.ts";
+export {
+  globalNorm,
+  type GroupReport,
+  Optimizer,
+  type OptimizerOptions,
+  type OptimizerState,
+  type OptimizerStep,
+  type ParameterGroup,
+} from "./optimizer.ts";
 export { decodePeft, encodePeft, loadPeft, type PeftAdapters, type PeftFiles } from "./peft.ts";
 export { learningRateFactor, type Schedule, type ScheduleKind } from "./schedule.ts";
 export { type StepReport, Trainer, type TrainerOptions, type TrainerState } from "./trainer.ts";

@@ -1,7 +1,28 @@
-import { type Device, elementGrid, inWindows, leaves, leavesLike, type Tensor, type Tree } from "../core/mod.ts";
-import { FlatLayout } from "./_flat.ts";
+import { type Device, elementGrid, inWindows, leavesLike, type Tensor, type Tree } from "../core/mod.ts";
+import { FlatParams } from "./_flat.ts";
 import { sqrt, sum } from "../ops/mod.ts";
 import { adamKernel, squareSumKernel, stepGuardKernel } from "./optimizer.wgsl.ts";
+
+/** Parameters with a learning rate and a decay of their own. */
+export interface ParameterGroup {
+  /** Name for reports. */
+  readonly name: string;
+  /** Whether a parameter is one of them, by its path in the tree. */
+  readonly has: (path: string) => boolean;
+  /** Base learning rate. @default the optimizer's */
+  readonly learningRate?: number;
+  /** Weight decay. @default the optimizer's */
+  readonly weightDecay?: number;
+}
+
+/** A group as an optimizer has it. */
+export interface GroupReport {
+  readonly name: string;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  /** Numbers in its parameters. */
+  readonly parameters: number;
+}
 
 /** Choices of {@linkcode Optimizer}. */
 export interface OptimizerOptions {
@@ -17,15 +38,24 @@ export interface OptimizerOptions {
   readonly eps?: number;
   /** Scales the gradients down to this global norm. @default no clipping */
   readonly maxNorm?: number;
+  /**
+   * Groups with rates of their own; a parameter belongs to the first that has it. @default one of all, named "all"
+   */
+  readonly groups?: readonly ParameterGroup[];
+  /**
+   * What becomes of a parameter whose gradient is null: "skip" leaves it and its moments alone, "decay" counts the gradient
+   * as zero, so that its moments fade and the weight decays. @default "skip"
+   */
+  readonly withoutGradient?: "skip" | "decay";
 }
 
 /** What a step of an optimizer came to: tensors of the scope it was made in. */
-export interface OptimizerStep {
+export type OptimizerStep = {
   /** Global norm of the gradients before clipping, `[1]`. */
   readonly norm: Tensor;
   /** 1 if the parameters were updated, 0 if the step was skipped; u32, `[1]`. */
   readonly applied: Tensor;
-}
+};
 
 /** What an optimizer remembers, on the CPU: enough to go on to the same bits. */
 export interface OptimizerState {
@@ -38,9 +68,9 @@ export interface OptimizerState {
 }
 
 /**
- * Adam or AdamW over all leaves of a parameter tree at once: one kernel updates every parameter and both moments.
- * Parameters whose gradient is null are left alone, by weight decay too. A step whose gradients' norm, or whose loss, is
- * NaN or infinite is skipped on the device: parameters and moments stay as they are, to the bit.
+ * Adam or AdamW over all leaves of a parameter tree at once: one kernel a group updates the parameters and both moments.
+ * The parameters lie in one buffer, as windows of it, and the tensors stay the caller's. A step whose gradients' norm, or
+ * whose loss, is NaN or infinite is skipped on the device: parameters and moments stay as they are, to the bit.
  *
  * Source: Kingma & Ba (2015); Loshchilov & Hutter (2019); order of operations as in PyTorch's `torch.optim`.
  *
@@ -60,24 +90,47 @@ export interface OptimizerState {
  */
 export class Optimizer {
   readonly #device: Device;
-  readonly #layout: FlatLayout;
-  readonly #options: Required<OptimizerOptions>;
+  readonly #layout: FlatParams;
+  readonly #options: Required<Omit<OptimizerOptions, "groups" | "learningRate" | "weightDecay">>;
+  /** The groups, in their order. */
+  readonly groups: readonly GroupReport[];
+  /** Of each parameter, in the tree's order. */
+  readonly #groupOf: readonly number[];
   readonly #m: Tensor;
   readonly #v: Tensor;
   #step = 0;
 
-  /** Moments start at zero; they belong to the optimizer, which frees them when disposed of. */
+  /**
+   * Moments start at zero; they belong to the optimizer, which frees them when disposed of.
+   *
+   * @throws {TypeError} If there are no parameters, or one belongs to no group.
+   */
   constructor(device: Device, params: Tree<Tensor>, options: OptimizerOptions = {}) {
     const kind = options.kind ?? "adamw";
+    const { learningRate = 3e-4, weightDecay = kind === "adamw" ? 0.01 : 0 } = options;
+    const groups = options.groups ?? [{ name: "all", has: () => true }];
+    const groupOf = (path: string) => groups.findIndex(({ has }) => has(path));
     this.#device = device;
-    this.#layout = new FlatLayout(params);
+    this.#layout = FlatParams.of(device, params, groupOf);
+    this.#groupOf = this.#layout.parts.map(({ path }) => {
+      const group = groupOf(path);
+      if (group < 0) {
+        throw new TypeError(`The parameter ${path} belongs to no group: ${groups.map(({ name }) => name)}`);
+      }
+      return group;
+    });
+    this.groups = groups.map(({ name, ...own }, group) => ({
+      name,
+      learningRate: own.learningRate ?? learningRate,
+      weightDecay: own.weightDecay ?? weightDecay,
+      parameters: this.#layout.parts.reduce((sum, { size }, i) => sum + (this.#groupOf[i] === group ? size : 0), 0),
+    }));
     this.#options = {
       kind,
-      learningRate: options.learningRate ?? 3e-4,
-      weightDecay: options.weightDecay ?? (kind === "adamw" ? 0.01 : 0),
       betas: options.betas ?? [0.9, 0.999],
       eps: options.eps ?? 1e-8,
       maxNorm: options.maxNorm ?? Infinity,
+      withoutGradient: options.withoutGradient ?? "skip",
     };
     using m = device.zeros([this.#layout.size]);
     using v = device.zeros([this.#layout.size]);
@@ -104,13 +157,25 @@ export class Optimizer {
    * @returns Owned by the current scope. Where the step was skipped, say so with {@linkcode Optimizer.skipped}.
    */
   step(params: Tree<Tensor>, grads: Tree<Tensor | null>, factor = 1, loss?: Tensor): OptimizerStep {
+    if (FlatParams.of(this.#device, params) !== this.#layout) {
+      throw new TypeError("These are not the parameters that the optimizer was made for");
+    }
+    using scope = this.#device.scope("optimizer");
+    const found = leavesLike<Tensor>(params, grads);
+    return scope.keep(this.apply(this.#layout.gather(found), (i) => found[i] !== null, factor, loss));
+  }
+
+  /**
+   * {@linkcode Optimizer.step} with gradients that lie as the parameters do.
+   *
+   * @param g All gradients, end to end.
+   * @param reached Whether a parameter, by its place in the tree's order, has a gradient.
+   */
+  apply(g: Tensor, reached: (index: number) => boolean, factor = 1, loss?: Tensor): OptimizerStep {
     const device = this.#device, layout = this.#layout;
-    const { kind, learningRate, weightDecay, betas: [beta1, beta2], eps, maxNorm } = this.#options;
-    using scope = device.scope("optimizer");
-    const given = leaves<Tensor>(params);
-    const dGiven = leavesLike<Tensor>(params, grads);
+    const { kind, betas: [beta1, beta2], eps, maxNorm, withoutGradient } = this.#options;
+    using scope = device.scope("adam");
     this.#step++;
-    const g = layout.gather(device, dGiven);
     const norm = globalNorm(device, g);
     const applied = device.empty([1], "u32");
     device.run(stepGuardKernel({ loss: !!loss }), {
@@ -118,23 +183,22 @@ export class Optimizer {
       grid: [1, 1, 1],
       flops: 0,
     });
-    const p = layout.gather(device, given);
-    const runs = layout.runs((i) => dGiven[i] !== null);
-    inWindows(device, layout.size, { reads: { g }, writes: { p, m: this.#m, v: this.#v } }, (windows, size, begin) => {
-      for (const [from, length] of runs) {
+    const runs = layout.runs((i) => (withoutGradient === "decay" || reached(i) ? this.#groupOf[i] : null));
+    const flat = { reads: { g }, writes: { p: layout.all(), m: this.#m, v: this.#v } };
+    inWindows(device, layout.size, flat, (windows, size, begin) => {
+      for (const { first: from, count: length, kind: group } of runs) {
         const first = Math.max(from, begin), count = Math.min(from + length, begin + size) - first;
         if (count <= 0) continue;
+        const { learningRate, weightDecay } = this.groups[group];
         device.run(adamKernel({ decoupled: kind === "adamw" }), {
           bindings: { ...windows, norm, applied },
           uniforms: {
-            ...{
-              first: (first - begin) / 4,
-              n4: count / 4,
-              rate: learningRate * factor,
-              decay: weightDecay,
-              beta2,
-              eps,
-            },
+            first: (first - begin) / 4,
+            n4: count / 4,
+            rate: learningRate * factor,
+            decay: weightDecay,
+            beta2,
+            eps,
             rest1: 1 - beta1,
             rest2: 1 - beta2,
             correction1: 1 - beta1 ** this.#step,
@@ -148,7 +212,6 @@ export class Optimizer {
         });
       }
     });
-    layout.scatter(device, p, given.map((tensor, i) => (dGiven[i] ? tensor : null)));
     return scope.keep({ norm, applied });
   }
 
@@ -159,8 +222,8 @@ export class Optimizer {
 
   /** Copies the optimizer's memory to the CPU. */
   async state(): Promise<OptimizerState> {
-    const m = await this.#m.read() as Float32Array;
-    return { step: this.#step, m, v: await this.#v.read() as Float32Array };
+    const [m, v] = [await this.#m.read() as Float32Array, await this.#v.read() as Float32Array];
+    return { step: this.#step, m: this.#layout.packed(m), v: this.#layout.packed(v) };
   }
 
   /**
@@ -169,13 +232,15 @@ export class Optimizer {
    * @throws {TypeError} If the state is that of other parameters.
    */
   restore({ step, m, v }: OptimizerState): void {
-    const { size } = this.#layout;
-    if (m.length !== size || v.length !== size) {
-      throw new TypeError(`The optimizer's state has ${m.length} and ${v.length} numbers, the parameters need ${size}`);
+    const { packedSize } = this.#layout;
+    if (m.length !== packedSize || v.length !== packedSize) {
+      throw new TypeError(
+        `The optimizer's state has ${m.length} and ${v.length} numbers, the parameters need ${packedSize}`,
+      );
     }
     this.#step = step;
-    this.#device.write(this.#m, m);
-    this.#device.write(this.#v, v);
+    this.#device.write(this.#m, this.#layout.spread(m));
+    this.#device.write(this.#v, this.#layout.spread(v));
   }
 
   /** Frees the moments. */

@@ -1,11 +1,13 @@
-import { type Device, leaves, type Tensor, type Tree, valueAndGrad } from "../core/mod.ts";
+import { addInto, type Device, leavesLike, pullback, type Tensor, type Tree } from "../core/mod.ts";
+import { sum } from "../ops/mod.ts";
+import { FlatParams } from "./_flat.ts";
 import { ExponentialMovingAverage } from "./ema.ts";
-import { Optimizer, type OptimizerOptions, type OptimizerState } from "./optimizer.ts";
+import { type GroupReport, Optimizer, type OptimizerOptions, type OptimizerState } from "./optimizer.ts";
 import { learningRateFactor, type Schedule } from "./schedule.ts";
 
 /** What a trainer trains, and how. */
 export interface TrainerOptions<P, B> {
-  /** Updated in place; they stay the caller's. */
+  /** Updated in place; they stay the caller's, and move into one buffer. */
   readonly params: P;
   /** Loss of a batch: a scalar tensor. */
   readonly loss: (params: P, batch: B) => Tensor;
@@ -30,15 +32,19 @@ export interface TrainerOptions<P, B> {
 export interface StepReport {
   /** Number of the step, from 0. */
   readonly step: number;
-  /** Before the update. */
+  /** Before the update; of several batches the sum of their losses times their weights. */
   readonly loss: number;
+  /** The loss of each batch that the step was made of, in their order. */
+  readonly losses: readonly number[];
   /** Global norm of the gradients, before clipping. */
   readonly gradNorm: number;
-  /** Learning rate of this step. */
+  /** Learning rate of this step, that of the first group. */
   readonly learningRate: number;
-  /** Time of the forward pass. */
+  /** Learning rates of this step by the names of the optimizer's groups. */
+  readonly learningRates: Readonly<Record<string, number>>;
+  /** Time of the forward passes. */
   readonly forwardMs: number;
-  /** Time of the way back. */
+  /** Time of the ways back. */
   readonly backwardMs: number;
   /** Time of the update. */
   readonly optimizerMs: number;
@@ -64,26 +70,68 @@ export interface TrainerState {
   readonly ema?: Float32Array;
 }
 
+/** What a batch came to before the step, on the device. */
+interface Accumulated {
+  /** Sum of the gradients so far, laid out as the parameters are. */
+  readonly gradients: Tensor;
+  /** Whether a parameter has a gradient. */
+  readonly reached: readonly boolean[];
+  readonly losses: readonly { readonly value: Tensor; readonly weight: number }[];
+  readonly forwardMs: number;
+  readonly backwardMs: number;
+  readonly spentMs: number;
+  readonly savedBytes: number;
+}
+
 /**
- * Trains a parameter tree batch by batch: gradient, clipping, optimizer step, moving average. Awaits the GPU once a
- * step. A step whose loss or gradient is NaN or infinite is skipped on the device, which leaves parameters, moments and
- * average as they were, and counted; its batch counts as used.
+ * Trains a parameter tree: gradient, clipping, optimizer step, moving average. {@linkcode Trainer.step} makes a step of a
+ * batch; {@linkcode Trainer.accumulate} and {@linkcode Trainer.apply} make one of several. Awaits the GPU once a batch and
+ * once a step. A step whose loss or gradient is NaN or infinite is skipped on the device, which leaves parameters, moments
+ * and average as they were, and counted; its batches count as used.
+ *
+ * @example
+ * ```ts
+ * import { Device, type Tensor } from "@denofold/denofold";
+ * import { linear, meanSquaredError } from "@denofold/denofold/ops";
+ * import { Trainer } from "@denofold/denofold/finetune";
+ * import assert from "node:assert/strict";
+ *
+ * const device = await Device.open(navigator.gpu);
+ * using scope = device.scope("example");
+ * const x = device.tensor([1, 2], [2, 1]);
+ * using trainer = new Trainer(device, {
+ *   params: { weight: device.tensor([0], [1, 1]) },
+ *   loss: (params, y: Tensor) => meanSquaredError(linear(x, params), y),
+ *   optimizer: { learningRate: 0.1, groups: [{ name: "weights", has: () => true }] },
+ * });
+ * const batches = [device.tensor([1, 2], [2, 1]), device.tensor([3, 6], [2, 1])];
+ * for (const batch of batches) await trainer.accumulate(batch, 1 / batches.length);
+ * const { losses, learningRates } = await trainer.apply();
+ * assert.deepEqual([losses, learningRates], [[2.5, 22.5], { weights: 0.1 }]);
+ * ```
  */
 export class Trainer<P, B> {
   readonly #device: Device;
   readonly #options: TrainerOptions<P, B>;
+  readonly #layout: FlatParams;
   readonly #optimizer: Optimizer;
   /** Moving average of the parameters, if one is kept. */
   readonly ema: ExponentialMovingAverage | null;
   #step = 0;
   #skippedInARow = 0;
+  #accumulated: Accumulated | null = null;
 
-  /** The optimizer's moments start at zero. */
+  /**
+   * The optimizer's moments start at zero.
+   *
+   * @throws {TypeError} If there are no parameters, or one belongs to no group of the optimizer.
+   */
   constructor(device: Device, options: TrainerOptions<P, B>) {
     const params = options.params as Tree<Tensor>;
     this.#device = device;
     this.#options = options;
     this.#optimizer = new Optimizer(device, params, options.optimizer);
+    this.#layout = FlatParams.of(device, params);
     this.ema = options.emaDecay === undefined ? null : new ExponentialMovingAverage(device, params, options.emaDecay);
   }
 
@@ -97,9 +145,22 @@ export class Trainer<P, B> {
     return this.#step - this.#optimizer.steps;
   }
 
+  /** The optimizer's groups. */
+  get groups(): readonly GroupReport[] {
+    return this.#optimizer.groups;
+  }
+
+  /**
+   * The sum of the gradients since the last step, end to end, to read or to change before {@linkcode Trainer.apply}, as
+   * processes that train together do; null before the first batch.
+   */
+  get gradients(): Tensor | null {
+    return this.#accumulated?.gradients ?? null;
+  }
+
   /** Bytes of parameters, gradients and optimizer, as a count of what training cannot do without. */
   get parameterBytes(): number {
-    const size = leaves<Tensor>(this.#options.params as Tree<Tensor>).reduce((sum, t) => sum + 4 * t.size, 0);
+    const size = this.#layout.parts.reduce((sum, { size }) => sum + 4 * size, 0);
     return 2 * size + this.#optimizer.bytes;
   }
 
@@ -112,66 +173,126 @@ export class Trainer<P, B> {
    * changed, and the step may be tried again with a smaller batch.
    */
   async step(batch: B): Promise<StepReport> {
+    await this.accumulate(batch);
+    return await this.apply();
+  }
+
+  /**
+   * Adds the gradient of a batch's loss to those since the last step.
+   *
+   * @param weight By which loss and gradient count; 1 / n for the mean of n batches. @default 1
+   * @throws {OutOfMemoryError} If there was not enough memory. Nothing has changed then.
+   */
+  async accumulate(batch: B, weight = 1): Promise<void> {
     const device = this.#device;
-    const { params, loss, schedule = {}, optimizer = {}, maxSkipped = 10 } = this.#options;
-    const step = this.#step;
+    const { params, loss } = this.#options;
     const start = performance.now();
     using _ = device.scope("step");
-    let forwarded = start;
-    const timed = (p: P) => {
-      const value = loss(p, batch);
-      device.settle();
-      forwarded = performance.now();
-      return value;
-    };
-    const { value, grads, heldBytes } = valueAndGrad<P>(device, timed, params);
+    const back = pullback<P, Tensor>(device, (p) => loss(p, batch), params);
+    const value = back.output;
+    if (value.size !== 1) {
+      back.dispose();
+      throw new TypeError(`A trainer needs a scalar loss, got a tensor of shape [${value.shape}]`);
+    }
+    device.settle();
+    const forwarded = performance.now();
+    const grads = back.pull([device.tensor([weight], value.shape)]);
     device.settle();
     await device.check(); // what failed must not be learned from
     const backwarded = performance.now();
+    const found = leavesLike<Tensor>(params as Tree<Tensor>, grads as Tree<Tensor | null>);
+    const before = this.#accumulated;
+    const g = this.#layout.gather(found);
+    if (before) addInto(device, before.gradients, g);
+    this.#accumulated = {
+      gradients: before?.gradients ?? device.hold(g),
+      reached: found.map((grad, i) => grad !== null || (before?.reached[i] ?? false)),
+      losses: [...before?.losses ?? [], { value: device.hold(value), weight }],
+      forwardMs: (before?.forwardMs ?? 0) + forwarded - start,
+      backwardMs: (before?.backwardMs ?? 0) + backwarded - forwarded,
+      spentMs: (before?.spentMs ?? 0) + performance.now() - start,
+      savedBytes: Math.max(before?.savedBytes ?? 0, back.heldBytes),
+    };
+  }
+
+  /**
+   * Makes the step that the accumulated gradients tell.
+   *
+   * @throws {TypeError} If there are none.
+   * @throws {RangeError} If too many steps in a row were skipped, as {@linkcode Trainer.step} does.
+   */
+  async apply(): Promise<StepReport> {
+    const device = this.#device;
+    const { params, schedule = {}, maxSkipped = 10 } = this.#options;
+    const done = this.#accumulated;
+    if (!done) throw new TypeError("There are no gradients to make a step of: accumulate() some first");
+    const step = this.#step;
+    const start = performance.now();
+    using _ = device.scope("step");
     const factor = learningRateFactor(step, schedule);
-    const { norm, applied } = this.#optimizer.step(
-      params as Tree<Tensor>,
-      grads as Tree<Tensor | null>,
-      factor,
-      value,
-    );
+    const values = device.empty([done.losses.length]);
+    done.losses.forEach(({ value }, toElement) => device.copy(value, values, { toElement }));
+    const total = done.losses.length === 1 ? done.losses[0].value : sum(values, { axes: [0] });
+    const { norm, applied } = this.#optimizer.apply(done.gradients, (i) => done.reached[i], factor, total);
     this.ema?.update(params as Tree<Tensor>, applied);
     device.settle();
     const optimized = performance.now();
-    using both = device.empty([2]);
-    device.copy(value, both, { count: 1 });
-    device.copy(norm, both, { toElement: 1, count: 1 });
-    const [lossValue, gradNorm] = device.dry ? [0, 0] : await both.read().catch((error) => {
+    const all = device.empty([done.losses.length + 1]);
+    device.copy(values, all);
+    device.copy(norm, all, { toElement: values.size });
+    this.#forget();
+    const read = device.dry ? new Float32Array(all.size) : await all.read().catch((error) => {
       this.#optimizer.skipped(); // for all that is known
       throw error;
     });
     this.#step++;
-    const skipped = !Number.isFinite(lossValue) || !Number.isFinite(gradNorm);
+    const losses = [...read.subarray(0, -1)], gradNorm = read[read.length - 1];
+    const loss = losses.length === 1 && done.losses[0].weight === 1
+      ? losses[0]
+      : losses.reduce((sum, value, i) => sum + done.losses[i].weight * value, 0);
+    const skipped = ![...losses, gradNorm].every(Number.isFinite);
     this.#skippedInARow = skipped ? this.#skippedInARow + 1 : 0;
     if (skipped) this.#optimizer.skipped();
     if (skipped && this.#skippedInARow >= maxSkipped) {
-      const was = `the loss of step ${step} is ${lossValue}, the norm of its gradients ${gradNorm}`;
+      const was = `the loss of step ${step} is ${loss}, the norm of its gradients ${gradNorm}`;
       throw new RangeError(
         `${this.#skippedInARow} steps in a row were skipped: ${was}. Training diverged: try a smaller learning rate`,
       );
     }
+    const rates = this.groups.map(({ name, learningRate }) => [name, learningRate * factor] as const);
+    const totalMs = done.spentMs + performance.now() - start;
     return {
       step,
-      loss: lossValue,
+      loss,
+      losses,
       gradNorm,
-      learningRate: (optimizer.learningRate ?? 3e-4) * factor,
-      forwardMs: forwarded - start,
-      backwardMs: backwarded - forwarded,
-      optimizerMs: optimized - backwarded,
-      totalMs: performance.now() - start,
-      savedBytes: heldBytes,
+      learningRate: rates[0][1],
+      learningRates: Object.fromEntries(rates),
+      forwardMs: done.forwardMs,
+      backwardMs: done.backwardMs,
+      optimizerMs: optimized - start,
+      totalMs,
+      savedBytes: done.savedBytes,
       skipped,
       skippedSteps: this.skippedSteps,
     };
   }
 
-  /** Copies the trainer's memory to the CPU. */
+  /** Drops the gradients since the last step. */
+  #forget(): void {
+    if (!this.#accumulated) return;
+    const { gradients, losses } = this.#accumulated;
+    this.#accumulated = null;
+    for (const tensor of [gradients, ...losses.map(({ value }) => value)]) tensor.dispose();
+  }
+
+  /**
+   * Copies the trainer's memory to the CPU.
+   *
+   * @throws {TypeError} If gradients are accumulated: a state is that after a step.
+   */
   async state(): Promise<TrainerState> {
+    if (this.#accumulated) throw new TypeError("A trainer's state is that after a step, and gradients wait for one");
     return {
       step: this.#step,
       skippedInARow: this.#skippedInARow,
@@ -187,14 +308,16 @@ export class Trainer<P, B> {
    */
   restore({ step, skippedInARow = 0, optimizer, ema }: TrainerState): void {
     if (this.ema && !ema) throw new TypeError("The saved state has no moving average, this trainer keeps one");
+    this.#forget();
     this.#optimizer.restore(optimizer);
     if (ema) this.ema?.restore(ema);
     this.#step = step;
     this.#skippedInARow = skippedInARow;
   }
 
-  /** Frees the optimizer's moments and the average; the parameters stay. */
+  /** Frees the optimizer's moments, the average and what is accumulated; the parameters stay. */
   [Symbol.dispose](): void {
+    this.#forget();
     this.#optimizer[Symbol.dispose]();
     this.ema?.[Symbol.dispose]();
   }

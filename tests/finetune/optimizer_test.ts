@@ -122,3 +122,63 @@ gpuTest("globalNorm() of many numbers matches float64", async (device) => {
     assertClose([await globalNorm(device, flat).item()], [expected], { rtol: 1e-6 }, `${size} numbers`);
   }
 });
+
+gpuTest("groups have rates and decays of their own; without a gradient a parameter decays if asked", async (device) => {
+  const options: OptimizerOptions = {
+    learningRate: 0.01,
+    groups: [
+      { name: "head", has: (path) => path.startsWith("head"), learningRate: 0.1, weightDecay: 0 },
+      { name: "rest", has: () => true },
+    ],
+    withoutGradient: "decay",
+  };
+  const tree = () => ({
+    first: device.tensor([1, 2, 3], [3]),
+    head: { weight: device.tensor([1, -1], [2]), unreached: device.tensor([5], [1]) },
+    last: device.tensor([4], [1]),
+    unreached: device.tensor([2], [1]),
+  });
+  const params = tree();
+  using optimizer = new Optimizer(device, params, options);
+  assert.deepEqual(optimizer.groups, [
+    { name: "head", learningRate: 0.1, weightDecay: 0, parameters: 3 },
+    { name: "rest", learningRate: 0.01, weightDecay: 0.01, parameters: 5 },
+  ]);
+  const grads = () => ({
+    first: device.tensor([1, 1, 1], [3]),
+    head: { weight: device.tensor([2, 2], [2]), unreached: null },
+    last: device.tensor([-3], [1]),
+    unreached: null,
+  });
+  const before = device.dispatches;
+  optimizer.step(params, grads());
+  assert.equal(device.dispatches - before, 5, "the norm, its test, and a kernel a group");
+  const moved = (p: number, rate: number, decay: number, sign: number) => p * (1 - rate * decay) - rate * sign;
+  assertClose(await params.first.read(), [1, 2, 3].map((p) => moved(p, 0.01, 0.01, 1)));
+  assertClose(await params.head.weight.read(), [1, -1].map((p) => moved(p, 0.1, 0, 1)));
+  assertClose(await params.last.read(), [moved(4, 0.01, 0.01, -1)]);
+  assertClose(await params.unreached.read(), [2 * (1 - 1e-4)]);
+  assertClose(await params.head.unreached.read(), [5]);
+  // What is saved is in the tree's order, whatever the groups.
+  const { m } = await optimizer.state();
+  assertClose(m, [0.1, 0.1, 0.1, 0, 0.2, 0.2, 0, 0, 0, 0, 0, 0, -0.3, 0, 0, 0, 0, 0, 0, 0]);
+  const others = tree();
+  assert.throws(() => optimizer.step(others, grads()), /not the parameters that the optimizer was made for/);
+  const some = [{ name: "some", has: (path: string) => path !== "last" }];
+  assert.throws(() => new Optimizer(device, others, { groups: some }), /last belongs to no group: some/);
+  assert.throws(() => new Optimizer(device, {}), /no parameters/);
+});
+
+gpuTest("parameters lie in one buffer and stay the caller's", async (device) => {
+  const params = { a: device.tensor([1, 2, 3], [3]), b: { c: device.tensor([4, 5], [2, 1]) } };
+  const before = device.memory.liveTensors;
+  {
+    using optimizer = new Optimizer(device, params);
+    using other = new Optimizer(device, params);
+    assert.equal(params.a.storage, params.b.c.storage);
+    assert.deepEqual([optimizer.bytes, other.bytes], [2048, 2048]);
+  }
+  assert.deepEqual([[...await params.a.read()], [...await params.b.c.read()]], [[1, 2, 3], [4, 5]]);
+  assert.equal(device.memory.liveTensors, before - 1);
+  assert.throws(() => new Optimizer(device, { a: params.a, b: params.a }), /b is the same tensor/);
+});

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Device, DeviceLostError, OutOfMemoryError, type Tensor } from "../../core/mod.ts";
 import { decodeCheckpoint, encodeCheckpoint, Trainer, type TrainerOptions } from "../../finetune/mod.ts";
-import { add, linear, meanSquaredError, multiply, reshape, sqrt, sum } from "../../ops/mod.ts";
+import { add, linear, meanSquaredError, multiply, multiplyScalar, reshape, sqrt, sum } from "../../ops/mod.ts";
 import { ensureAdapter } from "../../tools/platform/driver.ts";
-import { gpuTest, randomArray, testDevice } from "../_gpu.ts";
+import { assertClose, gpuTest, randomArray, testDevice } from "../_gpu.ts";
 import { faultyGpu } from "../core/_faulty_gpu.ts";
 
 type Params = { weight: Tensor; bias: Tensor };
@@ -207,3 +207,42 @@ Deno.test({
 function bitsOf(numbers: ArrayLike<number>): number[] {
   return [...new Uint32Array(Float32Array.from(numbers).buffer)];
 }
+
+gpuTest("a step of several batches is that of their weighted sum; their losses are told one by one", async (device) => {
+  const params = start(device), control = start(device);
+  const options = { optimizer: { learningRate: 0.01, maxNorm: 0.1 } };
+  using trainer = trainerOf(device, params, options);
+  const batches = [0, 1, 2].map((step) => batch(device, step));
+  const each: number[] = [];
+  for (const one of batches) {
+    each.push(await meanSquaredError(linear(one.x, params), one.y).item());
+    await trainer.accumulate(one, 1 / 3);
+  }
+  assert.ok(trainer.gradients && trainer.gradients.size >= 18);
+  await assert.rejects(trainer.state(), /gradients wait/);
+  const report = await trainer.apply();
+  assert.equal(trainer.gradients, null);
+  assert.deepEqual(report.losses, each);
+  assertClose([report.loss], [(each[0] + each[1] + each[2]) / 3]);
+  using whole = new Trainer<Params, Batch[]>(device, {
+    ...{ params: control, ...options, schedule: { kind: "cosine", warmup: 2, total: 8 }, emaDecay: 0.9 },
+    loss: (p, batches) =>
+      batches.map(({ x, y }) => multiplyScalar(meanSquaredError(linear(x, p), y), 1 / 3)).reduce(add),
+  });
+  const expected = await whole.step(batches);
+  assertClose([report.loss, report.gradNorm], [expected.loss, expected.gradNorm], { rtol: 1e-5 });
+  assertClose(await params.weight.read(), await control.weight.read(), { rtol: 1e-5, atol: 1e-6 });
+  await assert.rejects(trainer.apply(), /no gradients to make a step of/);
+});
+
+gpuTest("a bad batch among others skips the whole step, and its loss says which it was", async (device) => {
+  const params = start(device);
+  using trainer = trainerOf(device, params);
+  const before = bitsOf(await params.weight.read());
+  await trainer.accumulate(batch(device, 0), 0.5);
+  await trainer.accumulate({ ...batch(device, 1), x: device.tensor(new Float32Array(35).fill(NaN), [7, 5]) }, 0.5);
+  const { skipped, losses } = await trainer.apply();
+  assert.equal(skipped, true);
+  assert.deepEqual(losses.map(Number.isFinite), [true, false]);
+  assert.deepEqual(bitsOf(await params.weight.read()), before);
+});
