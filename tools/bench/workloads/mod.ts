@@ -7,6 +7,7 @@ import { alphafold } from "./alphafold.ts";
 import { coldStart } from "./cold_start.ts";
 import { data } from "./data.ts";
 import { evoformer } from "./evoformer.ts";
+import { lora, optimizer } from "./finetune.ts";
 import { loadWeights } from "./load_weights.ts";
 import { matmul } from "./matmul.ts";
 import { mds } from "./mds.ts";
@@ -44,6 +45,8 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "structure": structure,
   "alphafold": alphafold,
   "load-weights": loadWeights,
+  "lora": lora,
+  "optimizer": optimizer,
   "cold-start": coldStart,
   "tiny-train": tinyTrain,
   "readback": readback,
