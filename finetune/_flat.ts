@@ -1,9 +1,10 @@
 /** Parameters, and what training keeps for each of them, laid end to end. */
-import { type Device, entries, type Storage, type Tensor, type Tree, WINDOW_STEP } from "../core/mod.ts";
+import { type Device, entries, type Shape, type Storage, type Tensor, type Tree, WINDOW_STEP } from "../core/mod.ts";
 
 /** Where one parameter lies. */
 export interface FlatPart {
   readonly path: string;
+  readonly shape: Shape;
   readonly size: number;
   /** Its first element in the flat tensors, where a window can begin. */
   readonly offset: number;
@@ -65,7 +66,7 @@ export class FlatParams {
     this.#device = device;
     this.#tensors = named.map(([, tensor]) => tensor);
     this.size = end;
-    this.parts = named.map(([path, { size }], i) => ({ path, size, offset: offsets[i] }));
+    this.parts = named.map(([path, { shape, size }], i) => ({ path, shape, size, offset: offsets[i] }));
     using _ = device.scope("layOut");
     const flat = device.zeros([end]);
     this.#tensors.forEach((tensor, i) => device.move(tensor, flat, offsets[i]));

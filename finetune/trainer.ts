@@ -158,6 +158,16 @@ export class Trainer<P, B> {
     return this.#accumulated?.gradients ?? null;
   }
 
+  /** {@linkcode Trainer.gradients} by the paths of the parameters, as windows of them; owned by the current scope. */
+  gradientsByPath(): Map<string, Tensor> {
+    const { gradients } = this;
+    if (!gradients) return new Map();
+    return new Map(this.#layout.parts.map(({ path, offset, shape }) => [
+      path,
+      this.#device.window(gradients, offset, shape),
+    ]));
+  }
+
   /** Bytes of parameters, gradients and optimizer, as a count of what training cannot do without. */
   get parameterBytes(): number {
     const size = this.#layout.parts.reduce((sum, { size }) => sum + 4 * size, 0);

@@ -280,8 +280,8 @@ gpuTest("oracle fails a case whose tensors are cut short, empty or a folder", as
   await Deno.remove(folder, { recursive: true });
 });
 
-gpuTest("oracle takes no case of AlphaFold-Multimer or of LoRA for one of AlphaFold 2", async (device) => {
-  for (const group of ["multimer/evoformer", "lora"]) {
+gpuTest("oracle takes no case of AlphaFold-Multimer for one of AlphaFold 2", async (device) => {
+  for (const group of ["multimer/evoformer"]) {
     const { folder, path } = await changed("luc_kabsch", {
       text: (text) => text.replace("{", `{"group": "${group}",`),
     });

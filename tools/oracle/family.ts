@@ -21,7 +21,7 @@ export interface Family {
 }
 
 /** Groups of models that there are not here yet; their cases bear the names of AlphaFold 2's and need more than it has. */
-const NOT_YET = /^(multimer\/|lora$)/;
+const NOT_YET = /^multimer\//;
 
 /** The family of a case: the one with the longest fitting prefix, if it matches. */
 export function familyOf(golden: Golden, families: readonly Family[]): Family | undefined {

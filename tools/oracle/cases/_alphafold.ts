@@ -149,6 +149,16 @@ export function inputsOfIteration(device: Device, golden: Golden, iteration: num
   );
 }
 
+/** The inputs of a case that begin with a prefix and have no axis of iterations, with a batch axis in front. */
+export function inputsUnder(device: Device, golden: Golden, prefix: string): Tensors {
+  return Object.fromEntries(
+    golden.names(`in/${prefix}`).map((name): [string, Tensor] => {
+      const of = `in/${prefix}${name}`;
+      return [name, device.tensor(golden.data(of), [1, ...golden.shape(of)], WHOLE.has(name) ? "i32" : "f32")];
+    }),
+  );
+}
+
 /** Features by our names. */
 export function featuresOf(inputs: Tensors): AlphaFoldFeatures {
   return {

@@ -37,7 +37,7 @@ const STEP = /^AlphaFold .*AlphaFoldLoss/;
 type Weights = ReadonlyMap<string, Float32Array>;
 
 /** A file of weights that the description names, beside the case. */
-async function weightsOf(golden: Golden, file: string, shapes: ReadonlyMap<string, Shape>): Promise<Weights> {
+export async function weightsOf(golden: Golden, file: string, shapes: ReadonlyMap<string, Shape>): Promise<Weights> {
   const path = join(dirname(golden.file), file);
   using opened = await openWeights(path);
   const { entries: found } = openfoldWeights(opened.file);
@@ -54,11 +54,16 @@ async function weightsOf(golden: Golden, file: string, shapes: ReadonlyMap<strin
 }
 
 /** Shapes of a network by OpenFold's names. */
-function namedShapes(config: AlphaFoldConfig): Map<string, Shape> {
+export function namedShapes(config: AlphaFoldConfig): Map<string, Shape> {
   return new Map([...shapesByPath(alphafoldShapes(config))].map(([path, shape]) => [snakeCase(path), shape]));
 }
 
-function load(device: Device, config: AlphaFoldConfig, find: (name: string, shape: Shape) => Float32Array | undefined) {
+/** A network with given weights; @throws {TypeError} If they lack one. */
+export function load(
+  device: Device,
+  config: AlphaFoldConfig,
+  find: (name: string, shape: Shape) => Float32Array | undefined,
+) {
   return loadAlphaFold(device, config, (path, shape) => {
     const name = snakeCase(path);
     const numbers = find(name, shape);

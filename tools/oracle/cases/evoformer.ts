@@ -59,7 +59,7 @@ const KEYS: Readonly<Record<string, keyof EvoformerConfig>> = {
 };
 
 /** The configuration of a block or stack, or of a module that says what its own keys mean. */
-function configOf({ config }: Golden, own: Readonly<Record<string, readonly (keyof EvoformerConfig)[]>>) {
+export function configOf({ config }: Golden, own: Readonly<Record<string, readonly (keyof EvoformerConfig)[]>>) {
   const given: Record<string, unknown> = { columnAttention: config.no_column_attention !== true };
   for (const [key, value] of Object.entries(config)) {
     for (const name of own[key] ?? (KEYS[key] ? [KEYS[key]] : [])) given[name] = value;
