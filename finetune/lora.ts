@@ -56,7 +56,9 @@ export type LoraConfig = Required<LoraOptions>;
 
 /** A linear map of a tree: its name in the state dict and its weight's shape. */
 export interface LinearLayer {
+  /** As in OpenFold's state dict, without `.weight`. */
   readonly name: string;
+  /** `[cOut, cIn]`. */
   readonly shape: Shape;
 }
 
@@ -86,7 +88,11 @@ export function loraScale(
   return alpha / (rankStabilized ? Math.sqrt(rank) : rank);
 }
 
-type Shaped = { readonly shape: Shape };
+/** A parameter, or what is known of one. */
+export type Shaped = {
+  /** Sizes of its axes. */
+  readonly shape: Shape;
+};
 
 /** The linear maps of a parameter tree, or of one of shapes, in its order. */
 export function linearLayers(tree: Tree<Shaped>): LinearLayer[] {

@@ -17,8 +17,11 @@ export interface ParameterGroup {
 
 /** A group as an optimizer has it. */
 export interface GroupReport {
+  /** Its name. */
   readonly name: string;
+  /** Base learning rate. */
   readonly learningRate: number;
+  /** Weight decay. */
   readonly weightDecay: number;
   /** Numbers in its parameters. */
   readonly parameters: number;

@@ -3,7 +3,7 @@ import type { StepReport } from "../../finetune/mod.ts";
 import type { LossCurve } from "../report/report_data.ts";
 
 /** One recorded step; numbers count from 0 without the warm-up steps, times leave the making of the batch out. */
-export interface StepRecord extends Omit<StepReport, "savedBytes" | "skipped"> {
+export interface StepRecord extends Omit<StepReport, "savedBytes" | "skipped" | "losses" | "learningRates"> {
   /** GPU memory that was allocated after the step, in bytes. */
   readonly memoryBytes: number;
   /** The most GPU memory that was allocated up to then, in bytes. */
