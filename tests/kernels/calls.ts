@@ -195,6 +195,43 @@ const linear: Call = (device) => {
   }
 };
 
+/** Ranks and sizes of adapters: of whole vec4s and of others. */
+const ADAPTERS = [[8, 4, 8, 12], [13, 3, 7, 5], [1, 1, 1, 1], [3000, 8, 64, 128]] as const;
+
+const mergedWeight: Call = (device) => {
+  for (const [, r, k, n] of ADAPTERS) {
+    for (const chosen of subsets("magnitude")) {
+      const more = picked(new Set<string>(chosen), { magnitude: [n] });
+      both(
+        device,
+        { weight: [n, k], down: [r, k], up: [n, r], ...more },
+        ({ weight, down, up, magnitude }: Inputs) =>
+          ops.mergedWeight({ weight, adapter: { down, up, scale: 2, magnitude } }),
+      );
+    }
+  }
+};
+
+const packedLinear: Call = (device) => {
+  for (const [m, r, k, n] of ADAPTERS) {
+    const shapes = { x: [m, k], q: [n, k], v: [n, k], bias: [n], down: [r, k], up: [n, r] };
+    both(
+      device,
+      shapes,
+      ({ x, q, v, bias, down, up }: Inputs) =>
+        ops.packedLinear(x, [{ weight: q, adapter: { down, up, scale: 2 } }, { weight: v, bias }]),
+    );
+    for (const more of [{}, { dropout: { rate: 0.5, key: [1, 2] as const } }]) {
+      both(
+        device,
+        shapes,
+        ({ x, q, bias, down, up }: Inputs) =>
+          ops.linear(x, { weight: q, bias, adapter: { down, up, scale: 2, ...more } }, { activation: "gelu" }),
+      );
+    }
+  }
+};
+
 const attention: Call = (device) => {
   const run = (length: number, channels: number, gated: boolean, chosen: ReadonlySet<"bias" | "mask">) => {
     for (const axis of [1, 2] as const) {
@@ -543,7 +580,16 @@ export const CALLS: Readonly<Record<string, Call>> = {
     sumTo,
     broadcastTo,
   },
-  ...{ matmul, linear, attention, triangleProduct: triangle, gatedTriangleProduct: gatedTriangle, outerProductMean },
+  ...{
+    matmul,
+    linear,
+    mergedWeight,
+    packedLinear,
+    attention,
+    triangleProduct: triangle,
+    gatedTriangleProduct: gatedTriangle,
+    outerProductMean,
+  },
   ...{ layerNorm, softmax, dropout, sigmoidGate, cast, permute, slice, pad, concat, embedding, oneHot },
   ...{ digitize, distanceClasses, offsetClasses, pairEmbedding, readRegion, writeRegion },
   ...{ softmaxExpectation, sparseCrossEntropy },

@@ -59,7 +59,10 @@ tintTest("the kernels that sources name were all among them", async () => {
 });
 
 /** What `ops/mod.ts` exports and is no op. */
-const NO_OPS = ["isFused", "kernelChoiceOf", "setFusions", "setTuning", "tune", "tuningOf", "useKernelChoice"];
+const NO_OPS = [
+  ...["isFused", "kernelChoiceOf", "packLinears", "setFusions", "setTuning", "tune", "tuningOf", "useKernelChoice"],
+  "withoutAdapter",
+];
 
 Deno.test("every op has calls", () => {
   const functions = Object.entries(ops).filter(([, value]) => typeof value === "function").map(([name]) => name);
