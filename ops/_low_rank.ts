@@ -2,6 +2,7 @@
 import { type Device, elementGrid, type Tensor } from "../core/mod.ts";
 import { runMatmul } from "./_matmul.ts";
 import { readRegion } from "./_region.ts";
+import { cast } from "./cast.ts";
 import { multiplyScalar } from "./elementwise.ts";
 import { addLowRankKernel } from "./linear.wgsl.ts";
 import { permute } from "./permute.ts";
@@ -29,11 +30,11 @@ export function placed(
   return { down, up, scale, row, rows: up.shape[0], rank: down.shape[0] };
 }
 
-/** Adds adapters to the rows of a weight `[cOut, cIn]` that they belong to; a new tensor. Records no gradient. */
+/** Adds adapters to the rows of a weight `[cOut, cIn]` that they belong to; a new tensor, of f32. Records no gradient. */
 export function adaptedWeight(weight: Tensor, adapters: readonly PlacedAdapter[]): Tensor {
-  const { device, shape } = weight;
-  const w = device.empty(shape);
-  device.copy(weight, w);
+  const { device, shape, dtype } = weight;
+  const w = dtype === "f32" ? device.empty(shape) : cast(weight, "f32");
+  if (dtype === "f32") device.copy(weight, w);
   for (const adapter of adapters) addLowRank(w, adapter);
   return w;
 }

@@ -1,5 +1,6 @@
 /** The matrix product as other ops use it: not differentiable by itself. */
 import { type Device, ELEMENT_BYTES, flatGrid, isVisible, type Tensor, within } from "../core/mod.ts";
+import { cast } from "./cast.ts";
 import { reduceMiddle } from "./_reduce.ts";
 import { fewestSplits, matmulWindows } from "./_matmul_windows.ts";
 import { padded, readRegion } from "./_region.ts";
@@ -271,7 +272,7 @@ function splitsOf(k: number, tiles: number, wanted: number): number {
 /** Copies rows of `from` elements to rows of `to`: cut, or filled with zeros. */
 function resizeRows(device: Device, x: Tensor, from: number, to: number): Tensor {
   const rows = x.size / from;
-  const matrix = device.view(x, [rows, from]);
+  const matrix = device.view(cast(x, "f32"), [rows, from]); // odd rows of 16 bits cannot be copied as they are
   return from < to ? padded(matrix, [0, 0], [rows, to]) : readRegion(matrix, [0, 0], [rows, to]);
 }
 

@@ -2,6 +2,7 @@
 import { defineOp, noGrad, type Tensor } from "../core/mod.ts";
 import { adaptedWeight, placed } from "./_low_rank.ts";
 import { runMatmul } from "./_matmul.ts";
+import { cast } from "./cast.ts";
 import { clamp, divide, multiply, multiplyScalar, sqrt, square } from "./elementwise.ts";
 import { sum } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
@@ -84,13 +85,14 @@ export function magnitudeFactors(weight: Tensor, adapter: Adapter & { readonly m
   return lengthening(noGrad(weight.device, () => adaptedWeight(weight, [placed(adapter)])), adapter.magnitude);
 }
 
-/** The same linear map without an adapter; its weight is {@linkcode mergedWeight}. */
-export function withoutAdapter<
-  P extends { readonly weight: Tensor; readonly bias?: Tensor; readonly adapter?: Adapter },
->(
-  params: P,
+/**
+ * The same linear map as plain as can be, for who uses its weight itself: without an adapter, the weight being
+ * {@linkcode mergedWeight}, of f32.
+ */
+export function plainLinear(
+  params: { readonly weight: Tensor; readonly bias?: Tensor; readonly adapter?: Adapter },
 ): { readonly weight: Tensor; readonly bias?: Tensor } {
-  return params.adapter ? { weight: mergedWeight(params), bias: params.bias } : params;
+  return { weight: cast(mergedWeight(params), "f32"), bias: params.bias };
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Differentiable computations on tensors; each runs one or a few hand-written kernels. */
-export { type Adapter, mergedWeight, withoutAdapter } from "./adapter.ts";
+export { type Adapter, mergedWeight, plainLinear } from "./adapter.ts";
 export * from "./attention.ts";
 export * from "./broadcast_to.ts";
 export * from "./cast.ts";

@@ -6,8 +6,8 @@ import { concat } from "./concat.ts";
 import { intermediateType } from "./_intermediate.ts";
 import { linear, type LinearParams } from "./linear.ts";
 
-/** Elements of a storage at which the biases of its packed weights begin, zeros for the maps that have none. */
-const PACKED_BIASES = new WeakMap<Storage, number>();
+/** Storages of the biases of packed maps, one for each row of their weights: zeros for the maps that have none. */
+const PACKED_BIASES = new WeakSet<Storage>();
 
 /**
  * Lays the weights of linear maps of one input one behind the other, and their biases likewise, so that
@@ -42,23 +42,20 @@ export function packLinears<P extends LinearParams>(parts: readonly P[]): readon
   const first = rowsBefore(parts);
   const rows = first[parts.length];
   const biased = parts.flatMap(({ bias }, i) => (bias ? [i] : []));
-  const withBiases = dtype === "f32" && biased.length > 0 && biased.every((i) => first[i] % WINDOW_STEP === 0);
-  const storage = device.empty([rows * k + (withBiases ? rows : 0)], dtype);
-  const placedAt = (tensor: Tensor, at: number) => {
-    device.copy(tensor, storage, { toElement: at });
-    return device.window(storage, at, tensor.shape);
+  const withBiases = biased.length > 0 && biased.every((i) => first[i] % WINDOW_STEP === 0);
+  using scope = device.scope("packLinears");
+  const weights = device.empty([rows, k], dtype);
+  const biases = withBiases ? device.zeros([rows]) : undefined;
+  if (biases) PACKED_BIASES.add(biases.storage);
+  const placedAt = (tensor: Tensor, whole: Tensor, toElement: number) => {
+    device.copy(tensor, whole, { toElement });
+    return scope.keep(device.window(whole, toElement, tensor.shape));
   };
-  if (withBiases) {
-    device.copy(device.zeros([rows]), storage, { toElement: rows * k });
-    PACKED_BIASES.set(storage.storage, rows * k);
-  }
-  const packed = parts.map((part, i) => ({
+  return parts.map((part, i) => ({
     ...part,
-    weight: placedAt(part.weight, first[i] * k),
-    ...(withBiases && part.bias && { bias: placedAt(part.bias, rows * k + first[i]) }),
+    weight: placedAt(part.weight, weights, first[i] * k),
+    ...(biases && part.bias && { bias: placedAt(part.bias, biases, first[i]) }),
   }));
-  storage.dispose();
-  return packed;
 }
 
 /** Rows of the weights before each map, and of all. */
@@ -121,13 +118,12 @@ function packedWeight(parts: readonly LinearParams[], rows: number): Tensor {
 function packedBias(parts: readonly LinearParams[], rows: number): Tensor | undefined {
   const biases = parts.flatMap(({ bias }) => bias ?? []);
   if (!biases.length) return undefined;
-  const [{ weight: { device, storage, offset, shape: [, k] } }] = parts;
-  const at = PACKED_BIASES.get(storage);
-  if (at !== undefined && !isTracked(biases) && areAdjacent(parts)) {
-    const begin = at + offset / k, first = rowsBefore(parts);
-    const own = parts.every(({ bias }, i) => !bias || (bias.storage === storage && bias.offset === begin + first[i]));
-    if (own && begin % WINDOW_STEP === 0) return device.within(storage, begin, [rows]);
-  }
+  const [{ weight: { device, offset, shape: [, k] } }] = parts;
+  const { storage } = biases[0];
+  const begin = offset / k, first = rowsBefore(parts);
+  const own = PACKED_BIASES.has(storage) && begin % WINDOW_STEP === 0 && !isTracked(biases) && areAdjacent(parts) &&
+    parts.every(({ bias }, i) => !bias || (bias.storage === storage && bias.offset === begin + first[i]));
+  if (own) return device.within(storage, begin, [rows]);
   return concat(parts.map(({ weight, bias }) => bias ?? device.zeros([weight.shape[0]])), 0);
 }
 

@@ -8,9 +8,9 @@ import {
   multiply,
   multiplyScalar,
   outerProductMean as outerProductMeanOp,
+  plainLinear,
   reciprocal,
   reshape,
-  withoutAdapter,
 } from "../../ops/mod.ts";
 import { checkRepresentation, checkShape } from "../layers/check_shape.ts";
 import { inParts, isMadeInParts } from "../layers/in_parts.ts";
@@ -47,7 +47,7 @@ export function outerProductMean(
   const [batch, nSeq, nRes] = m.shape;
   if (residual) checkShape(of, "residual", residual, [batch, nRes, nRes, linearOut.weight.shape[0]]);
   using scope = m.device.scope(of);
-  const { weight, bias } = withoutAdapter(linearOut); // the op knows no adapters
+  const { weight, bias } = linearOut.adapter ? plainLinear(linearOut) : linearOut; // the op knows no adapters
   const plan = { axis: 1, count: nSeq, size: m.size };
   const parts = isMadeInParts(m.device, plan, [m, layerNorm, linear_1, linear_2]);
   const x = parts ? m : normalize(layerNorm, m); // line 1

@@ -1,4 +1,15 @@
-import { type Device, type Key, leaves, mapTree, type Shape, sizeOf, type Tensor, type Tree } from "../../core/mod.ts";
+import {
+  type Device,
+  type Key,
+  leaves,
+  mapLeaves,
+  mapTree,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  type Tree,
+} from "../../core/mod.ts";
+import { cast } from "../../ops/mod.ts";
 
 /** Numbers a parameter starts from. */
 export type Initializer = (key: Key, shape: Shape) => Float32Array;
@@ -107,6 +118,17 @@ export function loadParams<S extends ParamShapes>(
 ): ParamsOf<S> {
   const made = mapTree<ParamShape, Tensor>(shapes, ({ shape }, path) => device.tensor(find(path, shape), shape));
   return made as ParamsOf<S>;
+}
+
+/**
+ * The same parameters with matrices as 16-bit floats, in half the memory: for what is frozen, or for inference. Vectors
+ * (biases, scales) stay f32, and so does what is computed.
+ *
+ * @param params They stay as they are.
+ * @returns Matrices are new, owned by the current scope; the other tensors are those given.
+ */
+export function halved<P extends Tree<Tensor>>(params: P): P {
+  return mapLeaves<Tensor, P>(params, (tensor) => (tensor.shape.length > 1 ? cast(tensor, "f16") : tensor));
 }
 
 /** Shapes by path. */

@@ -6,10 +6,10 @@ import {
   type LinearParams,
   multiply,
   packedLinear,
+  plainLinear,
   reshape,
   type TriangleDirection,
   triangleProduct,
-  withoutAdapter,
 } from "../../ops/mod.ts";
 import { inParts, isMadeInParts } from "./in_parts.ts";
 import { type LayerNormParams, normalize } from "./layer_norm.ts";
@@ -60,7 +60,8 @@ export function triangleUpdate(
   const [c, cZ] = a.weight.shape;
   const channels = { axis: 3, inputAxis: 0, count: c, size: x.size / cZ * 7 * c, unit: 4 }; // whole vec4s
   // An adapter is of all channels: where there are parts of them, it is in the weights.
-  const cut = isMadeInParts(z.device, channels, [x, a, aGate, b, bGate]) ? withoutAdapter : (map: LinearParams) => map;
+  const cutUp = isMadeInParts(z.device, channels, [x, a, aGate, b, bGate]);
+  const cut = (map: LinearParams) => (cutUp && map.adapter ? plainLinear(map) : map);
   const product = inParts(
     z.device,
     channels,

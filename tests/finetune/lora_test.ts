@@ -1,5 +1,17 @@
 import assert from "node:assert/strict";
-import { combine, Device, entries, Key, leaves, type Part, partition, pullback, type Tensor } from "../../core/mod.ts";
+import {
+  combine,
+  Device,
+  entries,
+  Key,
+  leaves,
+  mapLeaves,
+  type Part,
+  partition,
+  pullback,
+  type Tensor,
+} from "../../core/mod.ts";
+import { cast } from "../../ops/mod.ts";
 import {
   adaptersOf,
   addLora,
@@ -28,8 +40,10 @@ import {
   evoformerShapes,
   evoformerStack,
   type EvoformerStackParams,
+  halved,
   initParams,
   loadParams,
+  packProjections,
   treeEntries,
 } from "../../model/mod.ts";
 import { assertClose, gpuTest, randomArray, testDevice } from "../_gpu.ts";
@@ -291,4 +305,41 @@ gpuTest("a merged tree goes to the writers of weights, one with adapters does no
     return [name, { ...entry, name }];
   }));
   assert.ok(alphafoldEntries(prefixed).length > 10);
+});
+
+gpuTest("frozen weights in 16 bits: adapters get the gradients of weights that are rounded so", async (device) => {
+  const config = smallConfig();
+  const half = halved(randomParams(device, config));
+  const rounded = mapLeaves<Tensor, AlphaFoldParams>(half, (x) => cast(x, "f32"));
+  assert.ok(leaves<Tensor>(half).filter(({ dtype }) => dtype === "f16").length > 100);
+  const features = onDevice(device, featureArrays({}));
+  const options = { rank: 2, targets: ["linear_q", "linear_v", "evoformer.**.linear_out"] };
+  const run = async (base: AlphaFoldParams, packed: boolean) => {
+    const params = addLora(packed ? packProjections(base) : base, Key.fromSeed(3), options);
+    for (const [i, { up }] of [...adaptersOf(params).values()].entries()) device.write(up, randomArray(up.size, i + 1));
+    const [trained, frozen] = partition<Tensor, AlphaFoldParams>(params, isAdapter);
+    const forward = (trained: Part<Tensor, AlphaFoldParams>) => {
+      const { s, structure } = alphafold(
+        combine<Tensor, AlphaFoldParams>(trained, frozen),
+        features,
+        undefined,
+        config,
+      );
+      return { s, single: structure.single };
+    };
+    const back = pullback<typeof trained, ReturnType<typeof forward>>(device, forward, trained);
+    const { s, single } = back.output;
+    const numbers = [await s.read(), await single.read()];
+    const grads = back.pullLeaves([s, single]);
+    for (const grad of grads) if (grad) numbers.push(await grad.read());
+    return numbers;
+  };
+  const expected = await run(rounded, false);
+  assert.ok(expected.length > 20);
+  for (const packed of [false, true]) {
+    for (const [i, numbers] of (await run(half, packed)).entries()) {
+      const most = Math.max(...Array.from(expected[i], Math.abs));
+      assertClose(numbers, expected[i], { rtol: 1e-3, atol: 1e-4 * most }, `${packed}, ${i}`);
+    }
+  }
 });

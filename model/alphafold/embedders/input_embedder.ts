@@ -7,9 +7,9 @@ import {
   offsetClasses,
   pairEmbedding,
   permute,
+  plainLinear,
   reshape,
   slice,
-  withoutAdapter,
 } from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import { inParts } from "../../layers/in_parts.ts";
@@ -78,7 +78,7 @@ export function embedPairs(
   checkShape("embedPairs", "targetFeat", targetFeat, ["batch", "N_res", linearTfZI.weight.shape[1]]);
   checkShape("embedPairs", "residueIndex", residueIndex, [batch, nRes], "i32");
   using scope = device.scope("embedPairs");
-  const { weight, bias } = withoutAdapter(linearRelpos); // the op knows no adapters
+  const { weight, bias } = plainLinear(linearRelpos); // the op knows no adapters
   return scope.keep(pairEmbedding({
     table: permute(weight, [1, 0]),
     bias,

@@ -1,5 +1,5 @@
 import type { Tensor } from "../../../core/mod.ts";
-import { distanceClasses, pairEmbedding, permute, withoutAdapter } from "../../../ops/mod.ts";
+import { distanceClasses, pairEmbedding, permute, plainLinear } from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import { normalize } from "../../layers/layer_norm.ts";
 import { binBounds, type RecyclingConfig } from "../config.ts";
@@ -50,6 +50,6 @@ export function recycledPairs(
   using scope = device.scope("recycledPairs");
   const classes = distanceClasses(positions, { bounds: binBounds(config), end: END }); // lines 1 and 2
   const residual = normalize(layerNormZ, z); // line 5
-  const { weight, bias } = withoutAdapter(linear); // the op knows no adapters
+  const { weight, bias } = plainLinear(linear); // the op knows no adapters
   return scope.keep(pairEmbedding({ table: permute(weight, [1, 0]), bias, classes, residual })); // line 3
 }

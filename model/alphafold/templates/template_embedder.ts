@@ -1,5 +1,5 @@
 import { type Key, mapLeaves, type Tensor } from "../../../core/mod.ts";
-import { broadcastTo, concat, max, mergedWeight, multiply, reshape, slice } from "../../../ops/mod.ts";
+import { broadcastTo, concat, max, multiply, plainLinear, reshape, slice } from "../../../ops/mod.ts";
 import type { Recompute } from "../../evoformer/pair_stack.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import { isMadeInParts } from "../../layers/in_parts.ts";
@@ -60,7 +60,7 @@ export function addTemplatePairs(
     const { linearV, linearO } = mha;
     const known = {
       ...mha,
-      linearV: { ...linearV, weight: multiply(mergedWeight(linearV), any), adapter: undefined },
+      linearV: { ...linearV, weight: multiply(plainLinear(linearV).weight, any), adapter: undefined },
       linearO: { ...linearO, bias: linearO.bias && multiply(linearO.bias, any) },
     };
     const own = entry(z, b);

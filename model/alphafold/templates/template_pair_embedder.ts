@@ -12,12 +12,12 @@ import {
   multiply,
   pairEmbedding,
   permute,
+  plainLinear,
   reshape,
   rsqrt,
   slice,
   square,
   sum,
-  withoutAdapter,
 } from "../../../ops/mod.ts";
 import { SLOT } from "../../protein/residues.ts";
 import { binBounds, type TemplateConfig } from "../config.ts";
@@ -54,7 +54,7 @@ export function embedTemplatePairs(
   const { bins, useUnitVector } = config;
   const [c] = params.linear.weight.shape;
   using scope = aatype.device.scope("embedTemplatePairs");
-  const { weight, bias } = withoutAdapter(params.linear); // it is used row by row
+  const { weight, bias } = plainLinear(params.linear); // it is used row by row
   const rows = permute(weight, [1, 0]); // one for each feature
   const some = (first: number, count: number) => slice(rows, [first, 0], [first + count, c]);
   const ofDistance = some(0, bins), known = some(bins, 1);
