@@ -1,9 +1,8 @@
-import { type Device, entries, leaves, type Shape, type Tensor, type Tree } from "../core/mod.ts";
-import { readTree } from "./_flat.ts";
+import { type Device, entries, type Shape, type Tensor, type Tree } from "../core/mod.ts";
+import { FlatParams, readTree } from "./_flat.ts";
 import { crc32 } from "../model/weights/_crc32.ts";
 import { snakeCase } from "../model/weights/names.ts";
 import { encodeSafetensors, type NamedArray, parseSafetensors, toFloat32 } from "../model/weights/safetensors.ts";
-import { FlatLayout } from "./_flat.ts";
 import type { TrainerState } from "./trainer.ts";
 
 /** What a checkpoint file holds. */
@@ -118,10 +117,12 @@ export function findParameter(checkpoint: Checkpoint, path: string, shape: Shape
  */
 export function applyAverage(device: Device, params: Tree<Tensor>, { trainer }: Checkpoint): void {
   if (trainer?.ema === undefined) return;
-  const layout = new FlatLayout(params);
-  if (trainer.ema.length !== layout.size) {
-    throw new TypeError(`The moving average has ${trainer.ema.length} numbers, these parameters need ${layout.size}`);
+  const layout = FlatParams.of(device, params);
+  if (trainer.ema.length !== layout.packedSize) {
+    throw new TypeError(
+      `The moving average has ${trainer.ema.length} numbers, these parameters need ${layout.packedSize}`,
+    );
   }
   using _ = device.scope("average");
-  layout.scatter(device, device.tensor(trainer.ema, [layout.size]), leaves<Tensor>(params));
+  device.write(layout.all(), layout.spread(trainer.ema));
 }
