@@ -194,7 +194,14 @@ async function readTemplates(
     return file === undefined ? undefined : await readSourceStructure(file, reader, log);
   };
   const own: Structure[] = [];
-  for (const path of ownTemplates) own.push(await readSourceStructure(path, reader, log));
+  for (const path of ownTemplates) {
+    try {
+      own.push(await readSourceStructure(path, reader, log));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      log.doubt(`The template ${path} cannot be used: ${error.message}`);
+    }
+  }
   const made = await makeTemplates(sequence, hits, find, {
     strict,
     maxTemplates,

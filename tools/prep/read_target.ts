@@ -106,11 +106,30 @@ export async function readTarget(target: TargetInput, reader: SourceReader, log:
     const owner = target.sequenceSource ?? views[0].source;
     throw new InputError(`The row "${view.names[0]}" of ${view.source} is not the sequence of ${owner}: ${difference}`);
   }
-  const unknown = sequence.replace(/[^BJOUXZ]/g, "").length;
-  if (unknown > 0) {
-    log.doubt(`${unknown} of ${sequence.length} residues are none of the 20 amino acids; they are kept as X`);
+  const unknown = unknownResidues(sequence);
+  if (unknown.count > 0) {
+    const source = target.sequence === undefined ? views[0]?.source ?? structure?.source : target.sequenceSource;
+    log.doubt(
+      `${
+        source === undefined ? "" : `${source}: `
+      }${unknown.count} of ${sequence.length} residues are none of the 20 ` +
+        `amino acids (${unknown.text}); they are kept as X`,
+    );
   }
   return { sequence, structure, chain, alignments: views };
+}
+
+/** Most places of a letter that are told. */
+const TOLD_PLACES = 3;
+
+/** Residues that are none of the 20 amino acids, and where: `U at 4, X at 7, 9, 10 …`. */
+function unknownResidues(sequence: string): { count: number; text: string } {
+  const places = Map.groupBy(sequence.matchAll(/[^ARNDCQEGHILKMFPSTWYV]/g), ([letter]) => letter);
+  const texts = Array.from(places, ([letter, found]) => {
+    const told = found.slice(0, TOLD_PLACES).map(({ index }) => index + 1).join(", ");
+    return `${letter} at ${told}${found.length > TOLD_PLACES ? " …" : ""}`;
+  });
+  return { count: Array.from(places.values()).reduce((sum, found) => sum + found.length, 0), text: texts.join(", ") };
 }
 
 /**

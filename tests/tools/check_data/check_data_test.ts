@@ -69,8 +69,8 @@ Deno.test("checkData() names every row that would make training fail, and what i
     assert.deepEqual(report.chains.map(({ id, chosen, residues, observed }) => [id, chosen, residues, observed]), [
       ["good", "X", 7, 4],
     ]);
-    assert.deepEqual(report.warnings.map(({ id, message }) => `${id}: ${message}`), [
-      "good: 1 of 7 residues are none of the 20 amino acids; they are kept as X",
+    assert.deepEqual(report.warnings.map(({ id, message }) => `${id}: ${message.replaceAll(folder, "")}`), [
+      "good: /a/good.a3m: 1 of 7 residues are none of the 20 amino acids (X at 6); they are kept as X",
     ]);
     const text = reportText(report);
     assert.match(text, /^1 of 12 targets can be trained on: 11 errors, 1 warning$/m);

@@ -225,6 +225,20 @@ Deno.test("templates come from hits and their structures; a missing structure is
     assert.deepEqual(features.template_all_atom_mask, chain.atomMask);
     const strict = await run([join(FINGERS, "1znf.cif")], true);
     assert.equal(strict.entry?.error, 'Template 1 "9ZZZ_A" cannot be used: there is no structure of it');
+    // One that cannot be read costs itself alone.
+    const broken = join(folder, "9zzz.cif");
+    await Deno.writeTextFile(broken, "data_x\n");
+    const both = [broken, join(FINGERS, "1znf.cif")];
+    const spoilt = await run(both);
+    assert.equal(spoilt.entry?.counts?.templates, 1);
+    assert.match(
+      spoilt.entry?.warnings?.at(-1) ?? "",
+      /^Template 1 "9ZZZ_A" cannot be used: Cannot read .*9zzz\.cif as mmCIF/,
+    );
+    assert.match(
+      (await run(both, true)).entry?.error ?? "",
+      /^Template 1 "9ZZZ_A" cannot be used: Cannot read .*9zzz\.cif/,
+    );
   });
 });
 

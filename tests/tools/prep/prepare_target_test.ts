@@ -12,7 +12,10 @@ Deno.test("prepareTarget() lays a structure with missing residues along the sequ
     const structure = join(folder, "x.cif"); // GMSWX, W not observed
     const whole = await prepareTarget({ id: "x", structure });
     assert.deepEqual([whole.sequence, whole.chain, whole.observedResidues], ["GMSWX", "X", 4]);
-    assert.match(whole.warnings[0], /1 of 5 residues are none of the 20 amino acids; they are kept as X/);
+    assert.match(
+      whole.warnings[0],
+      /x\.cif: 1 of 5 residues are none of the 20 amino acids \(X at 5\); they are kept as X$/,
+    );
     const sequence = "AAGMSWKAA";
     const laid = await prepareTarget({ id: "x", structure, sequence, sequenceSource: "t.csv line 2" });
     assert.equal(laid.observedResidues, 4);
@@ -45,6 +48,46 @@ Deno.test("prepareTarget() lays a structure with missing residues along the sequ
     await refuse({ id: "x" }, /There is nothing of x but its name/);
     await refuse({ id: "x", structure }, /kept as X/, true);
   }));
+
+Deno.test("letters outside the alphabet become X, with file, line, letter and place; with strict an error", () =>
+  withFiles({ "t.fasta": ">plain\nMKTAY\n>odd\nMUTUB\nUJKUA\n" }, async (folder) => {
+    const { targets } = await collectTargets([join(folder, "t.fasta")]);
+    const odd = targets.find(({ id }) => id === "odd")!;
+    const { features, warnings, sequence } = await prepareTarget(odd);
+    const expected =
+      /t\.fasta line 3: 6 of 10 residues are none of the 20 amino acids \(U at 2, 4, 6 …, B at 5, J at 7\); they are kept as X$/;
+    assert.match(warnings[0], expected);
+    assert.equal(sequence, "MUTUBUJKUA");
+    const X = 20;
+    assert.deepEqual(Array.from(features.aatype, (type) => type === X ? "X" : ".").join(""), ".X.XXXX.X.");
+    await assert.rejects(
+      () => prepareTarget(odd, { strict: true }),
+      (error) => error instanceof InputError && expected.test(error.message),
+    );
+  }));
+
+Deno.test("a template that cannot be read or does not align is left out with a warning, with strict an error", () => {
+  const query = "MKTAYIAKQRGDWGMSWSA";
+  const files = { "bad.cif": "data_x\n", "far.cif": CIF_TEXT, "t.fasta": `>t\n${query}\n` };
+  return withFiles(files, async (folder) => {
+    const path = (name: string) => join(folder, name);
+    const prepare = (ownTemplates: string[], strict = false) =>
+      prepareTarget({ id: "t", sequence: query }, { ownTemplates: ownTemplates.map(path), strict });
+    const { features, warnings } = await prepare(["bad.cif", "none.cif", "far.cif"]);
+    assert.equal(features.template_domain_names.length, 0);
+    const told = warnings.filter((warning) => /template/i.test(warning)).map((text) => text.replaceAll(folder, ""));
+    assert.equal(told.length, 3);
+    assert.match(told[0], /^The template \/bad\.cif cannot be used: Cannot read \/bad\.cif as mmCIF/);
+    assert.match(told[1], /^The template \/none\.cif cannot be used: Cannot read \/none\.cif: there is no such file/);
+    assert.match(told[2], /^The template \/far\.cif cannot be used: its chain X aligns with \d of the 19 residues$/);
+    for (const name of ["bad.cif", "none.cif", "far.cif"]) {
+      await assert.rejects(
+        () => prepare([name], true),
+        (error) => error instanceof InputError && /The template .* cannot be used: /.test(error.message),
+      );
+    }
+  });
+});
 
 Deno.test("of several chains the one that is named or fits is taken, else the longest with a warning", () =>
   withFiles({ "1tst.pdb": PDB_TEXT }, async (folder) => { // X GMSWSA, Y V

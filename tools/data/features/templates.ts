@@ -21,7 +21,7 @@ export interface Templates extends TemplateAtoms {
 export interface TemplatesResult {
   /** The templates, best first. */
   readonly templates: Templates;
-  /** A line for each hit that was left out although it had a place: its structure is missing or does not fit. */
+  /** A line for each template that was left out although it had a place: its structure is missing, unreadable or does not fit. */
   readonly warnings: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export interface TemplateOptions {
   readonly maxSubsequenceFraction?: number;
   /** Least residues of a hit. @default 10 */
   readonly minResidues?: number;
-  /** Whether a missing or unfitting structure is an error. @default false */
+  /** Whether a missing, unreadable or unfitting structure is an error. @default false */
   readonly strict?: boolean;
   /** Structures that are templates whatever their names and dates; they are aligned here and come first. @default none */
   readonly own?: readonly Structure[];
@@ -60,8 +60,8 @@ const MIN_ATOMS = 5;
  *
  * @param query The query's residues.
  * @param hits As read by `parseHhr`.
- * @param find The structure of a PDB code (lower case), or `undefined`.
- * @throws {InputError} If `strict` and a structure is missing or does not fit.
+ * @param find The structure of a PDB code (lower case), or `undefined`; an InputError says that it cannot be read.
+ * @throws {InputError} If `strict` and a structure is missing, unreadable or does not fit.
  */
 export async function makeTemplates(
   query: string,
@@ -71,27 +71,50 @@ export async function makeTemplates(
 ): Promise<TemplatesResult> {
   const { maxTemplates = 4, releasedBefore, strict = false } = options;
   const warnings: string[] = [];
-  const laid: LaidTemplate[] = (options.own ?? []).map((structure) => layOwn(structure, query));
+  const leaveOut = (message: string): void => {
+    if (strict) throw new InputError(message);
+    warnings.push(message);
+  };
+  const laid: LaidTemplate[] = [];
+  for (const structure of options.own ?? []) {
+    const found = layOwn(structure, query);
+    if (typeof found === "string") leaveOut(`The template ${structure.source} cannot be used: ${found}`);
+    else laid.push(found);
+  }
+  const places = maxTemplates + laid.length;
   const chosen = hits.filter((hit) => isUseful(hit, query, options)).sort((a, b) => b.sumProbs - a.sumProbs);
   for (const hit of chosen) {
-    if (laid.length >= maxTemplates + (options.own?.length ?? 0)) break;
+    if (laid.length >= places) break;
     const name = templateName(hit);
-    const structure = name && await find(name.pdbId);
-    if (structure && releasedBefore !== undefined && !((structure.releaseDate ?? "9999") < releasedBefore)) continue;
+    const structure = name && await readableOf(() => find(name.pdbId));
+    if (
+      typeof structure === "object" && releasedBefore !== undefined &&
+      !((structure.releaseDate ?? "9999") < releasedBefore)
+    ) continue;
     const found = name === undefined
       ? "its name does not begin with a PDB code and a chain"
       : structure === undefined
       ? "there is no structure of it"
+      : typeof structure === "string"
+      ? structure
       : layTemplate(hit, structure, name.chainId, query);
     if (typeof found !== "string") {
       laid.push(found);
       continue;
     }
-    const message = `Template ${hit.index} "${hit.name.split(/\s/)[0]}" cannot be used: ${found}`;
-    if (strict) throw new InputError(message);
-    warnings.push(message);
+    leaveOut(`Template ${hit.index} "${hit.name.split(/\s/)[0]}" cannot be used: ${found}`);
   }
   return { templates: joinTemplates(laid, query.length), warnings };
+}
+
+/** What is found, or what is wrong with it. */
+async function readableOf<T>(find: () => T | Promise<T>): Promise<T | string> {
+  try {
+    return await find();
+  } catch (error) {
+    if (error instanceof InputError) return error.message;
+    throw error;
+  }
 }
 
 /** PDB code (lower case) and chain that a hit's name begins with; `undefined` if it does not. */
@@ -144,19 +167,13 @@ function layTemplate(hit: HhrHit, structure: Structure, chainId: string, query: 
 /** Residues that must stand together in an own template's alignment, as a part of the shorter sequence. */
 const LEAST_ALIGNED = 0.1;
 
-/**
- * Lays an own structure along the query: the chain that aligns best.
- *
- * @throws {InputError} If none aligns.
- */
-function layOwn({ chains, id, source }: Structure, query: string): LaidTemplate {
+/** Lays an own structure along the query, the chain that aligns best, or says why that cannot be done. */
+function layOwn({ chains, id }: Structure, query: string): LaidTemplate | string {
   const aligned = chains.map((chain) => ({ chain, ...alignPair(query, chain.sequence) }));
   const best = aligned.reduce((a, b) => (b.score > a.score ? b : a));
   const { chain, pairs, identical } = best;
   if (pairs.length < Math.max(MIN_ATOMS, LEAST_ALIGNED * Math.min(query.length, chain.sequence.length))) {
-    throw new InputError(
-      `The template ${source} cannot be used: its chain ${chain.id} aligns with ${pairs.length} of the ${query.length} residues`,
-    );
+    return `its chain ${chain.id} aligns with ${pairs.length} of the ${query.length} residues`;
   }
   const positions = new Float32Array(query.length * ATOM_SLOTS * 3);
   const mask = new Float32Array(query.length * ATOM_SLOTS);
