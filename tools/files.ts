@@ -167,6 +167,14 @@ export function leftoverOf(name: string): string | undefined {
   return TEMPORARY.exec(name)?.[1];
 }
 
+/** Removes what writing files of these names left in a folder when it was broken off. */
+export async function removeLeftovers(folder: string, names: Iterable<string>): Promise<void> {
+  const own = new Set(names);
+  for await (const { name } of Deno.readDir(folder)) {
+    if (own.has(leftoverOf(name) ?? "")) await Deno.remove(join(folder, name));
+  }
+}
+
 /**
  * Writes a file so that a reader sees the old content or the new, never a part: a temporary file beside it, then a rename.
  *
@@ -290,6 +298,20 @@ export async function makeFolder(path: string): Promise<void> {
     await Deno.mkdir(path, { recursive: true });
   } catch (error) {
     throw new InputError(`Cannot create the folder ${path}: ${reason(error)}`);
+  }
+}
+
+/**
+ * Makes a folder and its parents, and sees that files can be written in it: before long work, not after it.
+ *
+ * @throws {InputError} If a file is in the way or the place cannot be written.
+ */
+export async function makeWritableFolder(path: string): Promise<void> {
+  await makeFolder(path);
+  try {
+    await Deno.remove(await Deno.makeTempFile({ dir: path, prefix: "writable.", suffix: ".tmp" }));
+  } catch (error) {
+    throw new InputError(`Cannot write in the folder ${path}: ${reason(error)}`);
   }
 }
 

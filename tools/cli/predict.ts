@@ -4,7 +4,7 @@ import config from "../../deno.json" with { type: "json" };
 import { ALPHAFOLD_PRESETS, type AlphaFoldChoices, type AlphaFoldPreset } from "../../model/alphafold/mod.ts";
 import { WEIGHTS_DTYPES, type WeightsDtype } from "../../model/weights/load_weights.ts";
 import { InputError, UsageError } from "../errors.ts";
-import { makeFolder, writeFileAtomic } from "../files.ts";
+import { makeWritableFolder, removeLeftovers, writeFileAtomic } from "../files.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { predictTargets } from "../predict/collect.ts";
@@ -60,6 +60,9 @@ Examples:
   denofold predict query.a3m --weights params_model_1_ptm.npz --out prediction
   denofold predict targets.fasta alignments/ --weights weights/ --models model_1_ptm,model_2_ptm --num-recycles 3 --out runs/x
   denofold predict query.fasta --weights random:1 --num-recycles 0 --out test`;
+
+/** Files of a run beside the targets' folders. */
+const REPORT = "report.html", SUMMARY = "summary.csv";
 
 /** Adds `denofold predict`. */
 export function register(program: Command): void {
@@ -197,7 +200,8 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   const search = searchOf(flags);
   const python = flags.relax ? await findRelaxPython(flags.openmmPython) : undefined;
   const { targets, templates, notes } = await predictTargets([...inputs, ...flags.msa ?? []], flags.templates);
-  await makeFolder(out);
+  await makeWritableFolder(out);
+  await removeLeftovers(out, [REPORT, SUMMARY]);
   const { adapter, notes: adapterNotes } = await ensureAdapter({ device: flags.device, install: !flags.offline });
   const device = await openDevice(adapter, { long: true });
   if (!json) { for (const note of [...adapterNotes, ...notes]) console.error(`note: ${note}`); }
@@ -249,7 +253,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
     held,
   };
   const relaxed = python ? await relaxAll(results, python, interrupt.signal, json ?? false) : undefined;
-  const report = join(out, "report.html"), summary = join(out, "summary.csv");
+  const report = join(out, REPORT), summary = join(out, SUMMARY);
   await writeFileAtomic(report, await renderPredictReport(reportOf(results, facts)));
   await writeFileAtomic(summary, summaryCsv(results));
   const bad = results.filter(({ status }) => status === "failed");

@@ -5,7 +5,7 @@ import { correctMsaRestypes } from "../data/features/msa.ts";
 import { InputError } from "../errors.ts";
 import type { WeightsDtype } from "../../model/weights/load_weights.ts";
 import { encodeSafetensors } from "../../model/weights/safetensors.ts";
-import { writeFileAtomic, writeTogether } from "../files.ts";
+import { makeFolder, removeLeftovers, writeFileAtomic, writeTogether } from "../files.ts";
 import type { CollectedTarget } from "../prep/list_targets.ts";
 import { readFeatureFile } from "../prep/feature_file.ts";
 import { type PreparedTarget, type PrepareOptions, prepareTarget } from "../prep/prepare_target.ts";
@@ -276,6 +276,8 @@ async function predictOne(
   files.delete(doneName(target.id));
   files.set(REPORT_DATA, JSON.stringify(data));
   await Deno.remove(join(folder, doneName(target.id))).catch(() => {}); // what is replaced is not whole meanwhile
+  await makeFolder(folder);
+  await removeLeftovers(folder, [...files.keys(), doneName(target.id)]);
   await writeTogether(folder, files);
   await writeFileAtomic(join(folder, doneName(target.id)), done);
   const [first] = data.predictions;

@@ -1,6 +1,5 @@
 /** Prepares many targets, several at a time. */
-import { join } from "node:path";
-import { fileNames, leftoverOf, makeFolder } from "../files.ts";
+import { fileNames, makeFolder, removeLeftovers } from "../files.ts";
 import type { CollectedTarget } from "./list_targets.ts";
 import { type ManifestEntry, ManifestLog, readManifest } from "./manifest.ts";
 import { type JobOptions, type JobOutcome, runJob } from "./prepare_job.ts";
@@ -107,14 +106,6 @@ function featureFiles(targets: readonly CollectedTarget[], before: ReadonlyMap<s
     if (file !== undefined && !own.has(id)) taken.add(file.toLowerCase().replace(/\.safetensors$/, ""));
   }
   return fileNames(ids, taken).map((name) => `${name}.safetensors`);
-}
-
-/** Removes what writing these files left when it, or a worker, was broken off. */
-async function removeLeftovers(folder: string, files: readonly string[]): Promise<void> {
-  const own = new Set(files);
-  for await (const { name } of Deno.readDir(folder)) {
-    if (own.has(leftoverOf(name) ?? "")) await Deno.remove(join(folder, name));
-  }
 }
 
 function inThread(options: JobOptions): Runner {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { parseSafetensors } from "../../../model/weights/safetensors.ts";
-import { denofold } from "../cli/_run.ts";
+import { parseCif } from "../../../tools/data/_cif_reader.ts";
+import { rowsOf } from "../../../tools/data/_mmcif_facts.ts";
+import { leftoverOf } from "../../../tools/files.ts";
+import { denofold, ROOT } from "../cli/_run.ts";
 import { denofoldInProcess } from "../fold/_in_process.ts";
 import { archive, serve, tarGz, ticket } from "../search/_msa_server.ts";
 import { gpuTest } from "../../_gpu.ts";
@@ -9,6 +12,14 @@ import { SMALL } from "./_small.ts";
 
 const QUERY = "MKTAYIAKQRGDW";
 const RESULT = tarGz([{ name: "uniref.a3m", text: `>101\n${QUERY}\n>a\nMKTAYLAKQRGDW\n>b\nMRT-YIAKQKGDW\n` }]);
+
+/** Five residues with numbers that go back, repeat with insertion codes, and skip. */
+const NUMBERED =
+  ["MET X  -1 ", "LYS X  10 ", "THR X  10A", "ALA X  10B", "TYR X  14 "].map((residue, i) =>
+    `ATOM  ${String(i + 1).padStart(5)}  CA  ${residue}   ${
+      (3.8 * i).toFixed(3).padStart(8)
+    }   0.000   0.000  1.00 10.00           C\n`
+  ).join("") + "END\n";
 
 async function temporary(run: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -70,6 +81,160 @@ gpuTest(
       assert.equal(server.seen.length, 2, "what was found is kept");
     }),
 );
+
+gpuTest(
+  "numbers of residues and insertion codes are those of the structure given, or begin where --first-residue says",
+  () =>
+    temporary(async (folder) => {
+      const given = join(folder, "given.pdb");
+      await Deno.writeTextFile(given, NUMBERED);
+      const predict = async (out: string, ...args: string[]) => {
+        const { code, stderr } = await denofoldInProcess(
+          ...[
+            "predict",
+            ...args,
+            "--weights",
+            "random:1",
+            "--config",
+            join(folder, "small.json"),
+            "--num-recycles",
+            "0",
+          ],
+          ...["--json", "--out", join(folder, out)],
+        );
+        assert.equal(code, 0, stderr);
+      };
+      /** Chain, number and insertion code of each residue, as the columns and items of the two formats have them. */
+      const residuesIn = async (target: string) => {
+        const pdb = await Deno.readTextFile(join(folder, target, "ranked_0.pdb"));
+        const seen = new Set(
+          pdb.split("\n").filter((line) => line.startsWith("ATOM")).map((line) => line.slice(21, 27)),
+        );
+        const cif = await Deno.readTextFile(join(folder, target, "ranked_0.cif"));
+        const [block] = parseCif(cif, "ranked_0.cif");
+        const atoms = rowsOf(block, "atom_site");
+        const keys = new Set(atoms.map((atom) => {
+          const code = atom("pdbx_PDB_ins_code");
+          return `${atom("auth_asym_id")}${atom("auth_seq_id").padStart(4)}${code.padEnd(1)}`;
+        }));
+        const labels = new Set(atoms.map((atom) => atom("label_seq_id")));
+        assert.deepEqual([...labels], Array.from(keys, (_, i) => String(i + 1)));
+        assert.deepEqual([...keys], [...seen], "PDB and ModelCIF name residues alike");
+        return [...seen];
+      };
+      await predict("kept", given);
+      assert.deepEqual(await residuesIn("kept/given"), ["X  -1 ", "X  10 ", "X  10A", "X  10B", "X  14 "]);
+      await predict("moved", given, "--first-residue", "-3");
+      assert.deepEqual(await residuesIn("moved/given"), ["X  -3 ", "X  -2 ", "X  -1 ", "X   0 ", "X   1 "]);
+      await predict("first", join(folder, "one.fasta"), "--first-residue", "101");
+      const numbers = Array.from(QUERY, (_, i) => `A ${101 + i} `);
+      assert.deepEqual(await residuesIn("first/one"), numbers);
+    }),
+);
+
+gpuTest(
+  "a run that is killed costs the target in hand alone, and nothing half-written is taken for whole",
+  () =>
+    temporary(async (folder) => {
+      const predict = (out: string, ...inputs: string[]) => [
+        ...["predict", ...inputs.map((name) => join(folder, name)), "--weights", "random:1", "--num-recycles", "3"],
+        ...["--config", join(folder, "small.json"), "--json", "--out", join(folder, out)],
+      ];
+      const whole = await denofoldInProcess(...predict("whole", "two.fasta"));
+      assert.equal(whole.code, 0, whole.stderr);
+      const start = (...args: string[]) =>
+        new Deno.Command(Deno.execPath(), {
+          args: ["run", "-A", "tools/cli/main.ts", ...args],
+          cwd: ROOT,
+          stdin: "null",
+          stdout: "null",
+          stderr: "null",
+        }).spawn();
+      const isThere = (path: string) => Deno.stat(join(folder, path)).then(() => true, () => false);
+      const filesOf = async (path: string): Promise<string[]> =>
+        await isThere(path) ? [...Deno.readDirSync(join(folder, path))].map(({ name }) => name) : [];
+      /** Every file under its own name is the one that a run has which nobody killed. */
+      const assertWhole = async (out: string, id: string) => {
+        for (const name of await filesOf(`${out}/${id}`)) {
+          if (leftoverOf(name) !== undefined || /^timings|^report_data/.test(name)) continue;
+          const [own, other] = [out, "whole"].map((run) => Deno.readFile(join(folder, run, id, name)));
+          assert.deepEqual(await own, await other, name);
+        }
+      };
+      const rerun = async (out: string, ...inputs: string[]) => {
+        const { code, stdout, stderr } = await denofoldInProcess(...predict(out, ...inputs));
+        assert.equal(code, 0, stderr);
+        const { targets } = JSON.parse(stdout) as { targets: { id: string; status: string }[] };
+        return Object.fromEntries(targets.map(({ id, status }) => [id, status]));
+      };
+
+      // Killed when the first target, the shorter one, is done.
+      const between = start(...predict("between", "two.fasta"));
+      let hasEnded = false;
+      const ended = between.status.finally(() => hasEnded = true);
+      while (!hasEnded && !await isThere("between/two/two.done.txt")) await new Promise((go) => setTimeout(go, 2));
+      between.kill("SIGKILL");
+      assert.equal((await ended).signal, "SIGKILL");
+      assert.equal(await isThere("between/one/one.done.txt"), false);
+      // The same when files were half written, or all but the marker.
+      await Deno.mkdir(join(folder, "between/one"), { recursive: true });
+      await Deno.writeTextFile(join(folder, "between/one/ranked_0.cif.0123abcd.tmp"), "data_one\n#\nloop_");
+      await Deno.writeTextFile(join(folder, "between/one/report_data.json"), "{}");
+      assert.deepEqual(await rerun("between", "two.fasta"), { two: "kept", one: "done" });
+      assert.deepEqual(
+        (await filesOf("between/one")).sort(),
+        (await filesOf("whole/one")).sort(),
+        "nothing is left over",
+      );
+      for (const id of ["one", "two"]) await assertWhole("between", id);
+
+      // Killed while it writes.
+      const writing = start(...predict("writing", "one.fasta"));
+      hasEnded = false;
+      const stopped = writing.status.finally(() => hasEnded = true);
+      while (!hasEnded && (await filesOf("writing/one")).length === 0) await new Promise((go) => setTimeout(go, 1));
+      try {
+        writing.kill("SIGKILL");
+      } catch {
+        // it was quicker
+      }
+      await stopped;
+      await assertWhole("writing", "one");
+      const isDone = await isThere("writing/one/one.done.txt");
+      assert.deepEqual(await rerun("writing", "one.fasta"), { one: isDone ? "kept" : "done" });
+      await assertWhole("writing", "one");
+      assert.deepEqual((await filesOf("writing/one")).sort(), (await filesOf("whole/one")).sort());
+
+      // A marker beside data that cannot be read, as a full or failing disk can leave it.
+      await Deno.truncate(join(folder, "writing/one/report_data.json"), 100);
+      assert.deepEqual(await rerun("writing", "one.fasta"), { one: "done" });
+    }),
+);
+
+Deno.test("a folder for results that cannot be written ends the run at once, with one line and code 1", () =>
+  temporary(async (folder) => {
+    await Deno.writeTextFile(join(folder, "file"), "");
+    const places: [string, RegExp][] = [
+      [join(folder, "file"), /^denofold: Cannot create the folder .*file: .+\n$/],
+      [join(folder, "file", "below"), /^denofold: Cannot create the folder .*below: .+\n$/],
+    ];
+    if (Deno.build.os === "linux") {
+      places.push(["/proc/self", /^denofold: Cannot write in the folder \/proc\/self: .+\n$/]);
+    }
+    if (Deno.build.os !== "windows" && Deno.uid() !== 0) {
+      await Deno.mkdir(join(folder, "closed"), { mode: 0o500 });
+      places.push([join(folder, "closed"), /^denofold: Cannot write in the folder .*closed: permission denied\n$/]);
+      places.push([join(folder, "closed", "new"), /^denofold: Cannot create the folder .*new: permission denied\n$/]);
+    }
+    for (const [out, message] of places) {
+      const { code, stdout, stderr } = await denofold(
+        ...["predict", join(folder, "one.fasta"), "--weights", "random:1", "--config", join(folder, "small.json")],
+        ...["--out", out],
+      );
+      assert.deepEqual([code, stdout], [1, ""], stderr);
+      assert.match(stderr, message);
+    }
+  }));
 
 gpuTest("a search that fails costs its target alone", () =>
   temporary(async (folder) => {
