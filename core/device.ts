@@ -43,8 +43,8 @@ export interface Dispatch {
   readonly bytesWritten?: number;
 }
 
-/** Written bytes that are submitted together: WebGPU keeps a copy of what is written until then. */
-const UPLOAD_BYTES = 32 * 2 ** 20;
+/** Written bytes that are submitted together: WebGPU keeps copies of what is written until then, those of a few rounds. */
+const UPLOAD_BYTES = 4 * 2 ** 20;
 
 /**
  * A GPU (or its software stand-in) and all that is recorded for it. Kernels are appended to one open command list;

@@ -15,6 +15,13 @@ export interface ByteSource {
    * @throws {Error} If they cannot be read.
    */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /**
+   * The same into memory that is there, as far as it goes.
+   *
+   * @returns How many bytes were read; fewer than the target holds only at the end.
+   * @throws {Error} If they cannot be read.
+   */
+  readInto?(offset: number, target: Uint8Array): Promise<number>;
 }
 
 /** Bytes that are in memory already. */
@@ -88,18 +95,30 @@ export async function httpSource(
  */
 export function bufferedSource(source: ByteSource, pieceBytes: number = 2 ** 23): ByteSource {
   let piece: Uint8Array = new Uint8Array(), from = 0, last = 0;
+  // The memory of a piece serves for the next one, else a file's worth of pieces would wait for the collector: what is read is
+  // a copy, and reads take turns.
+  const memory = source.readInto && new Uint8Array(Math.min(pieceBytes, source.size));
+  let turn: Promise<unknown> = Promise.resolve();
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
+    const end = Math.min(source.size, offset + length);
+    const follows = offset >= last && offset - last <= NEAR;
+    last = end;
+    if (offset >= from && end <= from + piece.length) return piece.slice(offset - from, end - from);
+    if (!follows || end - offset >= pieceBytes) return await source.read(offset, end - offset);
+    piece = piece.subarray(0, 0); // so that none is half filled if reading fails
+    piece = memory
+      ? memory.subarray(0, await source.readInto!(offset, memory))
+      : await source.read(offset, Math.min(pieceBytes, source.size - offset));
+    from = offset;
+    return piece.slice(0, end - offset);
+  };
   return {
     name: source.name,
     size: source.size,
-    async read(offset, length) {
-      const end = Math.min(source.size, offset + length);
-      const follows = offset >= last && offset - last <= NEAR;
-      last = end;
-      if (offset >= from && end <= from + piece.length) return piece.subarray(offset - from, end - from);
-      if (!follows || end - offset >= pieceBytes) return await source.read(offset, end - offset);
-      piece = await source.read(offset, Math.min(pieceBytes, source.size - offset));
-      from = offset;
-      return piece.subarray(0, end - offset);
+    read(offset, length) {
+      const own = turn.then(() => read(offset, length));
+      turn = own.catch(() => {});
+      return own;
     },
   };
 }

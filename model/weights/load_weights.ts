@@ -1,7 +1,7 @@
 /** Brings weights to the device. */
 import type { Device, Shape, Tensor } from "../../core/mod.ts";
 import { toFloat32 } from "./safetensors.ts";
-import type { WeightEntry } from "./weight_file.ts";
+import { release, type WeightEntry } from "./weight_file.ts";
 
 /** What a file lacks, has too much of, or has in another size, seen from a network. */
 export interface WeightsFit {
@@ -106,7 +106,8 @@ export async function loadWeights(
   for (const [name, entry] of entries) {
     const tensor = tensors.get(name);
     if (!tensor) continue;
-    const numbers = toFloat32(await entry.read());
+    const { data, ...array } = await entry.read();
+    const numbers = toFloat32({ ...array, data });
     if (tensor.dtype === "f32") device.write(tensor, numbers);
     else {
       const held = rounded(numbers, dtype);
@@ -117,6 +118,8 @@ export async function loadWeights(
       onRounded?.(name, error);
       device.write(tensor, held);
     }
+    if (entry.fresh || numbers !== data) release(numbers);
+    if (entry.fresh) release(data);
     progress?.(++done, shapes.size);
   }
   return tensors;

@@ -38,6 +38,7 @@ export async function openNpz(archive: Archive): Promise<WeightFile> {
       name,
       dtype,
       shape,
+      fresh: true,
       async read(rows) {
         if (!fortranOrder || shape.length < 2) {
           const part = partOf(shape, width, rows);

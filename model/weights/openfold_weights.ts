@@ -2,7 +2,7 @@
 import { alphafoldArray, type ArrayLayout, parameterOf, parameterShape } from "./alphafold_names.ts";
 import { currentOpenfoldName } from "./openfold_names.ts";
 import type { NamedArray } from "./safetensors.ts";
-import { countOf, type WeightEntry, type WeightFile } from "./weight_file.ts";
+import { countOf, release, type WeightEntry, type WeightFile } from "./weight_file.ts";
 
 /** How the names of a file are spelled. */
 export type WeightNaming = "openfold" | "openfold-1" | "alphafold";
@@ -69,9 +69,11 @@ function parameterEntry(
     name,
     dtype: entry.dtype,
     shape,
+    fresh: entry.fresh,
     async read(rows) {
       const array = await entry.read(block);
       const whole = layout === "same" ? { ...array, shape } : turned({ ...array, shape: [shape[1], shape[0]] });
+      if (entry.fresh && whole.data !== array.data) release(array.data);
       if (!rows) return whole;
       const width = countOf(shape.slice(1));
       const data = whole.data.slice(rows.from * width, rows.to * width);

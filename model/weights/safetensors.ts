@@ -104,6 +104,7 @@ export async function openSafetensors(source: ByteSource): Promise<WeightFile> {
       name,
       dtype,
       shape,
+      fresh: true,
       async read(rows) {
         const part = partOf(shape, DTYPES[dtype].bytes, rows);
         const what = `tensor "${name}"`;
@@ -246,9 +247,17 @@ export function bytesPerNumber(dtype: NamedDtype): number {
   return DTYPES[dtype].bytes;
 }
 
-/** Copies little-endian bytes (of any alignment) into an array; their number must be that of type and shape. */
+/**
+ * An array of little-endian bytes, whose number must be that of type and shape. Bytes that are a part of others, at any
+ * alignment, are copied; those that fill their buffer become the array.
+ */
 export function makeArray(dtype: NamedDtype, shape: readonly number[], body: Uint8Array): NamedArray {
-  return { dtype, shape, data: new DTYPES[dtype].array(new Uint8Array(body).buffer) };
+  const fills = body.buffer instanceof ArrayBuffer && body.byteLength === body.buffer.byteLength;
+  return {
+    dtype,
+    shape,
+    data: new DTYPES[dtype].array(fills ? body.buffer as ArrayBuffer : new Uint8Array(body).buffer),
+  };
 }
 
 type Fail = (found: string) => never;

@@ -63,6 +63,7 @@ export async function openTorch(archive: Archive): Promise<WeightFile> {
       name,
       dtype: storage.dtype,
       shape,
+      fresh: true,
       async read(rows) {
         if (isRowMajor(tensor)) {
           const part = partOf(shape, width, rows);

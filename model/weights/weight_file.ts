@@ -18,6 +18,18 @@ export interface WeightEntry {
    * @throws {SyntaxError} If they are cut short or damaged.
    */
   read(rows?: { readonly from: number; readonly to: number }): Promise<NamedArray>;
+  /**
+   * Whether each read gives numbers that nobody else holds: who has used them may give their memory back by
+   * {@linkcode release}. @default false
+   */
+  readonly fresh?: boolean;
+}
+
+/**
+ * Gives the memory of numbers back at once, where the collector would wait until much more is unused; they are empty then.
+ */
+export function release({ buffer }: ArrayBufferView): void {
+  if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer?.(0);
 }
 
 /** A file of weights. */

@@ -51,6 +51,8 @@ export interface Measurement {
   readonly gflops_per_cpu_s: number | null;
   /** Most bytes of GPU buffers at once. */
   readonly peak_bytes: number | null;
+  /** Most memory of a process that does this, beyond one that does not; null where the system does not tell. */
+  readonly host_peak_bytes?: number | null;
   /** Least CPU time of the process, all threads added. */
   readonly cpu_ms_min?: number;
   readonly repeats?: number;

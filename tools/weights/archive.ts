@@ -1,5 +1,5 @@
 /** Opens zip archives by ranges. */
-import { configure, Reader, Uint8ArrayWriter, ZipReader } from "@zip.js/zip.js";
+import { configure, type FileEntry, Reader, Uint8ArrayWriter, ZipReader } from "@zip.js/zip.js";
 import type { Archive, ArchiveEntry } from "../../model/weights/archive.ts";
 import { type ByteSource, readExactly } from "../../model/weights/byte_source.ts";
 
@@ -19,15 +19,19 @@ export async function openArchive(source: ByteSource): Promise<Archive> {
     throw new SyntaxError(`Cannot read ${source.name} as a zip archive: ${found}`);
   };
   const zip = new ZipReader(new SourceReader(source));
-  const listed = await zip.getEntries().catch((error) => fail(said(error)));
+  const listed = zip.getEntriesGenerator();
   const entries = new Map<string, ArchiveEntry>();
   let kept: { name: string; bytes: Uint8Array } | undefined;
-  for (const entry of listed) {
+  for (;;) {
+    // One by one, since thousands of them take tens of megabytes.
+    const { done, value: entry } = await listed.next().catch((error) => fail(said(error)));
+    if (done || typeof entry === "boolean") break;
     if (entry.directory) continue;
     const { filename: name, offset, uncompressedSize: size, compressedSize, compressionMethod, encrypted } = entry;
     if (encrypted) return fail(`${name} is encrypted`);
     let begin: number | undefined;
     const stored = compressionMethod === 0 && compressedSize === size;
+    const unpack = stored ? undefined : unpacker(entry); // what is stored needs no more of its entry, of which there are thousands
     entries.set(name, {
       name,
       size,
@@ -40,15 +44,21 @@ export async function openArchive(source: ByteSource): Promise<Archive> {
           return await readExactly(source, begin + from, length, name);
         }
         if (kept?.name !== name) {
-          const bytes = await entry.getData(new Uint8ArrayWriter(), { checkSignature: true })
-            .catch((error) => fail(`${name}: ${said(error)}`));
-          kept = { name, bytes };
+          kept = {
+            name,
+            bytes: await unpack!().catch((error) => fail(`${name}: ${said(error)}`)),
+          };
         }
-        return kept.bytes.subarray(from, from + length);
+        return kept.bytes.slice(from, from + length);
       },
     });
   }
   return { source: source.name, entries };
+}
+
+/** Unpacks a file of an archive; of its own, so that others let go of their entries. */
+function unpacker(entry: FileEntry): () => Promise<Uint8Array> {
+  return () => entry.getData(new Uint8ArrayWriter(), { checkSignature: true });
 }
 
 /** Where the bytes of a stored file begin: behind a header whose length its directory entry does not say. */

@@ -18,24 +18,32 @@ export async function fileSource(path: string): Promise<ByteSource & Disposable>
     file.close();
     fail("it is a folder, expected a file of weights");
   }
+  const readAt = (offset: number, target: Uint8Array): number => {
+    const wanted = Math.max(0, Math.min(target.length, size - offset));
+    let at = 0;
+    try {
+      file.seekSync(offset, Deno.SeekMode.Start);
+      while (at < wanted) {
+        const n = file.readSync(target.subarray(at, wanted));
+        if (n === null) break;
+        at += n;
+      }
+    } catch (error) {
+      fail(messageOf(error));
+    }
+    return at;
+  };
   return {
     name: path,
     size,
     // deno-lint-ignore require-await -- reads of a disk are synchronous: a thousand small ones need no thousand turns of the loop
     async read(offset, length) {
       const bytes = new Uint8Array(Math.max(0, Math.min(length, size - offset)));
-      try {
-        file.seekSync(offset, Deno.SeekMode.Start);
-        for (let at = 0; at < bytes.length;) {
-          const n = file.readSync(bytes.subarray(at));
-          if (n === null) return bytes.subarray(0, at);
-          at += n;
-        }
-      } catch (error) {
-        fail(messageOf(error));
-      }
-      return bytes;
+      const read = readAt(offset, bytes);
+      return read === bytes.length ? bytes : bytes.subarray(0, read);
     },
+    // deno-lint-ignore require-await -- as above
+    readInto: async (offset, target) => readAt(offset, target),
     [Symbol.dispose]: () => file.close(),
   };
 }

@@ -41,6 +41,25 @@ Deno.test("bufferedSource() makes one read of many that follow each other, and l
   assert.deepEqual(await source.read(500, 300), BYTES.slice(500, 800)); // larger than a piece
 });
 
+Deno.test("bufferedSource() uses the memory of a piece again, and gives bytes that stay what they were", async () => {
+  let made = 0;
+  const inner: ByteSource = {
+    ...bytesSource(BYTES, "b"),
+    read: (o, n) => (made += n, Promise.resolve(BYTES.slice(o, o + n))),
+    async readInto(offset, target) {
+      target.set(BYTES.subarray(offset, offset + target.length));
+      await Promise.resolve(); // others may ask meanwhile
+      return Math.min(target.length, BYTES.length - offset);
+    },
+  };
+  const source = bufferedSource(inner, 100);
+  const starts = Array.from({ length: 100 }, (_, i) => 10 * i);
+  const parts = await Promise.all(starts.map((at) => source.read(at, 10)));
+  starts.forEach((at, i) => assert.deepEqual(parts[i], BYTES.slice(at, at + 10), `bytes from ${at}`));
+  assert.equal(made, 0);
+  assert.deepEqual(await source.read(995, 10), BYTES.slice(995));
+});
+
 Deno.test("httpSource() reads by ranges, and says what a server without them answers", async () => {
   await using server = Deno.serve({ port: 0, onListen() {} }, (request) => {
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.get("range") ?? "");

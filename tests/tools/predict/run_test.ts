@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { sizeOf } from "../../../core/mod.ts";
 import { type AlphaFoldChoices, alphafoldConfig } from "../../../model/alphafold/mod.ts";
 import { heldAs, loadWeights } from "../../../model/weights/load_weights.ts";
-import { parseSafetensors, toFloat32 } from "../../../model/weights/safetensors.ts";
+import { type NamedArray, parseSafetensors, toFloat32 } from "../../../model/weights/safetensors.ts";
 import type { WeightEntry } from "../../../model/weights/weight_file.ts";
 import { parseStructure } from "../../../tools/data/read_structure.ts";
 import { InputError } from "../../../tools/errors.ts";
@@ -272,6 +272,32 @@ Deno.test("of the full-size network 97 % are held in 16 bits", () => {
   assert.equal(all, 93_237_338);
   assert(half / all > 0.965, `${half / all}`);
 });
+
+gpuTest(
+  "numbers that a file's entry read for the device are given back at once, those that others hold are not",
+  async (device) => {
+    const shapes = new Map([["blocks.0.x.weight", [2, 4]]]);
+    for (const fresh of [true, undefined]) {
+      for (const dtype of ["f32", "f16"] as const) {
+        for (const data of [Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), Float64Array.of(1, 2, 3, 4, 5, 6, 7, 8)]) {
+          const array: NamedArray = { dtype: data instanceof Float32Array ? "F32" : "F64", shape: [2, 4], data };
+          const [name] = shapes.keys();
+          const entry: WeightEntry = {
+            name,
+            dtype: array.dtype,
+            shape: [2, 4],
+            fresh,
+            read: () => Promise.resolve(array),
+          };
+          using _ = device.scope("weights");
+          const tensors = await loadWeights(device, new Map([[name, entry]]), shapes, { dtype });
+          assert.deepEqual(Array.from(await tensors.get(name)!.read()), [1, 2, 3, 4, 5, 6, 7, 8]);
+          assert.equal(data.length, fresh ? 0 : 8);
+        }
+      }
+    }
+  },
+);
 
 gpuTest("a weight that 16 bits cannot hold is refused by name", async (device) => {
   const name = "evoformer.blocks.0.x.weight";

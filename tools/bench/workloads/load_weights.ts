@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { alphafoldConfig } from "../../../model/alphafold/mod.ts";
 import { openfoldWeights } from "../../../model/weights/openfold_weights.ts";
 import { randomWeights } from "../../predict/random_weights.ts";
@@ -10,6 +11,11 @@ import { writeWeights } from "../../weights/write_weights.ts";
 import { Stopwatch } from "../measure.ts";
 import { atMost, type Measurement, onIdleMachine, round, timeFields } from "../record.ts";
 import type { BenchContext } from "./mod.ts";
+
+const CHILD = fileURLToPath(new URL("../host_memory_child.ts", import.meta.url));
+
+/** Most memory of the host at the peak, in sizes of the file: a software adapter's buffers are in it. */
+const MOST_HOST = 1.3;
 
 /** Most time, in that of reading the file and uploading its bytes as one buffer. */
 const MOST = 2;
@@ -53,6 +59,7 @@ export async function* loadWeights({ device, rounds, note }: BenchContext): Asyn
         await watches.load.time(load);
         device.trim();
       }
+      const host = await hostPeak(path) - await hostPeak();
       const own = watches.load.times, plain = watches.upload.times;
       const what = "times reading and one upload";
       yield {
@@ -63,12 +70,16 @@ export async function* loadWeights({ device, rounds, note }: BenchContext): Asyn
         ...timeFields(own, { software: device.traits.software }),
         mb_per_s: round(size / own.msMin / 1e3),
         peak_bytes: null,
+        host_peak_bytes: Number.isFinite(host) ? host : null,
         peer: "the file read whole, and uploaded as one buffer",
         peer_ms_min: round(plain.msMin),
         ratio: round(own.msMin / plain.msMin),
         bars: [
           onIdleMachine(atMost(what, round(own.msMin / plain.msMin), MOST)),
           atMost(`${what} by CPU time`, round(own.cpuMsMin / plain.cpuMsMin), MOST),
+          ...(Number.isFinite(host)
+            ? [atMost("times the file in the host's memory", round(host / size), MOST_HOST)]
+            : []),
         ],
       };
       if (format !== "safetensors") await Deno.remove(path);
@@ -76,4 +87,18 @@ export async function* loadWeights({ device, rounds, note }: BenchContext): Asyn
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** The most memory of a process that loads a file of weights, or none; NaN where the system does not tell. */
+async function hostPeak(...path: [] | [string]): Promise<number> {
+  if (Deno.build.os !== "linux") return NaN;
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--unstable-webgpu", CHILD, ...path],
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const { success, stdout, stderr } = await command.output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(`Loading weights failed: ${decoder.decode(stderr).trim().split("\n").at(-1)}`);
+  return JSON.parse(decoder.decode(stdout)).peakBytes;
 }
