@@ -3,6 +3,7 @@ import { outerFirst } from "./_opm_outer_first.ts";
 import { type OpmOrder, type OpmPlan, planOf } from "./_opm_plan.ts";
 import { weightFirst } from "./_opm_weight_first.ts";
 import { sumRows } from "./_reduce.ts";
+import { cast } from "./cast.ts";
 import { add, multiplyScalar } from "./elementwise.ts";
 import { isFused } from "./fusion.ts";
 import { linear } from "./linear.ts";
@@ -111,7 +112,7 @@ export function outerProductMean(inputs: OuterProductMeanInputs, options: OuterP
   const [moreA, moreB, moreOut] = [widen(cA), widen(cB), widen(cOut)];
   if (!moreA && !moreB && !moreOut) return op({ a, b, weight, bias, residual }, attributes);
   // Channels of zeros change nothing; rows of whole vec4s are what the kernels read.
-  const wide = pad(reshape(weight, [cOut, cA, cB]), [0, 0, 0], [moreOut, moreA, moreB]);
+  const wide = pad(reshape(cast(weight, "f32"), [cOut, cA, cB]), [0, 0, 0], [moreOut, moreA, moreB]);
   const out = op({
     a: pad(a, [0, 0, 0, 0], [0, 0, 0, moreA]),
     b: pad(b, [0, 0, 0, 0], [0, 0, 0, moreB]),
