@@ -78,7 +78,8 @@ export class Torch {
     this.name = `torch ${version}, ${device === "cpu" ? `${threads} threads` : device}`;
     this.#python = python;
     this.#kit = kit;
-    this.#flags = ["--device", device, "--threads", String(threads)];
+    const attention = Number.parseInt(version) < 2 ? ["--attn", "naive"] : []; // older ones have no fused attention
+    this.#flags = ["--device", device, "--threads", String(threads), ...attention];
   }
 
   /**

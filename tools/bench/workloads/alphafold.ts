@@ -64,7 +64,10 @@ export async function* alphafold({ device, peers, rounds, note }: BenchContext):
       const inner = name === "network" ? 1 : 8;
       for (let i = 0; i < 2; i++) await watches[name as keyof typeof steps].time(times(inner, step), inner);
     }
-    const { records } = torch ? await timeOrFail(torch, "evoformer", { nSeq, nRes }, ["forward"]) : { records: [] };
+    const { records, failures } = torch
+      ? await timeOrFail(torch, "evoformer", { nSeq, nRes }, ["forward"])
+      : { records: [], failures: [] };
+    for (const { error } of failures) note(`  PyTorch was not measured: ${error}`);
     for (const record of records) {
       torchMs = Math.min(torchMs, record.ms_min);
       engine = `${record.engine}, ${record.device}`;
