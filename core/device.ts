@@ -44,7 +44,7 @@ export interface Dispatch {
 }
 
 /** Written bytes that are submitted together: WebGPU keeps copies of what is written until then, those of a few rounds. */
-const UPLOAD_BYTES = 4 * 2 ** 20;
+const UPLOAD_BYTES = 2 * 2 ** 20;
 
 /**
  * A GPU (or its software stand-in) and all that is recorded for it. Kernels are appended to one open command list;

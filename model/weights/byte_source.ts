@@ -91,9 +91,9 @@ export async function httpSource(
  * The same source, where reads that follow each other become few large ones. One piece is kept; reads here and there pass
  * as they are.
  *
- * @param pieceBytes Size of a piece. @default 8 MiB
+ * @param pieceBytes Size of a piece. @default 2 MiB
  */
-export function bufferedSource(source: ByteSource, pieceBytes: number = 2 ** 23): ByteSource {
+export function bufferedSource(source: ByteSource, pieceBytes: number = 2 ** 21): ByteSource {
   let piece: Uint8Array = new Uint8Array(), from = 0, last = 0;
   // The memory of a piece serves for the next one, else a file's worth of pieces would wait for the collector: what is read is
   // a copy, and reads take turns.
