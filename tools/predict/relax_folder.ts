@@ -19,10 +19,12 @@ export interface RelaxFolderOptions extends RelaxOptions {
 
 /** Metrics of the relaxations of a folder. */
 const METRICS = "relax_metrics.json";
+/** Seconds of the parts of a target's prediction, to which those of its relaxations are added. */
+const TIMINGS = "timings.json";
 
 /**
  * Relaxes predictions of a target, best first, and writes `relaxed_M.pdb`, `relaxed_M.cif` and `relax_metrics.json` beside
- * them; those that are relaxed already are passed over, so that what was broken off can be taken up again.
+ * them, and the seconds into `timings.json`; those that are relaxed already are passed over, so that what was broken off can be taken up again.
  *
  * @returns Names of the predictions that were relaxed now.
  * @throws {InputError} If the folder holds no predictions, or OpenMM fails.
@@ -31,25 +33,30 @@ export async function relaxFolder(folder: string, options: RelaxFolderOptions = 
   const { most = Infinity, overwrite = false } = options;
   const names = (await orderOf(folder)).slice(0, most);
   const metrics: Record<string, unknown> = await readJson(join(folder, METRICS)) ?? {};
+  const timings: Record<string, unknown> = await readJson(join(folder, TIMINGS)) ?? {};
   const relaxed: string[] = [];
   for (const name of names) {
     const done = await Deno.stat(join(folder, `relaxed_${name}.cif`)).then(() => true, () => false);
     if (done && !overwrite) continue;
     const input = await readStructure(join(folder, `unrelaxed_${name}.cif`));
+    const started = performance.now();
     const { structure, ...facts } = await relax({ ...input, id: basename(folder) }, options);
+    timings[`relax_${name}`] = (performance.now() - started) / 1000;
     metrics[name] = { ...facts, ...violationMetrics(input, structure) };
     const comments = [
       `Relaxed with OpenMM ${facts.openmm}, Amber99SB.`,
       "The B-factors are the predicted lDDT-CA (pLDDT), 0 to 100.",
     ];
     const files = new Map<string, string>();
+    const pdb = asPdb(structure, comments);
+    if (pdb !== undefined) files.set(`relaxed_${name}.pdb`, pdb);
+    files.set(METRICS, `${JSON.stringify(metrics, undefined, 2)}\n`);
+    files.set(TIMINGS, `${JSON.stringify(timings, undefined, 2)}\n`);
+    // The last, for by it a relaxation is known to be done.
     files.set(
       `relaxed_${name}.cif`,
       formatModelCif(structure, { comments, software: [{ name: "OpenMM", version: facts.openmm }], modelName: name }),
     );
-    const pdb = asPdb(structure, comments);
-    if (pdb !== undefined) files.set(`relaxed_${name}.pdb`, pdb);
-    files.set(METRICS, `${JSON.stringify(metrics, undefined, 2)}\n`);
     await writeTogether(folder, files);
     relaxed.push(name);
   }

@@ -76,7 +76,11 @@ Deno.test(needing(openmm, {
       const cif = formatModelCif({ ...rest, chains: [{ ...chain, atomPositions }] }, { software: [] });
       await Deno.writeTextFile(`${folder}/unrelaxed_m_pred_0.cif`, cif);
       await Deno.writeTextFile(`${folder}/ranking_debug.json`, JSON.stringify({ order: ["m_pred_0"] }));
+      await Deno.writeTextFile(`${folder}/timings.json`, JSON.stringify({ features: 1.5 }));
       assert.deepEqual(await relaxFolder(folder, { python, timeLimitSeconds: 300 }), ["m_pred_0"]);
+      const timings = JSON.parse(await Deno.readTextFile(`${folder}/timings.json`));
+      assert.deepEqual(Object.keys(timings), ["features", "relax_m_pred_0"]);
+      assert.ok(timings.features === 1.5 && timings.relax_m_pred_0 > 0);
       const { m_pred_0: metrics } = JSON.parse(await Deno.readTextFile(`${folder}/relax_metrics.json`));
       assert.ok(metrics.energyAfter < metrics.energyBefore && metrics.seconds > 0);
       assert.ok(metrics.initial_violations_count > 0, "noise makes violations");
