@@ -241,7 +241,7 @@ pageTest(
         let name = "";
         for (let move = 0.1; move < 0.9 && name === ""; move += 0.02) {
           await page.mouse.move(x + width * 0.45, y + height * move);
-          for (let wait = 0; wait < 10 && name === ""; wait++) { // drawing takes its time where much else runs
+          for (let wait = 0; wait < 40 && name === ""; wait++) { // drawing takes its time where much else runs
             await page.waitForTimeout(50);
             name = (await page.locator("#structure .hover").textContent())!;
           }
