@@ -10,6 +10,7 @@ import { CROSS_TRUNK_MDS } from "./distance_geometry_mds.ts";
 import { EVOFORMER } from "./evoformer.ts";
 import { EVOFORMER_PRIMITIVES } from "./evoformer_primitives.ts";
 import { FINETUNING } from "./finetuning.ts";
+import { FINETUNING_HEADS } from "./finetuning_heads.ts";
 import { NNX_EVOFORMER } from "./nnx_evoformer.ts";
 import { NNX_EVOFORMER_TRAINING } from "./nnx_evoformer_training.ts";
 import { OPENFOLD_DATA } from "./openfold_data.ts";
@@ -38,4 +39,5 @@ export const FAMILIES: readonly Family[] = [
   NNX_EVOFORMER_TRAINING,
   ...OPENFOLD_DATA,
   ...FINETUNING,
+  ...FINETUNING_HEADS,
 ];
