@@ -5,6 +5,7 @@ export * from "./heads/label_head.ts";
 export * from "./heads/label_loss.ts";
 export * from "./heads/tasks.ts";
 export * from "./lora.ts";
+export * from "./metrics.ts";
 export {
   globalNorm,
   type GroupReport,
