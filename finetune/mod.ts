@@ -17,4 +17,5 @@ export {
 } from "./optimizer.ts";
 export { decodePeft, encodePeft, loadPeft, type PeftAdapters, type PeftFiles } from "./peft.ts";
 export { learningRateFactor, type Schedule, type ScheduleKind } from "./schedule.ts";
+export * from "./strategies.ts";
 export { type StepReport, Trainer, type TrainerOptions, type TrainerState } from "./trainer.ts";
