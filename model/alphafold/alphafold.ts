@@ -124,6 +124,26 @@ export function alphafold(
   return scope.keep({ ...representations, structure, positions });
 }
 
+/**
+ * The part of an iteration before the structure module, for what reads representations alone.
+ *
+ * Source: Jumper et al. (2021), Suppl. Alg. 2 "Inference", lines 5-17.
+ *
+ * @param options No MSA representation is given back unless it is asked for.
+ * @returns Owned by the current scope.
+ * @throws {TypeError} If shapes do not fit together.
+ */
+export function alphafoldRepresentations(
+  params: AlphaFoldParams,
+  features: AlphaFoldFeatures,
+  recycled: Recycled | undefined,
+  config: AlphaFoldConfig,
+  options: AlphaFoldOptions = {},
+): AlphaFoldRepresentations {
+  checkFeatures(features, config);
+  return represent(params, features, recycled, config, { msa: false, ...options });
+}
+
 /** What an iteration leaves to the next; gradients do not flow through it. Owned by the current scope. */
 export function recycledOf({ firstRow, z, positions }: AlphaFoldOutputs, aatype: Tensor): Recycled {
   const { device } = z;

@@ -11,6 +11,7 @@ export {
   type AlphaFoldOptions,
   type AlphaFoldOutputs,
   type AlphaFoldRepresentations,
+  alphafoldRepresentations,
   atomPositions,
   pseudoBeta,
   recycledOf,
