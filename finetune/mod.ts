@@ -2,6 +2,7 @@
 export { applyAverage, type Checkpoint, decodeCheckpoint, encodeCheckpoint, findParameter } from "./checkpoint.ts";
 export { ExponentialMovingAverage } from "./ema.ts";
 export * from "./fine_tuned.ts";
+export * from "./fit.ts";
 export * from "./heads/label_head.ts";
 export * from "./heads/label_loss.ts";
 export * from "./heads/tasks.ts";
