@@ -39,6 +39,7 @@ export interface NetworkSample {
 
 /** A protein with its labels: as the network reads it, or as the heads do where the network was run before. */
 export interface LabelledSample {
+  /** What is read. */
   readonly input: NetworkSample | LabelHeadInputs;
   /** Of each task one number, or one a residue where residues have labels; NaN where it is not known. */
   readonly labels: TaskLabels;

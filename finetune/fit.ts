@@ -104,8 +104,9 @@ export interface FitProgress {
   readonly epochs: number;
   /** Batches of the epoch in hand that are done; a state is that after a step. */
   readonly batches: number;
-  /** Sum of their losses, and how many count. */
+  /** Sum of their losses. */
   readonly lossSum: number;
+  /** How many of them count. */
   readonly lossCount: number;
   /** Learning rates of its last step by group. */
   readonly learningRates: Readonly<Record<string, number>>;
@@ -119,7 +120,9 @@ export interface FitProgress {
 
 /** All that the loop needs to go on to the same bits, besides the trained parameters. */
 export interface FitState {
+  /** Where the loop stands. */
   readonly progress: FitProgress;
+  /** Optimizer and average. */
   readonly trainer: TrainerState;
 }
 
@@ -191,6 +194,8 @@ export class FineTuner {
   readonly trained: Part<Tensor, FineTunedParams>;
 
   /**
+   * A loop at its beginning.
+   *
    * @throws {RangeError} If the training set is empty, or a choice is out of range.
    * @throws {TypeError} If there is nothing to train.
    */

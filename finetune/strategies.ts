@@ -42,7 +42,9 @@ export type StrategyGroup = ParameterGroup & { readonly learningRate: number };
 
 /** A strategy for a network, ready for an optimizer. */
 export interface Strategy {
+  /** Its name. */
   readonly name: StrategyName;
+  /** What the heads read. */
   readonly headInput: HeadInput;
   /** In the order of reports. What belongs to none is frozen. */
   readonly groups: readonly StrategyGroup[];
@@ -181,6 +183,7 @@ function fullGroups(
 
 /** What is recommended for a number of samples, and why. */
 export interface StrategyAdvice {
+  /** The strategy. */
   readonly name: StrategyName;
   /** Rank of `lora`. */
   readonly rank?: number;

@@ -72,6 +72,16 @@ const COMMANDS: Record<string, { group: string; summary: string; load: () => Pro
     summary: "predict structures with AlphaFold 2 and published weights",
     load: () => import("./predict.ts"),
   },
+  "finetune": {
+    group: "Networks:",
+    summary: "fine-tune AlphaFold 2 for affinities or other labels: head, LoRA, partial or full",
+    load: () => import("./finetune.ts"),
+  },
+  "predict-affinity": {
+    group: "Networks:",
+    summary: "predict affinities, or other labels, with a network that finetune trained",
+    load: () => import("./predict_affinity.ts"),
+  },
   "relax": {
     group: "Networks:",
     summary: "relax predicted structures with OpenMM",

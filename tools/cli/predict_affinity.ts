@@ -1,0 +1,79 @@
+import type { Command } from "commander";
+import { UsageError } from "../errors.ts";
+import { writeFileAtomic } from "../files.ts";
+import { FineTuned } from "../finetune/fine_tuned.ts";
+import { cell } from "../finetune/finetune.ts";
+import { readInputs } from "../finetune/targets.ts";
+import { ensureAdapter } from "../platform/driver.ts";
+import { openDevice } from "../platform/open_device.ts";
+import { deviceOption, nonNegativeInteger } from "./_shared.ts";
+
+const HELP = `
+INPUTS are files and folders as for "denofold prep", or its feature files. The table has, for each protein, the prediction of the
+last parameters, that of their average (the better one as a rule), the standard deviation of predictions with the head's dropout,
+and whether the average's prediction lies within the labels that were trained on: outside it is a guess.
+
+Example:
+  denofold predict-affinity --checkpoint runs/lora structures/ --out affinities.csv`;
+
+/** Adds `denofold predict-affinity`. */
+export function register(program: Command): void {
+  program.command("predict-affinity")
+    .description("predict affinities, or other labels, with a network that finetune trained")
+    .argument("[inputs...]", "files and folders")
+    .option("--checkpoint <dir>", "folder of a run of finetune, or file of a checkpoint")
+    .option("--weights <file>", "base weights (default: where they were in training)")
+    .option("--force", "use base weights with another hash than those of training")
+    .option("--draws <n>", "predictions with dropout, for the uncertainty", nonNegativeInteger, 16)
+    .option("--out <file>", "write the table there instead of printing it")
+    .addOption(deviceOption())
+    .addHelpText("after", HELP)
+    .action(run);
+}
+
+interface Flags {
+  checkpoint?: string;
+  weights?: string;
+  force?: boolean;
+  draws: number;
+  out?: string;
+  device: string;
+}
+
+async function run(inputs: string[], flags: Flags): Promise<void> {
+  const { checkpoint, weights, force, draws, out } = flags;
+  if (checkpoint === undefined) throw new UsageError("--checkpoint is missing: the folder of a run of finetune");
+  if (!inputs.length) throw new UsageError("There are no inputs: give structures, sequences or feature files");
+  const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
+  for (const note of notes) console.error(`note: ${note}`);
+  const device = await openDevice(adapter, { long: true });
+  try {
+    using scope = device.scope("predict-affinity");
+    void scope;
+    using tuned = await FineTuned.load(device, checkpoint, { weights, force });
+    const { options: { unit, structureInput }, data: { labels } } = tuned.facts;
+    const rows = ["id,prediction,ema_prediction,uncertainty,in_training_range,unit"];
+    let outside = 0;
+    for (const target of await readInputs(inputs, structureInput)) {
+      for (const warning of target.warnings) console.error(`warning: ${target.id}: ${warning}`);
+      const found = await tuned.predict(await target.load(), { draws });
+      const { prediction, average, uncertainty, inRange } = found;
+      if (!inRange) outside++;
+      rows.push(
+        [cell(target.id), prediction, average, uncertainty ?? "", inRange ? "yes" : "no", cell(unit)].join(","),
+      );
+    }
+    if (outside) {
+      console.error(
+        `warning: ${outside} of ${
+          rows.length - 1
+        } predictions lie outside the training labels, ${labels.min} to ${labels.max}`,
+      );
+    }
+    const text = rows.join("\n") + "\n";
+    if (out === undefined) console.log(text.trimEnd());
+    else await writeFileAtomic(out, text);
+  } finally {
+    device.close();
+  }
+}

@@ -1,0 +1,140 @@
+/** A fine-tuned network, read back and ready to predict. */
+import { combine, type Device, Key, type Part, type Tensor, type Tree } from "../../core/mod.ts";
+import {
+  ExponentialMovingAverage,
+  fineTuned,
+  type FineTunedConfig,
+  type FineTunedParams,
+  headInputsOf,
+  trainedPart,
+} from "../../finetune/mod.ts";
+import { planModels } from "../predict/models.ts";
+import type { PreparedTarget } from "../prep/prepare_target.ts";
+import { checkBase, type FinetuneFacts, readCheckpoint, restoreTrained } from "./checkpoint.ts";
+import { chosenStrategy, fineTunedConfig, loadFineTuned, networkSample, TASK } from "./network.ts";
+
+/** How a fine-tuned network is read. */
+export interface FineTunedLoadOptions {
+  /** The base weights. @default where they were when it was trained */
+  readonly weights?: string;
+  /** Whether base weights with another hash are used all the same. @default false */
+  readonly force?: boolean;
+  /** Which checkpoint of a run. @default "best" */
+  readonly which?: "best" | "last";
+}
+
+/** What is predicted of a protein. */
+export interface LabelPrediction {
+  /** By the parameters of the last step. */
+  readonly prediction: number;
+  /** By their moving average; the better one as a rule. The same where none was kept. */
+  readonly average: number;
+  /** Standard deviation of predictions by the average with the head's dropout; null where it has none. */
+  readonly uncertainty: number | null;
+  /** Whether the average's prediction lies within the training labels. */
+  readonly inRange: boolean;
+}
+
+/**
+ * A network that `denofold finetune` trained: base weights with what was trained in their place.
+ *
+ * ```ts ignore
+ * using tuned = await FineTuned.load(device, "runs/lora");
+ * const { average } = await tuned.predict(await prepareTarget({ id: "1abc", sequence }));
+ * ```
+ */
+export class FineTuned {
+  readonly #device: Device;
+  readonly #params: FineTunedParams;
+  readonly #trained: Part<Tensor, FineTunedParams>;
+  readonly #average: ExponentialMovingAverage | null;
+  readonly #seed: number;
+  /** What the checkpoint says of its run. */
+  readonly facts: FinetuneFacts;
+  /** Sizes and tasks. */
+  readonly config: FineTunedConfig;
+
+  private constructor(
+    device: Device,
+    facts: FinetuneFacts,
+    config: FineTunedConfig,
+    parts: [Part<Tensor, FineTunedParams>, Part<Tensor, FineTunedParams>],
+    average: Float32Array | undefined,
+  ) {
+    const { fit: { seed, emaDecay } } = facts.options;
+    this.#device = device;
+    this.facts = facts;
+    this.config = config;
+    this.#seed = seed;
+    this.#trained = parts[0];
+    this.#params = combine<Tensor, FineTunedParams>(...parts);
+    this.#average = average ? new ExponentialMovingAverage(device, parts[0] as Tree<Tensor>, emaDecay) : null;
+    if (average) this.#average!.restore(average);
+  }
+
+  /**
+   * Reads a run's checkpoint and its base weights.
+   *
+   * @param path Folder of the run, or file of the checkpoint.
+   * @returns Its parameters are owned by the scope that is current when this is called.
+   * @throws {InputError} If there is no checkpoint, it is damaged, or the base weights are others.
+   */
+  static async load(device: Device, path: string, options: FineTunedLoadOptions = {}): Promise<FineTuned> {
+    const saved = await readCheckpoint(path, options.which);
+    const { facts } = saved;
+    const { options: run, base: { preset }, data: { labels: { n } } } = facts;
+    const [model] = await planModels(options.weights ?? run.weights, [preset], run.sizes);
+    if (!options.force) checkBase(saved, model.preset, model.weights);
+    const { strategy } = chosenStrategy(run, model.config, n);
+    const config = fineTunedConfig(model.config, strategy, run);
+    const params = await loadFineTuned(device, model, strategy, config, run.fit.seed);
+    const parts = trainedPart(params, strategy);
+    restoreTrained(device, parts[0] as Tree<Tensor>, saved);
+    return new FineTuned(device, facts, config, parts, saved.trainer.ema);
+  }
+
+  /** Number of a checkpoint's epoch. */
+  get epoch(): number {
+    return this.facts.progress.epochs;
+  }
+
+  /**
+   * Predicts a protein's label.
+   *
+   * @param draws Predictions with dropout, for the uncertainty. @default 16
+   */
+  async predict(target: PreparedTarget, { draws = 16 }: { readonly draws?: number } = {}): Promise<LabelPrediction> {
+    const device = this.#device;
+    using _ = device.scope("predictLabel");
+    const sample = networkSample(device, target, this.config.network, this.facts.options, this.#seed);
+    const once = async (key?: Key) =>
+      await fineTuned(this.#params, known, this.config, key ? { key } : {})[TASK].item();
+    const isHeadAlone = this.facts.strategy === "head_only";
+    let known = headInputsOf(this.#params.model, sample, this.config);
+    const prediction = await once();
+    using _average = this.#average?.apply(this.#trained as Tree<Tensor>);
+    if (this.#average && !isHeadAlone) known = headInputsOf(this.#params.model, sample, this.config);
+    const average = await once();
+    const { min, max } = this.facts.data.labels;
+    const key = Key.fromSeed(this.#seed);
+    const drawn: number[] = [];
+    const hasDropout = this.config.tasks[TASK].head.dropout > 0 && draws > 1;
+    for (let i = 0; hasDropout && i < draws; i++) drawn.push(await once(key.at(i)));
+    return {
+      ...{ prediction, average },
+      uncertainty: hasDropout ? deviation(drawn) : null,
+      inRange: average >= min && average <= max,
+    };
+  }
+
+  /** Frees the average; the parameters stay with their scope. */
+  [Symbol.dispose](): void {
+    this.#average?.[Symbol.dispose]();
+  }
+}
+
+/** Standard deviation of a sample. */
+function deviation(numbers: readonly number[]): number {
+  const mean = numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
+  return Math.sqrt(numbers.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (numbers.length - 1));
+}

@@ -1,0 +1,78 @@
+/** Choices of a fine-tuning run: plain data, saved with it. */
+import {
+  FIT_DEFAULTS,
+  type FitSettings,
+  type HeadInput,
+  type Pooling,
+  type RegressionLoss,
+} from "../../finetune/mod.ts";
+import type { LoraOptions, StrategyName } from "../../finetune/mod.ts";
+import type { AlphaFoldChoices, AlphaFoldPreset } from "../../model/alphafold/mod.ts";
+import type { BoundsPolicy } from "../data/bounds.ts";
+import type { SplitBy } from "../split/split.ts";
+
+/** All choices of a run. */
+export interface FinetuneOptions {
+  /** Table with names and labels. */
+  readonly data: string;
+  /** Folder with feature files of `denofold prep`. @default features are made of structures and alignments */
+  readonly features?: string;
+  /** Files and folders of structures. */
+  readonly structures: readonly string[];
+  /** Files and folders of alignments. */
+  readonly msas: readonly string[];
+  /** Column with the labels. @default the usual names */
+  readonly label?: string;
+  /** Unit of the labels, for people. */
+  readonly unit: string;
+  /** What becomes of labels that are bounds or estimates. */
+  readonly bounds: BoundsPolicy;
+  /** Whether each target's structure is a template of it. */
+  readonly structureInput: "template" | "none";
+  /** File, folder, or `random:SEED`. */
+  readonly weights: string;
+  /** @default the one that the weights fit */
+  readonly preset?: AlphaFoldPreset;
+  /** Other sizes than the preset's. */
+  readonly sizes: AlphaFoldChoices;
+  /** What is trained. */
+  readonly strategy: StrategyName | "auto";
+  readonly lora: LoraOptions;
+  readonly unfreezeBlocks: number;
+  readonly unfreezeStructureModule: boolean;
+  readonly learningRate?: number;
+  readonly headLearningRate?: number;
+  readonly headInput?: HeadInput;
+  /** The head. */
+  readonly pooling: Pooling;
+  readonly pairFusion: boolean;
+  readonly hidden: number;
+  readonly headDropout: number;
+  readonly loss: RegressionLoss;
+  /** The loop. */
+  readonly fit: FitSettings;
+  /** How the sets are made. */
+  readonly split: SplitBy;
+  /** Identity from which sequences are related. */
+  readonly identity: number;
+  /** Parts of the rows. */
+  readonly validation: number;
+  readonly test: number;
+  /** Iterations of the network after the first. */
+  readonly recycles: number;
+  /** Most rows of the alignment. @default the preset's */
+  readonly maxMsa?: number;
+  readonly maxExtraMsa?: number;
+  /** Folder of the run. */
+  readonly output: string;
+  /** Steps between checkpoints within an epoch; 0: at its end alone. */
+  readonly saveEvery: number;
+}
+
+/** What is not given. */
+export const FINETUNE_DEFAULTS = {
+  ...{ structures: [], msas: [], unit: "", bounds: "drop", structureInput: "none", sizes: {}, strategy: "lora" },
+  ...{ lora: {}, unfreezeBlocks: 4, unfreezeStructureModule: false, pooling: "mean", pairFusion: false, hidden: 128 },
+  ...{ headDropout: 0.1, loss: "mse", fit: FIT_DEFAULTS, split: "random", identity: 0.3, validation: 0.1, test: 0.1 },
+  ...{ recycles: 0, saveEvery: 0 },
+} as const satisfies Partial<FinetuneOptions>;

@@ -1,0 +1,56 @@
+/** Training, validation and test set of a table. */
+import { InputError } from "../errors.ts";
+import { clusterRecords } from "../split/cluster_records.ts";
+import { readSplitRecords } from "../split/records.ts";
+import { splitRecords, type SplitReport } from "../split/split.ts";
+import type { FinetuneOptions } from "./options.ts";
+import type { ReadableTarget } from "./targets.ts";
+
+/** Names of the sets. */
+export const SETS = ["train", "validation", "test"] as const;
+
+/** Proteins by set. */
+export type Sets = Readonly<Record<typeof SETS[number], readonly ReadableTarget[]>>;
+
+/**
+ * Splits proteins as `denofold split` does.
+ *
+ * @throws {InputError} If a set that was asked for is empty, the training labels are all the same, or what the split needs
+ * is missing.
+ */
+export async function makeSets(
+  targets: readonly ReadableTarget[],
+  options: Pick<FinetuneOptions, "data" | "split" | "identity" | "validation" | "test" | "fit">,
+): Promise<{ sets: Sets; report: SplitReport }> {
+  const { data, split: by, identity, validation, test, fit: { seed } } = options;
+  if (!(validation + test < 1)) {
+    throw new InputError(`Validation (${validation}) and test (${test}) leave nothing to train on`);
+  }
+  const table = await readSplitRecords(data);
+  const targetOf = new Map(targets.map((target) => [target.id, target]));
+  const records = table.records.flatMap((record) => {
+    const target = targetOf.get(record.id);
+    return target ? [{ ...record, sequences: [target.sequence] }] : [];
+  });
+  const clusters = by === "identity" ? await clusterRecords(records, { identity, tool: "own" }) : undefined;
+  const fractions = [1 - validation - test, validation, test];
+  const { setOf, report } = splitRecords({ ...table, records }, {
+    ...{ by, names: SETS, fractions, seed, identity, clusters },
+  });
+  const sets = Object.fromEntries(
+    SETS.map((name, i) => [name, records.flatMap(({ id }, row) => (setOf[row] === i ? [targetOf.get(id)!] : []))]),
+  ) as unknown as Sets;
+  SETS.forEach((name, i) => {
+    if (fractions[i] > 0 && sets[name].length === 0) {
+      throw new InputError(
+        `The ${name} set is empty: ${records.length} rows in ${report.groups.count} groups are too few for a part of ` +
+          `${fractions[i].toPrecision(2)}${i > 0 ? `; --${name === "test" ? "test" : "val"} 0 does without` : ""}`,
+      );
+    }
+  });
+  const labels = sets.train.map(({ label }) => label);
+  if (labels.length > 1 && labels.every((label) => label === labels[0])) {
+    throw new InputError(`All ${labels.length} training labels of ${data} are ${labels[0]}: there is nothing to learn`);
+  }
+  return { sets, report };
+}
