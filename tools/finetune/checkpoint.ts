@@ -26,6 +26,7 @@ export interface FinetuneFacts {
   readonly options: FinetuneOptions;
   /** The weights that it began with. */
   readonly base: {
+    /** Their preset. */
     readonly preset: AlphaFoldPreset;
     /** Name and SHA-256, or that they are random. */
     readonly weights: string;

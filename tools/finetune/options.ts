@@ -31,23 +31,33 @@ export interface FinetuneOptions {
   readonly structureInput: "template" | "none";
   /** File, folder, or `random:SEED`. */
   readonly weights: string;
-  /** @default the one that the weights fit */
+  /** Preset of the weights. @default the one that they fit */
   readonly preset?: AlphaFoldPreset;
   /** Other sizes than the preset's. */
   readonly sizes: AlphaFoldChoices;
   /** What is trained. */
   readonly strategy: StrategyName | "auto";
+  /** Adapters. */
   readonly lora: LoraOptions;
+  /** Last blocks that `partial` trains. */
   readonly unfreezeBlocks: number;
+  /** Whether `partial` trains the structure module too. */
   readonly unfreezeStructureModule: boolean;
+  /** Learning rate of what is trained of the network. @default by strategy */
   readonly learningRate?: number;
+  /** Learning rate of the head. @default by strategy */
   readonly headLearningRate?: number;
+  /** What the head reads. @default by strategy */
   readonly headInput?: HeadInput;
-  /** The head. */
+  /** How residues become a protein. */
   readonly pooling: Pooling;
+  /** Whether the head reads the mean of the pair representation too. */
   readonly pairFusion: boolean;
+  /** Hidden channels of the head. */
   readonly hidden: number;
+  /** Dropout of the head. */
   readonly headDropout: number;
+  /** Loss of the predictions. */
   readonly loss: RegressionLoss;
   /** The loop. */
   readonly fit: FitSettings;
@@ -55,13 +65,15 @@ export interface FinetuneOptions {
   readonly split: SplitBy;
   /** Identity from which sequences are related. */
   readonly identity: number;
-  /** Parts of the rows. */
+  /** Part of the rows for validation. */
   readonly validation: number;
+  /** Part of the rows for the test. */
   readonly test: number;
   /** Iterations of the network after the first. */
   readonly recycles: number;
-  /** Most rows of the alignment. @default the preset's */
+  /** Most rows of the alignment in the main stack. @default the preset's */
   readonly maxMsa?: number;
+  /** Most rows in the extra stack. @default the preset's */
   readonly maxExtraMsa?: number;
   /** Folder of the run. */
   readonly output: string;
