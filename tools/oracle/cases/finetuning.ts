@@ -4,6 +4,9 @@ import { combine, type Device, entries, partition, pullback, type Shape, type Te
 import {
   ExponentialMovingAverage,
   isAdapter,
+  labelHead,
+  labelHeadConfig,
+  type LabelHeadParams,
   learningRateFactor,
   loraLayers,
   loraScale,
@@ -16,17 +19,7 @@ import { alphafold, type AlphaFoldConfig, type AlphaFoldParams } from "../../../
 import { evoformerBlock, type EvoformerBlockParams, evoformerBlockShapes } from "../../../model/evoformer/mod.ts";
 import { loadParams } from "../../../model/layers/params.ts";
 import { snakeCase } from "../../../model/weights/names.ts";
-import {
-  divide,
-  linear,
-  type LinearParams,
-  mergedWeight,
-  multiply,
-  reshape,
-  square,
-  subtract,
-  sum,
-} from "../../../ops/mod.ts";
+import { linear, type LinearParams, mergedWeight, reshape, square, subtract } from "../../../ops/mod.ts";
 import { hashed } from "../../bench/hashed.ts";
 import { compare, type Comparison } from "../compare.ts";
 import type { Family, Results } from "../family.ts";
@@ -113,15 +106,14 @@ const EVOFORMER_BLOCK: Family = {
   },
 };
 
-type Head = { readonly linear_1: LinearParams; readonly linear_2: LinearParams };
+type Head = LabelHeadParams;
 type Params = { readonly model: AlphaFoldParams; readonly head: Head };
 type Sample = { readonly features: ReturnType<typeof featuresOf>; readonly label: number };
 
-/** Prediction of the cases' head: masked mean of a single representation, two linear maps with a GELU between. */
+/** Prediction of the cases' head, which has no dropout. */
 function predict(head: Head, s: Tensor, mask: Tensor): Tensor {
-  const weights = reshape(mask, [...mask.shape, 1]);
-  const pooled = divide(sum(multiply(s, weights), { axes: [1] }), sum(mask, { axes: [1], keepDims: true }));
-  return reshape(linear(linear(pooled, head.linear_1, { activation: "gelu" }), head.linear_2), []);
+  const [hidden, cS] = head.linear_1.weight.shape;
+  return reshape(labelHead(head, { s, mask }, labelHeadConfig(cS, { hidden, dropout: 0 })), []);
 }
 
 /** Which parameters are trained in which groups, by the strategy. */
