@@ -5,23 +5,18 @@
  * that begin with `#` or `//` and names that stand twice in a block.
  */
 import { InputError } from "../errors.ts";
-import { checked, rowsThatFit } from "./a3m.ts";
+import { checked } from "./a3m.ts";
 import { splitLines } from "./_lines.ts";
 import { type Alignment, type AlignmentOptions, makeAlignment } from "./alignment.ts";
-import { MORE_ROWS, ODD_ROW, Remarks } from "./remarks.ts";
+import { BlockRows, type Letters } from "./_block_rows.ts";
+import { Remarks } from "./remarks.ts";
 
 /** A name and letters. */
 const ROW = /^(\S+)\s+(\S+)$/;
 
-const SAME_NAME = { key: "sameName", done: "each is a row of its own", unit: "row", isUsual: true } as const;
 const AFTER_END = { key: "afterEnd", done: "left out, the first is read", unit: "record", isLeftOut: true } as const;
 
-interface Row {
-  readonly name: string;
-  readonly line: number;
-  readonly parts: string[];
-  fault?: { readonly line: number; readonly found: string };
-}
+const LETTERS: Letters = { odd: /[^A-Za-z.\-_~]/, expected: "a letter, '-' or '.'", gaps: /[._~]/g };
 
 /**
  * Reads the first alignment of a Stockholm file.
@@ -41,14 +36,10 @@ export function parseStockholm(text: string, source: string, options: AlignmentO
  */
 export class StockholmReader {
   readonly #source: string;
-  readonly #maxRows: number;
   readonly #remarks = new Remarks();
-  readonly #rows = new Map<string, Row>();
-  /** Names since the last empty line, and how often. */
-  readonly #block = new Map<string, number>();
+  readonly #rows: BlockRows;
   /** Names with lines `#=GS`. */
   readonly #described = new Set<string>();
-  readonly #left = new Set<string>();
   readonly #reference: { text: string; line: number } = { text: "", line: 0 };
   #isBegun = false;
   #isEnded = false;
@@ -56,7 +47,7 @@ export class StockholmReader {
   /** @param source Name of the file, for messages. */
   constructor(source: string, { maxRows = Infinity }: AlignmentOptions = {}) {
     this.#source = source;
-    this.#maxRows = maxRows;
+    this.#rows = new BlockRows(source, maxRows, LETTERS, this.#remarks);
   }
 
   /**
@@ -66,7 +57,7 @@ export class StockholmReader {
    */
   push(raw: string, number: number): void {
     const line = raw.trim();
-    if (line === "") return this.#block.clear();
+    if (line === "") return this.#rows.endBlock();
     if (!this.#isBegun) {
       if (!line.startsWith("# STOCKHOLM")) {
         throw new InputError(`${this.#source} line ${number}: expected "# STOCKHOLM 1.0"`);
@@ -88,24 +79,15 @@ export class StockholmReader {
   finish(): Alignment {
     const source = this.#source;
     if (!this.#isBegun) throw new InputError(`${source} line 1: expected "# STOCKHOLM 1.0"`);
-    const rows: Row[] = [];
-    for (const row of this.#rows.values()) {
-      const { fault } = row;
-      if (fault === undefined) rows.push(row);
-      else if (rows.length > 0) this.#remarks.add(ODD_ROW, fault.line, () => fault.found);
-      else throw new InputError(`${source} line ${fault.line}: ${fault.found}`);
-    }
-    if (rows.length === 0) throw new InputError(`${source} has no rows, expected names and aligned letters`);
-    const aligned = rows.map(({ parts }) => parts.join(""));
-    const kept = rowsThatFit(aligned.map(({ length }) => length), rows, source, this.#remarks);
+    const { names, aligned, columns } = this.#rows.finish();
     const { text: marks, line } = this.#reference;
-    if (marks !== "" && marks.length !== aligned[0].length) {
+    if (marks !== "" && marks.length !== columns) {
       throw new InputError(
-        `${source} line ${line}: #=GC RF has ${marks.length} columns, expected ${aligned[0].length} as in row 1`,
+        `${source} line ${line}: #=GC RF has ${marks.length} columns, expected ${columns} as in row 1`,
       );
     }
     return checked(
-      makeAlignment(source, kept.map((r) => rows[r].name), kept.map((r) => aligned[r]), {
+      makeAlignment(source, names, aligned, {
         reference: marks === "" ? undefined : marks,
         ...this.#remarks.field(),
       }),
@@ -128,28 +110,6 @@ export class StockholmReader {
         `${this.#source} line ${number}: expected a name and its letters, found ${length} word${length > 1 ? "s" : ""}`,
       );
     }
-    const before = this.#block.get(name) ?? 0;
-    this.#block.set(name, before + 1);
-    const key = before === 0 ? name : `${name}\0${before}`;
-    let row = this.#rows.get(key);
-    if (row === undefined) {
-      if (this.#rows.size >= this.#maxRows) {
-        if (!this.#left.has(key)) this.#remarks.add(MORE_ROWS, number, () => `rows beyond the first ${this.#maxRows}`);
-        this.#left.add(key);
-        return;
-      }
-      if (before > 0) this.#remarks.add(SAME_NAME, number, () => `the name "${name}" stands twice in a block`);
-      this.#rows.set(key, row = { name, line: number, parts: [] });
-    }
-    const at = letters.search(/[^A-Za-z.\-_~]/);
-    if (at >= 0) {
-      row.fault ??= {
-        line: number,
-        found: `row "${name}" has ${JSON.stringify(letters[at])} at column ${
-          at + 1
-        } of the line, expected a letter, '-' or '.'`,
-      };
-    }
-    row.parts.push(/[^A-Z-]/.test(letters) ? letters.toUpperCase().replace(/[._~]/g, "-") : letters);
+    this.#rows.push(name, letters, number);
   }
 }
