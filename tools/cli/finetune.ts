@@ -263,10 +263,13 @@ async function run(flags: Flags): Promise<void> {
 function textOf({ end, metrics, best, files }: FinetuneResult, { output }: FinetuneOptions): string {
   if (end === "planned") return "Nothing was trained: --dry-run";
   if (end === "stopped") return `Stopped; \`denofold finetune --resume ${output}\` goes on`;
-  const interval = ([low, high]: readonly [number, number]) => `${low.toFixed(2)} to ${high.toFixed(2)}`;
+  // Of one label, or of equal ones, there is no correlation.
+  const shown = (x: number, digits = 3) => Number.isNaN(x) ? "–" : x.toFixed(digits);
+  const interval = ([low, high]: readonly [number, number]) =>
+    Number.isNaN(low + high) ? "" : ` (${shown(low, 2)} to ${shown(high, 2)})`;
   const lines = Object.entries(metrics).map(([name, { n, pearson, spearman, rmse, mae, r2, intervals }]) =>
-    `  ${name.padEnd(10)} ${TASK}: n=${n} pearson=${pearson.toFixed(3)} (${interval(intervals.pearson)}) ` +
-    `spearman=${spearman.toFixed(3)} rmse=${rmse.toFixed(3)} mae=${mae.toFixed(3)} r2=${r2.toFixed(3)}`
+    `  ${name.padEnd(10)} ${TASK}: n=${n} pearson=${shown(pearson)}${interval(intervals.pearson)} ` +
+    `spearman=${shown(spearman)} rmse=${shown(rmse)} mae=${shown(mae)} r2=${shown(r2)}`
   );
   const which = best ? `Best epoch ${best.epoch}` : "Last epoch";
   return [`${which}${end === "patience" ? ", ended early" : ""}:`, ...lines, "Files:", ...files.map((f) => `  ${f}`)]
