@@ -19,6 +19,7 @@ const LEFT_OUT: readonly (readonly [pattern: RegExp, reason: string])[] = [
     /\bweights download \w|--weights weights\/|weights\/[\w-]+\.(?:pt|npz)/,
     "needs published weights, which are downloaded",
   ],
+  [/\bdemo --hold-out\b/, "is the demo once more, of another finger"],
   [/--leave-one-out/, "takes half an hour; its parts are tested"],
   [/\bmsa-server\b/, "sends sequences to a server"],
 ];
