@@ -296,7 +296,7 @@ function rowLengths(weight: Tensor): Tensor {
 /** A tree with its linear maps replaced. */
 function mapLinear<P extends Tree<Tensor>>(params: P, replace: (map: LinearParams, name: string) => LinearParams): P {
   return mapBranches<Tensor>(params, (branch, path) => {
-    const { weight } = branch as Partial<LinearParams>;
-    return weight?.shape?.length === 2 ? replace(branch as unknown as LinearParams, snakeCase(path)) : undefined;
+    const map = branch as Partial<LinearParams>;
+    return map.weight?.shape?.length === 2 ? replace(map as LinearParams, snakeCase(path)) : undefined;
   }) as P;
 }

@@ -157,11 +157,11 @@ export function bootstrapIntervals(
     });
   }
   const tail = (1 - confidence) / 2;
-  return Object.fromEntries(REGRESSION_METRICS.map((name, k) => {
+  return Object.fromEntries(REGRESSION_METRICS.map((name, k): [string, readonly [low: number, high: number]] => {
     const numbers = found[k].sort((a, b) => a - b);
     const known = 2 * numbers.length >= resamples;
     return [name, known ? [quantile(numbers, tail), quantile(numbers, 1 - tail)] : [NaN, NaN]];
-  })) as unknown as MetricIntervals;
+  })) as MetricIntervals;
 }
 
 /** A quantile of sorted numbers, on the line between the two nearest. */

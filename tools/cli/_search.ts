@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type JobResult, runJob, type SearchJob, type ServerState } from "../search/jobs.ts";
 import { targetFolders } from "../search/results.ts";
+import { listed } from "../words.ts";
 import { EXIT, type Interrupt, onInterrupt, startProgress } from "./_shared.ts";
 
 /** Cores where the user names none. */
@@ -38,8 +39,7 @@ export async function runSearches(
   else for (const { file, status, found } of results) console.log(lineOf(file, status, found, noun));
   for (const [reason, same] of Map.groupBy(failed, ({ reason }) => reason)) {
     const names = [...new Set(same.map(({ target }) => target))];
-    const more = names.length > SHOWN_NAMES ? ` and ${names.length - SHOWN_NAMES} more` : "";
-    console.error(`denofold: ${names.slice(0, SHOWN_NAMES).join(", ")}${more}: ${reason}`);
+    console.error(`denofold: ${listed(names, SHOWN_NAMES)}: ${reason}`);
   }
   if (failed.length > 0) Deno.exitCode = EXIT.failure;
 }

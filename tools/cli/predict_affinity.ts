@@ -1,8 +1,8 @@
 import type { Command } from "commander";
+import { formatCsv } from "../data/matrix.ts";
 import { UsageError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import { FineTuned } from "../finetune/fine_tuned.ts";
-import { cell } from "../finetune/finetune.ts";
 import { readInputs } from "../finetune/targets.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
@@ -52,25 +52,28 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
     void scope;
     using tuned = await FineTuned.load(device, checkpoint, { weights, force });
     const { options: { unit, structureInput }, data: { labels } } = tuned.facts;
-    const rows = ["id,prediction,ema_prediction,uncertainty,in_training_range,unit"];
+    const columns = ["id", "prediction", "ema_prediction", "uncertainty", "in_training_range", "unit"] as const;
+    const rows: Record<typeof columns[number], string | number | undefined>[] = [];
     let outside = 0;
     for (const target of await readInputs(inputs, structureInput)) {
       for (const warning of target.warnings) console.error(`warning: ${target.id}: ${warning}`);
       const found = await tuned.predict(await target.load(), { draws });
-      const { prediction, average, uncertainty, inRange } = found;
-      if (!inRange) outside++;
-      rows.push(
-        [cell(target.id), prediction, average, uncertainty ?? "", inRange ? "yes" : "no", cell(unit)].join(","),
-      );
+      if (!found.inRange) outside++;
+      rows.push({
+        id: target.id,
+        prediction: found.prediction,
+        ema_prediction: found.average,
+        uncertainty: found.uncertainty ?? undefined,
+        in_training_range: found.inRange ? "yes" : "no",
+        unit,
+      });
     }
     if (outside) {
       console.error(
-        `warning: ${outside} of ${
-          rows.length - 1
-        } predictions lie outside the training labels, ${labels.min} to ${labels.max}`,
+        `warning: ${outside} of ${rows.length} predictions lie outside the training labels, ${labels.min} to ${labels.max}`,
       );
     }
-    const text = rows.join("\n") + "\n";
+    const text = formatCsv(columns, rows);
     if (out === undefined) console.log(text.trimEnd());
     else await writeFileAtomic(out, text);
   } finally {

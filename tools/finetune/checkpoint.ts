@@ -84,6 +84,9 @@ export async function writeCheckpoint(
  */
 export async function readCheckpoint(path: string, which: "best" | "last" = "best"): Promise<SavedFinetune> {
   const source = await findCheckpoint(path, which);
+  if (source === undefined) {
+    throw new InputError(`${path} has no checkpoint: expected the folder of a run, or ${CHECKPOINT_NAME}`);
+  }
   const bytes = await readFileBytes(source);
   const checkpoint = asInputError(() => decodeCheckpoint(bytes, source));
   const { model, facts } = checkpoint.facts as { model?: string; facts?: FinetuneFacts };
@@ -95,13 +98,14 @@ export async function readCheckpoint(path: string, which: "best" | "last" = "bes
   return { source, facts, checkpoint, trainer: checkpoint.trainer };
 }
 
-async function findCheckpoint(path: string, which: "best" | "last"): Promise<string> {
+/** The file that {@linkcode readCheckpoint} reads; undefined where there is none. */
+export async function findCheckpoint(path: string, which: "best" | "last"): Promise<string | undefined> {
   const isFile = (at: string) => Deno.stat(at).then((info) => info.isFile, () => false);
   const folders = which === "best" ? ["", "best", "last"] : ["", "last"];
   for (const at of [path, ...folders.map((folder) => join(path, folder, CHECKPOINT_NAME))]) {
     if (await isFile(at)) return at;
   }
-  throw new InputError(`${path} has no checkpoint: expected the folder of a run, or ${CHECKPOINT_NAME}`);
+  return undefined;
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   type Strategy,
 } from "../../finetune/mod.ts";
 import { alphafoldParameterCount } from "../../model/alphafold/mod.ts";
+import { formatCsv } from "../data/matrix.ts";
 import { InputError } from "../errors.ts";
 import { makeFolder, writeTogether } from "../files.ts";
 import { planModels, type PlannedModel } from "../predict/models.ts";
@@ -20,6 +21,7 @@ import { sha256 } from "../sha256.ts";
 import type { SplitReport } from "../split/split.ts";
 import {
   checkBase,
+  findCheckpoint,
   type FinetuneFacts,
   readCheckpoint,
   restoreTrained,
@@ -172,13 +174,13 @@ export async function finetune(
     restoreTrained(device, tuner.trained, kept);
     tuner.restore({ progress: kept.facts.progress, trainer: kept.trainer });
   }
-  const rows: string[] = ["id,set,label,prediction"];
+  const rows: { id: string; set: string; label: number; prediction: number }[] = [];
   const metrics: Record<string, SetMetrics> = {};
   for (const name of SETS) {
     if (!sets[name].length) continue;
     const { predictions: { [TASK]: predictions } } = await tuner.evaluate(labelled[name]);
     const labels = sets[name].map(({ label }) => label!);
-    sets[name].forEach(({ id }, i) => rows.push([cell(id), name, labels[i], predictions[i]].join(",")));
+    sets[name].forEach(({ id }, i) => rows.push({ id, set: name, label: labels[i], prediction: predictions[i] }));
     if (!predictions.every(Number.isFinite)) continue;
     metrics[name] = {
       ...regressionMetrics(predictions, labels),
@@ -188,7 +190,7 @@ export async function finetune(
   const files = new Map([
     ...historyFiles(history),
     ["config.json", json({ ...facts, ...split(made) })],
-    ["predictions.csv", rows.join("\n") + "\n"],
+    ["predictions.csv", formatCsv(["id", "set", "label", "prediction"], rows)],
     ["metrics.json", json(metrics)],
   ]);
   return { end, history, best: bestEpoch, metrics, files: await writeTogether(output, files) };
@@ -209,11 +211,9 @@ function split(made: { readonly report?: SplitReport } | GivenSets): { readonly 
 
 /** @throws {InputError} If a folder has a run in it. */
 async function refuseOldRun(output: string): Promise<void> {
-  const there = await readCheckpoint(output, "last").then(
-    () => true,
-    (error) => !/has no checkpoint/.test(error.message),
-  );
-  if (there) throw new InputError(`${output} has a run in it: --resume goes on with it, another --output begins anew`);
+  if (await findCheckpoint(output, "last")) {
+    throw new InputError(`${output} has a run in it: --resume goes on with it, another --output begins anew`);
+  }
 }
 
 /** @throws {InputError} If a run was begun with other weights or data. */
@@ -247,8 +247,11 @@ function labelsOf(targets: readonly ReadableTarget[]): FinetuneFacts["data"]["la
 
 /** The history as lines of JSON and as a table. */
 function historyFiles(history: readonly EpochRecord[]): Map<string, string> {
+  const records = history.map((
+    { epoch, trainLoss, validationLoss, learningRates, steps, skippedSteps: skipped, seconds },
+  ) => ({ epoch, train_loss: trainLoss, val_loss: validationLoss, lr: learningRates, steps, skipped, seconds }));
   const groups = Object.keys(history[0]?.learningRates ?? {});
-  const head = [
+  const columns = [
     "epoch",
     "train_loss",
     "val_loss",
@@ -257,25 +260,16 @@ function historyFiles(history: readonly EpochRecord[]): Map<string, string> {
     "skipped",
     "seconds",
   ];
-  const rows = history.map(({ epoch, trainLoss, validationLoss, learningRates, steps, skippedSteps, seconds }) =>
-    [epoch, trainLoss, validationLoss, ...groups.map((name) => learningRates[name]), steps, skippedSteps, seconds]
-      .map((value) => value ?? "").join(",")
-  );
-  const lines = history.map(({ epoch, trainLoss, validationLoss, learningRates, steps, skippedSteps, seconds }) =>
-    JSON.stringify({
-      ...{ epoch, train_loss: trainLoss, val_loss: validationLoss, lr: learningRates, steps, skipped: skippedSteps },
-      seconds,
-    })
-  );
+  const rows = records.map(({ lr, train_loss, val_loss, ...others }) => ({
+    ...others,
+    train_loss: train_loss ?? undefined,
+    val_loss: val_loss ?? undefined,
+    ...Object.fromEntries(groups.map((name) => [`lr_${name}`, lr[name]])),
+  }));
   return new Map([
-    ["history.jsonl", lines.map((line) => `${line}\n`).join("")],
-    ["history.csv", [head.join(","), ...rows].join("\n") + "\n"],
+    ["history.jsonl", records.map((record) => `${JSON.stringify(record)}\n`).join("")],
+    ["history.csv", formatCsv(columns, rows as Record<string, number | undefined>[])],
   ]);
-}
-
-/** A cell of a CSV file. */
-export function cell(text: string): string {
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 function json(value: unknown): string {

@@ -38,8 +38,11 @@ export async function makeSets(
     ...{ by, names: SETS, fractions, seed, identity, clusters },
   });
   const sets = Object.fromEntries(
-    SETS.map((name, i) => [name, records.flatMap(({ id }, row) => (setOf[row] === i ? [targetOf.get(id)!] : []))]),
-  ) as unknown as Sets;
+    SETS.map((name, i): [string, readonly ReadableTarget[]] => [
+      name,
+      records.flatMap(({ id }, row) => (setOf[row] === i ? [targetOf.get(id)!] : [])),
+    ]),
+  ) as Sets;
   SETS.forEach((name, i) => {
     if (fractions[i] > 0 && sets[name].length === 0) {
       throw new InputError(

@@ -94,11 +94,18 @@ function tuningFile(device: Device): AdapterFile {
   return { name: "tuning", traits: device.traits, valid: validFor(device) };
 }
 
+/** What {@linkcode driverOf} found: asking the loader takes milliseconds. */
+const drivers = new WeakMap<GPUDevice, string>();
+
 /** What compiles kernels for a device: its driver, as far as it can be known (else the system's), and its WebGPU. */
 export function driverOf({ gpu, traits }: Pick<Device, "gpu" | "traits">): string {
+  const known = drivers.get(gpu);
+  if (known !== undefined) return known;
   const driver = vulkanDevices()?.find(({ name }) => name === traits.description)?.driver;
   const own = typeof GPUDevice === "function" && gpu instanceof GPUDevice;
-  return `${driver ?? `${Deno.build.os} ${Deno.osRelease()}`}, ${own ? "wgpu" : "Dawn"}`;
+  const found = `${driver ?? `${Deno.build.os} ${Deno.osRelease()}`}, ${own ? "wgpu" : "Dawn"}`;
+  drivers.set(gpu, found);
+  return found;
 }
 
 /** What has to be the same for what was found out about an adapter to hold. */

@@ -1,4 +1,5 @@
 /** A run of predictions in a table and a report. */
+import { formatCsv } from "../data/matrix.ts";
 import type { PlannedModel } from "./models.ts";
 import type { PredictReportData } from "./report_data.ts";
 import type { HeldWeights } from "./network.ts";
@@ -16,23 +17,15 @@ export interface RunFacts {
 
 /** Results as CSV, a row a target. */
 export function summaryCsv(results: readonly TargetResult[]): string {
-  const rows = results.map((
-    { id, status, residues, best, seconds, reason },
-  ) => [
-    id,
-    status,
-    residues || "",
-    best?.name ?? "",
-    best?.meanPlddt.toFixed(2) ?? "",
-    best?.ptm?.toFixed(3) ?? "",
-    seconds.toFixed(1),
-    reason ?? "",
-  ]);
-  const cell = (
-    value: string | number,
-  ) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
-  return [["id", "status", "residues", "best", "mean_plddt", "ptm", "seconds", "reason"], ...rows]
-    .map((row) => row.map(cell).join(",") + "\n").join("");
+  const columns = ["id", "status", "residues", "best", "mean_plddt", "ptm", "seconds", "reason"] as const;
+  const rows = results.map(({ id, status, residues, best, seconds, reason }) => ({
+    ...{ id, status, residues: residues || undefined, best: best?.name },
+    mean_plddt: best?.meanPlddt.toFixed(2),
+    ptm: best?.ptm?.toFixed(3),
+    seconds: seconds.toFixed(1),
+    reason,
+  }));
+  return formatCsv(columns, rows);
 }
 
 /** What the report of a run shows; links lead into the targets' folders. */
