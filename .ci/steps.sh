@@ -63,10 +63,10 @@ ignored_in_silence() {
     comm -23 - <(skipped "$1" | sed -E $'s/^skipped \\[[a-z0-9]+\\] (.*)\t.*/\\1/' | sort -u)
 }
 
-# summary: what each step skipped, its counts, and their sums in the last line; fails if anything failed. A step that failed
-# or crashed without saying so counts as one failure, and so does a test that was passed over in silence.
+# summary: what each step skipped, its counts, what failed, and the sums in the last line; fails if anything failed. A step
+# that failed or crashed without saying so counts as one failure, and so does a test that was passed over in silence.
 summary() {
-  local name p f status silent passed=0 failed=0
+  local name p f status silent passed=0 failed=0 failing=()
   for name in "${STEPS[@]}"; do
     p=$(count "$name" passed)
     f=$(count "$name" failed)
@@ -88,16 +88,30 @@ summary() {
     list_skipped "$name"
     passed=$((passed + ${p:-0}))
     failed=$((failed + ${f:-0}))
+    [ "${f:-0}" -eq 0 ] || failing+=("$name")
+  done
+  for name in "${failing[@]}"; do
+    printf '\n%s failed:\n' "$name"
+    errors "$name"
   done
   echo
   echo "$passed passed, $failed failed"
   [ "$failed" -eq 0 ]
 }
 
-# list_skipped NAME: a line for every kind and reason, with the names.
+# errors NAME: what a failed step says of its errors: the part of Deno's test runner that tells them, or the lines before
+# each "FAILED"; of a step that has neither, its last lines.
+errors() {
+  {
+    sed -n '/^ ERRORS/,/^FAILED |/p' "$LOGS/$1" | grep . ||
+      grep -B 15 '^FAILED' "$LOGS/$1" || tail -n 40 "$LOGS/$1"
+  } | tail -n 120
+}
+
+# list_skipped NAME: a line for every kind and reason, with the first names.
 list_skipped() {
   skipped "$1" | sed -E $'s/^skipped \\[([a-z0-9]+)\\] (.*)\t(.*)/\\1: \\3\t\\2/' |
     awk -F '\t' '!($1 in names) { order[++n] = $1 }
-      { count[$1]++; names[$1] = names[$1] (count[$1] > 1 ? "; " : "") $2 }
-      END { for (i = 1; i <= n; i++) print "  " count[order[i]] " for " order[i] ": " names[order[i]] }'
+      { count[$1]++; if (count[$1] < 4) names[$1] = names[$1] (count[$1] > 1 ? "; " : "") $2 }
+      END { for (i = 1; i <= n; i++) print "  " count[order[i]] " for " order[i] ": " names[order[i]] (count[order[i]] > 3 ? "; …" : "") }'
 }
