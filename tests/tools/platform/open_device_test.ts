@@ -77,7 +77,7 @@ gpuTest(
   "damaged files and tiles that are unknown are ignored and written anew",
   (shared) =>
     withCache(async (folder) => {
-      const { tuning } = await retune(fresh(shared));
+      const { tuning } = await retune(fresh(shared), 0);
       const path = join(folder, kept(folder)[0]);
       const stale = { tuning: structuredClone(tuning) as { matmul: { long: { rows: number } } } };
       stale.tuning.matmul.long.rows = 7;
@@ -87,7 +87,7 @@ gpuTest(
         await prepareTuning(device);
         assert.deepEqual(tuningOf(device).matmul.long, matmulTiles(device.traits)[0], text);
       }
-      const anew = await retune(fresh(shared));
+      const anew = await retune(fresh(shared), 0);
       assert.deepEqual(JSON.parse(await Deno.readTextFile(path)).tuning, anew.tuning);
     }),
 );
@@ -102,7 +102,7 @@ gpuTest(
       assert.deepEqual(kept(folder), []);
       assert.deepEqual(tuningOf(first).matmul.large, matmulTiles(first.traits)[0]);
       first.close();
-      const { tuning } = await retune(fresh(shared));
+      const { tuning } = await retune(fresh(shared), 0);
       const second = await openDevice((await ensureAdapter()).adapter, { log });
       assert.deepEqual(tuningOf(second), tuning);
       second.close();

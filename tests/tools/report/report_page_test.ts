@@ -43,31 +43,29 @@ function tracePixels(page: Page): Promise<{ orange: number; blue: number; colors
   return page.evaluate(async () => {
     const canvas = document.querySelector<HTMLCanvasElement>("#stage canvas")!;
     const gl = canvas.getContext("webgl2")!;
-    const count = () => {
-      const pixels = new Uint8Array(4 * gl.drawingBufferWidth * gl.drawingBufferHeight);
+    const pixels = new Uint8Array(4 * gl.drawingBufferWidth * gl.drawingBufferHeight);
+    const read = () => {
       gl.bindFramebuffer(gl.READ_FRAMEBUFFER, null);
       gl.readPixels(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
-      const colors = new Set<number>();
-      let [orange, blue] = [0, 0];
-      for (let at = 0; at < pixels.length; at += 4) {
-        const [r, g, b] = pixels.subarray(at, at + 3);
-        colors.add((r << 16) | (g << 8) | b);
-        if (r > b + 60) orange++;
-        if (b > r + 60) blue++;
-      }
-      const all = pixels.length / 4;
-      return { orange: orange / all, blue: blue / all, colors: colors.size };
+      return new Uint32Array(pixels.buffer).reduce((hash, pixel) => Math.imul(hash ^ pixel, 16777619), 1);
     };
     // A changed scene is drawn in the frames that follow: wait until three frames look the same.
-    let last = "";
+    let last: number | undefined;
     for (let same = 0, frame = 0; same < 3 && frame < 100; frame++) {
       await new Promise((resolve) => requestAnimationFrame(resolve));
       await new Promise((resolve) => setTimeout(resolve, 40));
-      const now = JSON.stringify(count());
+      const now = read();
       same = now === last ? same + 1 : 0;
       last = now;
     }
-    return count();
+    const colors = new Set(new Uint32Array(pixels.buffer)).size;
+    let [orange, blue] = [0, 0];
+    for (let at = 0; at < pixels.length; at += 4) {
+      if (pixels[at] > pixels[at + 2] + 60) orange++;
+      if (pixels[at + 2] > pixels[at] + 60) blue++;
+    }
+    const all = pixels.length / 4;
+    return { orange: orange / all, blue: blue / all, colors };
   });
 }
 
