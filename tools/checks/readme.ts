@@ -91,7 +91,8 @@ async function makeCopy(folder: string): Promise<Record<string, string>> {
     await Deno.writeTextFile(join(bin, name), script(command), { mode: 0o755 });
   }
   const path = [bin, dirname(Deno.execPath()), Deno.env.get("PATH") ?? ""].join(":");
-  return { PATH: path, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
+  const installs = join(folder, "installed"); // `deno install -g` refuses where a run before has installed
+  return { PATH: path, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", DENO_INSTALL_ROOT: installs };
 }
 
 async function runStep(

@@ -101,10 +101,10 @@ Deno.test("prep() fails a target that takes too long, and does the others", () =
     assert.equal(code, 0, "mkfifo");
     const { targets, templates } = await collectTargets([join(folder, "t.csv")]);
     const out = join(folder, "out");
-    const options = { ...OPTIONS, templates, out, jobs: 1, failFast: false, timeLimitSeconds: 3 };
+    const options = { ...OPTIONS, templates, out, jobs: 1, failFast: false, timeLimitSeconds: 8 };
     const { prepared, failed } = await prep(targets, options); // nobody writes into the pipe
     assert.equal(prepared, 1);
     assert.deepEqual(failed.map(({ id, error }) => [id, error]), [
-      ["slow", "It was not prepared within the 3 s that are allowed"],
+      ["slow", "It was not prepared within the 8 s that are allowed"],
     ]);
   }));
