@@ -1,5 +1,6 @@
 /** Looks through a table, its structures and alignments for what would make training fail. */
 import { type BoundsPolicy, labelText, type Relation } from "../data/bounds.ts";
+import { remarkText } from "../data/remarks.ts";
 import { InputError } from "../errors.ts";
 import { observedResidues } from "../data/structure.ts";
 import { collectTargets } from "../prep/collect_targets.ts";
@@ -111,7 +112,7 @@ export async function checkData(options: CheckOptions): Promise<DataReport> {
   const reader = new SourceReader();
   for (const [index, target] of targets.entries()) {
     const { id, label: written, relation } = target;
-    for (const message of target.warnings ?? []) warnings.push({ id, message });
+    for (const remark of target.remarks ?? []) warnings.push({ id, message: remarkText(remark) });
     if (written !== undefined && relation !== undefined) bounds.push({ id, label: written, relation });
     const label = relation !== undefined && policy === "drop" ? undefined : written;
     try {
@@ -172,7 +173,7 @@ async function readOne(
 ): Promise<TargetData> {
   if (target.problem !== undefined) throw new InputError(target.problem);
   if (target.structure === undefined) throw new InputError("There is no structure of it");
-  return await readTarget(target, reader, { source: () => {}, doubt: note, warn: note });
+  return await readTarget(target, reader, { source: () => {}, remark: () => {}, doubt: note, warn: note });
 }
 
 function choiceOf(

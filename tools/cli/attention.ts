@@ -25,7 +25,7 @@ import { openDevice } from "../platform/open_device.ts";
 import { type FeatureFile, readFeatureFile } from "../prep/feature_file.ts";
 import { chosen, featureAlignment, featureChain, featureEntries } from "../train/feature_examples.ts";
 import { counted, listed } from "../words.ts";
-import { folderForRun, overwriteOption } from "./_folder.ts";
+import { folderForProfile, folderForRun, overwriteOption } from "./_folder.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 import { networkSizeOption } from "./_sizes.ts";
 import { commandLine, deviceOption, tellRemarks } from "./_shared.ts";
@@ -136,7 +136,7 @@ async function run(checkpoint: string, alignmentFile: string | undefined, flags:
   try {
     const { result: captured, files: profiled } = await withProfile(flags, device, {
       ...{ name: "attention", settings: { residues: nRes, sequences: names.length } },
-      ...{ folder: flags.profileDir ?? out, silent: json },
+      ...{ folder: await folderForProfile(flags.profileDir, out, flags), silent: json },
     }, async () => {
       const residues = residue?.map((number) => number - 1);
       return await captureAttention(device, model, read, { blocks, heads, kinds, residues, full });

@@ -20,6 +20,7 @@ import {
   positiveNumber,
   tellRemarks,
 } from "./_shared.ts";
+import { folderForProfile, folderForRun, overwriteOption, refuseFiles } from "./_folder.ts";
 import { foldLines } from "./_fold_text.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 
@@ -61,7 +62,11 @@ export function register(program: Command): void {
     .option("--starts <n>", "random starts, besides that of classical scaling", nonNegativeInteger, 8)
     .option("--iterations <n>", "at most so many steps a start", positiveInteger, 500)
     .option("--seed <n>", "seed of the random starts", nonNegativeInteger, 0)
-    .option("--out <paths...>", "a folder, or files .cif, .pdb, .npy", ["mds"])
+    .option(
+      "--out <paths...>",
+      "a folder (default: mds, or mds-2 where that holds a run, ...), or files .cif, .pdb, .npy",
+    )
+    .addOption(overwriteOption())
     .addOption(deviceOption())
     .option("--json", "print one JSON object instead of text")
     .addHelpText("after", HELP)
@@ -81,19 +86,23 @@ interface Flags extends ProfileFlags {
   starts: number;
   iterations: number;
   seed: number;
-  out: string[];
+  out?: string[];
+  overwrite?: boolean;
   profileDir?: string;
   device: string;
   json?: boolean;
 }
 
 async function run(input: string, flags: Flags): Promise<void> {
-  const wanted = readOut(flags.out, input);
+  const isFolder = checkOut(flags.out, input);
   const matrix = await readDistanceMatrix(input, flags.tensor);
   if (matrix.n < 2) throw new InputError(`${input} has 1 point, expected at least 2`);
   const weights = flags.weights === undefined ? undefined : await readWeights(flags.weights, matrix.n);
   const chain = flags.truth === undefined ? undefined : await readTruth(flags.truth, tellRemarks);
   const sequence = await readSequence(flags, matrix, input, chain);
+  const wanted = await wantedFiles(flags, isFolder);
+  const folder = "folder" in wanted ? wanted.folder : dirname(wanted.paths[0]);
+  const profileDir = await folderForProfile(flags.profileDir, folder, flags);
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   if (!flags.json) { for (const note of notes) console.error(note); }
   const device = await openDevice(adapter);
@@ -103,7 +112,7 @@ async function run(input: string, flags: Flags): Promise<void> {
     const options = { id, sequence, distances: matrix.values, weights, cap, atoms, starts, iterations, seed, mirror };
     const { result: fold, files: profiled } = await withProfile(flags, device, {
       ...{ name: "mds", settings: { points: matrix.n, starts, iterations }, silent: flags.json },
-      folder: flags.profileDir ?? ("folder" in wanted ? wanted.folder : dirname(wanted.paths[0])),
+      folder: profileDir,
     }, () => folded({ ...options, device }));
     const compared = chain && { chain, evaluation: evaluateFold(fold, chain) };
     const files = foldFiles(id, { fold, truth: compared, origin: `Made by: ${commandLine()}` });
@@ -127,9 +136,11 @@ type Wanted = { readonly folder: string } | { readonly paths: readonly string[] 
 
 const FILE_KINDS = [".cif", ".pdb", ".npy"];
 
-function readOut(out: readonly string[], input: string): Wanted {
+/** Whether `--out` names a folder, or is left out; else it names files, of one kind each. */
+function checkOut(out: readonly string[] | undefined, input: string): boolean {
+  if (out === undefined) return true;
   const kinds = out.map((path) => FILE_KINDS.find((kind) => path.toLowerCase().endsWith(kind)));
-  if (out.length === 1 && kinds[0] === undefined) return { folder: out[0] };
+  if (out.length === 1 && kinds[0] === undefined) return true;
   out.forEach((path, k) => {
     if (kinds[k] === undefined) {
       throw new UsageError(`--out ${path} does not end in .cif, .pdb or .npy; give one folder, or such files`);
@@ -139,6 +150,12 @@ function readOut(out: readonly string[], input: string): Wanted {
     }
     if (resolve(path) === resolve(input)) throw new UsageError(`--out ${path} would overwrite the input`);
   });
+  return false;
+}
+
+async function wantedFiles({ out, overwrite }: Flags, isFolder: boolean): Promise<Wanted> {
+  if (out === undefined || isFolder) return { folder: await folderForRun(out?.[0], "mds", { overwrite }) };
+  await refuseFiles(out, { overwrite });
   return { paths: out };
 }
 

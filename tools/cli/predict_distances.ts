@@ -23,7 +23,7 @@ import { methodTable } from "../train/metric_table.ts";
 import { counted } from "../words.ts";
 import { commandLine, deviceOption, nonNegativeInteger, tellRemarks } from "./_shared.ts";
 import { type StorageFlag, storageOption } from "./_storage.ts";
-import { folderForRun, overwriteOption } from "./_folder.ts";
+import { folderForProfile, folderForRun, overwriteOption } from "./_folder.ts";
 import { foldLines } from "./_fold_text.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 
@@ -118,7 +118,7 @@ async function run(flags: Flags): Promise<void> {
     const [{ sequence, rows }] = targets;
     const { result: folds, files: profiled } = await withProfile(flags, device, {
       ...{ name: "predict-distances", settings: { residues: sequence.length, sequences: rows } },
-      ...{ folder: flags.profileDir ?? out, silent: json },
+      ...{ folder: await folderForProfile(flags.profileDir, out, flags), silent: json },
     }, () => foldAll(device, model, targets, seed));
     const predicted = targets.map(({ id, rows, chain }, k) => {
       const fold = folds[k];

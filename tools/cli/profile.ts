@@ -9,6 +9,7 @@ import { profileWorkload } from "../profile/profile.ts";
 import { profileText } from "../profile/table.ts";
 import type { WorkloadFlag, WorkloadValues } from "../profile/workloads/workload.ts";
 import { runAblation } from "./_ablation.ts";
+import { folderForRun, overwriteOption } from "./_folder.ts";
 import { fusionHelp, fusionOption, fusionText } from "./_fusion.ts";
 import { numericsOption, type PartFlags, partsOf, sortByOption } from "./_profile_flags.ts";
 import { deviceOption, nonNegativeInteger, positiveInteger } from "./_shared.ts";
@@ -47,7 +48,8 @@ export function register(program: Command): void {
       .option("--enable-profiler", "times of kernels alone")
       .option("--enable-memory-profiling", "memory alone; kernels are not timed")
       .option("--enable-all-profiling", "both (the default)")
-      .option("--out <dir>", "folder for the files (default: profile)")
+      .option("--out <dir>", "folder for the files (default: profile, or profile-2 where that holds a run, ...)")
+      .addOption(overwriteOption())
       .option("--no-files", "write none")
       .addOption(sortByOption())
       .addOption(new Option("--by <what>", "what a row of the table holds").choices(GROUPINGS).default("kernel"))
@@ -74,6 +76,7 @@ type Flags = PartFlags & {
   profileSteps: number;
   warmupSteps: number;
   out?: string;
+  overwrite?: boolean;
   files: boolean;
   sortBy: string;
   by: Grouping;
@@ -88,7 +91,7 @@ type Flags = PartFlags & {
 
 async function run(workload: string, flags: readonly WorkloadFlag[], given: Flags): Promise<void> {
   const { profileSteps: steps, warmupSteps: warmup, sortBy, by, top, json, measureRoofs, fusion } = given;
-  const out = given.files ? given.out ?? "profile" : undefined;
+  const out = given.files && !given.ablation ? await folderForRun(given.out, "profile", given) : undefined;
   const values = valuesOf(flags, given);
   const { adapter, notes } = await ensureAdapter({ device: given.device, install: true });
   if (!json) { for (const note of notes) console.error(note); }

@@ -19,7 +19,8 @@ those of one name), or as --chains says. Residues are paired
   number    by the authors' numbers and insertion codes
   tm-align  by the structures themselves, with the program TM-align ("apt install tm-align")
 
-All measures refer to the residues of the reference that have a C-alpha atom: what the model lacks counts as wrong in lDDT,
+lDDT is measured of C-alpha atoms and of all heavy atoms; in the latter, names of atoms that are alike (OD1 and OD2 of Asp, the
+rings of Phe and Tyr, ...) are exchanged where that keeps more distances, and stereochemistry is not checked. All measures refer to the residues of the reference that have a C-alpha atom: what the model lacks counts as wrong in lDDT,
 TM-score and GDT, and is left out of RMSDs. Several chains are measured one by one, and all together under one
 superposition.
 
@@ -33,7 +34,9 @@ Examples:
 /** Adds `denofold score`. */
 export function register(program: Command): void {
   program.command("score")
-    .description("compare two structures: RMSD, lDDT, TM-score and GDT, by chain and by residue")
+    .description(
+      "compare two structures: RMSD, lDDT of C-alpha and of all atoms, TM-score and GDT, by chain and by residue",
+    )
     .argument("<model>", "structure to judge, FILE or FILE:CHAIN")
     .argument("<reference>", "true structure, FILE or FILE:CHAIN")
     .addOption(new Option("--align <how>", "what pairs residues").choices(PAIRINGS).default("sequence"))

@@ -8,6 +8,7 @@ import { isInstalled } from "../search/program.ts";
 import { clusterRecords, type ClusterTool, type RecordClusters } from "../split/cluster_records.ts";
 import { readSplitRecords, type SplitRecords } from "../split/records.ts";
 import { percent, type SplitBy, splitRecords, type SplitReport } from "../split/split.ts";
+import { folderForRun, overwriteOption, SPLIT_FILE } from "./_folder.ts";
 import { nonNegativeInteger, numberBetween, onInterrupt, positiveInteger, startProgress } from "./_shared.ts";
 
 const HELP = `
@@ -53,7 +54,8 @@ export function register(program: Command): void {
       new Option("--clusters <tool>", "what makes clusters").choices(["auto", "mmseqs", "own"]).default("auto"),
     )
     .option("--cpu <n>", "cores for MMseqs2 (default: all)", positiveInteger)
-    .option("--out <dir>", "folder for the files", "split")
+    .option("--out <dir>", "folder for the files (default: split, or split-2 where that holds a run, ...)")
+    .addOption(overwriteOption())
     .option("--json", "print the report as one JSON object instead of text")
     .addHelpText("after", HELP)
     .action(run);
@@ -69,7 +71,8 @@ interface Flags {
   identity: number;
   clusters: "auto" | ClusterTool;
   cpu?: number;
-  out: string;
+  out?: string;
+  overwrite?: boolean;
   json?: boolean;
 }
 
@@ -77,6 +80,7 @@ async function run(input: string, flags: Flags): Promise<void> {
   const { by, seed, column, identity, json } = flags;
   const names = namesOf(flags);
   const table = await readSplitRecords(input, flags.fasta);
+  const out = await folderForRun(flags.out, "split", flags);
   const tool = flags.clusters === "auto" ? isInstalled("mmseqs") ? "mmseqs" : "own" : flags.clusters;
   const clusters = by === "identity" ? await makeClusters(table, tool, flags) : undefined;
   const { setOf, report } = splitRecords(table, {
@@ -94,8 +98,8 @@ async function run(input: string, flags: Flags): Promise<void> {
     files.set(`${name}.csv`, formatCsv(table.columns, rows.map(({ cells }) => byColumn(table.columns, cells))));
     if (table.format === "fasta") files.set(`${name}.fasta`, formatFasta(rows.map(fastaRecord)));
   });
-  files.set("split.json", `${JSON.stringify({ input, ...report }, undefined, 2)}\n`);
-  const paths = await writeTogether(flags.out, files);
+  files.set(SPLIT_FILE, `${JSON.stringify({ input, ...report }, undefined, 2)}\n`);
+  const paths = await writeTogether(out, files);
   if (json) console.log(JSON.stringify({ input, ...report, files: paths }, undefined, 2));
   else console.log(reportText(report, paths));
 }

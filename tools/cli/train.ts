@@ -21,7 +21,7 @@ import {
   type TrainSettings,
 } from "../train/settings.ts";
 import { train, type TrainContext, type TrainRequest, validateSetup } from "../train/train.ts";
-import { folderForRun, overwriteOption } from "./_folder.ts";
+import { folderForProfile, folderForRun, overwriteOption } from "./_folder.ts";
 import { networkSizeOption } from "./_sizes.ts";
 import { fusionOption } from "./_fusion.ts";
 import {
@@ -63,7 +63,9 @@ ID_distances.npy, ID_coordinates.npy and metrics.json; with --leave-one-out a fo
 
 Structures and alignment belong together by name: each structure has a row with the name of its file or entry, or NAME_CHAIN,
 whose residues are the chain's; ranges (/1-80), endings (.pdb) and capitals do not count, X fits every residue. FILE:CHAIN
-picks a chain. Distances are those of C-beta atoms (C-alpha for glycine), up to 20 Å.
+picks a chain. In a folder of alignments, of several families, a structure belongs to the alignment whose file has its name
+(the first row is then its own, if none has the name), else to the one with a row of its name. Distances are those of C-beta atoms (C-alpha for glycine), up to 20 Å; those
+of residues that are none of the 20 amino acids (X) are not learnt.
 
 --validate-setup makes three steps on noise and writes nothing. It prints "Validation successful! Environment ready." or
 "Validation failed: ..."; in the latter case the exit code is 1 (it is 0 in the reference recipe).
@@ -80,6 +82,7 @@ Examples:
   denofold train --demo --hold-out 1sp1 --out demo_1sp1
   denofold train --demo --leave-one-out --out all_fingers
   denofold train --structures fingers/ --msa fingers.a3m --hold-out 1znf --num-steps 300 --out run
+  denofold train --structures structures/ --msa alignments/ --validation val.txt --out families
   denofold train --features features/ --list split/train.csv --validation split/val.csv --patience 5 --out run
   denofold train --synthetic --num-steps 30 --out noise
   denofold train --resume run --num-steps 600${
@@ -97,7 +100,10 @@ export function register(program: Command): void {
     )
     .optionsGroup("Data:")
     .option("--structures <paths...>", "mmCIF or PDB files (FILE:CHAIN for one chain of several) and folders of them")
-    .option("--msa <file>", "their alignment: A3M, A2M, aligned FASTA, Stockholm or CLUSTAL (denofold align makes one)")
+    .option(
+      "--msa <path>",
+      "their alignment: A3M, A2M, aligned FASTA, Stockholm or CLUSTAL (denofold align makes one); or a folder of alignments",
+    )
     .option(
       "--features <dir>",
       "instead of these two: feature files that denofold prep made, of targets with structures",
@@ -195,14 +201,14 @@ async function run(flags: Flags): Promise<void> {
   const out = await outputFolder(flags);
   const request: TrainRequest = {
     ...{ settings, out, saved: found?.saved, data },
-    profileDir: flags.profileDir ?? out,
+    profileDir: found === undefined ? await folderForProfile(flags.profileDir, out, flags) : flags.profileDir ?? out,
     checkpointEvery: flags.checkpointEvery ?? 50,
     command: commandLine(),
     notes: flags.demo ? [DEMO_NOTE] : [],
   };
   using opened = await open(flags, settings, everyOne);
   const { context } = opened;
-  const trainings = everyOne ? data?.family?.members.length ?? 1 : 1;
+  const trainings = everyOne ? data?.families.reduce((sum, { members }) => sum + members.length, 0) ?? 1 : 1;
   const left = settings.training.numSteps - (found?.saved?.history.length ?? 0);
   const forecast = await forecastRun(context.device, settings, data, left * trainings);
   if (forecast) context.view.say(`${forecastText(forecast, context.device.traits.software)}\n`);
@@ -305,7 +311,7 @@ function tellData({ warnings, bad, examples, validation }: RunData): void {
 
 /** Settings whose most residues are enough for the longest chain, where the user said nothing. */
 function sizedFor({ examples, validation, heldOut }: RunData, settings: TrainSettings): TrainSettings {
-  const lengths = [...examples, ...validation].map(({ length }) => length);
+  const lengths = [...examples, ...validation].map(({ sequence }) => sequence.length);
   const longest = Math.max(...lengths, ...heldOut.map(({ chain }) => chain.sequence.length));
   const { model } = settings;
   return { ...settings, model: { ...model, seqLen: Math.max(model.seqLen, longest) } };

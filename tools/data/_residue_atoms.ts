@@ -1,6 +1,6 @@
 /** Atoms of residues as they are read, and chains and groups made of them. */
 import { atomName, atomSlot } from "../../model/protein/atom_names.ts";
-import { ATOM_INDEX, ATOM_SLOTS, residueLetter, standardResidue } from "../../model/protein/residues.ts";
+import { ATOM_INDEX, ATOM_SLOTS, residueLetter, residueName, standardResidue } from "../../model/protein/residues.ts";
 import type { RemarkKind, Remarks } from "./remarks.ts";
 import type { Chain, HeteroGroup } from "./structure.ts";
 
@@ -231,6 +231,13 @@ const OTHER_KIND = {
 } as const;
 const RENAMED = { key: "renamedAtom", done: "read under today's name", unit: "atom", isUsual: true } as const;
 const FOREIGN = { key: "foreignAtom", done: "left out", unit: "atom", isLeftOut: true } as const;
+const UNKNOWN_NAME = { key: "unknownResidue", done: "read as X", unit: "residue", isUsual: true } as const;
+const MODIFIED = {
+  key: "modifiedResidue",
+  done: "read as the amino acid that it is made of",
+  unit: "residue",
+} as const;
+const SELENIUM = { ...MODIFIED, key: "selenomethionine", done: "read as methionine", isUsual: true } as const;
 const MODIFICATION = { key: "modification", done: "left out", unit: "atom", isLeftOut: true, isUsual: true } as const;
 
 /** Takes note of atoms of a chain or group. */
@@ -287,8 +294,10 @@ export function makeChain(id: string, labelId: string, places: readonly Place[],
   const atomMask = new Float32Array(n * ATOM_SLOTS);
   const bFactors = new Float32Array(n * ATOM_SLOTS);
   let sequence = "";
-  places.forEach(({ name, residue }, i) => {
+  places.forEach((place, i) => {
+    const { name, residue } = place;
     sequence += residueLetter(residue?.name ?? name);
+    tellModified(place, sequence[i], log);
     if (residue === undefined) return;
     for (const [slot, atom] of slottedAtoms(residue, log)) {
       const at = i * ATOM_SLOTS + slot;
@@ -308,6 +317,16 @@ export function makeChain(id: string, labelId: string, places: readonly Place[],
     atomMask,
     bFactors,
   });
+}
+
+/** Notes a residue that is none of the 20 amino acids. */
+function tellModified({ name: written, number, insertionCode, residue }: Place, letter: string, log: AtomLog): void {
+  const name = residue?.name ?? written;
+  if (standardResidue(name) !== undefined) return;
+  const kind = letter === "X" ? UNKNOWN_NAME : name === "MSE" ? SELENIUM : MODIFIED;
+  const words = letter === "X" ? "is no amino acid that is known" : `is a modified ${residueName(letter)}`;
+  const line = () => residue && log.line(residue.row);
+  log.remarks.add(kind, line, () => `${name} ${number}${insertionCode} ${words}`);
 }
 
 /** The residue's atoms that have a slot, each once; notes the others. */

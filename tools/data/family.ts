@@ -1,4 +1,5 @@
 /** Pairs the structures of a protein family with the rows of its alignment: what the small model learns from. */
+import { RESIDUE_LETTERS, UNKNOWN_RESIDUE } from "../../model/protein/residues.ts";
 import { InputError } from "../errors.ts";
 import { NameIndex, plainName } from "../name_index.ts";
 import { listed } from "../words.ts";
@@ -55,11 +56,11 @@ export interface Unpaired {
   readonly reason: string;
 }
 
-/** A family, what has no place in it, and what is doubtful about it. */
-export interface FoundFamily {
-  /** Those that have. */
-  readonly family: Family;
-  /** Those that have none. */
+/** Families, what has no place in any, and what is doubtful about them. */
+export interface FoundFamilies {
+  /** Those that have members, in the order of their alignments. */
+  readonly families: readonly Family[];
+  /** Structures that have no place. */
   readonly bad: readonly Unpaired[];
   /** What is doubtful, a sentence each. */
   readonly warnings: readonly string[];
@@ -81,37 +82,89 @@ export interface ChosenChain {
  * @throws {InputError} If a structure has no place in the family, with the reasons of all; or the alignment cannot be read.
  */
 export async function loadFamily(options: { structures: readonly string[]; msa: string }): Promise<Family> {
-  return wholeFamily(await findFamily(options));
+  return wholeFamily(await findFamilies({ structures: options.structures, msas: [options.msa] }));
 }
 
 /**
- * Reads structures and their alignment as {@linkcode loadFamily} does, whatever has no place in the family.
+ * Reads structures and alignments, and pairs them by name, whatever has no place in a family.
  *
- * Of a file with several chains those are taken that have a row `NAME_CHAIN`, unless one is named.
+ * Of a file with several chains those are taken that have a row, or an alignment, named `NAME_CHAIN`, unless one is named. Of
+ * several alignments a structure belongs to the one that is named after it, else to the one with a row of its name.
  *
- * @throws {InputError} If the alignment cannot be read.
+ * @throws {InputError} If an alignment cannot be read.
  */
-export async function findFamily(options: { structures: readonly string[]; msa: string }): Promise<FoundFamily> {
-  const alignment = await readAlignment(options.msa);
-  const rows = new NameIndex(alignment.names);
-  const chosen: ChosenChain[] = [];
+export async function findFamilies(
+  options: { structures: readonly string[]; msas: readonly string[] },
+): Promise<FoundFamilies> {
+  const homes: Home[] = [];
+  for (const path of options.msas) homes.push(homeOf(await readAlignment(path)));
+  const chosen = new Map<Home, ChosenChain[]>();
   const bad: Unpaired[] = [];
   for (const argument of options.structures) {
     const [, path, chainId] = /^(.+?)(?::([^:/\\]+))?$/.exec(argument) ?? ["", argument, undefined];
     try {
       const structure = await readStructure(path);
       const own = chainId === undefined && structure.chains.length > 1
-        ? structure.chains.filter((chain) => rows.find(...chainNames(structure, chain)) !== undefined)
+        ? structure.chains.filter((chain) => homesOf(homes, chainNames(structure, chain)).length > 0)
         : [];
       const chains = own.length > 0 ? own : [selectChain(structure, chainId)];
-      chosen.push(...chains.map((chain) => ({ structure, chain })));
+      for (const chain of chains) {
+        const home = onlyHome(homes, structure, chain);
+        chosen.set(home, [...chosen.get(home) ?? [], { structure, chain }]);
+      }
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       bad.push({ id: argument, reason: error.message });
     }
   }
-  const found = findMembers(chosen, alignment);
-  return { ...found, bad: [...bad, ...found.bad] };
+  const found = homes.map((home) => findMembers(chosen.get(home) ?? [], home));
+  const unused = homes.filter((home) => !chosen.has(home)).map(({ alignment }) => alignment.source);
+  return {
+    families: found.map(({ family }) => family).filter(({ members }) => members.length > 0),
+    bad: [...bad, ...found.flatMap((one) => one.bad)],
+    warnings: [
+      ...(unused.length > 0 ? [`alignments that belong to no structure: ${listed(unused)}`] : []),
+      ...found.flatMap((one) => one.warnings),
+    ],
+  };
+}
+
+/** An alignment, and how its rows are found. */
+interface Home {
+  readonly alignment: Alignment;
+  readonly rows: NameIndex;
+  /** The file's name: the target's of which it is the alignment, perhaps. */
+  readonly file: NameIndex;
+}
+
+function homeOf(alignment: Alignment): Home {
+  return { alignment, rows: new NameIndex(alignment.names), file: new NameIndex([stem(alignment.source)]) };
+}
+
+/** The alignments that the first of these names means that means one: those named so, else those with such a row. */
+function homesOf(homes: readonly Home[], names: readonly string[]): readonly Home[] {
+  for (const name of names) {
+    for (const index of ["file", "rows"] as const) {
+      const found = homes.filter((home) => home[index].find(name) !== undefined);
+      if (found.length > 0) return found;
+    }
+  }
+  return [];
+}
+
+/** The alignment that a chain belongs to. */
+function onlyHome(homes: readonly Home[], structure: Structure, chain: Chain): Home {
+  if (homes.length === 1) return homes[0];
+  const found = homesOf(homes, memberNames(structure, chain));
+  if (found.length === 1) return found[0];
+  throw new InputError(
+    found.length === 0
+      ? `None of the ${homes.length} alignments is named after the structure ${structure.source} or has a row ` +
+        `"${structure.id}"`
+      : `${structure.source} belongs to ${
+        listed(found.map(({ alignment }) => alignment.source))
+      }: expected one of them`,
+  );
 }
 
 /**
@@ -122,7 +175,8 @@ export async function findFamily(options: { structures: readonly string[]; msa: 
  * not the chain's sequence; the message names both and the first difference, of all that do not fit.
  */
 export function pairFamily(chosen: readonly ChosenChain[], alignment: Alignment): Family {
-  return wholeFamily(findMembers(chosen, alignment));
+  const { family, ...rest } = findMembers(chosen, homeOf(alignment));
+  return wholeFamily({ families: [family], ...rest });
 }
 
 /**
@@ -130,21 +184,25 @@ export function pairFamily(chosen: readonly ChosenChain[], alignment: Alignment)
  *
  * @throws {InputError} If not, with all reasons; or if nobody is in it.
  */
-function wholeFamily({ family, bad }: FoundFamily): Family {
+function wholeFamily({ families, bad }: FoundFamilies): Family {
   if (bad.length > 0) throw new InputError(bad.map(({ reason }) => reason).join("\n"));
-  if (family.members.length > 0) return family;
+  if (families.length > 0 && families[0].members.length > 0) return families[0];
   throw new InputError("There are no structures, expected at least one mmCIF or PDB file");
 }
 
-function findMembers(chosen: readonly ChosenChain[], alignment: Alignment): FoundFamily {
-  const rows = new NameIndex(alignment.names);
+function findMembers(
+  chosen: readonly ChosenChain[],
+  { alignment, rows, file }: Home,
+): { family: Family; bad: Unpaired[]; warnings: string[] } {
   const owners = new Map<number, string>();
   const members: FamilyMember[] = [];
   const bad: Unpaired[] = [];
   const warnings: string[] = [];
   for (const { structure, chain } of chosen) {
     const refuse = (reason: string) => void bad.push({ id: structure.source, reason });
-    const id = rows.find(...chainNames(structure, chain), stem(structure.source), structure.id);
+    const names = memberNames(structure, chain);
+    const name = rows.find(...names);
+    const id = name ?? file.find(...names); // an alignment that is named after a target begins with it
     if (id === undefined) {
       refuse(
         `${alignment.source} has no row "${structure.id}" for the structure ${structure.source}: ` +
@@ -152,7 +210,7 @@ function findMembers(chosen: readonly ChosenChain[], alignment: Alignment): Foun
       );
       continue;
     }
-    const row = alignment.names.indexOf(id);
+    const row = name === undefined ? 0 : alignment.names.indexOf(name);
     const other = owners.get(row);
     if (other !== undefined) {
       refuse(`${other} and ${structure.source} are both named "${id}": expected one structure a row`);
@@ -173,6 +231,22 @@ function findMembers(chosen: readonly ChosenChain[], alignment: Alignment): Foun
     members.push(Object.freeze({ id: plainName(id), row, structure, chain }));
   }
   return { family: Object.freeze({ alignment, members: Object.freeze(members) }), bad, warnings };
+}
+
+/**
+ * The family of a member.
+ *
+ * @throws {TypeError} If it is of none of them.
+ */
+export function familyOf(families: readonly Family[], member: FamilyMember): Family {
+  const family = families.find(({ members }) => members.includes(member));
+  if (family) return family;
+  throw new TypeError(`${member.id} is a member of none of the families`);
+}
+
+/** Names that the row of a chain may have, most likely first. */
+function memberNames(structure: Structure, chain: Chain): string[] {
+  return [...chainNames(structure, chain), stem(structure.source), structure.id];
 }
 
 /** Names that the row of one chain of several may have. */
@@ -209,6 +283,27 @@ export function msaTokens(alignment: Alignment, row: number, numSeqs: number, se
 export function distanceTarget(chain: Chain, clampAngstrom = 20): DistanceTarget {
   const { positions, mask } = pseudoBeta(chain);
   return distancesOf(positions, mask, clampAngstrom);
+}
+
+/**
+ * The residues whose distances are learnt: those that are observed and whose letter is one of the 20 amino acids. Of X, and of
+ * what stands for several (B, Z, J) or is read as another (U, O), the network sees no kind that it could learn about.
+ *
+ * @param there 1 where the atom is there, `[N_res]`.
+ * @param sequence Letters of the target's row.
+ */
+export function learntResidues(there: Float32Array, sequence: string): Float32Array {
+  return there.map((is, i) => isAminoAcidLetter(sequence[i]) ? is : 0);
+}
+
+/** Residues of a sequence that are none of the 20 amino acids. */
+export function unknownLetters(sequence: string): number {
+  return Array.from(sequence).filter((letter) => !isAminoAcidLetter(letter)).length;
+}
+
+function isAminoAcidLetter(letter: string): boolean {
+  const index = RESIDUE_LETTERS.indexOf(letter);
+  return index >= 0 && index < UNKNOWN_RESIDUE;
 }
 
 /**

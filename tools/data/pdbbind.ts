@@ -7,6 +7,7 @@ import { InputError } from "../errors.ts";
 import { readPiecesMaybeGzip } from "../files.ts";
 import { isRelation, type Relation, relationOf } from "./bounds.ts";
 import { type Line, linesOf } from "./_lines.ts";
+import { type RemarkRow, remarkRow } from "./remarks.ts";
 
 /** One complex of an INDEX file. */
 export interface PdbbindEntry {
@@ -32,8 +33,8 @@ export interface PdbbindEntry {
   readonly ligand: string;
   /** What stands behind the ligand, such as `covalent complex`. */
   readonly comment: string;
-  /** What is doubtful, a sentence each with file and line. @default nothing */
-  readonly warnings?: readonly string[];
+  /** What is doubtful. @default nothing */
+  readonly remarks?: readonly RemarkRow[];
 }
 
 /** Name and protein of one complex. */
@@ -116,9 +117,11 @@ function entryOf({ text, number }: Line, source: string): PdbbindEntry {
   if (!isRelation(relation)) throw unexpected(source, number, text, "one of =, <, >, <=, >= and ~");
   const measured = `${kind}${relation}${amount}${unit}`;
   const isDoubtful = Math.abs(value - computed) > MOST_DIFFERENCE;
-  const warning = `${source} line ${number}: -logKd/Ki is ${given}, but ${measured} is ${
-    computed.toFixed(2)
-  }; the former is read`;
+  const remark = () =>
+    remarkRow({
+      ...{ kind: "logarithm", file: source, line: number, unit: "label", done: "the former is read" },
+      found: `-logKd/Ki is ${given}, but ${measured} is ${computed.toFixed(2)}`,
+    });
   const [, ligand = "", comment = ""] = REFERENCE.exec(text.slice(start.length)) ?? [];
   return {
     id: id.toLowerCase(),
@@ -132,7 +135,7 @@ function entryOf({ text, number }: Line, source: string): PdbbindEntry {
     concentrationMolar,
     ligand: ligand.trim(),
     comment: comment.trim(),
-    ...(isDoubtful ? { warnings: [warning] } : {}),
+    ...(isDoubtful ? { remarks: [remark()] } : {}),
   };
 }
 

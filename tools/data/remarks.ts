@@ -2,7 +2,7 @@
 import { counted } from "../words.ts";
 
 /** What a remark counts. */
-export type RemarkUnit = "atom" | "residue" | "chain" | "record" | "row" | "hit";
+export type RemarkUnit = "atom" | "residue" | "chain" | "record" | "row" | "hit" | "template" | "id" | "label";
 
 /** A kind of thing that a reader may find. */
 export interface RemarkKind {
@@ -78,13 +78,52 @@ export interface Remarked {
   readonly remarks?: readonly Remark[];
 }
 
+/** A remark with its file: a row of the table that `inspect` shows and the manifest of `prep` keeps. */
+export interface RemarkRow {
+  /** Short name of its kind, one word. */
+  readonly kind: string;
+  /** The file. */
+  readonly file: string;
+  /** Line of the first, from 1, where it is known. */
+  readonly line?: number;
+  /** The first of them, in words. */
+  readonly found: string;
+  /** How many there are. */
+  readonly count: number;
+  /** What is counted. */
+  readonly unit: RemarkUnit;
+  /** Atoms of the residues, chains or groups that are counted. */
+  readonly atoms?: number;
+  /** What was done about it. */
+  readonly done: string;
+  /** Whether what was found is not in the result. */
+  readonly isLeftOut: boolean;
+  /** Whether files of this format have it as a rule. */
+  readonly isUsual: boolean;
+}
+
+/** Makes a row: of one thing that was kept and is not usual, unless it is said otherwise. */
+export function remarkRow(
+  row: Pick<RemarkRow, "kind" | "file" | "found" | "unit" | "done"> & Partial<RemarkRow>,
+): RemarkRow {
+  const { kind, file, line, found, count = 1, unit, atoms, done, isLeftOut = false, isUsual = false } = row;
+  return { kind, file, line, found, count, unit, atoms, done, isLeftOut, isUsual };
+}
+
+/** All remarks as rows. */
+export function remarkRows({ source: file, remarks = [] }: Remarked): RemarkRow[] {
+  return remarks.map(({ key: kind, ...remark }) => remarkRow({ kind, file, ...remark }));
+}
+
+/** A row as a sentence. */
+export function remarkText({ file, line, found, done, count, unit }: RemarkRow): string {
+  const place = line === undefined ? file : `${file} line ${line}`;
+  return `${place}: ${found}: ${done}${count > 1 ? ` (the first of ${counted(count, unit)})` : ""}`;
+}
+
 /** The remarks on what is unusual, a sentence each, with file and line. */
-export function warningsOf({ source, remarks = [] }: Remarked): string[] {
-  return remarks.filter(({ isUsual }) => !isUsual).map((remark) => {
-    const { line, found, done, count, unit } = remark;
-    const place = line === undefined ? source : `${source} line ${line}`;
-    return `${place}: ${found}: ${done}${count > 1 ? ` (the first of ${counted(count, unit)})` : ""}`;
-  });
+export function warningsOf(remarked: Remarked): string[] {
+  return remarkRows(remarked).filter(({ isUsual }) => !isUsual).map(remarkText);
 }
 
 /** A row with a character that no row may have, or without any. */

@@ -10,6 +10,7 @@ import { readPiecesMaybeGzip } from "../files.ts";
 import { isRelation, ofNegativeLogarithm, type Relation, relationOf } from "./bounds.ts";
 import { type Line, splitLines } from "./_lines.ts";
 import { PDBBIND_LINE, pdbbindEntries } from "./pdbbind.ts";
+import { type RemarkRow, remarkRow } from "./remarks.ts";
 
 /** One row of a table. */
 export interface TableRow {
@@ -33,8 +34,8 @@ export interface TableTarget extends TableRow {
   readonly relation?: Relation;
   /** What was measured, as PDBbind writes it: `Kd<10uM`. */
   readonly measured?: string;
-  /** What is doubtful about the row, a sentence each with file and line. @default nothing */
-  readonly warnings?: readonly string[];
+  /** What is doubtful about the row. @default nothing */
+  readonly remarks?: readonly RemarkRow[];
   /** Resolution of the structure. */
   readonly resolutionAngstrom?: number;
   /** Year in which the structure was released. */
@@ -187,9 +188,9 @@ export async function* readTargetTable(
       if (options.label !== undefined) {
         throw new InputError(`${path} is an INDEX file of PDBbind, which has no column "${options.label}"`);
       }
-      const { id, line, resolutionAngstrom, year, value, measured, warnings } = entry;
+      const { id, line, resolutionAngstrom, year, value, measured, remarks } = entry;
       yield {
-        ...{ id, line, source: path, cells: new Map(), sequences: [], label: value, measured, warnings },
+        ...{ id, line, source: path, cells: new Map(), sequences: [], label: value, measured, remarks },
         ...{ relation: ofNegativeLogarithm(relationOf(entry.relation)), resolutionAngstrom, year },
       };
     }
@@ -287,7 +288,7 @@ function targetOf(row: TableRow, labels: readonly string[], needLabel: boolean):
     label,
     relation: relationOf(relation),
     measured: text(COLUMNS.measured),
-    warnings: mangled === undefined ? undefined : [`${place}: the id is ${mangled}`],
+    remarks: mangled === undefined ? undefined : [mangledId(row.source, row.line, mangled)],
     resolutionAngstrom: resolution,
     year,
     family: text(COLUMNS.family),
@@ -320,6 +321,11 @@ export function mangledBySpreadsheet(id: string): string | undefined {
   if (before === undefined) return undefined;
   const kind = digit === undefined ? "a date" : "a number";
   return `${JSON.stringify(id)}, which a spreadsheet made ${kind} of, perhaps of ${before.toUpperCase()}`;
+}
+
+/** The remark on such an id, which is taken as it is. */
+export function mangledId(file: string, line: number, mangled: string): RemarkRow {
+  return remarkRow({ kind: "mangledId", file, line, found: `the id is ${mangled}`, unit: "id", done: "it is kept" });
 }
 
 /** Names of the columns in lower case, each once, with those needed among them. */

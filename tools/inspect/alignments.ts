@@ -2,7 +2,7 @@
 import type { Alignment } from "../data/alignment.ts";
 import { coevolution, conservation } from "../data/coevolution.ts";
 import { alignmentDepth, depthSummary, FEW_ROWS } from "../data/depth.ts";
-import { warningsOf } from "../data/remarks.ts";
+import { remarkRows, warningsOf } from "../data/remarks.ts";
 import { correctMsaRestypes, makeMsaFeatures } from "../data/features/msa.ts";
 import { type ColumnProfile, type Fact, type Inspection, type PairMap, remarkTable } from "./inspection.ts";
 import { MAX_MAP } from "./structures.ts";
@@ -39,7 +39,7 @@ export function inspectAlignment(alignment: Alignment, maps: boolean): Inspectio
       { key: "profileColumns", label: "Columns of the profile (RF)", value: reference?.replace(/[.\-_~]/g, "").length },
       { key: "insertedResidues", label: "Inserted residues", value: inserted },
     ],
-    tables: [...tables, ...remarkTable(alignment.remarks)],
+    tables: [...tables, ...remarkTable(remarkRows(alignment))],
     warnings: [...warningsOf(alignment), ...warnings],
     ...rest,
   };

@@ -1,5 +1,5 @@
 /** What `denofold inspect` found in a file, in one form for all kinds. */
-import type { Remark } from "../data/remarks.ts";
+import type { RemarkRow } from "../data/remarks.ts";
 
 /** A single value. */
 export interface Fact {
@@ -85,14 +85,21 @@ export interface Inspection {
   readonly maps: readonly PairMap[];
 }
 
-/** What a reader did with what it found besides the usual; no table if there was nothing. */
-export function remarkTable(remarks: readonly Remark[] | undefined): FactTable[] {
-  if (remarks === undefined || remarks.length === 0) return [];
+/** Columns of a table of remarks; the rows of a manifest have the same names. */
+const REMARK_COLUMNS = ["kind", "count", "unit", "file", "line", "found", "done"] as const;
+
+/**
+ * What was done with all that is unusual; no table if there is nothing.
+ *
+ * @param ids Whose they are, a row each. @default of the one file
+ */
+export function remarkTable(rows: readonly RemarkRow[], ids?: readonly string[]): FactTable[] {
+  if (rows.length === 0) return [];
   return [{
     key: "remarks",
-    title: "What was done with",
-    columns: ["count", "of", "line", "first", "done"],
-    rows: remarks.map(({ count, unit, line, found, done }) => [count, unit, line, found, done]),
+    title: "What was done with what is unusual",
+    columns: [...(ids ? ["id"] : []), ...REMARK_COLUMNS],
+    rows: rows.map((row, i) => [...(ids ? [ids[i]] : []), ...REMARK_COLUMNS.map((name) => row[name])]),
   }];
 }
 

@@ -1,7 +1,7 @@
 /** What a structure holds. */
 import { distanceTarget } from "../data/family.ts";
 import { readStructure } from "../data/read_structure.ts";
-import { warningsOf } from "../data/remarks.ts";
+import { remarkRows, warningsOf } from "../data/remarks.ts";
 import { type Assembly, type Chain, type HeteroGroup, observedResidues, selectChain } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
 import { type FactTable, type Inspection, type PairMap, remarkTable } from "./inspection.ts";
@@ -67,7 +67,7 @@ export async function inspectStructure(path: string, options: InspectOptions): P
       },
       ...heteroTable(heteroGroups),
       ...assemblyTable(structure.assemblies ?? []),
-      ...remarkTable(structure.remarks),
+      ...remarkTable(remarkRows(structure)),
     ],
     warnings: [
       ...warningsOf(structure),

@@ -1,7 +1,7 @@
 /** What tables, sequences, hits and manifests hold. */
 import type { Hhr } from "../data/hhr.ts";
 import { readPdbbindIndex } from "../data/pdbbind.ts";
-import { warningsOf } from "../data/remarks.ts";
+import { remarkRows, warningsOf } from "../data/remarks.ts";
 import { chainsOf, isPdbbindIndex, readTableRows } from "../data/table.ts";
 import { parseChainRecords } from "../data/fasta.ts";
 import { InputError } from "../errors.ts";
@@ -136,7 +136,7 @@ export function inspectHits(hhr: Hhr): Inspection {
         hit.identities,
         hit.sumProbs,
       ]),
-    }, ...remarkTable(hhr.remarks)],
+    }, ...remarkTable(remarkRows(hhr))],
   };
 }
 
@@ -173,6 +173,10 @@ export async function inspectManifest(path: string): Promise<Inspection> {
         columns: ["id", "warning"],
         rows: ok.flatMap(({ id, warnings = [] }) => warnings.map((warning) => [id, warning])),
       },
+      ...remarkTable(
+        ok.flatMap(({ remarks = [] }) => remarks),
+        ok.flatMap(({ id, remarks = [] }) => remarks.map(() => id)),
+      ),
     ],
   };
 }

@@ -53,7 +53,7 @@ export async function collectTargets(
     for (const path of await filesOf(input)) {
       if (seen.has(resolve(path))) continue;
       seen.add(resolve(path));
-      const kind = await kindOf(path);
+      const kind = await contentKind(path);
       if (kind !== undefined) files[kind].push(path);
       else if (path === input) {
         throw new InputError(
@@ -76,7 +76,7 @@ export async function collectTargets(
 }
 
 /** A file's kind by its ending; a FASTA file with gaps is an alignment. */
-async function kindOf(path: string): Promise<FileKind | undefined> {
+export async function contentKind(path: string): Promise<FileKind | undefined> {
   const kind = fileKind(path);
   if (kind !== "fasta") return kind;
   for await (const { text } of linesOf(readPiecesMaybeGzip(path), path)) {

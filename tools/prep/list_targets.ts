@@ -3,7 +3,8 @@ import { dirname, resolve } from "node:path";
 import { chainLetters } from "../data/_mmcif_block.ts";
 import { parseFastaRecords } from "../data/fasta.ts";
 import { stem } from "../data/file_kind.ts";
-import { chainsOf, mangledBySpreadsheet, readTargetTable, type TargetTableOptions } from "../data/table.ts";
+import { chainsOf, mangledBySpreadsheet, mangledId, readTargetTable, type TargetTableOptions } from "../data/table.ts";
+import type { RemarkRow } from "../data/remarks.ts";
 import { InputError } from "../errors.ts";
 import { decodeText, readFileMaybeGzip } from "../files.ts";
 import type { TargetInput } from "./read_target.ts";
@@ -37,19 +38,19 @@ export async function tableTargets(
       if (sequences.length <= 1) {
         const sequenceSource = sequences.length > 0 ? place : undefined;
         const alignments = row.alignment === undefined ? [] : [{ path: resolve(dirname(path), row.alignment) }];
-        const { label, relation, warnings } = row;
+        const { label, relation, remarks } = row;
         targets.push({
           id,
           chain,
           label,
           relation,
-          warnings,
+          remarks,
           sequence: sequences[0],
           sequenceSource,
           alignments,
           place,
         });
-      } else targets.push(...ofChains(id, sequences, place, row.warnings));
+      } else targets.push(...ofChains(id, sequences, place, row.remarks));
     }
   }
   return targets;
@@ -69,11 +70,11 @@ export async function fastaTargets(paths: readonly string[]): Promise<CollectedT
       const place = `${path} line ${line}`;
       const id = name || stem(path);
       const mangled = mangledBySpreadsheet(id);
-      const warnings = mangled === undefined ? undefined : [`${place}: the id is ${mangled}`];
+      const remarks = mangled === undefined ? undefined : [mangledId(path, line, mangled)];
       try {
         const sequences = chainsOf(letters, place);
-        if (sequences.length > 1) targets.push(...ofChains(id, sequences, place, warnings));
-        else targets.push({ id, sequence: sequences[0], sequenceSource: place, place, warnings });
+        if (sequences.length > 1) targets.push(...ofChains(id, sequences, place, remarks));
+        else targets.push({ id, sequence: sequences[0], sequenceSource: place, place, remarks });
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         targets.push({ id, place, problem: error.message });
@@ -88,9 +89,9 @@ function ofChains(
   id: string,
   sequences: readonly string[],
   place: string,
-  warnings?: readonly string[],
+  remarks?: readonly RemarkRow[],
 ): CollectedTarget[] {
   return sequences.map((sequence, k) => {
-    return { id: `${id}_${chainLetters(k)}`, sequence, sequenceSource: place, place, warnings };
+    return { id: `${id}_${chainLetters(k)}`, sequence, sequenceSource: place, place, remarks };
   });
 }

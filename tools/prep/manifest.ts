@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { InputError } from "../errors.ts";
 import { decodeText, readFileBytes, writeFileAtomic } from "../files.ts";
 import type { Relation } from "../data/bounds.ts";
+import type { RemarkRow } from "../data/remarks.ts";
 import type { SourceFile } from "./sources.ts";
 import type { DepthSummary } from "../data/depth.ts";
 
@@ -47,6 +48,8 @@ export interface ManifestEntry {
   readonly counts?: TargetCounts;
   /** What is doubtful, a sentence each. */
   readonly warnings?: readonly string[];
+  /** What was done with all that is unusual in its files, in the form that `inspect` has too. */
+  readonly remarks?: readonly RemarkRow[];
 }
 
 /**

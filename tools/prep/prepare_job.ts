@@ -71,7 +71,7 @@ export async function runJob(
     );
     const bytes = encodeFeatureFile(prepared);
     await writeFileAtomic(join(options.out, file), bytes);
-    const { sources, warnings, label, relation, bound } = prepared;
+    const { sources, warnings, remarks, label, relation, bound } = prepared;
     const entry: ManifestEntry = {
       id,
       status: "ok",
@@ -85,6 +85,7 @@ export async function runJob(
       bound,
       counts: countsOf(prepared),
       warnings,
+      remarks,
     };
     return { entry, isUnchanged: false };
   } catch (error) {
@@ -126,7 +127,7 @@ function ownPaths({ structure, alignments = [], hits }: CollectedTarget): string
 
 /** Hash of all that the features depend on but the content of the templates. */
 async function fingerprint(
-  { id, sequence, chain, label, relation, warnings, alignments = [], hits }: CollectedTarget,
+  { id, sequence, chain, label, relation, remarks, alignments = [], hits }: CollectedTarget,
   own: readonly SourceFile[],
   { strict, bounds = "drop", maxTemplates, templatesBefore, templates }: JobOptions,
 ): Promise<string> {
@@ -140,7 +141,7 @@ async function fingerprint(
   const facts = {
     version: FEATURE_VERSION,
     options: { strict, bounds, maxTemplates, templatesBefore },
-    target: { id, sequence, chain, label, relation, warnings, rows: alignments.map(({ row }) => row ?? null) },
+    target: { id, sequence, chain, label, relation, remarks, rows: alignments.map(({ row }) => row ?? null) },
     sources: own.map((source) => source.sha256),
     codes,
   };

@@ -13,12 +13,12 @@ import { makeTargetFeat } from "../data/features/msa_feat.ts";
 import { makeTemplateFeatures, type TemplateFeatures } from "../data/features/template_feats.ts";
 import { makeTemplates, type Templates } from "../data/features/templates.ts";
 import { type HhrHit, parseHhr } from "../data/hhr.ts";
-import { warningsOf } from "../data/remarks.ts";
+import { type RemarkRow, remarkRow, remarkText } from "../data/remarks.ts";
 import { type Chain, observedResidues, type Structure } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
 import { decodeText, unpackMaybeGzip } from "../files.ts";
 import { counted } from "../words.ts";
-import { type ReadingLog, readSourceStructure, readTarget, type TargetInput } from "./read_target.ts";
+import { noteRemarks, type ReadingLog, readSourceStructure, readTarget, type TargetInput } from "./read_target.ts";
 import { type SourceFile, SourceReader } from "./sources.ts";
 
 /** Choices of {@linkcode prepareTarget}. */
@@ -77,6 +77,8 @@ export interface PreparedTarget {
   readonly depth: DepthSummary;
   /** What is doubtful, a sentence each. */
   readonly warnings: readonly string[];
+  /** What was done with all that is unusual; not kept in feature files. @default not known */
+  readonly remarks?: readonly RemarkRow[];
   /** Every file that was read, with its hash. */
   readonly sources: readonly SourceFile[];
 }
@@ -108,9 +110,10 @@ export async function prepareTarget(
 ): Promise<PreparedTarget> {
   const { id } = target;
   const sources: SourceFile[] = [];
-  const warnings: string[] = [...target.warnings ?? []];
-  const label = labelOf(target, options.bounds ?? "drop", warnings);
+  const remarks: RemarkRow[] = [...target.remarks ?? []];
+  const warnings = remarks.map(remarkText);
   const log: ReadingLog = {
+    remark: (row) => remarks.push(row),
     source: (file) => sources.push(file),
     warn: (message) => warnings.push(message),
     doubt(message) {
@@ -118,6 +121,7 @@ export async function prepareTarget(
       warnings.push(message);
     },
   };
+  const label = labelOf(target, options.bounds ?? "drop", log);
   const { sequence, structure, chain, alignments } = await readTarget(target, reader, log);
   const msa = makeMsaFeatures(
     alignments.length > 0 ? alignments : [makeAlignment("the sequence alone", [id], [sequence])],
@@ -154,24 +158,32 @@ export async function prepareTarget(
     observedResidues: chain ? observedResidues(chain) : 0,
     depth,
     warnings,
+    remarks,
     sources,
   };
 }
 
 /** The label that is learnt, and what is known of it. */
 function labelOf(
-  { label, relation }: TargetInput,
+  { id, label, relation, sequenceSource }: TargetInput,
   bounds: BoundsPolicy,
-  warnings: string[],
+  log: ReadingLog,
 ): Pick<PreparedTarget, "label" | "relation" | "bound"> {
   if (label === undefined || relation === undefined) return { label };
-  const found = `The label is ${relation === "~" ? "an estimate" : "a bound"}, ${labelText(label, relation)}`;
-  if (bounds === "drop") {
-    warnings.push(`${found}: left out of regression, --bounds keep or censored takes it`);
-    return { relation, bound: label };
-  }
-  if (bounds === "keep") warnings.push(`${found}: taken for the value`);
-  return { label, relation };
+  const found = `the label is ${relation === "~" ? "an estimate" : "a bound"}, ${labelText(label, relation)}`;
+  const done = {
+    drop: "left out of regression, --bounds keep or censored takes it",
+    keep: "taken for the value",
+    censored: "kept with its relation",
+  }[bounds];
+  log.remark(
+    remarkRow({
+      ...{ kind: "bound", file: sequenceSource ?? id, found, unit: "label", done },
+      ...{ isLeftOut: bounds === "drop", isUsual: bounds === "censored" },
+    }),
+  );
+  if (bounds !== "censored") log.warn(`The ${found.slice(4)}: ${done}`);
+  return bounds === "drop" ? { relation, bound: label } : { label, relation };
 }
 
 async function readTemplates(
@@ -186,7 +198,7 @@ async function readTemplates(
     const { bytes, sha256 } = await reader.read(path);
     log.source({ path, sha256 });
     const hhr = parseHhr(decodeText(unpackMaybeGzip(bytes, path), path), path);
-    warningsOf(hhr).forEach(log.warn);
+    noteRemarks(hhr, log);
     hits = hhr.hits;
   }
   const find = async (pdbId: string): Promise<Structure | undefined> => {
@@ -199,7 +211,7 @@ async function readTemplates(
       own.push(await readSourceStructure(path, reader, log));
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      log.doubt(`The template ${path} cannot be used: ${error.message}`);
+      leaveOut(`The template ${path} cannot be used: ${error.message}`, path, log);
     }
   }
   const made = await makeTemplates(sequence, hits, find, {
@@ -208,6 +220,12 @@ async function readTemplates(
     releasedBefore: templatesBefore,
     own,
   });
-  made.warnings.forEach(log.warn);
+  for (const warning of made.warnings) leaveOut(warning, path ?? "own templates", { ...log, doubt: log.warn });
   return { ...made.templates, ...makeTemplateFeatures(made.templates, sequence.length) };
+}
+
+/** Takes note of a template that cannot be used. */
+function leaveOut(found: string, file: string, log: ReadingLog): void {
+  log.remark(remarkRow({ kind: "template", file, found, unit: "template", done: "left out", isLeftOut: true }));
+  log.doubt(found);
 }

@@ -3,7 +3,7 @@ import type { Relation } from "../data/bounds.ts";
 import { type Alignment, differenceOf, queryView, unlikeLetters } from "../data/alignment.ts";
 import { stem } from "../data/file_kind.ts";
 import { placeChain } from "../data/place_chain.ts";
-import { MORE_ROWS, warningsOf } from "../data/remarks.ts";
+import { MORE_ROWS, type Remarked, type RemarkRow, remarkRow, remarkRows, warningsOf } from "../data/remarks.ts";
 import { parseStructure } from "../data/read_structure.ts";
 import { type Chain, selectChain, type Structure } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
@@ -29,8 +29,8 @@ export interface TargetInput {
   readonly label?: number;
   /** How the value stands to the label where that is a bound or an estimate. @default it is the label */
   readonly relation?: Relation;
-  /** What is doubtful before any file is read, a sentence each. @default nothing */
-  readonly warnings?: readonly string[];
+  /** What is doubtful before any file is read. @default nothing */
+  readonly remarks?: readonly RemarkRow[];
   /** Path of the structure. */
   readonly structure?: string;
   /** Name of the chain in the structure. @default the one that fits the sequence, else the longest */
@@ -61,6 +61,14 @@ export interface ReadingLog {
   doubt(message: string): void;
   /** Called with a sentence that is worth knowing. */
   warn(message: string): void;
+  /** Called with all that is unusual, for the table; what is worth a sentence is told besides. */
+  remark(row: RemarkRow): void;
+}
+
+/** Takes note of the remarks on a file. */
+export function noteRemarks(read: Remarked, log: ReadingLog): void {
+  remarkRows(read).forEach(log.remark);
+  warningsOf(read).forEach(log.warn);
 }
 
 /** Most rows that AlphaFold takes of the databases that it searches with jackhmmer. Source: AlphaFold's `run_alphafold`. */
@@ -82,11 +90,25 @@ export async function readTarget(target: TargetInput, reader: SourceReader, log:
     const limit = ROW_LIMITS.find(([name]) => name.test(stem(path)))?.[1] ?? Infinity;
     const { alignment, sha256 } = await reader.alignment(path, { keep: row !== undefined, maxRows: limit });
     log.source({ path, sha256 });
-    warningsOf(alignment).forEach(log.warn);
+    noteRemarks(alignment, log);
     const view = viewOf(alignment, row, target);
     views.push(view.rows.length > limit ? firstRows(view, limit) : view);
     const rows = view.rows.length + (alignment.remarks?.find(({ key }) => key === MORE_ROWS.key)?.count ?? 0);
-    if (rows > limit) log.warn(`Of ${path} the first ${limit} of ${rows} rows are taken, as AlphaFold does`);
+    if (rows > limit) {
+      const done = `the first ${limit} are taken, as AlphaFold does`;
+      log.remark(
+        remarkRow({
+          kind: "rowLimit",
+          file: path,
+          found: `${rows} rows`,
+          count: rows - limit,
+          unit: "row",
+          done,
+          isLeftOut: true,
+        }),
+      );
+      log.warn(`Of ${path} the first ${limit} of ${rows} rows are taken, as AlphaFold does`);
+    }
   }
   const known = target.sequence ?? views[0]?.rows[0];
   const chain = structure && chooseChain(structure, target, known, log);
@@ -100,7 +122,13 @@ export async function readTarget(target: TargetInput, reader: SourceReader, log:
     const difference = differenceOf(view.rows[0], sequence);
     if (difference === undefined) {
       const unlike = unlikeLetters(view.rows[0], sequence);
-      if (unlike !== undefined) log.warn(`The row "${view.names[0]}" of ${view.source}: ${unlike}: the row is taken`);
+      if (unlike !== undefined) {
+        const found = `the row "${view.names[0]}": ${unlike}`;
+        log.remark(
+          remarkRow({ kind: "unlikeLetters", file: view.source, found, unit: "row", done: "the row is taken" }),
+        );
+        log.warn(`The row "${view.names[0]}" of ${view.source}: ${unlike}: the row is taken`);
+      }
       continue;
     }
     const owner = target.sequenceSource ?? views[0].source;
@@ -109,6 +137,13 @@ export async function readTarget(target: TargetInput, reader: SourceReader, log:
   const unknown = unknownResidues(sequence);
   if (unknown.count > 0) {
     const source = target.sequence === undefined ? views[0]?.source ?? structure?.source : target.sequenceSource;
+    const found = `residues that are none of the 20 amino acids (${unknown.text})`;
+    log.remark(
+      remarkRow({
+        ...{ kind: "unknownLetters", file: source ?? target.id, found, count: unknown.count },
+        ...{ unit: "residue", done: "kept as X" },
+      }),
+    );
     log.doubt(
       `${
         source === undefined ? "" : `${source}: `
@@ -141,7 +176,7 @@ export async function readSourceStructure(path: string, reader: SourceReader, lo
   const { bytes, sha256 } = await reader.read(path);
   log.source({ path, sha256 });
   const structure = await parseStructure(bytes, path);
-  warningsOf(structure).forEach(log.warn);
+  noteRemarks(structure, log);
   return structure;
 }
 
@@ -188,7 +223,12 @@ function chooseChain(
     const longest = chains.reduce((best, chain) => chain.sequence.length > best.sequence.length ? chain : best);
     if (chains.some((chain) => chain.sequence !== longest.sequence)) {
       const there = chains.map((chain) => `${chain.id} (${chain.sequence.length})`).join(", ");
-      log.doubt(`${source} has the chains ${there}; the longest, ${longest.id}, is taken`);
+      const done = `the longest, ${longest.id}, is taken`;
+      const found = `the chains ${there}`;
+      log.remark(
+        remarkRow({ kind: "severalChains", file: source, found, count: chains.length, unit: "chain", done }),
+      );
+      log.doubt(`${source} has ${found}; ${done}`);
     }
     return longest;
   }

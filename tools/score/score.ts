@@ -1,6 +1,16 @@
 /** How alike two structures are: chain by chain, residue by residue, and as a whole. */
-import { applyMotion, gdtHa, gdtTs, kabsch, lddt, tmScore } from "../../model/protein/metrics/mod.ts";
-import { alphaCarbons, pseudoBeta, type Structure } from "../data/structure.ts";
+import {
+  allAtomLddt,
+  applyMotion,
+  type AtomsOfResidues,
+  gdtHa,
+  gdtTs,
+  kabsch,
+  lddt,
+  tmScore,
+} from "../../model/protein/metrics/mod.ts";
+import { ATOM_SLOTS } from "../../model/protein/residues.ts";
+import { alphaCarbons, type Chain, pseudoBeta, type Structure } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
 import { type ChainPair, pairChains } from "./pair_chains.ts";
 import { type Pairing, pairResidues, type ResiduePairs } from "./pair_residues.ts";
@@ -13,6 +23,8 @@ export interface ScoreValues {
   readonly cbRmsd: number | null;
   /** lDDT of C-alpha atoms, 0 to 1; pairs of which the model lacks a residue count as lost. */
   readonly lddt: number | null;
+  /** lDDT of all heavy atoms, likewise, without the checks of stereochemistry. */
+  readonly allAtomLddt: number | null;
   /** TM-score, normalized by the reference's C-alpha atoms, 0 to 1. */
   readonly tmScore: number | null;
   /** GDT_TS, as part of the reference's C-alpha atoms, 0 to 1. */
@@ -35,6 +47,8 @@ export interface ResidueScore {
   readonly distance: number | null;
   /** lDDT of its C-alpha atom. */
   readonly lddt: number | null;
+  /** lDDT of all its atoms. */
+  readonly allAtomLddt: number | null;
 }
 
 /** Two chains compared. */
@@ -142,6 +156,8 @@ interface ReferencePoints {
   readonly partners: readonly number[];
   readonly alphas: PairedPoints;
   readonly betas: PairedPoints;
+  /** All atoms of the model's and of the reference's residues. */
+  readonly atoms: readonly [AtomsOfResidues, AtomsOfResidues];
 }
 
 function referencePoints({ model, reference }: ChainPair, pairs: ResiduePairs): ReferencePoints {
@@ -164,13 +180,50 @@ function referencePoints({ model, reference }: ChainPair, pairs: ResiduePairs): 
     });
     return points;
   };
-  return { residues, partners, alphas: take(alphas), betas: take([pseudoBeta(model), pseudoBeta(reference)]) };
+  return {
+    ...{ residues, partners, alphas: take(alphas), betas: take([pseudoBeta(model), pseudoBeta(reference)]) },
+    atoms: [atomsOf(model, partners), atomsOf(reference, residues)],
+  };
+}
+
+/** All atoms of residues; `X` without atoms for those of number -1. */
+function atomsOf({ sequence, atomPositions, atomMask }: Chain, residues: readonly number[]): AtomsOfResidues {
+  const positions = new Float32Array(residues.length * ATOM_SLOTS * 3);
+  const mask = new Float32Array(residues.length * ATOM_SLOTS);
+  residues.forEach((i, k) => {
+    if (i < 0) return;
+    const [from, to] = [i * ATOM_SLOTS, (i + 1) * ATOM_SLOTS];
+    positions.set(atomPositions.subarray(3 * from, 3 * to), 3 * k * ATOM_SLOTS);
+    mask.set(atomMask.subarray(from, to), k * ATOM_SLOTS);
+  });
+  return { sequence: residues.map((i) => i < 0 ? "X" : sequence[i]).join(""), positions, mask };
+}
+
+/** lDDT of all atoms of chains together. */
+function allAtoms(chains: readonly ReferencePoints[]): ReturnType<typeof allAtomLddt> {
+  const join = (of: 0 | 1): AtomsOfResidues => ({
+    sequence: chains.map(({ atoms }) => atoms[of].sequence).join(""),
+    positions: concatenated(chains.map(({ atoms }) => atoms[of].positions)),
+    mask: concatenated(chains.map(({ atoms }) => atoms[of].mask)),
+  });
+  return allAtomLddt(join(0), join(1));
+}
+
+function concatenated(parts: readonly ArrayLike<number>[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 function scoreChain({ model, reference }: ChainPair, pairs: ResiduePairs, points: ReferencePoints): ChainScore {
   const { residues, partners, alphas } = points;
   const placed = applyMotion(kabsch(alphas.model, alphas.reference, { mask: alphas.mask }), alphas.model);
   const local = lddtOf(alphas);
+  const { overall, perResidue: ofAtoms } = allAtoms([points]);
   const at = ({ residueNumbers, insertionCodes }: ChainPair["model"], i: number) =>
     `${residueNumbers[i]}${insertionCodes[i]}`;
   const perResidue = residues.map((i, k): ResidueScore => {
@@ -183,6 +236,7 @@ function scoreChain({ model, reference }: ChainPair, pairs: ResiduePairs, points
       modelLetter: has ? model.sequence[p] : null,
       distance: has ? distance : null,
       lddt: has ? local.perPoint[k] : null,
+      allAtomLddt: has && !Number.isNaN(ofAtoms[k]) ? ofAtoms[k] : null,
     };
   });
   return {
@@ -190,13 +244,16 @@ function scoreChain({ model, reference }: ChainPair, pairs: ResiduePairs, points
     paired: alphas.mask.reduce((sum, there) => sum + there, 0),
     identical:
       pairs.filter(([i, j]) => model.sequence[i] === reference.sequence[j] && model.sequence[i] !== "X").length,
-    values: measure([points]),
+    values: measure([points], overall),
     perResidue,
   };
 }
 
 /** Measures of chains together, under one superposition. */
-function measure(chains: readonly ReferencePoints[]): ScoreValues {
+function measure(
+  chains: readonly ReferencePoints[],
+  allAtomLddt: number | null = allAtoms(chains).overall,
+): ScoreValues {
   const alphas = joined(chains.map(({ alphas }) => alphas)), betas = joined(chains.map(({ betas }) => betas));
   const { model, reference, mask } = alphas;
   const length = mask.length;
@@ -204,6 +261,7 @@ function measure(chains: readonly ReferencePoints[]): ScoreValues {
     caRmsd: rmsdOf(alphas),
     cbRmsd: rmsdOf(betas),
     lddt: length > 1 ? lddtOf(alphas).overall : null,
+    allAtomLddt,
     tmScore: mask.includes(1) ? tmScore(model, reference, { mask, length }).score : null,
     gdtTs: mask.includes(1) ? gdtTs(model, reference, { mask, length }) : null,
     gdtHa: mask.includes(1) ? gdtHa(model, reference, { mask, length }) : null,
@@ -222,7 +280,7 @@ function lddtOf({ model, reference, mask }: PairedPoints): ReturnType<typeof ldd
 }
 
 function joined(parts: readonly PairedPoints[]): PairedPoints {
-  const join = (of: (part: PairedPoints) => Float32Array) => Float32Array.from(parts.flatMap((part) => [...of(part)]));
+  const join = (of: (part: PairedPoints) => Float32Array) => concatenated(parts.map(of));
   return { model: join((p) => p.model), reference: join((p) => p.reference), mask: join((p) => p.mask) };
 }
 

@@ -2,11 +2,24 @@
 import { formatCsv } from "../data/matrix.ts";
 import { inspectionPage } from "../inspect/html.ts";
 import type { Inspection, ResidueCurve } from "../inspect/inspection.ts";
-import { STANDARD_METRICS } from "../report/report_data.ts";
+import { type MetricInfo, STANDARD_METRICS } from "../report/report_data.ts";
 import { metricTitle, shown, textTable } from "../train/metric_table.ts";
 import type { ChainScore, ScoreValues, StructureScore } from "./score.ts";
 
-const METRICS = STANDARD_METRICS.filter(({ name }) => name !== "meanDistanceError");
+const ALL_ATOMS: MetricInfo = {
+  name: "allAtomLddt",
+  label: "all-atom lDDT",
+  unit: "",
+  digits: 3,
+  better: "higher",
+  meaning: "The same of all heavy atoms, names of atoms that are alike exchanged where that keeps more; " +
+    "stereochemistry is not checked.",
+};
+
+/** The measures of prediction that two structures have, that of all atoms after that of C-alpha atoms. */
+const METRICS = STANDARD_METRICS.flatMap((info) =>
+  info.name === "meanDistanceError" ? [] : info.name === "lddt" ? [{ ...info, label: "lDDT-Cα" }, ALL_ATOMS] : [info]
+);
 
 const PAIRED_BY = {
   "sequence": "the sequences",
@@ -44,6 +57,7 @@ function residuesCsv({ chains }: StructureScore): string {
       "model_letter",
       "distance_angstrom",
       "lddt",
+      "all_atom_lddt",
     ] as const,
   ];
   return formatCsv(
@@ -52,7 +66,11 @@ function residuesCsv({ chains }: StructureScore): string {
       perResidue.map((residue) => ({
         ...{ chain: reference, residue: residue.reference, letter: residue.letter },
         ...{ model_chain: model, model_residue: residue.model ?? "", model_letter: residue.modelLetter ?? "" },
-        ...{ distance_angstrom: digits(residue.distance), lddt: digits(residue.lddt) },
+        ...{
+          distance_angstrom: digits(residue.distance),
+          lddt: digits(residue.lddt),
+          all_atom_lddt: digits(residue.allAtomLddt),
+        },
       }))
     ),
   );
@@ -125,9 +143,14 @@ function curvesOf({ model, reference, perResidue }: ChainScore): ResidueCurve[] 
       values: perResidue.map(({ distance }) => distance ?? NaN),
     },
     {
-      ...{ title: `lDDT, ${of}`, residues, unit: "" },
-      lead: `Part of the distances to neighbours within 15 Å that the model keeps. ${marked}`,
+      ...{ title: `lDDT-Cα, ${of}`, residues, unit: "" },
+      lead: `Part of the distances between Cα atoms to neighbours within 15 Å that the model keeps. ${marked}`,
       values: perResidue.map(({ lddt }) => lddt ?? NaN),
+    },
+    {
+      ...{ title: `All-atom lDDT, ${of}`, residues, unit: "" },
+      lead: `The same of all heavy atoms of the residue. ${marked}`,
+      values: perResidue.map(({ allAtomLddt }) => allAtomLddt ?? NaN),
     },
   ];
 }

@@ -1,5 +1,6 @@
 /** What a split is made of: rows of a table or entries of a FASTA file. */
 import { parse } from "csv-parse/sync";
+import { remarkText } from "../data/remarks.ts";
 import { chainsOf, readTargetTable, type TableTarget } from "../data/table.ts";
 import { parseChainRecords } from "../data/fasta.ts";
 import { InputError } from "../errors.ts";
@@ -66,7 +67,7 @@ export async function readSplitRecords(path: string, fasta?: string): Promise<Sp
       sequences: own,
       cells,
       isBound: target.relation !== undefined,
-      warnings: target.warnings,
+      warnings: target.remarks?.map(remarkText),
     };
   });
   const columns = isIndex ? INDEX_COLUMNS : [...targets[0].cells.keys()];

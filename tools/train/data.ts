@@ -1,8 +1,10 @@
 /** Reads what a run learns from. */
-import { type Family, type FamilyMember, findFamily } from "../data/family.ts";
+import { type Family, type FamilyMember, findFamilies, unknownLetters } from "../data/family.ts";
 import { warningsOf } from "../data/remarks.ts";
 import { structureFiles } from "../data/structure_files.ts";
 import { InputError } from "../errors.ts";
+import { contentKind } from "../prep/collect_targets.ts";
+import { filesOf } from "../prep/walk.ts";
 import { NameIndex } from "../name_index.ts";
 import type { TinyOpenFoldParams } from "../../model/tiny_openfold/mod.ts";
 import { counted, listed } from "../words.ts";
@@ -17,8 +19,8 @@ import { runKeys, tinyOpenFoldNetwork } from "./tiny_openfold.ts";
 
 /** What a run learns from, read. */
 export interface RunData {
-  /** Structures and alignment, where these were given. */
-  readonly family?: Family;
+  /** Structures with their alignments, where these were given, an alignment each. */
+  readonly families: readonly Family[];
   /** Members whose structures are predicted at the end. */
   readonly heldOut: readonly FamilyMember[];
   /** Examples that are learnt from. */
@@ -51,18 +53,22 @@ async function readStructures(
   data: DataSettings & { readonly kind: "structures" },
   seqLen = Infinity,
 ): Promise<RunData> {
-  const found = await findFamily({ structures: await structureFiles(data.structures), msa: data.msa });
-  const { alignment } = found.family;
+  const found = await findFamilies({
+    structures: await structureFiles(data.structures),
+    msas: await alignmentFiles(data.msa),
+  });
   const bad: BadTarget[] = [...found.bad];
-  const members: FamilyMember[] = [];
-  const longest = found.family.members.reduce((most, { chain }) => Math.max(most, chain.sequence.length), 0);
-  for (const member of found.family.members) {
-    if (member.chain.sequence.length <= seqLen) members.push(member);
-    else bad.push({ id: member.id, reason: tooLong(member, seqLen, longest) });
-  }
+  const longest = Math.max(...found.families.flatMap(({ members }) => members.map(lengthOf)));
+  const families = found.families.map(({ alignment, members }): Family => {
+    for (const member of members) {
+      if (lengthOf(member) > seqLen) bad.push({ id: member.id, reason: tooLong(member, seqLen, longest) });
+    }
+    return Object.freeze({ alignment, members: members.filter((member) => lengthOf(member) <= seqLen) });
+  });
+  const members = families.flatMap((family) => family.members);
+  bad.push(...namedTwice(members));
   refuseBad(bad, data, "structures");
-  const family: Family = Object.freeze({ alignment, members: Object.freeze(members) });
-  const heldOut = findMembers(family, data.holdOut);
+  const heldOut = findMembers(members, data.holdOut);
   const { list, validation } = await chooseLists(members, data);
   const watched = validation.filter((member) => !heldOut.includes(member));
   const learnt = (list ?? members).filter((member) => !heldOut.includes(member) && !validation.includes(member));
@@ -70,16 +76,57 @@ async function readStructures(
     const names = heldOut.length > 0 ? `All ${members.length} structures are held out` : "No structure is left";
     throw new InputError(`${names}: none is left to train on`);
   }
+  const examples = familyExamples(families, learnt);
+  const watchedExamples = familyExamples(families, watched);
   return {
-    ...{ family, heldOut, bad },
-    examples: familyExamples(family, learnt),
-    validation: familyExamples(family, watched),
+    ...{ families, heldOut, bad, examples },
+    validation: watchedExamples,
     warnings: [
-      ...warningsOf(alignment),
-      ...members.flatMap(({ structure }) => warningsOf(structure)),
+      ...families.flatMap(({ alignment }) => warningsOf(alignment)),
+      ...new Set(members.flatMap(({ structure }) => warningsOf(structure))),
       ...found.warnings,
+      ...unknownText([...examples, ...watchedExamples]),
     ],
   };
+}
+
+/** The alignments of a folder, or the file itself. */
+async function alignmentFiles(path: string): Promise<string[]> {
+  const files = await filesOf(path);
+  if (files.length === 1 && files[0] === path) return files;
+  const alignments: string[] = [];
+  for (const file of files) if (await contentKind(file) === "alignment") alignments.push(file);
+  if (alignments.length > 0) return alignments;
+  throw new InputError(`The folder ${path} has no alignment: expected files named .a3m, .sto, .aln or aligned .fasta`);
+}
+
+function lengthOf({ chain }: FamilyMember): number {
+  return chain.sequence.length;
+}
+
+/** Members of different families that have one name: files and lists could not tell them apart. */
+function namedTwice(members: readonly FamilyMember[]): BadTarget[] {
+  return [...Map.groupBy(members, ({ id }) => id.toLowerCase())].flatMap(([, [first, ...others]]) =>
+    others.map(({ id, structure }) => ({
+      id,
+      reason: `${first.structure.source} and ${structure.source} are both named "${id}": expected one of each name`,
+    }))
+  );
+}
+
+/** What is done with residues that are none of the 20 amino acids. */
+function unknownText(examples: readonly Example[]): string[] {
+  const odd = examples.map(({ id, sequence }) => ({ id, count: unknownLetters(sequence) })).filter(({ count }) =>
+    count > 0
+  );
+  if (odd.length === 0) return [];
+  const count = odd.reduce((sum, one) => sum + one.count, 0);
+  return [
+    `${counted(count, "residue")} of ${
+      listed(odd.map(({ id }) => id))
+    } are none of the 20 amino acids: the network sees X, ` +
+    "and their distances are not learnt",
+  ];
 }
 
 async function readFeatures(data: DataSettings & { readonly kind: "features" }, seqLen?: number): Promise<RunData> {
@@ -93,7 +140,7 @@ async function readFeatures(data: DataSettings & { readonly kind: "features" }, 
   const learnt = examples.filter(({ id }) => !watched.has(id));
   if (learnt.length === 0) throw new InputError(`${data.folder}: no target is left to train on`);
   return {
-    ...{ heldOut: [], examples: learnt, bad: all, warnings: [] },
+    ...{ families: [], heldOut: [], examples: learnt, bad: all, warnings: unknownText(examples) },
     validation: examples.filter(({ id }) => watched.has(id)),
   };
 }
@@ -133,7 +180,7 @@ async function chooseLists<T extends { readonly id: string }>(
  *
  * @throws {InputError} If one is not there; the message lists those there are.
  */
-export function findMembers({ members }: Family, ids: readonly string[]): FamilyMember[] {
+export function findMembers(members: readonly FamilyMember[], ids: readonly string[]): FamilyMember[] {
   const there = members.map((member) => member.id);
   const names = new NameIndex(there);
   return ids.map((id) => {
@@ -144,16 +191,23 @@ export function findMembers({ members }: Family, ids: readonly string[]): Family
 }
 
 /** What a run makes of its data for the network. */
-export function trainDataOf({ family, heldOut, examples, validation }: RunData): TrainData {
-  const depth = family?.alignment.names.length;
+export function trainDataOf({ families, heldOut, examples, validation }: RunData): TrainData {
   return {
     examples,
-    description: depth === undefined
+    description: families.length === 0
       ? `${counted(examples.length, "target")} with structures, from feature files`
-      : `${counted(examples.length, "structure")}, an alignment of ${counted(depth, "sequence")}`,
-    identity: family ? [JSON.stringify([family.alignment.names, family.alignment.aligned])] : [],
-    watched: validation.length > 0 || !family ? validation : familyExamples(family, heldOut),
+      : `${counted(examples.length, "structure")}, ${alignmentsText(families)}`,
+    identity: families.map(({ alignment }) => JSON.stringify([alignment.names, alignment.aligned])),
+    watched: validation.length > 0 || families.length === 0 ? validation : familyExamples(families, heldOut),
   };
+}
+
+/** Words for the alignments of families. */
+export function alignmentsText(families: readonly Family[]): string {
+  const depths = families.map(({ alignment }) => alignment.names.length);
+  const [least, most] = [Math.min(...depths), Math.max(...depths)];
+  if (families.length === 1) return `an alignment of ${counted(most, "sequence")}`;
+  return `${families.length} alignments of ${least === most ? "" : `${least} to `}${counted(most, "sequence")}`;
 }
 
 /** The small Evoformer, and the source of its batches. */

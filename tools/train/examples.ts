@@ -1,5 +1,5 @@
 /** Chains to learn from, whatever files they come from. */
-import type { Family, FamilyMember } from "../data/family.ts";
+import { type Family, type FamilyMember, familyOf } from "../data/family.ts";
 import { InputError } from "../errors.ts";
 import type { Sample } from "./batches.ts";
 import { wholeSample } from "./structure_batches.ts";
@@ -10,8 +10,8 @@ export interface Example {
   readonly id: string;
   /** File, for messages. */
   readonly source: string;
-  /** Residues. */
-  readonly length: number;
+  /** The target's row, one letter a residue. */
+  readonly sequence: string;
   /** Rows of its alignment that can be drawn. */
   readonly depth: number;
   /** What tells it from others: all that goes into a sample. */
@@ -52,13 +52,16 @@ export function refuseBad(
   );
 }
 
-/** Members of a family as examples. */
-export function familyExamples(family: Family, members: readonly FamilyMember[]): Example[] {
+/** Members of families as examples. */
+export function familyExamples(families: readonly Family[], members: readonly FamilyMember[]): Example[] {
   return members.map((member) => {
     const { id, chain, structure } = member;
+    const family = familyOf(families, member);
+    const { names, aligned } = family.alignment;
+    const sequence = aligned[member.row].replaceAll("-", "").toUpperCase();
     let made: Sample | undefined;
     return {
-      ...{ id, source: structure.source, length: chain.sequence.length, depth: family.alignment.names.length },
+      ...{ id, source: structure.source, sequence, depth: names.length },
       identity: [id, chain.sequence, chain.atomPositions, chain.atomMask],
       sample: () => made ??= wholeSample(family, member),
     };

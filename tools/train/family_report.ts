@@ -3,6 +3,7 @@ import type { Family } from "../data/family.ts";
 import type { LeaveOneOut, LossCurve } from "../report/report_data.ts";
 import { renderReport } from "../report/report.ts";
 import { type HeldOutResult, heldOutTarget } from "./held_out.ts";
+import { alignmentsText } from "./data.ts";
 import type { StepRecord } from "./history.ts";
 import { limitsText } from "./limits_text.ts";
 import type { Network } from "./network.ts";
@@ -17,8 +18,8 @@ export interface FamilyReportInput {
   readonly network: Pick<Network<unknown, unknown>, "title" | "parameters" | "optimizer">;
   /** The adapter's name. */
   readonly context: { readonly adapter: string };
-  /** Structures and alignment. */
-  readonly family: Family;
+  /** Structures and alignments. */
+  readonly families: readonly Family[];
   /** The structures held out. */
   readonly results: readonly HeldOutResult[];
   /** Loss of the run; each target's own where they were trained apart. */
@@ -35,15 +36,20 @@ export interface FamilyReportInput {
 
 /** Makes the report, HTML text. */
 export async function familyReport(input: FamilyReportInput): Promise<string> {
-  const { request: { settings, command, notes = [] }, network, family, results, loss, leaveOneOut } = input;
+  const { request: { settings, command, notes = [] }, network, families, results, loss, leaveOneOut } = input;
   const ids = results.map(({ member }) => member.id);
-  const examples = family.members.length - (leaveOneOut ? 1 : ids.length);
+  const members = families.reduce((sum, family) => sum + family.members.length, 0);
+  const kin = families.length === 1 ? "one family" : `${families.length} families`;
+  const examples = members - (leaveOneOut ? 1 : ids.length);
   const perTarget = isList(loss) ? loss : undefined;
   return await renderReport({
     title: leaveOneOut
-      ? `${ids.length} structures of one family, each predicted by a model that had not seen it`
+      ? `${ids.length} structures of ${kin}, each predicted by a model that had not seen it`
       : `${list(ids)}, predicted by a model that had not seen ${ids.length > 1 ? "them" : "it"}`,
-    summary: `A small Evoformer was trained on ${examples} structures of a protein family ` +
+    summary:
+      `A small Evoformer was trained on ${examples} structures of ${
+        families.length === 1 ? "a protein family" : `${families.length} protein families`
+      } ` +
       `${
         leaveOneOut ? "for each one left out" : `without ${list(ids)}`
       }. From the alignment of the sequences alone it ` +
@@ -52,12 +58,12 @@ export async function familyReport(input: FamilyReportInput): Promise<string> {
     targets: results.map((result, i) => heldOutTarget(result, perTarget?.[i], input.files?.[i])),
     loss: isList(loss) ? undefined : loss,
     leaveOneOut,
-    limits: limitsText({ examples, parameters: network.parameters, notes }),
+    limits: limitsText({ examples, families: families.length, parameters: network.parameters, notes }),
     run: [
       { label: "Command", value: command, code: true },
       ...runFacts({
         ...input,
-        data: `${family.members.length} structures, alignment of ${family.alignment.names.length} sequences`,
+        data: `${members} structures, ${alignmentsText(families)}`,
         settings,
         adapter: input.context.adapter,
       }),

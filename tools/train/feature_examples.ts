@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { alphabetical } from "../words.ts";
 import { type Alignment, encodeTokens, makeAlignment } from "../data/alignment.ts";
 import { HHBLITS_LETTERS } from "../data/features/msa.ts";
-import { distancesOf } from "../data/family.ts";
+import { distancesOf, learntResidues } from "../data/family.ts";
 import type { Chain } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
 import { NameIndex } from "../name_index.ts";
@@ -135,17 +135,20 @@ function exampleOf(file: FeatureFile, source: string, seqLen: number): Example {
     throw new InputError(`${source}: ${id} has no structure to learn from; give \`denofold prep\` its structure`);
   }
   if (n > seqLen) throw new InputError(`${source}: ${id} has ${n} residues, more than --seq-len ${seqLen} allows`);
-  const { pseudo_beta: positions, pseudo_beta_mask: mask } = supervised;
+  const { pseudo_beta: positions, pseudo_beta_mask } = supervised;
+  const mask = learntResidues(pseudo_beta_mask, sequence);
   const known = mask.reduce((sum, there) => sum + there, 0);
   if (known < 2) {
-    throw new InputError(`${source}: the structure of ${id} shows ${known} C-beta atoms, expected 2 or more`);
+    throw new InputError(
+      `${source}: the structure of ${id} shows ${known} C-beta atoms of known residues, expected 2 or more`,
+    );
   }
   const tokens = tokensOf(file);
   return {
     ...{
       id,
       source,
-      length: n,
+      sequence,
       depth: tokens.length / n,
       identity: [id, sequence, Float32Array.from(tokens), positions, mask],
     },

@@ -47,7 +47,7 @@ export async function forecastRun(
   if (!data) checkFits(device, ...TRAINABLE[name].noiseShapes(settings));
   const examples = [...data?.examples ?? [], ...data?.validation ?? []];
   const sizes = {
-    nRes: examples.length > 0 ? Math.max(...examples.map(({ length }) => length)) : model.seqLen,
+    nRes: examples.length > 0 ? Math.max(...examples.map(({ sequence }) => sequence.length)) : model.seqLen,
     nSeq: Math.min(model.numSeqs, ...(examples.length > 0 ? [Math.max(...examples.map(({ depth }) => depth))] : [])),
     batch: training.batchSize,
     blocks: model.numBlocks,

@@ -1,6 +1,6 @@
 /** Predicts structures that were held out from training, and compares them with the truth. */
 import type { Device, Tensor, Tree } from "../../core/mod.ts";
-import { type Family, type FamilyMember, msaTokens } from "../data/family.ts";
+import { type Family, type FamilyMember, familyOf, msaTokens } from "../data/family.ts";
 import { type Baseline, familyBaselines } from "../fold/baselines.ts";
 import { evaluateFold, type FoldEvaluation } from "../fold/evaluate.ts";
 import { type Fold, foldDistances } from "../fold/fold.ts";
@@ -17,7 +17,7 @@ export interface HeldOutResult {
   readonly fold: Fold;
   /** Its measures. */
   readonly evaluation: FoldEvaluation;
-  /** The naive answers. */
+  /** The naive answers; none where no other structure of its family was trained on. */
   readonly baselines: readonly Baseline[];
 }
 
@@ -27,8 +27,8 @@ export interface HeldOutOptions<P extends Tree<Tensor>, B> {
   readonly device: Device;
   /** The trained model, which predicts distances. */
   readonly session: TrainingSession<P, B>;
-  /** The family; of the target only the sequence goes in. */
-  readonly family: Family;
+  /** The families; of the target only the sequence goes in. */
+  readonly families: readonly Family[];
   /** The target. */
   readonly target: FamilyMember;
   /** Members the model was trained on: the naive answers may use their structures. */
@@ -39,7 +39,8 @@ export interface HeldOutOptions<P extends Tree<Tensor>, B> {
 export async function predictHeldOut<P extends Tree<Tensor>, B>(
   options: HeldOutOptions<P, B>,
 ): Promise<HeldOutResult> {
-  const { device, session, family, target: member, trainedOn } = options;
+  const { device, session, families, target: member } = options;
+  const family = familyOf(families, member);
   const { sequence } = member.chain;
   const { network, settings: { model } } = session;
   if (!network.predictDistances) {
@@ -49,12 +50,13 @@ export async function predictHeldOut<P extends Tree<Tensor>, B>(
   const input = { tokens, nRes: sequence.length };
   const distances = await session.withParams((params) => network.predictDistances!(device, params, input));
   const { seed } = session.settings.training;
+  const others = options.trainedOn.filter((other) => family.members.includes(other));
   const fold = await foldDistances({ id: member.id, sequence, distances, seed, device });
   return {
     member,
     fold,
     evaluation: evaluateFold(fold, member.chain),
-    baselines: await familyBaselines(family, member, { others: trainedOn, seed, device }),
+    baselines: others.length > 0 ? await familyBaselines(family, member, { others, seed, device }) : [],
   };
 }
 

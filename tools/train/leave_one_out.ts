@@ -43,18 +43,25 @@ export async function leaveOneOut(
   context: TrainContext,
 ): Promise<LeaveOneOutOutcome> {
   const { settings, out, data } = request;
-  const family = data?.family;
+  const { families = [] } = data ?? {};
+  const members = families.flatMap((family) => family.members);
   const { view } = context;
   const started = performance.now();
-  if (!family || family.members.length < 3) {
-    throw new InputError(`Leaving one out needs 3 structures or more, there are ${family?.members.length ?? 0}`);
+  if (members.length < 3) {
+    throw new InputError(`Leaving one out needs 3 structures or more, there are ${members.length}`);
+  }
+  const lone = families.find((family) => family.members.length < 2);
+  if (lone) {
+    throw new InputError(
+      `Leaving one out compares with relatives: ${lone.alignment.source} has one structure, ${
+        lone.members[0].id
+      }, expected 2 or more`,
+    );
   }
   const network = trainableOf(settings.model.network).network(settings.model);
   view.say(modelText(settings, network));
   view.say(
-    `\n${
-      trainingText(settings, network, `${family.members.length} structures, each left out in turn`, context.adapter)
-    }`,
+    `\n${trainingText(settings, network, `${members.length} structures, each left out in turn`, context.adapter)}`,
   );
   await makeFolder(out);
   const results: HeldOutResult[] = [];
@@ -62,10 +69,10 @@ export async function leaveOneOut(
   const history: StepRecord[] = [];
   const files: string[] = [];
   await writeState(out, settings, results);
-  const names = fileNames(family.members.map(({ id }) => id));
-  for (const [i, member] of family.members.entries()) {
-    view.say(`\n${member.id}, ${i + 1} of ${family.members.length}`);
-    const one = await leaveOut(member, names[i], request, family, context);
+  const names = fileNames(members.map(({ id }) => id));
+  for (const [i, member] of members.entries()) {
+    view.say(`\n${member.id}, ${i + 1} of ${members.length}`);
+    const one = await leaveOut(member, names[i], request, families, context);
     history.push(...one.history);
     files.push(`${join(out, names[i])}/`);
     if (!one.result) return { finished: false, table: tableOf(results), files };
@@ -77,7 +84,7 @@ export async function leaveOneOut(
   const table = tableOf(results);
   const seconds = (performance.now() - started) / 1000;
   const html = await familyReport({
-    ...{ request, network, context, family, results, history, seconds },
+    ...{ request, network, context, families, results, history, seconds },
     loss: curves,
     leaveOneOut: table,
     files: results.map((result, k) => [...heldOutFiles(result, names[k]).keys()].map((file) => `${names[k]}/${file}`)),
@@ -97,7 +104,7 @@ async function leaveOut(
   member: FamilyMember,
   name: string,
   request: TrainRequest & { readonly resume: boolean },
-  family: Family,
+  families: readonly Family[],
   context: TrainContext,
 ): Promise<{ result?: HeldOutResult; history: readonly StepRecord[] }> {
   const { settings } = request;
@@ -116,8 +123,8 @@ async function leaveOut(
   const finished = await trainSteps(session, steps, context, learning.watched ?? []) !== "asked to stop";
   const { history } = session;
   if (!finished) return { history };
-  const trainedOn = family.members.filter((other) => other !== member);
-  const result = await predictHeldOut({ device: context.device, session, family, target: member, trainedOn });
+  const trainedOn = families.flatMap(({ members }) => members.filter((other) => other !== member));
+  const result = await predictHeldOut({ device: context.device, session, families, target: member, trainedOn });
   await writeTogether(folder, heldOutFiles(result, name));
   return { result, history };
 }

@@ -1,16 +1,19 @@
 /** Paragraphs of the report's section "What such a small model can and cannot show". */
-export function limitsText({ examples, parameters, notes }: {
+export function limitsText({ examples, families, parameters, notes }: {
   examples: number;
+  families: number;
   parameters: number;
   notes: readonly string[];
 }): string[] {
   return [
-    `The model has ${
-      parameters.toLocaleString("en")
-    } parameters and learned from ${examples} structures of one family. ` +
-    "It learns the common fold of that family and how insertions and chain ends shift it; a good result shows that the " +
+    `The model has ${parameters.toLocaleString("en")} parameters and learned from ${examples} structures of ${
+      families === 1 ? "one family" : `${families} families`
+    }. ` +
+    `It learns the common fold of ${
+      families === 1 ? "that family" : "each family"
+    } and how insertions and chain ends shift it; a good result shows that the ` +
     "data, the gradients, the training and the way from distances to coordinates work together.",
-    "It is no predictor of structures. Of a protein outside this family, or of a new fold, its answer means nothing. " +
+    "It is no predictor of structures. Of a protein outside what it was trained on, or of a new fold, its answer means nothing. " +
     "The naive answers in the table show how much of the result is the family's common fold alone.",
     "It knows no physics: it sees neither the metal ion nor the solvent, and may place atoms too close to each other. " +
     "It places no side chains; C-alpha atoms are derived from the predicted C-beta distances, and the mirror image, " +

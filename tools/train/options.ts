@@ -22,7 +22,7 @@ export interface RunFlags {
   model?: string;
   /** Files and folders. */
   structures?: string[];
-  /** Their alignment. */
+  /** Their alignment, or a folder of alignments. */
   msa?: string;
   /** Folder of feature files, instead of these two. */
   features?: string;

@@ -68,11 +68,11 @@ export type DataSettings =
     readonly kind: "synthetic";
   }
   | DataChoice & {
-    /** Structures of a family and their alignment. */
+    /** Structures of families and their alignments. */
     readonly kind: "structures";
     /** Files and folders, `FILE:CHAIN` for a chain of several. */
     readonly structures: readonly string[];
-    /** Alignment with a row for each structure. */
+    /** Alignment with a row for each structure, or a folder of alignments. */
     readonly msa: string;
     /** Names of the structures that are kept out. */
     readonly holdOut: readonly string[];

@@ -1,6 +1,7 @@
 /** Batches of examples in random order, and what is cut out of samples. */
 import type { Key } from "../../core/mod.ts";
-import { distanceTarget, type Family, type FamilyMember, msaTokens } from "../data/family.ts";
+import { distancesOf, type Family, type FamilyMember, learntResidues, msaTokens } from "../data/family.ts";
+import { pseudoBeta } from "../data/structure.ts";
 import { type BatchSource, fingerprint, type Sample, stackSamples } from "./batches.ts";
 import type { Example } from "./examples.ts";
 
@@ -53,11 +54,12 @@ export async function exampleBatches(options: ExampleBatchOptions): Promise<Batc
   };
 }
 
-/** A member with all rows of the alignment, its own first. */
+/** A member with all rows of the alignment, its own first; distances of residues that are none of the 20 do not count. */
 export function wholeSample({ alignment }: Family, member: FamilyMember): Sample {
-  const { names, tokens } = msaTokens(alignment, member.row, alignment.names.length);
-  const numRes = member.chain.sequence.length;
-  return { numSeqs: names.length, numRes, tokens, ...distanceTarget(member.chain) };
+  const { names, rows, tokens } = msaTokens(alignment, member.row, alignment.names.length);
+  const { positions, mask } = pseudoBeta(member.chain);
+  const target = distancesOf(positions, learntResidues(mask, rows[0]));
+  return { numSeqs: names.length, numRes: mask.length, tokens, ...target };
 }
 
 /** The same sample with at most so many rows of its alignment, the first ones, as predictions take them. */

@@ -93,7 +93,7 @@ export async function train(request: TrainRequest, context: TrainContext): Promi
   const { settings, out, data } = request;
   const { view, device } = context;
   const started = performance.now();
-  const { family, heldOut = [], validation = [] } = data ?? {};
+  const { families = [], heldOut = [], validation = [] } = data ?? {};
   const learning = await openLearning(settings, data && trainDataOf(data), context);
   const { network, source } = learning;
   const without = (validation.length > 0 ? `; ${counted(validation.length, "target")} for validation` : "") +
@@ -101,15 +101,15 @@ export async function train(request: TrainRequest, context: TrainContext): Promi
   view.say(`\n${trainingText(settings, network, source.description + without, context.adapter)}\n`);
   using session = new TrainingSession(device, settings, learning, request.saved);
   const outcome = await runAndWrite(session, learning, request, context, started);
-  if (!outcome.finished || !family || heldOut.length === 0) return outcome;
-  const results = await predictAll(session, family, data?.examples ?? [], heldOut, device);
+  if (!outcome.finished || heldOut.length === 0) return outcome;
+  const results = await predictAll(session, families, data?.examples ?? [], heldOut, device);
   const seconds = (performance.now() - started) / 1000;
   const { history } = session;
   const loss = lossCurve(history, network.lossLabel);
   const names = fileNames(results.map(({ member }) => member.id));
   const own = results.map((result, k) => heldOutFiles(result, names[k]));
   const files = own.map((made) => [...made.keys(), "loss_history.csv"]);
-  const html = await familyReport({ request, network, context, family, results, loss, history, seconds, files });
+  const html = await familyReport({ request, network, context, families, results, loss, history, seconds, files });
   const made = new Map(own.flatMap((files) => [...files]));
   made.set("metrics.json", metricsJson(results));
   made.set("report.html", html);
@@ -229,14 +229,16 @@ function keepsBest(data: TrainSettings["data"]): boolean {
 
 async function predictAll<P extends Tree<Tensor>, B>(
   session: HeldOutOptions<P, B>["session"],
-  family: Family,
+  families: readonly Family[],
   examples: readonly Example[],
   heldOut: readonly FamilyMember[],
   device: Device,
 ): Promise<HeldOutResult[]> {
   const results: HeldOutResult[] = [];
-  const trainedOn = family.members.filter(({ id }) => examples.some((example) => example.id === id));
-  for (const target of heldOut) results.push(await predictHeldOut({ device, session, family, target, trainedOn }));
+  const trainedOn = families.flatMap(({ members }) =>
+    members.filter(({ id }) => examples.some((example) => example.id === id))
+  );
+  for (const target of heldOut) results.push(await predictHeldOut({ device, session, families, target, trainedOn }));
   return results;
 }
 

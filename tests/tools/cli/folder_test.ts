@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { folderForRun } from "../../../tools/cli/_folder.ts";
+import { folderForProfile, folderForRun, refuseFiles } from "../../../tools/cli/_folder.ts";
 import { withFiles } from "../prep/_inputs.ts";
 
 const RUN = {
@@ -27,6 +27,33 @@ Deno.test("folderForRun() takes a new name, refuses a folder of another run, and
       assert.deepEqual([...Deno.readDirSync(`${at}/run`)].map(({ name }) => name).sort(), ["b.cif", "notes.txt"]);
     },
   ));
+
+Deno.test("folderForRun() knows the files of splits, profiles and coordinates, and those of no run", () =>
+  withFiles({
+    ...put("split", { "split.json": '{"sets":[{"name":"one"}]}', "one.csv": "x", "two.csv": "mine" }),
+    ...put("mds", { "a_coordinates.npy": "x", "a.pdb": "x", "b.pdb": "mine" }),
+    ...put("profile", { "profile.json": "{}", "profile.html": "x" }),
+    ...put("damaged", { "split.json": "{", "one.csv": "mine" }),
+  }, async (at) => {
+    for (
+      const [name, rest] of [["split", ["two.csv"]], ["mds", ["b.pdb"]], ["profile", []], ["damaged", ["one.csv"]]]
+    ) {
+      const folder = `${at}/${name}`;
+      await assert.rejects(folderForRun(folder, "x"), /holds another run/);
+      assert.equal(await folderForRun(undefined, folder), `${folder}-2`);
+      await folderForRun(folder, "x", { overwrite: true });
+      assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), rest);
+    }
+    assert.equal(await folderForProfile(undefined, `${at}/mds`, {}), `${at}/mds`);
+    assert.equal(await folderForProfile(`${at}/mds/`, `${at}/mds`, {}), `${at}/mds`);
+    await Deno.writeTextFile(`${at}/profile/profile.json`, "{}");
+    await assert.rejects(folderForProfile(`${at}/profile`, `${at}/mds`, {}), /another folder by --profile-dir, or/);
+    await assert.rejects(
+      refuseFiles([`${at}/new`, `${at}/mds/b.pdb`], {}),
+      /b\.pdb is there already: give another name/,
+    );
+    await refuseFiles([`${at}/mds/b.pdb`], { overwrite: true });
+  }));
 
 Deno.test("folderForRun() knows the folders of a leave-one-out run", () =>
   withFiles({

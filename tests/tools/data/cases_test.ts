@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseHhr } from "../../../tools/data/hhr.ts";
 import { readAlignment } from "../../../tools/data/read_alignment.ts";
 import { readStructure } from "../../../tools/data/read_structure.ts";
-import { warningsOf } from "../../../tools/data/remarks.ts";
+import { remarkText, warningsOf } from "../../../tools/data/remarks.ts";
 import { readTargetTable } from "../../../tools/data/table.ts";
 import { collectTargets } from "../../../tools/prep/collect_targets.ts";
 import { need, needing } from "../../_needs.ts";
@@ -129,7 +129,7 @@ test("11_pdbbind_relations", async () => {
     ...["> 5 Kd<10uM", "~ 8.52 IC50~3nM", "= 12.92 Ki=0.12pM", "<= 2 Kd>=10mM", "= 6 Ki=1uM"],
   ]);
   const [odd] = await Array.fromAsync(readTargetTable(path("11_pdbbind_relations", "INDEX_disagree.2099")));
-  assert.match(odd.warnings?.[0] ?? "", /line 1: -logKd\/Ki is 5\.00, but Kd=1nM is 9\.00/);
+  assert.match(odd.remarks?.map(remarkText)[0] ?? "", /line 1: -logKd\/Ki is 5\.00, but Kd=1nM is 9\.00/);
 });
 
 test("21_spreadsheet_tables", async () => {

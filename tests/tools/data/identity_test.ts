@@ -103,7 +103,7 @@ Deno.test("mmCIF: what the file says of entities is used where it is there, and 
   );
   const known = await parseMmcif(cifText(rows.map((row) => ({ ...row, label_seq_id: "." })), { before }), "x");
   assert.deepEqual(outline(known), ["A GAMKTMYG -1- 0- 1 2 3 4- 5 6-"]);
-  assert.deepEqual(remarks(known), ["otherPolymer 5"]);
+  assert.deepEqual(remarks(known), ["selenomethionine 1", "otherPolymer 5"]);
   const odd = await parseMmcif(cifText(chains(["1", "1"]), { before: `${POLY}1 polypeptide(L) WWW A\n` }), "x");
   assert.deepEqual(outline(odd), both);
   assert.match(
@@ -132,7 +132,7 @@ Deno.test("mmCIF: ions, ligands and free amino acids that bear the chain's name 
   const structure = await parseMmcif(cifText(cifRows(residues)), "x");
   assert.deepEqual(outline(structure), ["A MKTXM 1 2 3 4 5"]);
   assert.deepEqual(groups(structure), ["GLU A 301", "CA A 302", "CA A 303"]);
-  assert.deepEqual(remarks(structure), ["water 1"]);
+  assert.deepEqual(remarks(structure), ["water 1", "unknownResidue 1", "selenomethionine 1"]);
   const items = CIF_ITEMS.filter((item) => item !== "group_PDB");
   assert.deepEqual(groups(await parseMmcif(cifText(cifRows(residues), { items }), "x")), ["CA A 302", "CA A 303"]);
   const same = pdb(residues);
@@ -347,7 +347,7 @@ Deno.test("atoms and residues have the names of today, whichever force field wro
     "N CA C CB O SD",
     "N CA C CB O SG",
   ]);
-  assert.deepEqual(remarks(foreign), ["foreignAtom 2", "modification 1"]);
+  assert.deepEqual(remarks(foreign), ["foreignAtom 2", "selenomethionine 1", "modifiedResidue 1", "modification 1"]);
   assert.match(
     warningsOf(foreign)[0],
     /^x\.pdb line 1: CG of ALA 1 is no atom of that residue: left out \(the first of 2 atoms\)$/,

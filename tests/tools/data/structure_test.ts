@@ -41,8 +41,10 @@ Deno.test("parseMmcif() keeps the first model, the likeliest locations, insertio
     ["nucleicAcid", 1, 59],
     ["otherModel", 1, 62],
     ["water", 1, 61],
+    ["selenomethionine", 1, 51],
     ["alternateLocation", 2, 51],
     ["hydrogen", 1, 54],
+    ["unknownResidue", 1, 58],
   ]);
   assert.deepEqual(heteroGroups?.map(({ name }) => name), ["CA"]);
   assert.deepEqual(facts, {
@@ -106,6 +108,7 @@ Deno.test("parsePdb() reads columns, alternative locations, insertions and MSE, 
   const { chains, heteroGroups, remarks = [], ...facts } = parsePdb(PDB_TEXT, "test.pdb");
   assert.deepEqual(remarks.map(({ key, count, line }) => [key, count, line]), [
     ["otherModel", 1, 24],
+    ["selenomethionine", 1, 12],
     ["alternateLocation", 1, 12],
   ]);
   assert.deepEqual(facts, {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { linesOf } from "../../../tools/data/_lines.ts";
 import { readPdbbindIndex, readPdbbindNames } from "../../../tools/data/pdbbind.ts";
+import { remarkText } from "../../../tools/data/remarks.ts";
 import { mangledBySpreadsheet, parseTableRows, readTableRows, readTargetTable } from "../../../tools/data/table.ts";
 import { InputError } from "../../../tools/errors.ts";
 import { readPiecesMaybeGzip } from "../../../tools/files.ts";
@@ -95,7 +96,7 @@ Deno.test("readTargetTable() reads tables of labels, lists of jobs and INDEX fil
   await withFile(gzipSync(labels), "labels.csv.gz", async (path) => {
     const found = await collect(readTargetTable(path));
     assert.deepEqual(
-      found.map(({ cells: _, source: __, relation: ___, measured: ____, warnings: _____, ...target }) => target),
+      found.map(({ cells: _, source: __, relation: ___, measured: ____, remarks: _____, ...target }) => target),
       [
         {
           line: 2,
@@ -263,8 +264,8 @@ Deno.test("readTargetTable() keeps what is known of labels that are bounds or es
       ...["1aaa >4.3 Kd<50uM", "1bbb ~7.7 IC50~20nM", "1ccc 11 Ki=1e-2nM", "1ddd <=2.7 Kd>=2mM"],
       ...[`1eee <${-Math.log10(2e-3)} Kd>2e3uM`, "1fff 6 Ki=1nM"],
     ]);
-    assert.deepEqual(found.flatMap(({ warnings = [] }) => warnings), [
-      `${path} line 7: -logKd/Ki is 6.00, but Ki=1nM is 9.00; the former is read`,
+    assert.deepEqual(found.flatMap(({ remarks = [] }) => remarks.map(remarkText)), [
+      `${path} line 7: -logKd/Ki is 6.00, but Ki=1nM is 9.00: the former is read`,
     ]);
   });
   await withFile("id,label,relation\na,5,>\nb,6,=\nc,7,\nd,8,≤\n", "x.csv", async (path) => {
@@ -310,8 +311,8 @@ Deno.test("ids that a spreadsheet made dates or numbers of are named as such, an
       /^x\.csv line 2: column "pdb_id" has .*a spreadsheet made .*, expected a PDB code$/,
     );
     await withFile(`name,label\n${id},1\n`, "x.csv", async (path) => {
-      const [{ warnings = [] }] = await collect(readTargetTable(path));
-      assert.match(warnings[0], /x\.csv line 2: the id is .*, which a spreadsheet made /);
+      const [{ remarks = [] }] = await collect(readTargetTable(path));
+      assert.match(remarks.map(remarkText)[0], /x\.csv line 2: the id is .*, which a spreadsheet made /);
     });
   }
   for (const id of ["1e10", "1E10", "2mar", "5e55", "1abc_A", "4-2", "march-1", "2.5", "1.5E+3x"]) {

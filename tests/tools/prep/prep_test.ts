@@ -18,6 +18,8 @@ import { prep, type PrepOptions } from "../../../tools/prep/prep.ts";
 import { denofold } from "../cli/_run.ts";
 import { GOLDEN, readGolden } from "../data/features/_golden.ts";
 import { CIF_TEXT } from "../data/_structures.ts";
+import { inspectFile } from "../../../tools/inspect/inspect.ts";
+import { pdbText, peptide, single } from "../data/_records.ts";
 import { familyOf, FINGERS, withFiles } from "./_inputs.ts";
 import { needing } from "../../_needs.ts";
 
@@ -64,6 +66,46 @@ Deno.test("prep() writes features that read back equal, element by element, to t
       assert.match(warnings?.join() ?? "", /^The alignment has \d+ rows: with fewer than 30/);
     }
   }));
+
+Deno.test("the manifest has a table of what was done with all that is unusual, in the form that inspect has", () => {
+  const odd = { ...peptide("A", { chain: "A", first: 2, at: 1 })[0], name: "SEP" };
+  const water = single("HOH", "O", [9, 9, 9], { chain: "A", number: 9 });
+  const files = {
+    "in/1abc.pdb": pdbText([
+      ...peptide("M", { chain: "A" }),
+      odd,
+      ...peptide("KT", { chain: "A", first: 3, at: 2 }),
+      water,
+    ]),
+    "in/1abc.a3m": ">1abc\nMSXT\n>bad\nMS1T\n>long\nMSKTT\n>good\nMSKT\n",
+  };
+  return withFiles(files, async (folder) => {
+    const { manifest } = await prepare([`${folder}/in`], `${folder}/out`);
+    const { remarks = [], warnings = [] } = manifest.get("1abc")!;
+    assert.deepEqual(
+      remarks.map(({ kind, file, line, count, unit, done, isLeftOut }) =>
+        [kind, basename(file), line, count, unit, done, isLeftOut].join(" | ")
+      ),
+      [
+        "water | 1abc.pdb | 21 | 1 | residue | left out | true",
+        "modifiedResidue | 1abc.pdb | 6 | 1 | residue | read as the amino acid that it is made of | false",
+        "oddRow | 1abc.a3m | 4 | 1 | row | the row is left out | true",
+        "wrongLength | 1abc.a3m | 5 | 1 | row | the row is left out | true",
+        "unknownLetters | 1abc.a3m |  | 1 | residue | kept as X | false",
+      ],
+    );
+    assert.equal(warnings.length, 5); // water is no warning; few rows are
+    const { tables } = await inspectFile(`${folder}/in/1abc.pdb`);
+    const shown = tables.find(({ key }) => key === "remarks")!;
+    const [row] = shown.rows;
+    for (const [k, column] of shown.columns.entries()) {
+      assert.equal(row[k], remarks[0][column as keyof typeof remarks[0]], column);
+    }
+    const all = (await inspectFile(`${folder}/out/manifest.jsonl`)).tables.find(({ key }) => key === "remarks")!;
+    assert.deepEqual(all.columns, ["id", ...shown.columns]);
+    assert.deepEqual([all.rows.length, ...all.rows[0].slice(0, 2)], [remarks.length, "1abc", "water"]);
+  });
+});
 
 Deno.test("features of a file are what the network's inputs are made of", () =>
   withFiles({}, async (folder) => {

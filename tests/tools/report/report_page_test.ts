@@ -225,6 +225,18 @@ pageTest(
         await screenshot(page, "report_laptop_light");
       });
       await step("shows the numbers it was given", () => checkNumbers(page));
+      await step("saves a plot as PNG", async () => {
+        const plot = page.locator("#map-predicted");
+        const download = page.waitForEvent("download");
+        await page.locator("#map-predicted + .save").click();
+        const file = await download;
+        assert.match(file.suggestedFilename(), /_map-predicted\.png$/);
+        const bytes = await Deno.readFile((await file.path())!);
+        assert.deepEqual([...bytes.subarray(0, 8)], [0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10]);
+        const { width } = (await plot.boundingBox())!;
+        assert.equal(new DataView(bytes.buffer).getUint32(16), 2 * Math.round(width));
+        assert(bytes.length > 5000);
+      });
       await step("can hide a trace", async () => {
         const before = await tracePixels(page);
         await page.locator("#show-predicted").uncheck();

@@ -32,7 +32,7 @@ Deno.test("score: a moved copy is the same, and residues that the model lacks co
   const same = await scoreStructures({ ...truth, chains: [moved(chain, "Q")] }, truth);
   const { values } = same.chains[0];
   assert.ok(values.caRmsd! < 1e-4 && values.cbRmsd! < 1e-4);
-  for (const name of ["lddt", "tmScore", "gdtTs", "gdtHa"] as const) {
+  for (const name of ["lddt", "allAtomLddt", "tmScore", "gdtTs", "gdtHa"] as const) {
     assert.ok(Math.abs(values[name]! - 1) < 1e-6, name);
   }
   assert.deepEqual([same.chains[0].identical, same.chains[0].paired, same.whole], [25, 25, undefined]);
@@ -44,6 +44,7 @@ Deno.test("score: a moved copy is the same, and residues that the model lacks co
   assert.ok(less.lddt! < 0.85, `lDDT ${less.lddt} must fall with what is missing`);
   assert.deepEqual(perResidue[0], {
     ...{ reference: "1", letter: chain.sequence[0], model: null, modelLetter: null, distance: null, lddt: null },
+    allAtomLddt: null,
   });
   assert.equal(perResidue[5].model, "6");
 });
@@ -112,10 +113,10 @@ Deno.test("score: the files hold every residue and name what is missing", async 
   assert.deepEqual([...files.keys()], ["score.json", "residues.csv", "score.html"]);
   const lines = files.get("residues.csv")!.trim().split("\n");
   assert.equal(lines.length, 26);
-  assert.match(lines[4], /^[A-Z],4,[A-Z],Q,,,,$/);
+  assert.match(lines[4], /^[A-Z],4,[A-Z],Q,,,,,$/);
   const page = files.get("score.html")!;
   assert.match(page, /Cα distance, chain Q of the model/);
-  assert.equal(page.match(/class="missing"/g)?.length, 2); // once in each curve
+  assert.equal(page.match(/class="missing"/g)?.length, 3); // once in each curve
   assert.match(page, /&lt;odd&gt;/);
   assert.equal(JSON.parse(files.get("score.json")!).chains[0].perResidue.length, 25);
 });

@@ -30,7 +30,7 @@ export function toyFamily(): Promise<Family> {
 export async function toyData(): Promise<TrainData> {
   const family = await toyFamily();
   return {
-    examples: familyExamples(family, family.members),
+    examples: familyExamples([family], family.members),
     description: "3 structures, an alignment of 15 sequences",
   };
 }

@@ -21,7 +21,7 @@ type Options = Omit<ExampleBatchOptions, "examples" | "description"> & {
 };
 
 function familyBatches({ family, members, ...options }: Options) {
-  return exampleBatches({ ...options, examples: familyExamples(family, members), description: "fingers" });
+  return exampleBatches({ ...options, examples: familyExamples([family], members), description: "fingers" });
 }
 
 function sample(numRes: number, token: number, known = true): Sample {

@@ -55,10 +55,10 @@ Deno.test("feature files give the same distances and tokens as structures and th
     assert.deepEqual(bad.map(({ id }) => id), ["bare"]);
     assert.match(bad[0].reason, /bare\.safetensors: bare has no structure to learn from/);
     const family = await toyFamily();
-    for (const member of familyExamples(family, family.members)) {
+    for (const member of familyExamples([family], family.members)) {
       const example = examples.find(({ id }) => id === member.id)!;
       const [one, other] = [example.sample(), member.sample()];
-      assert.deepEqual([one.numRes, example.length], [other.numRes, member.length]);
+      assert.deepEqual([one.numRes, example.sequence], [other.numRes, member.sequence]);
       assert.deepEqual([...one.distances], [...other.distances]);
       assert.deepEqual([...one.mask], [...other.mask]);
       assert.deepEqual([...firstRows(one, 1).tokens], [...firstRows(other, 1).tokens]);
@@ -120,7 +120,7 @@ Deno.test("readRunData(): bad targets are reported all at once, or left out; nob
 
 gpuTest("alignments of fewer rows are padded in a batch, and the padding changes no loss", async (device) => {
   const { members: [member], alignment } = await toyFamily();
-  const [deep] = familyExamples({ members: [member], alignment }, [member]);
+  const [deep] = familyExamples([{ members: [member], alignment }], [member]);
   const shallow = firstRows(deep.sample(), 2);
   const settings = toySettings();
   const network = tinyOpenFoldNetwork(settings.model);
@@ -167,7 +167,7 @@ gpuTest(
 
 Deno.test("batches draw rows of each alignment as far as it goes", async () => {
   const family = await toyFamily();
-  const examples = familyExamples(family, family.members);
+  const examples = familyExamples([family], family.members);
   const shallow = { ...examples[0], sample: () => firstRows(examples[0].sample(), 2) };
   const source = await exampleBatches({
     ...{ examples: [shallow, examples[1]], description: "x", batchSize: 2, numSeqs: 5, key: Key.fromSeed(1) },

@@ -8,8 +8,8 @@ import { toyFamily, toySettings } from "./_toy.ts";
 
 gpuTest("forecastRun() plans the longest chains, and its peak is what a step takes", async (device) => {
   const family = await toyFamily();
-  const examples = familyExamples(family, family.members).filter(({ id }) => id === "1paa");
-  const data: RunData = { family, heldOut: [], examples, validation: [], bad: [], warnings: [] };
+  const examples = familyExamples([family], family.members).filter(({ id }) => id === "1paa");
+  const data: RunData = { families: [family], heldOut: [], examples, validation: [], bad: [], warnings: [] };
   const settings = toySettings({ numSteps: 2 });
   const forecast = (await forecastRun(device, settings, data, 100_000))!;
   {
