@@ -34,6 +34,7 @@ export { noGrad, stopGradient } from "./stop_gradient.ts";
 export {
   checkpoint,
   type Gradients,
+  type Packing,
   type Pullback,
   pullback,
   type PullbackOptions,

@@ -3,7 +3,7 @@ import type { Device } from "./device.ts";
 import { sameShape, type Shape } from "./shapes.ts";
 import type { Tensor } from "./tensor.ts";
 import { noGrad } from "./stop_gradient.ts";
-import { leaves, mapTree, type Tree } from "./tree.ts";
+import { entries, leaves, mapTree, type Tree } from "./tree.ts";
 
 /** One recorded computation: how gradients flow from its outputs back to its inputs. */
 export interface TapeNode {
@@ -25,18 +25,30 @@ interface Recorded {
   readonly outputs: readonly { id: number; shape: Shape }[];
 }
 
+/** How a tape keeps the activations that {@linkcode checkpoint} computes again from, in less memory than they come in. */
+export interface Packing {
+  /** What is kept of a tensor; owned by the current scope. */
+  pack(x: Tensor): Tensor;
+  /** The tensor again, within what packing rounds; owned by the current scope. */
+  unpack(packed: Tensor): Tensor;
+}
+
 /** Records computations on tracked tensors, then runs them backwards. */
 export class Tape {
   readonly #device: Device;
   readonly #tracked = new Set<number>();
+  readonly #packed = new Map<number, Tensor>();
   #nodes: Recorded[] = [];
+  /** How checkpoints keep activations; null: as they are. */
+  readonly packing: Packing | null;
 
   /**
    * A tape that follows the given tensors.
    *
+   * @param packing How checkpoints keep activations. @default as they are
    * @throws {TypeError} If the device keeps intermediates in 16 bits.
    */
-  constructor(device: Device, tracked: readonly Tensor[]) {
+  constructor(device: Device, tracked: readonly Tensor[], packing: Packing | null = null) {
     if (device.intermediates !== "f32") {
       throw new TypeError(
         `Cannot record gradients as the device keeps intermediates in ${device.intermediates}: that is for inference ` +
@@ -44,7 +56,20 @@ export class Tape {
       );
     }
     this.#device = device;
+    this.packing = packing;
     for (const tensor of tracked) this.#tracked.add(tensor.id);
+  }
+
+  /** A tensor as it is kept, held for the caller; several that keep the same one share it. */
+  holdPacked(tensor: Tensor): Tensor {
+    const device = this.#device;
+    let packed = this.#packed.get(tensor.id);
+    if (!packed) {
+      using _ = device.scope("pack");
+      this.#packed.set(tensor.id, packed = device.hold(this.packing!.pack(tensor)));
+    }
+    using view = device.view(packed, tensor.shape);
+    return device.hold(view);
   }
 
   /** Whether gradients can flow to a tensor. */
@@ -83,6 +108,7 @@ export class Tape {
   ): (Tensor | null)[] {
     const device = this.#device;
     const grads = new Map<number, Tensor>();
+    this.#forgetPacked();
     try {
       outputs.forEach(({ id }, i) => {
         const d = dOutputs[i];
@@ -101,7 +127,14 @@ export class Tape {
 
   /** Frees what the tape holds, without going back. */
   dispose(): void {
+    this.#forgetPacked();
     for (const { node } of this.#nodes.splice(0)) for (const tensor of node.held) tensor.dispose();
+  }
+
+  /** Leaves what is packed to the computations that hold it. */
+  #forgetPacked(): void {
+    for (const tensor of this.#packed.values()) tensor.dispose();
+    this.#packed.clear();
   }
 
   /** Takes the last computation off the tape and adds what flows back through it to the gradients. */
@@ -174,6 +207,8 @@ export interface Pullback<P, O> {
 export interface PullbackOptions {
   /** Whether the gradient of each of the primals' leaves, in their order, is wanted. @default all are */
   readonly wanted?: readonly boolean[];
+  /** How checkpoints keep the activations that they name. @default as they are */
+  readonly packing?: Packing;
 }
 
 /**
@@ -185,10 +220,10 @@ export function pullback<P, O extends Tree<Tensor>>(
   device: Device,
   f: (primals: P) => O,
   primals: P,
-  { wanted }: PullbackOptions = {},
+  { wanted, packing }: PullbackOptions = {},
 ): Pullback<P, O> {
   const targets = leaves<Tensor>(primals as Tree<Tensor>);
-  const tape = new Tape(device, targets.filter((_, i) => wanted?.[i] ?? true));
+  const tape = new Tape(device, targets.filter((_, i) => wanted?.[i] ?? true), packing);
   let output: O;
   try {
     output = device.recordOn(tape, () => {
@@ -259,25 +294,30 @@ export function valueAndGrad<P>(
 
 /**
  * Runs a function without keeping what its gradient needs; the way back computes it again. Gradients are the same to
- * the bit. A function that draws random numbers must make its keys inside (from a key's numbers), since it runs twice.
+ * the bit, but where the tape packs activations: then they are those at the rounded ones. A function that draws random
+ * numbers must make its keys inside (from a key's numbers), since it runs twice.
  *
  * @param inputs Everything gradients should flow to, parameters included.
+ * @param activations Names of inputs, of f32, that a tape may keep packed. @default none
  */
 export function checkpoint<I extends Tree<Tensor>, O extends Tree<Tensor>>(
   device: Device,
   name: string,
   f: (inputs: I) => O,
   inputs: I,
+  activations: readonly (keyof I & string)[] = [],
 ): O {
   const tape = device.tape;
   const given = leaves<Tensor>(inputs);
   if (!tape || !given.some((tensor) => tape.tracks(tensor))) return f(inputs);
+  const names: readonly string[] = tape.packing ? activations : [];
+  const packs = entries<Tensor>(inputs).map(([path]) => names.includes(path));
   const { output, place, held } = noGrad(device, () => {
     using scope = device.scope(name);
     return {
       output: scope.keep(f(inputs)),
       place: device.profiler?.placeOf(scope) ?? name,
-      held: given.map((tensor) => device.hold(tensor)),
+      held: given.map((tensor, i) => packs[i] ? tape.holdPacked(tensor) : device.hold(tensor)),
     };
   });
   tape.record({
@@ -287,7 +327,10 @@ export function checkpoint<I extends Tree<Tensor>, O extends Tree<Tensor>>(
     held,
     backward(dOutputs, wanted) {
       let next = 0;
-      const primals = mapTree<Tensor, Tensor>(inputs, () => held[next++]) as I;
+      const primals = mapTree<Tensor, Tensor>(inputs, () => {
+        const i = next++;
+        return packs[i] ? tape.packing!.unpack(held[i]) : held[i];
+      }) as I;
       return pullback(device, f, primals, { wanted }).pullLeaves(dOutputs);
     },
   });

@@ -31,7 +31,7 @@ export const outerFirst: OpmOrder = {
   backward(device, plan, { a, b, weight, scale }, dOut, wanted) {
     const { nBatch, nSeq, nJ, cA, cB, cOut } = plan;
     const aShape = [nBatch, nSeq, plan.nI, cA], bShape = [nBatch, nSeq, nJ, cB];
-    const scaled = weight && multiplyScalar(weight, scale);
+    const scaled = weight && multiplyScalar(cast(weight, "f32"), scale);
     const dA = wanted.a ? device.empty(aShape) : undefined, dB = wanted.b ? device.empty(bShape) : undefined;
     let dWeight: Tensor | undefined, total: Tensor | undefined;
     for (const chunk of rowChunks(device, plan)) {

@@ -94,6 +94,7 @@ function block<P extends NonNullable<Column>>(
       { params: params.outerProductMean, m, z, mask: msaMask },
       ({ z, mask, ...o }) => outerProductMean(o.params, o.m, { mask, residual: z }),
       perModule,
+      ["m", "z"],
     );
     if (options.consume) z.dispose();
     return told;
@@ -111,6 +112,7 @@ function block<P extends NonNullable<Column>>(
         key && { rate, key: key.at(0), axis: 1 },
       ),
     perModule,
+    ["m", "z"],
   ));
   if (column) {
     msaUpdate(step(
@@ -119,6 +121,7 @@ function block<P extends NonNullable<Column>>(
       { params: column.params, m, mask: msaMask },
       ({ params, m, mask }) => column.attention(params, m, { nHead, mask, residual: m, capture: onColumns }),
       perModule,
+      ["m"],
     ));
   }
   msaUpdate(step(
@@ -127,6 +130,7 @@ function block<P extends NonNullable<Column>>(
     { params: params.msaTransition, m, mask: maskTrans ? msaMask : undefined },
     ({ params, m, mask }) => msaTransition(params, m, { mask, residual: m }),
     perModule,
+    ["m"],
   ));
   const told = opmFirst ? before : tellPairs();
   const updated = pairStack(params.pairStack, told, pairMask, config, { ...options, consume: !device.tape });

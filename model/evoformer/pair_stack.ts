@@ -73,7 +73,7 @@ export function pairStack(
   type Inputs<P> = { readonly params: P; readonly z: Tensor; readonly mask: Tensor | undefined };
   const update = <P extends Tree<Tensor>>(name: string, params: P, run: (inputs: Inputs<P>) => Tensor) => {
     const inputs = { params, z: current, mask: pairMask };
-    const updated = step(z.device, name, inputs, run, recomputesModules(recompute));
+    const updated = step(z.device, name, inputs, run, recomputesModules(recompute), ["z"]);
     if (current !== z || consume) current.dispose();
     current = updated;
   };

@@ -102,6 +102,7 @@ function runBlocks<P extends Tree<Tensor>>(
           consume: usedUp && !device.tape && !perBlock,
         }),
       perBlock,
+      ["m", "z"],
     ));
     if (usedUp) { for (const tensor of Object.values(before)) tensor.dispose(); }
     onBlock?.(i, { m, z });

@@ -6,6 +6,7 @@ import { add, dropout } from "../../ops/mod.ts";
  *
  * @param inputs Everything gradients should flow to, parameters included.
  * @param recompute Keep the inputs alone and compute the rest again on the way back. @default false
+ * @param activations Names of inputs that may be kept rounded then, where who differentiates says so. @default none
  */
 export function step<I extends Tree<Tensor>, O extends Tree<Tensor>>(
   device: Device,
@@ -13,8 +14,9 @@ export function step<I extends Tree<Tensor>, O extends Tree<Tensor>>(
   inputs: I,
   run: (inputs: I) => O,
   recompute = false,
+  activations: readonly (keyof I & string)[] = [],
 ): O {
-  if (recompute && device.tape) return checkpoint(device, name, run, inputs);
+  if (recompute && device.tape) return checkpoint(device, name, run, inputs, activations);
   using scope = device.scope(name);
   return scope.keep(run(inputs));
 }

@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { checkpoint, defineOp, Device, Key, pullback, sizeOf, type Tensor, valueAndGrad } from "../../core/mod.ts";
+import {
+  checkpoint,
+  defineOp,
+  Device,
+  Key,
+  type Packing,
+  pullback,
+  sizeOf,
+  type Tensor,
+  valueAndGrad,
+} from "../../core/mod.ts";
+import { cast } from "../../ops/cast.ts";
 import { dropout } from "../../ops/dropout.ts";
 import { add, exp, multiply, multiplyScalar, relu, square, tanh } from "../../ops/elementwise.ts";
 import { layerNorm } from "../../ops/layer_norm.ts";
@@ -350,3 +361,35 @@ gpuTest("training by hand lowers the loss and leaves no tensor", async (device) 
   assert.ok(losses[19] < 1e-6 * losses[0] && sizeOf(x.shape) === 12, `${losses}`);
   x.dispose();
 });
+
+gpuTest(
+  "checkpoint() starts from packed activations where the tape packs them, and holds each once",
+  async (device) => {
+    const halves: Packing = { pack: (x) => cast(x, "f16"), unpack: (x) => cast(x, "f32") };
+    const data = randomArray(512, 1), weights = randomArray(512, 2);
+    const x = device.tensor(data, [8, 64]), w = device.tensor(weights, [8, 64]);
+    const f = (inputs: { x: Tensor; w: Tensor }) => multiply(square(inputs.x), inputs.w);
+    const run = (packing?: Packing) =>
+      pullback(
+        device,
+        ({ x, w }: { x: Tensor; w: Tensor }) =>
+          add(
+            checkpoint(device, "first", f, { x: multiplyScalar(x, 1), w }, ["x"]),
+            checkpoint(device, "again", ({ x, w }) => f({ x: reshape(x, [8, 64]), w }), { x: reshape(x, [4, 128]), w }, [
+              "x",
+            ]),
+          ),
+        { x, w },
+        { packing },
+      );
+    const back = run(halves), plain = run();
+    assert.deepEqual(await back.output.read(), await plain.output.read());
+    assert(back.heldBytes < plain.heldBytes);
+    const ones = device.tensor(new Float32Array(512).fill(1), [8, 64]);
+    const { x: dx, w: dw } = back.pull([ones]);
+    const half = Float16Array.from(data);
+    assertClose(await dx!.read(), Float32Array.from(half, (h, i) => 4 * h * weights[i]));
+    assertClose(await dw!.read(), Float32Array.from(half, (h) => 2 * h * h));
+    plain.dispose();
+  },
+);

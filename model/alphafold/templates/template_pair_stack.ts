@@ -47,6 +47,7 @@ export function templatePairStack(
           consume: usedUp && !device.tape && !perBlock,
         }),
       perBlock,
+      ["t"],
     ); // lines 2-6
     if (usedUp) before.dispose();
   }
