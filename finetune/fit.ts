@@ -1,15 +1,17 @@
 /** The loop of fine-tuning: epochs, windows of batches, validation on the average, and a state to go on from. */
-import { combine, type Device, Key, type Part, type Tensor, type Tree } from "../core/mod.ts";
+import { combine, type Device, entries, Key, leaves, mapTree, type Part, type Tensor, type Tree } from "../core/mod.ts";
 import type { Recompute } from "../model/evoformer/pair_stack.ts";
 import {
-  fineTuned,
   type FineTunedConfig,
+  fineTunedOutputs,
   type FineTunedParams,
   fineTuningLoss,
   type LabelledSample,
   trainedPart,
 } from "./fine_tuned.ts";
-import { taskLoss } from "./heads/tasks.ts";
+import { hasLabels, taskLoss } from "./heads/tasks.ts";
+import { labelsOf } from "./_labels.ts";
+import { packFrozen } from "./mixed_precision.ts";
 import type { ScheduleKind } from "./schedule.ts";
 import type { Strategy } from "./strategies.ts";
 import { type StepReport, Trainer, type TrainerState } from "./trainer.ts";
@@ -44,6 +46,16 @@ export interface FitSettings {
   readonly networkDropout: boolean;
   /** What is computed again on the way back instead of being kept. */
   readonly recompute: Recompute;
+  /**
+   * Mixed precision: frozen matrices and the representations that `recompute` keeps are packed 16-bit floats; sums,
+   * gradients and what is trained are f32, so that there is no loss to scale. Weights loaded in 16 bits stay as they are;
+   * of others there are copies, and the caller may dispose of those given. See docs/mixed_precision.md.
+   */
+  readonly amp: boolean;
+  /**
+   * Batches hold proteins of like lengths, which run as one, the shorter ones padded and masked. The seed decides which.
+   */
+  readonly bucket: boolean;
 }
 
 /** Choices by default. */
@@ -62,14 +74,22 @@ export const FIT_DEFAULTS: FitSettings = {
   adapterDropout: 0,
   networkDropout: false,
   recompute: "block",
+  amp: false,
+  bucket: false,
 };
 
 /** Proteins with labels. */
 export interface LabelledSet {
   /** How many. */
   readonly size: number;
-  /** One of them; its tensors are owned by the scope that is current when this is called. */
-  load(index: number): LabelledSample | Promise<LabelledSample>;
+  /**
+   * One of them; its tensors are owned by the scope that is current when this is called.
+   *
+   * @param draw Number of the epoch, from 0, for random choices that are made anew in each. @default those of no epoch
+   */
+  load(index: number, draw?: number): LabelledSample | Promise<LabelledSample>;
+  /** Residues of one of them, for batches of like lengths. @default all count as equally long */
+  residues?(index: number): number;
 }
 
 /** What an epoch came to. */
@@ -126,7 +146,7 @@ export interface FitState {
   readonly trainer: TrainerState;
 }
 
-/** Predictions of a set by task, end to end; of classes their logits. */
+/** Predictions of a set by task, end to end, those of padding left out; of classes their logits. */
 export type SetPredictions = Readonly<Record<string, Float32Array>>;
 
 /** Who is told what. */
@@ -148,6 +168,9 @@ const START: FitProgress = {
 
 /** Numbers from which keys are derived. */
 const KEYS = { order: 0, dropout: 1 } as const;
+
+/** Proteins are sorted by length among so many batches: a shuffle that leaves neighbours of like length. */
+const BUCKETED_BATCHES = 16;
 
 type Batch = { readonly samples: readonly LabelledSample[]; readonly key: Key };
 
@@ -189,6 +212,7 @@ export class FineTuner {
   readonly #options: FineTunerOptions;
   readonly #frozen: Part<Tensor, FineTunedParams>;
   readonly #trainer: Trainer<Part<Tensor, FineTunedParams>, Batch>;
+  readonly #packed: Tensor[] = [];
   #progress = START;
   /** What is trained; null for what is frozen. Updated in place. */
   readonly trained: Part<Tensor, FineTunedParams>;
@@ -204,14 +228,25 @@ export class FineTuner {
     checkSettings(settings, train.size);
     this.#device = device;
     this.#options = options;
-    [this.trained, this.#frozen] = trainedPart(params, strategy);
+    const [trained, frozen] = trainedPart(params, strategy);
+    this.trained = trained;
+    const groups = strategy.groups.filter(({ has }) =>
+      entries<Tensor>(trained as Tree<Tensor>).some(([path]) => has(path))
+    );
+    if (!groups.length) {
+      throw new TypeError(`There is nothing to train: ${strategy.name} trains heads, and there is none`);
+    }
+    this.#frozen = settings.amp ? this.#pack(frozen) : frozen;
     const { maxNorm, weightDecay, schedule: kind, warmup, minFactor: min, emaDecay } = settings;
-    const { adapterDropout, networkDropout, recompute } = settings;
+    const { adapterDropout, networkDropout, recompute, amp, bucket: stacked } = settings;
     this.#trainer = new Trainer<Part<Tensor, FineTunedParams>, Batch>(device, {
       params: this.trained,
       loss: (trained, { samples, key }) =>
-        fineTuningLoss(this.#whole(trained), samples, config, { key, adapterDropout, networkDropout, recompute }),
-      optimizer: { groups: strategy.groups, weightDecay, ...(maxNorm > 0 && { maxNorm }) },
+        fineTuningLoss(this.#whole(trained), samples, config, {
+          ...{ key, adapterDropout, networkDropout, recompute, stacked },
+        }),
+      activations: amp ? "f16" : "f32",
+      optimizer: { groups, weightDecay, ...(maxNorm > 0 && { maxNorm }) },
       schedule: { kind, warmup, total: this.totalSteps, min },
       ...(emaDecay > 0 && { emaDecay }),
     });
@@ -238,15 +273,37 @@ export class FineTuner {
     return Math.ceil(this.#options.train.size / this.#options.settings.batchSize);
   }
 
+  /** What is frozen, in 16 bits where it is not yet; owned by this loop. */
+  #pack(frozen: Part<Tensor, FineTunedParams>): Part<Tensor, FineTunedParams> {
+    using _ = this.#device.scope("packFrozen");
+    const given = new Set(leaves<Tensor>(frozen as Tree<Tensor>));
+    return mapTree<Tensor, Tensor>(packFrozen(frozen) as Tree<Tensor>, (tensor) => {
+      if (given.has(tensor)) return tensor;
+      const own = this.#device.hold(tensor);
+      this.#packed.push(own);
+      return own;
+    }) as Part<Tensor, FineTunedParams>;
+  }
+
   #whole(trained: Part<Tensor, FineTunedParams>): FineTunedParams {
     return combine<Tensor, FineTunedParams>(trained, this.#frozen);
   }
 
   /** Samples of an epoch's batches, in their order. */
   order(epoch: number): number[][] {
-    const { settings: { seed, batchSize }, train } = this.#options;
-    const order = keyOf(seed, KEYS.order, epoch).permutation(train.size);
-    return Array.from({ length: this.#batches }, (_, b) => order.slice(b * batchSize, (b + 1) * batchSize));
+    const { settings: { seed, batchSize, bucket }, train } = this.#options;
+    const key = keyOf(seed, KEYS.order, epoch);
+    const order = [...key.permutation(train.size)];
+    const batches = (order: readonly number[]) =>
+      Array.from({ length: this.#batches }, (_, b) => order.slice(b * batchSize, (b + 1) * batchSize));
+    if (!bucket) return batches(order);
+    const pool = batchSize * BUCKETED_BATCHES, sorted: number[] = [];
+    const length = (index: number) => train.residues?.(index) ?? 0;
+    for (let first = 0; first < order.length; first += pool) {
+      sorted.push(...order.slice(first, first + pool).sort((a, b) => length(a) - length(b)));
+    }
+    const alike = batches(sorted);
+    return [...keyOf(seed, KEYS.order, epoch).at(0).permutation(alike.length)].map((batch) => alike[batch]);
   }
 
   /**
@@ -306,7 +363,7 @@ export class FineTuner {
     for (const [i, indices] of window.entries()) {
       using _ = device.scope("batch");
       const samples: LabelledSample[] = [];
-      for (const index of indices) samples.push(await train.load(index));
+      for (const index of indices) samples.push(await train.load(index, epoch));
       const key = keyOf(seed, KEYS.dropout, epoch).at(first + i);
       await this.#trainer.accumulate({ samples, key }, 1 / window.length);
     }
@@ -330,7 +387,7 @@ export class FineTuner {
    *
    * @param live With the parameters themselves in any case. @default false
    */
-  async evaluate(set: LabelledSet, live = false): Promise<{ predictions: SetPredictions; loss: number }> {
+  async evaluate(set: LabelledSet, live = false): Promise<SetEvaluation> {
     const ema = live ? null : this.#trainer.ema;
     using _ = ema?.apply(this.trained as Tree<Tensor>);
     return await evaluateSet(this.#device, this.#whole(this.trained), this.#options.config, set);
@@ -354,6 +411,7 @@ export class FineTuner {
   /** Frees the trainer's memory; the parameters stay. */
   [Symbol.dispose](): void {
     this.#trainer[Symbol.dispose]();
+    for (const tensor of this.#packed) tensor.dispose();
   }
 }
 
@@ -373,40 +431,63 @@ export interface FineTunerOptions {
   readonly validation?: LabelledSet;
 }
 
-/**
- * Predictions of a set, one protein at a time, and the loss of all of them together.
- *
- * @returns The loss is NaN where no label of the set is known.
- */
+/** What a set comes to. */
+export interface SetEvaluation {
+  /** By task. */
+  readonly predictions: SetPredictions;
+  /** Of all labels together and of the structures in the mean; NaN where neither is known. */
+  readonly loss: number;
+  /** Mean lDDT of C-alphas, 0 … 1, of each protein, NaN where its structure is not known; where structures are learned. */
+  readonly lddt?: Float32Array;
+}
+
+/** Predictions of a set, one protein at a time, and the loss of all of them together. */
 export async function evaluateSet(
   device: Device,
   params: FineTunedParams,
   config: FineTunedConfig,
   set: LabelledSet,
-): Promise<{ predictions: SetPredictions; loss: number }> {
-  const tasks = Object.entries(config.tasks);
+): Promise<SetEvaluation> {
+  const tasks = Object.entries(config.tasks), { structure: learned } = config;
   const parts: Record<string, Float32Array[]> = {}, labels: Record<string, number[]> = {};
   for (const [name] of tasks) [parts[name], labels[name]] = [[], []];
+  const lddt: number[] = [];
+  let structureLoss = 0, structures = 0;
   for (let i = 0; i < set.size; i++) {
     using _ = device.scope("evaluate");
-    const { input, labels: known } = await set.load(i);
-    const found = fineTuned(params, input, config);
-    for (const [name, { head: { classes = 1 } }] of tasks) {
-      const numbers = (await found[name].read() as Float32Array).slice();
+    const sample = await set.load(i);
+    const { residues } = sample;
+    const { predictions, structure } = fineTunedOutputs(params, sample.input, { ...config, maskedMsaWeight: 0 });
+    for (const [name, { head: { classes = 1, level } }] of tasks) {
+      const all = await predictions[name].read() as Float32Array;
+      const numbers = all.slice(0, level === "residue" && residues !== undefined ? residues * classes : all.length);
       parts[name].push(numbers);
-      labels[name].push(...known[name] ? Array.from(known[name]) : new Array(numbers.length / classes).fill(NaN));
+      labels[name].push(...labelsOf(sample, name, numbers.length / classes, level === "residue"));
+    }
+    lddt.push(structure ? await structure.lddt.item() : NaN);
+    if (structure) {
+      structureLoss += await structure.loss.item();
+      structures++;
     }
   }
   const predictions = Object.fromEntries(tasks.map(([name]) => [name, joined(parts[name])]));
-  if (!Object.values(labels).some((all) => all.some((label) => !Number.isNaN(label)))) {
-    return { predictions, loss: NaN };
+  const losses: number[] = [];
+  if (hasLabels(labels, config.tasks)) losses.push(await labelLoss());
+  if (learned && structures) losses.push(learned.weight * structureLoss / structures);
+  return {
+    predictions,
+    loss: losses.length ? losses.reduce((sum, loss) => sum + loss) : NaN,
+    ...(learned && { lddt: Float32Array.from(lddt) }),
+  };
+
+  async function labelLoss(): Promise<number> {
+    using _ = device.scope("loss");
+    const tensors = Object.fromEntries(tasks.map(([name, { head: { classes } }]) => {
+      const numbers = predictions[name];
+      return [name, device.tensor(numbers, classes ? [numbers.length / classes, classes] : [numbers.length])];
+    }));
+    return await taskLoss(tensors, labels, config.tasks).item();
   }
-  using _ = device.scope("loss");
-  const tensors = Object.fromEntries(tasks.map(([name, { head: { classes } }]) => {
-    const numbers = predictions[name];
-    return [name, device.tensor(numbers, classes ? [numbers.length / classes, classes] : [numbers.length])];
-  }));
-  return { predictions, loss: await taskLoss(tensors, labels, config.tasks).item() };
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {

@@ -8,6 +8,7 @@ export * from "./heads/label_loss.ts";
 export * from "./heads/tasks.ts";
 export * from "./lora.ts";
 export * from "./metrics.ts";
+export { packFrozen } from "./mixed_precision.ts";
 export {
   globalNorm,
   type GroupReport,
@@ -19,5 +20,6 @@ export {
 } from "./optimizer.ts";
 export { decodePeft, encodePeft, loadPeft, type PeftAdapters, type PeftFiles } from "./peft.ts";
 export { learningRateFactor, type Schedule, type ScheduleKind } from "./schedule.ts";
+export { stackSamples } from "./stack_samples.ts";
 export * from "./strategies.ts";
 export { type StepReport, Trainer, type TrainerOptions, type TrainerState } from "./trainer.ts";

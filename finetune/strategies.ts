@@ -19,10 +19,12 @@ export interface StrategyOptions {
   /** Learning rate of the heads. @default 10 times the other one, which it is in `head_only` */
   readonly headLearningRate?: number;
   /**
-   * What the heads read. @default "structure" where the structure module is trained, which gets its gradient from there,
+   * What the heads read. @default "structure" where the structure module is trained and gets its gradient from there alone,
    * else "evoformer"
    */
   readonly headInput?: HeadInput;
+  /** Whether AlphaFold's own loss is learned too: its gradient reaches the structure module, whatever the heads read. @default false */
+  readonly structureLoss?: boolean;
   /** Adapters of `lora`. */
   readonly lora?: LoraOptions;
   /** `partial` trains so many of the Evoformer's last blocks. @default 4 */
@@ -73,8 +75,8 @@ const NETWORK = "model.", HEADS = "heads.";
  * | `partial` | heads, the last blocks, the structure module if asked | trunk at r, head at 10 r |
  * | `full` | everything | embedder at r dᴺ, block i at r dᴺ⁻¹⁻ⁱ, structure module and the rest at r, head at 10 r |
  *
- * The structure module is trained only where its single representation feeds the heads: it would get no gradient
- * otherwise.
+ * The structure module is trained only where its single representation feeds the heads or structures are learned: it
+ * would get no gradient otherwise.
  *
  * @example
  * ```ts
@@ -119,9 +121,11 @@ export function strategyOf(name: StrategyName, nBlock: number, options: Strategy
     case "partial":
       return partial(nBlock, rate, head, options);
     case "full": {
-      const input = options.headInput ?? "structure";
+      const { structureLoss = false, headInput: input = structureLoss ? "evoformer" : "structure" } = options;
       const groups = fullGroups(nBlock, rate, layerDecay, { embedderLearningRate, structureLearningRate });
-      const reached = groups.filter(({ name }) => name !== "structure_module" || input === "structure");
+      const reached = groups.filter(({ name }) =>
+        name !== "structure_module" || input === "structure" || structureLoss
+      );
       return { name, headInput: input, groups: [...reached, head] };
     }
   }
@@ -143,12 +147,12 @@ function inBlock(i: number): (path: string) => boolean {
 }
 
 function partial(nBlock: number, rate: number, head: StrategyGroup, options: StrategyOptions): Strategy {
-  const { unfreezeBlocks = 4, unfreezeStructureModule = false } = options;
-  const { headInput = unfreezeStructureModule ? "structure" : "evoformer" } = options;
+  const { unfreezeBlocks = 4, unfreezeStructureModule = false, structureLoss = false } = options;
+  const { headInput = unfreezeStructureModule && !structureLoss ? "structure" : "evoformer" } = options;
   if (!(Number.isInteger(unfreezeBlocks) && unfreezeBlocks > 0 && unfreezeBlocks <= nBlock)) {
     throw new RangeError(`partial trains 1 to ${nBlock} blocks of this network's Evoformer, got ${unfreezeBlocks}`);
   }
-  if (unfreezeStructureModule && headInput === "evoformer") {
+  if (unfreezeStructureModule && headInput === "evoformer" && !structureLoss) {
     throw new RangeError(
       "The structure module would get no gradient while the heads read the Evoformer: let them read the structure",
     );

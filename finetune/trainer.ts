@@ -1,5 +1,5 @@
-import { addInto, type Device, leavesLike, pullback, type Tensor, type Tree } from "../core/mod.ts";
-import { sum } from "../ops/mod.ts";
+import { addInto, type Device, leavesLike, type Packing, pullback, type Tensor, type Tree } from "../core/mod.ts";
+import { cast, sum } from "../ops/mod.ts";
 import { FlatParams } from "./_flat.ts";
 import { ExponentialMovingAverage } from "./ema.ts";
 import { type GroupReport, Optimizer, type OptimizerOptions, type OptimizerState } from "./optimizer.ts";
@@ -23,7 +23,15 @@ export interface TrainerOptions<P, B> {
    * @default 10
    */
   readonly maxSkipped?: number;
+  /**
+   * How checkpoints keep the representations from which the way back computes again: in 16 bits, it starts from rounded
+   * ones. Sums and gradients are of f32 either way. @default "f32"
+   */
+  readonly activations?: "f32" | "f16";
 }
+
+/** Activations as packed 16-bit floats. */
+const HALVES: Packing = { pack: (x) => cast(x, "f16"), unpack: (x) => cast(x, "f32") };
 
 /**
  * What one step was like. On a device that is not blocking (`Device.blocking`) the times of its three parts are those of
@@ -195,10 +203,12 @@ export class Trainer<P, B> {
    */
   async accumulate(batch: B, weight = 1): Promise<void> {
     const device = this.#device;
-    const { params, loss } = this.#options;
+    const { params, loss, activations } = this.#options;
     const start = performance.now();
     using _ = device.scope("step");
-    const back = pullback<P, Tensor>(device, (p) => loss(p, batch), params);
+    const back = pullback<P, Tensor>(device, (p) => loss(p, batch), params, {
+      ...(activations === "f16" && { packing: HALVES }),
+    });
     const value = back.output;
     if (value.size !== 1) {
       back.dispose();

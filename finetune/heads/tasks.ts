@@ -82,6 +82,15 @@ export function predictTasks(
   );
 }
 
+/** Whether a label of any task is known. */
+export function hasLabels(labels: TaskLabels, tasks: Tasks): boolean {
+  return Object.keys(tasks).some((name) => isLabelled(labels[name]));
+}
+
+function isLabelled(given: ArrayLike<number> | undefined): boolean {
+  return given !== undefined && Array.from(given).some((label) => !Number.isNaN(label));
+}
+
 /**
  * The sum of the tasks' losses times their weights. A task without a known label counts nothing.
  *
@@ -90,10 +99,7 @@ export function predictTasks(
  * @throws {TypeError} If no label of any task is known.
  */
 export function taskLoss(predictions: Readonly<Record<string, Tensor>>, labels: TaskLabels, tasks: Tasks): Tensor {
-  const names = Object.keys(tasks).filter((name) => {
-    const given = labels[name];
-    return given !== undefined && Array.from(given).some((label) => !Number.isNaN(label));
-  });
+  const names = Object.keys(tasks).filter((name) => isLabelled(labels[name]));
   if (!names.length) throw new TypeError(`There is no label of ${Object.keys(tasks).join(", ")} to learn from`);
   const { device } = predictions[names[0]];
   using scope = device.scope("taskLoss");

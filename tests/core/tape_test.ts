@@ -375,9 +375,15 @@ gpuTest(
         ({ x, w }: { x: Tensor; w: Tensor }) =>
           add(
             checkpoint(device, "first", f, { x: multiplyScalar(x, 1), w }, ["x"]),
-            checkpoint(device, "again", ({ x, w }) => f({ x: reshape(x, [8, 64]), w }), { x: reshape(x, [4, 128]), w }, [
-              "x",
-            ]),
+            checkpoint(
+              device,
+              "again",
+              ({ x, w }) => f({ x: reshape(x, [8, 64]), w }),
+              { x: reshape(x, [4, 128]), w },
+              [
+                "x",
+              ],
+            ),
           ),
         { x, w },
         { packing },

@@ -3,6 +3,7 @@ import { type Device, entries, Key, type Tensor } from "../../core/mod.ts";
 import {
   type EpochRecord,
   FineTuner,
+  fineTuningLoss,
   FIT_DEFAULTS,
   type FitSettings,
   type FitState,
@@ -204,4 +205,33 @@ gpuTest("settings out of range and an empty training set are refused", (device) 
   refused({ emaDecay: 1 }, /emaDecay is at least 0 and below 1, got 1/);
   refused({ maxNorm: -1 }, /maxNorm is at least 0, got -1/);
   assert.throws(() => tunerOf(device, {}, { train: { size: 0, load: () => assert.fail() } }), /training set is empty/);
+});
+
+gpuTest(
+  "bucketed batches hold proteins of like lengths, all of them once, others in each epoch, decided by the seed",
+  (device) => {
+    const lengths = randomArray(50, 3).map((x) => Math.round(20 + 10 * x));
+    const train = { ...knownSet(device, 50), residues: (index: number) => lengths[index] };
+    using tuner = tunerOf(device, { batchSize: 4, bucket: true }, { train });
+    using again = tunerOf(device, { batchSize: 4, bucket: true }, { train });
+    const [first, second] = [0, 1].map((epoch) => tuner.order(epoch));
+    assert.deepEqual(again.order(0), first);
+    assert.notDeepEqual(second, first);
+    for (const order of [first, second]) {
+      assert.deepEqual(order.flat().toSorted((a, b) => a - b), Array.from(lengths, (_, i) => i));
+      const spread = order.map((batch) => batch.map((i) => lengths[i])).map((l) => Math.max(...l) - Math.min(...l));
+      assert(spread.reduce((a, b) => a + b) / spread.length < 4);
+      const means = order.map((batch) => lengths[batch[0]]);
+      assert.notDeepEqual(means, means.toSorted((a, b) => a - b), "batches come by length");
+    }
+  },
+);
+
+gpuTest("stacked representations of other lengths have the loss that they have apart", async (device) => {
+  const heads = initTaskHeads(device, CONFIG.tasks, Key.fromSeed(1));
+  const set = knownSet(device, 3);
+  const batch = await Promise.all([0, 1, 2].map((i) => set.load(i)));
+  const loss = (stacked: boolean) =>
+    fineTuningLoss({ model: {} as AlphaFoldParams, heads }, batch, CONFIG, { stacked }).item();
+  assertClose([await loss(true)], [await loss(false)]);
 });
