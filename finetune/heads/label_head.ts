@@ -51,6 +51,8 @@ export interface LabelHeadInputs {
   readonly s: Tensor;
   /** Pair representation, `[batch, N_res, N_res, c_z]`; read where the head has `cZ`. */
   readonly z?: Tensor;
+  /** {@linkcode meanOfPairs} of it, `[batch, c_z]`: in its place where it is known. */
+  readonly zMean?: Tensor;
   /** 1 for residues, 0 for padding: `[batch, N_res]`. @default all are residues */
   readonly mask?: Tensor;
 }
@@ -133,20 +135,37 @@ export interface PooledProtein {
  */
 export function poolResidues(
   { pool }: Pick<LabelHeadParams, "pool">,
-  { s, z, mask }: LabelHeadInputs,
+  { s, z, zMean, mask }: LabelHeadInputs,
 ): PooledProtein {
   const { device, shape: [batch, nRes] } = s;
   using scope = device.scope("poolResidues");
-  const ones = mask ?? device.tensor(new Float32Array(nRes).fill(1), [1, nRes]);
-  const even = broadcastTo(divide(ones, sum(ones, { axes: [1], keepDims: true })), [batch, nRes]);
+  const even = evenWeights(device, batch, nRes, mask);
   const weights = pool ? attentionOver(linear(s, pool), mask) : even;
   const vectors = [reshape(matmul(reshape(weights, [batch, 1, nRes]), s), [batch, s.shape[2]])];
-  if (z) {
-    const cZ = z.shape[3];
-    const rows = reshape(matmul(reshape(even, [batch, 1, 1, nRes]), z), [batch, nRes, cZ]);
-    vectors.push(reshape(matmul(reshape(even, [batch, 1, nRes]), rows), [batch, cZ]));
-  }
+  const pairs = zMean ?? (z && meanOfPairs(z, mask));
+  if (pairs) vectors.push(pairs);
   return scope.keep({ pooled: concat(vectors, 1), weights: pool ? weights : even });
+}
+
+/**
+ * The mean over pairs of residues that are no padding.
+ *
+ * @param z `[batch, N_res, N_res, c_z]`.
+ * @param mask 1 for residues, 0 for padding: `[batch, N_res]`. @default all are residues
+ * @returns `[batch, c_z]`, owned by the current scope.
+ */
+export function meanOfPairs(z: Tensor, mask?: Tensor): Tensor {
+  const { device, shape: [batch, nRes, , cZ] } = z;
+  using scope = device.scope("meanOfPairs");
+  const even = evenWeights(device, batch, nRes, mask);
+  const rows = reshape(matmul(reshape(even, [batch, 1, 1, nRes]), z), [batch, nRes, cZ]);
+  return scope.keep(reshape(matmul(reshape(even, [batch, 1, nRes]), rows), [batch, cZ]));
+}
+
+/** Weights of a plain mean over residues, `[batch, N_res]`. */
+function evenWeights(device: Device, batch: number, nRes: number, mask?: Tensor): Tensor {
+  const ones = mask ?? device.tensor(new Float32Array(nRes).fill(1), [1, nRes]);
+  return broadcastTo(divide(ones, sum(ones, { axes: [1], keepDims: true })), [batch, nRes]);
 }
 
 /** A softmax over residues that are no padding: `[batch, N_res]`. */
@@ -186,16 +205,17 @@ export function labelHead(
   { key }: { readonly key?: Key } = {},
 ): Tensor {
   const { level, classes, cS, cZ, dropout: rate } = config;
-  const { s, z, mask } = inputs;
+  const { s, z, zMean, mask } = inputs;
   checkShape("labelHead", "s", s, ["batch", "N_res", cS]);
   const [batch, nRes] = s.shape;
   if (mask) checkShape("labelHead", "mask", mask, [batch, nRes]);
-  if (cZ !== undefined) {
+  if (cZ !== undefined && zMean) checkShape("labelHead", "zMean", zMean, [batch, cZ]);
+  else if (cZ !== undefined) {
     if (!z) throw new TypeError("Cannot run labelHead: this head reads the pair representation, there is none");
     checkShape("labelHead", "z", z, [batch, nRes, nRes, cZ]);
   }
   using scope = s.device.scope("labelHead");
-  const x = level === "residue" ? s : poolResidues(params, { s, mask, ...(cZ !== undefined && { z }) }).pooled;
+  const x = level === "residue" ? s : poolResidues(params, { s, mask, ...(cZ !== undefined && { z, zMean }) }).pooled;
   const hidden = linear(x, params.linear_1, { activation: "gelu" });
   const out = linear(key && rate > 0 ? dropout(hidden, { rate, key }) : hidden, params.linear_2);
   return scope.keep(classes === undefined ? reshape(out, out.shape.slice(0, -1)) : out);

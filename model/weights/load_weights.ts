@@ -38,6 +38,8 @@ export function fits({ missing, surplus, misshapen }: WeightsFit): boolean {
 export interface LoadWeightsOptions {
   /** How matrices of blocks are held on the device. @default "f32" */
   readonly dtype?: WeightsDtype;
+  /** Whether a parameter, by its name, stays f32 in any case, as what is trained does. @default none does */
+  readonly exact?: (name: string) => boolean;
   /** Called after each tensor with how many are there, of how many. */
   readonly progress?: (done: number, total: number) => void;
   /** Told of each matrix that is held in 16 bits what rounding it costs. */
@@ -77,8 +79,10 @@ export function emptyWeights(
   device: Device,
   shapes: ReadonlyMap<string, Shape>,
   dtype: WeightsDtype = "f32",
+  exact: (name: string) => boolean = () => false,
 ): Map<string, Tensor> {
-  return new Map(Array.from(shapes, ([name, shape]) => [name, device.empty(shape, heldAs(name, shape, dtype))]));
+  const typeOf = (name: string, shape: Shape) => exact(name) ? "f32" : heldAs(name, shape, dtype);
+  return new Map(Array.from(shapes, ([name, shape]) => [name, device.empty(shape, typeOf(name, shape))]));
 }
 
 /**
@@ -94,14 +98,14 @@ export async function loadWeights(
   device: Device,
   entries: ReadonlyMap<string, WeightEntry>,
   shapes: ReadonlyMap<string, Shape>,
-  { dtype = "f32", progress, onRounded }: LoadWeightsOptions = {},
+  { dtype = "f32", exact, progress, onRounded }: LoadWeightsOptions = {},
 ): Promise<Map<string, Tensor>> {
   const { missing, misshapen } = fitOf(entries, shapes);
   if (missing.length + misshapen.length > 0) {
     throw new TypeError(`Cannot load the weights: ${fitText(missing, misshapen)}`);
   }
   // All tensors are made at once, before anything is awaited: the scope that is current then owns them.
-  const tensors = emptyWeights(device, shapes, dtype);
+  const tensors = emptyWeights(device, shapes, dtype, exact);
   let done = 0;
   for (const [name, entry] of entries) {
     const tensor = tensors.get(name);

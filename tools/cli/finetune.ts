@@ -120,6 +120,9 @@ export function register(program: Command): void {
       nonNegativeInteger,
       0,
     )
+    .option("--masked-msa-weight <x>", "of the loss of the alignment's hidden letters", nonNegativeNumber, 0)
+    .option("--amp", "frozen weights and kept representations in 16 bits, sums in 32")
+    .option("--bucket", "batches of like lengths, padded and run as one")
     .option("--network-dropout", "the network's own dropout is on")
     .option("--num-recycles <n>", "iterations of the network after the first", nonNegativeInteger, 0)
     .option("--max-msa <n>", "most rows in the main stack (default: the preset's)", positiveInteger)
@@ -136,6 +139,8 @@ export function register(program: Command): void {
     .option("--test <part>", "part of the rows for the test", numberBetween(0, 0.9), 0.1)
     .optionsGroup("Run:")
     .option("--output <dir>", "folder of the run", "runs/finetune")
+    .option("--cache <dir>", "what the network gave each protein, for head_only (default: OUTPUT/representations)")
+    .option("--no-cache", "keep it in memory alone")
     .option("--save-every <steps>", "checkpoints within an epoch; 0: at its end alone", nonNegativeInteger, 0)
     .option("--resume <dir>", "go on with a run, with its own choices")
     .option("--dry-run", "make all ready, predict one sample, and stop")
@@ -185,6 +190,9 @@ interface Flags {
   gradClip: number;
   weightDecay: number;
   patience: number;
+  maskedMsaWeight: number;
+  amp?: boolean;
+  bucket?: boolean;
   networkDropout?: boolean;
   numRecycles: number;
   maxMsa?: number;
@@ -194,6 +202,7 @@ interface Flags {
   identity: number;
   val: number;
   test: number;
+  cache?: string | boolean;
   output: string;
   saveEvery: number;
   resume?: string;
@@ -305,6 +314,7 @@ async function runOf(flags: Flags): Promise<{ options: FinetuneOptions; given?: 
     ...{ unfreezeBlocks: demo ? Math.min(flags.unfreezeBlocks, 2) : flags.unfreezeBlocks, hidden: flags.hidden },
     unfreezeStructureModule: flags.unfreezeStructureModule ?? false,
     ...{ learningRate: flags.lr, headLearningRate: flags.lrHead, headInput: flags.headInput, pooling: flags.pooling },
+    ...{ maskedMsaWeight: flags.maskedMsaWeight, cache: flags.cache === true ? undefined : flags.cache },
     ...{ pairFusion: flags.pairFusion ?? false, headDropout: flags.headDropout, split: flags.split },
     ...{ identity: flags.identity, validation: flags.val, test: flags.test, recycles: flags.numRecycles },
     ...{ maxMsa: flags.maxMsa, maxExtraMsa: flags.maxExtraMsa, output: flags.output, saveEvery: flags.saveEvery },
@@ -314,6 +324,7 @@ async function runOf(flags: Flags): Promise<{ options: FinetuneOptions; given?: 
       ...{ warmup: flags.warmup ?? (demo ? 0 : FIT_DEFAULTS.warmup), maxNorm: flags.gradClip, seed: flags.seed },
       ...{ weightDecay: flags.weightDecay, emaDecay: flags.ema, patience: flags.patience },
       ...{ adapterDropout: flags.loraDropout, networkDropout: flags.networkDropout ?? false },
+      ...{ amp: flags.amp ?? false, bucket: flags.bucket ?? false },
     },
   };
   return { options, ...(given && { given }) };

@@ -87,7 +87,7 @@ export class FineTuned {
     if (!options.force) checkBase(saved, model.preset, model.weights);
     const { strategy } = chosenStrategy(run, model.config, n);
     const config = fineTunedConfig(model.config, strategy, run);
-    const params = await loadFineTuned(device, model, strategy, config, run.fit.seed);
+    const params = await loadFineTuned(device, model, strategy, config, run.fit.seed, run.fit.amp);
     const parts = trainedPart(params, strategy);
     restoreTrained(device, parts[0] as Tree<Tensor>, saved);
     return new FineTuned(device, facts, config, parts, saved.trainer.ema);

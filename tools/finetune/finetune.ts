@@ -28,7 +28,8 @@ import {
   type SavedFinetune,
   writeCheckpoint,
 } from "./checkpoint.ts";
-import { chosenStrategy, fineTunedConfig, knownSet, loadFineTuned, targetSet, TASK } from "./network.ts";
+import { chosenStrategy, fineTunedConfig, loadFineTuned, targetSet, TASK } from "./network.ts";
+import { knownSet, representationCache } from "./known_set.ts";
 import type { FinetuneOptions } from "./options.ts";
 import { makeSets, SETS, type Sets } from "./sets.ts";
 import { type ReadableTarget, readTrainingTargets } from "./targets.ts";
@@ -118,10 +119,11 @@ export async function finetune(
 
   using scope = device.scope("finetune");
   void scope;
-  const params = await loadFineTuned(device, model, strategy, config, seed);
+  const params = await loadFineTuned(device, model, strategy, config, seed, options.fit.amp);
+  const cache = how.given ? undefined : representationCache(model, config, options, warn);
   const setOf = (targets: readonly ReadableTarget[]) => {
     const set = targetSet(device, targets, model.config, options, seed);
-    return strategy.name === "head_only" ? knownSet(device, params, config, set) : set;
+    return strategy.name === "head_only" ? knownSet(device, params, config, set, targets, cache) : set;
   };
   const labelled = Object.fromEntries(SETS.map((name) => [name, setOf(sets[name])]));
   const { train, validation } = labelled;

@@ -4,7 +4,6 @@ import {
   adviseStrategy,
   type FineTunedConfig,
   type FineTunedParams,
-  headInputsOf,
   initTaskHeads,
   labelHeadConfig,
   type LabelledSample,
@@ -15,11 +14,13 @@ import {
   strategyOf,
   withStrategy,
 } from "../../finetune/mod.ts";
-import type { AlphaFoldConfig } from "../../model/alphafold/mod.ts";
+import { type AlphaFoldConfig, alphafoldShapes } from "../../model/alphafold/mod.ts";
+import { shapesByPath } from "../../model/layers/params.ts";
+import { snakeCase } from "../../model/weights/names.ts";
 import { InputError } from "../errors.ts";
 import { makeNetworkInputs } from "../data/features/network_inputs.ts";
 import { loadNetwork } from "../predict/network.ts";
-import { deviceFeatures, firstTemplates, paddedSizes } from "../predict/network_inputs.ts";
+import { deviceFeatures, deviceHidden, firstTemplates, paddedSizes } from "../predict/network_inputs.ts";
 import type { PlannedModel } from "../predict/models.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
 import type { FinetuneOptions } from "./options.ts";
@@ -59,18 +60,22 @@ export function chosenStrategy(
 export function fineTunedConfig(
   network: AlphaFoldConfig,
   strategy: Strategy,
-  { pooling, pairFusion, hidden, headDropout, loss }: FinetuneOptions,
+  { pooling, pairFusion, hidden, headDropout, loss, maskedMsaWeight }: FinetuneOptions,
 ): FineTunedConfig {
   const head = labelHeadConfig(network.cS, {
     ...{ pooling, hidden, dropout: headDropout },
     ...(pairFusion && { cZ: network.cZ }),
   });
-  return { network, headInput: strategy.headInput, tasks: { [TASK]: { head, loss } } };
+  if (maskedMsaWeight > 0 && strategy.name === "head_only") {
+    throw new InputError("The masked-MSA loss trains the network, which head_only freezes: leave its weight out");
+  }
+  return { network, headInput: strategy.headInput, tasks: { [TASK]: { head, loss } }, maskedMsaWeight };
 }
 
 /**
  * The base network with fresh heads and, where the strategy has them, fresh adapters.
  *
+ * @param amp Whether frozen matrices of blocks are held in 16 bits. @default false
  * @returns Owned by the scope that is current when this is called.
  */
 export async function loadFineTuned(
@@ -79,9 +84,14 @@ export async function loadFineTuned(
   strategy: Strategy,
   { network, tasks }: FineTunedConfig,
   seed: number,
+  amp = false,
 ): Promise<FineTunedParams> {
   using opened = await model.open();
-  const { params } = await loadNetwork(device, network, opened.entries);
+  const { params } = await loadNetwork(device, network, opened.entries, {
+    ...(amp && { dtype: "f16", exact: trainedNames(network, strategy) }),
+  }).catch((error) => {
+    throw error instanceof TypeError ? new InputError(error.message) : error;
+  });
   const heads = initTaskHeads(device, tasks, Key.fromSeed(seed).at(KEYS.heads));
   try {
     return withStrategy({ model: params, heads }, strategy, Key.fromSeed(seed).at(KEYS.adapters));
@@ -91,43 +101,57 @@ export async function loadFineTuned(
   }
 }
 
-/** How much of a protein's data the network reads. */
-export type SampleOptions = Pick<FinetuneOptions, "recycles" | "maxMsa" | "maxExtraMsa">;
+/** Whether a strategy trains a parameter, by its name in OpenFold's state dict. */
+function trainedNames(network: AlphaFoldConfig, { groups }: Strategy): (name: string) => boolean {
+  const paths = [...shapesByPath(alphafoldShapes(network)).keys()];
+  const names = new Set(paths.filter((path) => groups.some(({ has }) => has(`model.${path}`))).map(snakeCase));
+  return (name) => names.has(name);
+}
+
+/** How much of a protein's data the network reads, and what it learns of its alignment. */
+export type SampleOptions = Pick<FinetuneOptions, "recycles" | "maxMsa" | "maxExtraMsa" | "maskedMsaWeight">;
 
 /**
  * A protein as the network reads it; what is drawn at random of its alignment depends on seed and name alone.
  *
+ * @param draw Draws otherwise for each of these. @default what validation and predictions see
  * @returns Owned by the current scope.
  */
 export function networkSample(
   device: Device,
   { id, features, sequence }: PreparedTarget,
   config: AlphaFoldConfig,
-  { recycles, maxMsa, maxExtraMsa }: SampleOptions,
+  { recycles, maxMsa, maxExtraMsa, maskedMsaWeight }: SampleOptions,
   seed: number,
+  draw?: number,
 ): NetworkSample {
   const templates = config.templates ? firstTemplates(features, config.data.maxTemplates) : undefined;
   // Rows of templates take places of the alignment's, as in the published pipeline.
   const templateRows = config.templates?.embedAngles ? config.data.maxTemplates : 0;
   const clusters = Math.max(1, (maxMsa ?? config.data.maxMsaClusters) - templateRows);
-  const key = Key.fromSeed(seed).at(KEYS.features).at(hashOf(id));
+  const ofTarget = Key.fromSeed(seed).at(KEYS.features).at(hashOf(id));
+  const key = draw === undefined ? ofTarget : ofTarget.at(FIRST_DRAW + draw);
   const iterations = Array.from({ length: recycles + 1 }, (_, i) => {
     const drawn = { maxMsaClusters: clusters, maxExtraMsa: maxExtraMsa ?? config.data.maxExtraMsa };
     const inputs = makeNetworkInputs(features, features, key.at(i), drawn);
-    return deviceFeatures(
-      device,
-      inputs,
-      templates,
-      paddedSizes({
-        residues: sequence.length,
-        clusters: inputs.msa_row_mask.length,
-        extra: inputs.extra_msa_row_mask.length,
-        templates: templates?.template_mask.length ?? 0,
-      }),
-    );
+    const padded = paddedSizes({
+      residues: sequence.length,
+      clusters: inputs.msa_row_mask.length,
+      extra: inputs.extra_msa_row_mask.length,
+      templates: templates?.template_mask.length ?? 0,
+    });
+    return { inputs, padded, features: deviceFeatures(device, inputs, templates, padded) };
   });
-  return { features: iterations[recycles], before: iterations.slice(0, recycles) };
+  const { inputs, padded } = iterations[recycles];
+  return {
+    features: iterations[recycles].features,
+    before: iterations.slice(0, recycles).map(({ features }) => features),
+    ...(maskedMsaWeight > 0 && { hidden: deviceHidden(device, inputs, padded) }),
+  };
 }
+
+/** Keys from here on are those of draws; those before, of iterations. */
+const FIRST_DRAW = 1000;
 
 /** A name as a whole number of 32 bits (FNV-1a). */
 function hashOf(name: string): number {
@@ -137,56 +161,32 @@ function hashOf(name: string): number {
 }
 
 /** Proteins as a training set reads them. */
+export interface TargetSet extends LabelledSet {
+  /** What is known of one of them besides what the network reads. */
+  labelled(index: number): Omit<LabelledSample, "input">;
+}
+
+/** Proteins as the network reads them. */
 export function targetSet(
   device: Device,
   targets: readonly ReadableTarget[],
   config: AlphaFoldConfig,
   options: SampleOptions,
   seed: number,
-): LabelledSet {
+): TargetSet {
+  const labelled = (index: number) => {
+    const { label = NaN, sequence } = targets[index];
+    return { labels: { [TASK]: [label] }, residues: sequence.length };
+  };
   return {
     size: targets.length,
-    async load(index): Promise<LabelledSample> {
-      const { label = NaN, load } = targets[index];
-      return { input: networkSample(device, await load(), config, options, seed), labels: { [TASK]: [label] } };
-    },
-  };
-}
-
-/**
- * The same proteins as the heads read them: the network runs once for each, when it is first needed, and what heads read
- * is kept in memory. For heads alone, where the network does not change.
- */
-export function knownSet(
-  device: Device,
-  params: FineTunedParams,
-  config: FineTunedConfig,
-  set: LabelledSet,
-): LabelledSet {
-  type Numbers = { readonly shape: readonly number[]; readonly data: Float32Array };
-  const known = new Map<
-    number,
-    { readonly numbers: Record<string, Numbers>; readonly labels: LabelledSample["labels"] }
-  >();
-  const run = async (index: number) => {
-    using _ = device.scope("known");
-    const { input, labels } = await set.load(index);
-    const read = "s" in input ? input : headInputsOf(params.model, input, config);
-    const numbers: Record<string, Numbers> = {};
-    for (const [name, tensor] of Object.entries(read)) {
-      if (tensor) numbers[name] = { shape: tensor.shape, data: (await tensor.read() as Float32Array).slice() };
-    }
-    return { numbers, labels };
-  };
-  return {
-    size: set.size,
-    async load(index) {
-      let found = known.get(index);
-      if (!found) known.set(index, found = await run(index));
-      const tensors = Object.entries(found.numbers).map((
-        [name, { shape, data }],
-      ) => [name, device.tensor(data, shape)]);
-      return { input: Object.fromEntries(tensors), labels: found.labels };
+    residues: (index) => targets[index].sequence.length,
+    labelled,
+    async load(index, draw): Promise<LabelledSample> {
+      // Letters that are learned are hidden anew in each epoch; else each protein looks the same every time.
+      const drawn = options.maskedMsaWeight > 0 ? draw : undefined;
+      const input = networkSample(device, await targets[index].load(), config, options, seed, drawn);
+      return { input, ...labelled(index) };
     },
   };
 }

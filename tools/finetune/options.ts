@@ -59,6 +59,8 @@ export interface FinetuneOptions {
   readonly headDropout: number;
   /** Loss of the predictions. */
   readonly loss: RegressionLoss;
+  /** By what the loss of the alignment's hidden letters counts beside it. */
+  readonly maskedMsaWeight: number;
   /** The loop. */
   readonly fit: FitSettings;
   /** How the sets are made. */
@@ -75,6 +77,8 @@ export interface FinetuneOptions {
   readonly maxMsa?: number;
   /** Most rows in the extra stack. @default the preset's */
   readonly maxExtraMsa?: number;
+  /** Folder of known representations, which runs of heads alone may share; false: none. @default that of the run */
+  readonly cache?: string | false;
   /** Folder of the run. */
   readonly output: string;
   /** Steps between checkpoints within an epoch; 0: at its end alone. */
@@ -85,6 +89,15 @@ export interface FinetuneOptions {
 export const FINETUNE_DEFAULTS = {
   ...{ structures: [], msas: [], unit: "", bounds: "drop", structureInput: "none", sizes: {}, strategy: "lora" },
   ...{ lora: {}, unfreezeBlocks: 4, unfreezeStructureModule: false, pooling: "mean", pairFusion: false, hidden: 128 },
-  ...{ headDropout: 0.1, loss: "mse", fit: FIT_DEFAULTS, split: "random", identity: 0.3, validation: 0.1, test: 0.1 },
+  ...{
+    headDropout: 0.1,
+    loss: "mse",
+    maskedMsaWeight: 0,
+    fit: FIT_DEFAULTS,
+    split: "random",
+    identity: 0.3,
+    validation: 0.1,
+    test: 0.1,
+  },
   ...{ recycles: 0, saveEvery: 0 },
 } as const satisfies Partial<FinetuneOptions>;

@@ -33,7 +33,14 @@ export function paddedSizes(sizes: PaddedSizes): PaddedSizes {
   };
 }
 
-const WHOLE = new Set(["aatype", "residue_index", "extra_msa", "residx_atom37_to_atom14", "template_aatype"]);
+const WHOLE = new Set([
+  "aatype",
+  "residue_index",
+  "extra_msa",
+  "true_msa",
+  "residx_atom37_to_atom14",
+  "template_aatype",
+]);
 
 /**
  * Puts the inputs of one iteration on the device.
@@ -74,6 +81,17 @@ export function deviceFeatures(
     residxAtom37ToAtom14: put("residx_atom37_to_atom14", residx_atom37_to_atom14),
     atom37AtomExists: put("atom37_atom_exists", atom37_atom_exists),
   };
+}
+
+/** Letters of the main stack that were hidden, padded as {@linkcode deviceFeatures} pads; owned by the current scope. */
+export function deviceHidden(
+  device: Device,
+  inputs: NetworkInputs,
+  padded: PaddedSizes,
+): { readonly trueMsa: Tensor; readonly bertMask: Tensor } {
+  const sizes = { residues: inputs.aatype.length, clusters: inputs.msa_row_mask.length, extra: 0, templates: 0 };
+  const put = filler(device, sizes, padded);
+  return { trueMsa: put("true_msa", inputs.true_msa), bertMask: put("bert_mask", inputs.bert_mask) };
 }
 
 type Put = (name: string, data: Float32Array | Int32Array) => Tensor;

@@ -96,10 +96,11 @@ gpuTest(
   (device) =>
     inFolder(async (folder) => {
       const data = await table(folder, ROWS.slice(0, 5));
-      const own = { strategy: "lora", test: 0, saveEvery: 1 } as const;
-      const whole = optionsOf(folder, data, { ...own, output: join(folder, "whole") });
+      const own = { strategy: "lora", test: 0, saveEvery: 1, maskedMsaWeight: 0.1 } as const;
+      const { fit } = optionsOf(folder, data);
+      const whole = optionsOf(folder, data, { ...own, output: join(folder, "whole"), fit: { ...fit, amp: true } });
       const { history } = await finetune(device, whole);
-      const options = optionsOf(folder, data, own);
+      const options = optionsOf(folder, data, { ...own, fit: { ...fit, amp: true } });
       let steps = 0;
       const first = await finetune(device, options, { step: () => void steps++, stop: () => steps === 1 });
       assert.equal(first.end, "stopped");
