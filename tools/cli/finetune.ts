@@ -24,6 +24,7 @@ import {
   positiveInteger,
   positiveNumber,
 } from "./_shared.ts";
+import { applyRecipe, type RecipeNames, recipeText } from "./_recipe.ts";
 
 const HELP = `
 DATA is a table (pdb_id,affinity[,sequence,year,family,…]) or an INDEX file of PDBbind. Each row's protein comes from --features
@@ -39,13 +40,25 @@ Examples:
   denofold finetune --demo
   denofold finetune --data table.csv --structures pdbs/ --weights finetuning_ptm_2.pt --strategy lora --lora-rank 8 --output runs/lora
   denofold finetune --data table.csv --features features/ --weights model_1_ptm.pt --strategy auto --split identity --output runs/x
+  denofold finetune --config recipe.yaml --epochs 5 --output runs/y
   denofold finetune --resume runs/x`;
+
+/** Keys of recipes: flags, and the names that parameters have elsewhere. */
+const RECIPE: RecipeNames = {
+  aliases: {
+    ...{ "accumulation-steps": "accum", "early-stopping-patience": "patience", "ema-decay": "ema", "lr-lora": "lr" },
+    ...{ "lr-trunk": "lr", "rank": "lora-rank", "scheduler": "schedule", "target-modules": "lora-targets" },
+    ...{ "unfreeze-last-n": "unfreeze-blocks", "warmup-steps": "warmup" },
+  },
+  without: ["config", "resume", "dry-run", "device", "json", "force"],
+};
 
 /** Adds `denofold finetune`. */
 export function register(program: Command): void {
   const { fit } = FINETUNE_DEFAULTS;
   program.command("finetune")
     .description("fine-tune AlphaFold 2 for affinities or other labels of proteins: head, LoRA, partial or full")
+    .option("--config <recipe>", "YAML or JSON file with flags; those of the command line count more")
     .optionsGroup("Input:")
     .option("--data <table>", "table with names and labels")
     .option("--features <dir>", "feature files of prep")
@@ -82,6 +95,9 @@ export function register(program: Command): void {
     .option("--unfreeze-structure-module", "partial trains the structure module too")
     .option("--lr <rate>", "learning rate (default: lora 1e-4, head_only 1e-3, partial and full 1e-5)", positiveNumber)
     .option("--lr-head <rate>", "learning rate of the head (default: 10 times the other)", positiveNumber)
+    .option("--lr-embedder <rate>", "of the input embedder in full (default: below the first block's)", positiveNumber)
+    .option("--lr-structure-module <rate>", "of the structure module in full (default: --lr)", positiveNumber)
+    .option("--layer-lr-decay <x>", "in full, a block's rate by the next one's", numberBetween(0.01, 1), 0.95)
     .addOption(
       new Option("--head-input <what>", "single representation of the head").choices(["evoformer", "structure"]),
     )
@@ -151,6 +167,7 @@ export function register(program: Command): void {
 }
 
 interface Flags {
+  config?: string;
   data?: string;
   features?: string;
   structures?: string[];
@@ -175,6 +192,9 @@ interface Flags {
   unfreezeStructureModule?: boolean;
   lr?: number;
   lrHead?: number;
+  lrEmbedder?: number;
+  lrStructureModule?: number;
+  layerLrDecay: number;
   headInput?: HeadInput;
   pooling: Pooling;
   pairFusion?: boolean;
@@ -212,12 +232,14 @@ interface Flags {
 }
 
 function names(value: string): string[] {
-  const found = value.split(",").map((name) => name.trim());
+  const found = value.split(/,(?![^{]*\})/).map((name) => name.trim());
   if (found.some((name) => !name)) throw new InvalidArgumentError("Expected names with commas between them.");
   return found;
 }
 
-async function run(flags: Flags): Promise<void> {
+async function run({ config }: Flags, command: Command): Promise<void> {
+  if (config !== undefined) await applyRecipe(command, config, RECIPE);
+  const flags = command.opts<Flags>();
   const { options, given } = await runOf(flags);
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   const device = await openDevice(adapter, { long: true });
@@ -314,7 +336,9 @@ async function runOf(flags: Flags): Promise<{ options: FinetuneOptions; given?: 
     ...{ unfreezeBlocks: demo ? Math.min(flags.unfreezeBlocks, 2) : flags.unfreezeBlocks, hidden: flags.hidden },
     unfreezeStructureModule: flags.unfreezeStructureModule ?? false,
     ...{ learningRate: flags.lr, headLearningRate: flags.lrHead, headInput: flags.headInput, pooling: flags.pooling },
-    ...{ maskedMsaWeight: flags.maskedMsaWeight, cache: flags.cache === true ? undefined : flags.cache },
+    ...{ embedderLearningRate: flags.lrEmbedder, structureLearningRate: flags.lrStructureModule },
+    ...{ layerDecay: flags.layerLrDecay, maskedMsaWeight: flags.maskedMsaWeight },
+    cache: flags.cache === true ? undefined : flags.cache,
     ...{ pairFusion: flags.pairFusion ?? false, headDropout: flags.headDropout, split: flags.split },
     ...{ identity: flags.identity, validation: flags.val, test: flags.test, recycles: flags.numRecycles },
     ...{ maxMsa: flags.maxMsa, maxExtraMsa: flags.maxExtraMsa, output: flags.output, saveEvery: flags.saveEvery },

@@ -42,11 +42,13 @@ export function chosenStrategy(
   network: AlphaFoldConfig,
   samples: number,
 ): { readonly strategy: Strategy; readonly reason?: string } {
-  const { lora, unfreezeBlocks, unfreezeStructureModule, learningRate, headLearningRate, headInput } = options;
+  const { lora, unfreezeBlocks, unfreezeStructureModule, headInput } = options;
+  const { learningRate, headLearningRate, embedderLearningRate, structureLearningRate, layerDecay } = options;
   const advice = options.strategy === "auto" ? adviseStrategy(samples) : undefined;
   try {
     const strategy = strategyOf(advice?.name ?? options.strategy as StrategyName, network.evoformer.nBlock, {
-      ...{ learningRate, headLearningRate, headInput, unfreezeBlocks, unfreezeStructureModule },
+      ...{ learningRate, headLearningRate, embedderLearningRate, structureLearningRate, layerDecay },
+      ...{ headInput, unfreezeBlocks, unfreezeStructureModule },
       lora: { ...(advice?.rank && { rank: advice.rank }), ...lora },
     });
     return { strategy, ...(advice && { reason: advice.reason }) };

@@ -47,6 +47,12 @@ export interface FinetuneOptions {
   readonly learningRate?: number;
   /** Learning rate of the head. @default by strategy */
   readonly headLearningRate?: number;
+  /** Learning rate of the input embedder in `full`. @default by strategy */
+  readonly embedderLearningRate?: number;
+  /** Learning rate of the structure module in `full`. @default by strategy */
+  readonly structureLearningRate?: number;
+  /** In `full`, the rate of a block is so many times that of the next. @default 0.95 */
+  readonly layerDecay?: number;
   /** What the head reads. @default by strategy */
   readonly headInput?: HeadInput;
   /** How residues become a protein. */
