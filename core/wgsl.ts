@@ -6,20 +6,23 @@ export type UniformType = "u32" | "i32" | "f32";
 /**
  * How a kernel sees one of its tensors: access, then element type. `read` and `write` bind an array of that name.
  * `load vec4f` declares a function `NAME_at(i: u32) -> vec4f` instead: the fast way to read much, since the device may
- * serve it from a texture (lavapipe loads a vec4 five times faster from a storage texture than from a buffer).
- * `store vec4f` declares `NAME_put(i: u32, v: vec4f)`. What is loaded and stored in these two ways may be a tensor of
- * 16-bit floats: the kernel computes in f32 all the same.
+ * serve it from a texture (lavapipe loads a vec4 five times faster from a storage texture than from a buffer). `gather
+ * vec4f` declares the same, served from the tensor itself: for little of much, of which a texture would be a copy.
+ * `store vec4f` declares `NAME_put(i: u32, v: vec4f)`; `update vec4f` declares both, for what is changed where it stands.
+ * What is loaded and stored in these ways may be a tensor of 16-bit floats: the kernel computes in f32 all the same.
  */
-export type BindingType = `${"read" | "write"} ${"f32" | "vec4f" | "u32" | "i32"}` | "load vec4f" | "store vec4f";
+export type BindingType =
+  | `${"read" | "write"} ${"f32" | "vec4f" | "u32" | "i32"}`
+  | `${"load" | "gather" | "store" | "update"} vec4f`;
 
 /** Whether a kernel writes what is bound. */
 export function isWritten(type: BindingType): boolean {
-  return type.startsWith("write") || type.startsWith("store");
+  return type.startsWith("write") || type.startsWith("store") || type.startsWith("update");
 }
 
 /** Whether what is bound may be a tensor of 16-bit floats. */
 export function mayBeHalf(type: BindingType): boolean {
-  return type.startsWith("load") || type.startsWith("store");
+  return !type.startsWith("read") && !type.startsWith("write");
 }
 
 /** Texels in a row of a texture that mirrors a tensor. */
@@ -121,23 +124,22 @@ export function kernelText({ source, bindings, uniforms }: Kernel, options: Text
     const [access, element] = type.split(" ");
     const at = `@group(0) @binding(${binding})`;
     const half = options.halves?.includes(name) ?? false;
-    if (access === "store") {
+    const unpacked = half ? "vec4f(unpack2x16float(v.x), unpack2x16float(v.y))" : "v";
+    const fetch = `fn ${name}_at(i: u32) -> vec4f { let v = ${name}[i]; return ${unpacked}; }`;
+    if (access === "store" || access === "update") {
       const packed = half ? "vec2u(pack2x16float(v.xy), pack2x16float(v.zw))" : "v";
       lines.push(
         `${at} var<storage, read_write> ${name}: array<${half ? "vec2u" : "vec4f"}>;`,
         `fn ${name}_put(i: u32, v: vec4f) { ${name}[i] = ${packed}; }`,
+        ...access === "update" ? [fetch] : [],
       );
     } else if (access === "load" && options.textures) {
       lines.push(
         `${at} var ${name}_texture: texture_storage_2d<${half ? "rgba16float" : "rgba32float"}, read>;`,
         `fn ${name}_at(i: u32) -> vec4f { return textureLoad(${name}_texture, vec2u(i % ${TEXTURE_WIDTH}u, i / ${TEXTURE_WIDTH}u)); }`,
       );
-    } else if (access === "load") {
-      const unpacked = half ? "vec4f(unpack2x16float(v.x), unpack2x16float(v.y))" : "v";
-      lines.push(
-        `${at} var<storage, read> ${name}: array<${half ? "vec2u" : "vec4f"}>;`,
-        `fn ${name}_at(i: u32) -> vec4f { let v = ${name}[i]; return ${unpacked}; }`,
-      );
+    } else if (access === "load" || access === "gather") {
+      lines.push(`${at} var<storage, read> ${name}: array<${half ? "vec2u" : "vec4f"}>;`, fetch);
     } else {
       lines.push(`${at} var<storage, ${access === "read" ? "read" : "read_write"}> ${name}: array<${element}>;`);
     }

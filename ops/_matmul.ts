@@ -4,7 +4,7 @@ import { cast } from "./cast.ts";
 import { reduceMiddle } from "./_reduce.ts";
 import { fewestSplits, matmulWindows } from "./_matmul_windows.ts";
 import { padded, readRegion } from "./_region.ts";
-import { type Epilogue, matmulKernel, MOST_TERMS, tileOf } from "./matmul.wgsl.ts";
+import { type Epilogue, matmulKernel, MOST_PLACED_ROWS, MOST_TERMS, tileOf } from "./matmul.wgsl.ts";
 import { matmulClass, type MatmulTile } from "./matmul_tiles.ts";
 import { tilesToTry } from "./tuning.ts";
 
@@ -33,6 +33,8 @@ export interface Product {
   readonly activation?: "relu" | "gelu" | "sigmoid";
   readonly gate?: Tensor;
   readonly residual?: Tensor;
+  /** Numbers that the rows of all products are multiplied by after the gate, from this one on. */
+  readonly factor?: { readonly values: Tensor; readonly offset: number };
   /** Element of `a` and of `b` at which the first matrix starts; multiples of four. @default 0 */
   readonly aOffset?: number;
   readonly bOffset?: number;
@@ -43,11 +45,30 @@ export interface Product {
   readonly aLd?: number;
   readonly bLd?: number;
   /** Write to this tensor from this element on (a multiple of four) instead of to a new one. */
-  readonly into?: { readonly out: Tensor; readonly offset: number };
+  readonly into?: {
+    readonly out: Tensor;
+    readonly offset: number;
+    /** Where the rows of all products, and their columns, go. @default one behind the other */
+    readonly places?: Places;
+    /** Add it to what stands there. @default false: it is overwritten */
+    readonly onTop?: boolean;
+  };
   /** Type of the new tensor; 16-bit floats only where it has whole vec4s in its rows. @default "f32" */
   readonly dtype?: "f32" | "f16";
   /** Return the value before activation and gate as well. */
   readonly keepPre?: boolean;
+}
+
+/**
+ * Where the rows and columns of a product go in a tensor, in elements (multiples of four): row r to
+ * `r / rows * rowsStep + r % rows * rowStep`, column n to `n / columns * columnsStep + n % columns`.
+ */
+export interface Places {
+  readonly rows: number;
+  readonly rowsStep: number;
+  readonly rowStep: number;
+  readonly columns: number;
+  readonly columnsStep: number;
 }
 
 /** Runs the product; the results are [outer * inner, m, n] matrices one after the other. */
@@ -79,8 +100,9 @@ export function runMatmul(device: Device, product: Product): { out: Tensor; pre?
 }
 
 /** Whether a long sum is cut into parts that are computed side by side: that of a plain product of A stored [k, m]. */
-function isCut({ aTransposed, bTransposed, batch, bias, gate, residual, keepPre, activation, into }: Product): boolean {
-  const plain = !bias && !gate && !residual && !keepPre && !activation && !into;
+function isCut(product: Product): boolean {
+  const { aTransposed, bTransposed, batch, bias, gate, residual, keepPre, activation, into, factor } = product;
+  const plain = !bias && !gate && !residual && !keepPre && !activation && !into && !factor;
   return plain && (batch?.outer ?? 1) * (batch?.inner ?? 1) === 1 && !!aTransposed && !bTransposed;
 }
 
@@ -116,8 +138,9 @@ function runAligned(
   { a, b, aLd, bLd }: Operands,
   terms: Terms,
 ): { out: Tensor; pre?: Tensor } {
-  const { m, n, k, aTransposed = false, bTransposed = false, bias, gate, residual, keepPre = false } = product;
+  const { m, n, k, aTransposed = false, bTransposed = false, bias, gate, residual, keepPre = false, factor } = product;
   const { carry } = terms;
+  const places = placesOf(product);
   const { outer, inner, aShared, bShared } = product.batch ?? { outer: 1, inner: 1 };
   const { subgroupSize } = device.traits;
   const ragged = terms.count % 4 !== 0 && (aTransposed || !bTransposed);
@@ -152,6 +175,8 @@ function runAligned(
   const uniforms = {
     ...{ N4: n / 4, K: kPart, tilesN, aLd: aLd / 4, aOuter, aInner, bLd: bLd / 4, bOuter, bInner },
     ...{ hasBias: Number(!!bias), isRelu: Number(product.activation === "relu") },
+    ...(factor && { factorOffset: factor.offset }),
+    ...places,
   };
   const aOffset = (product.aOffset ?? 0) + terms.first * (aTransposed ? aLd : 1);
   const bOffset = (product.bOffset ?? 0) + terms.first * (bTransposed ? 1 : bLd);
@@ -174,15 +199,18 @@ function runAligned(
       grid: flatGrid(tiles),
       flops: share * 2 * m * n * k * outer * inner,
       bytesRead: share * (m * k * matrices(product, aShared) * each(a) + n * k * matrices(product, bShared) * each(b) +
-        m * n * outer * inner * (each(gate) + each(residual)) + n * each(bias)),
+        m * n * outer * inner * (each(gate) + each(residual) + (product.into?.onTop ? each(out) : 0)) +
+        n * each(bias) + m * each(factor?.values)),
       bytesWritten: rows * count / (m * batch) * batch * m * n * (each(out) + each(pre)),
     });
   };
   const results = { c: out, ...(gate && { gate }), ...(residual && { residual }), ...(pre && { pre }) };
+  const seen = [a, b, carry ?? a, ...Object.values(results)].every(isVisible);
+  if (!seen && (places || factor)) throw new TypeError("A product that is put in places must be seen whole");
   const length = splits > 1 ? splits : inner;
-  if ([a, b, carry ?? a, ...Object.values(results)].every(isVisible)) {
+  if (seen) {
     const more = { kTotal: splits > 1 ? k : kPart, inner: length };
-    const bindings = { a, b, ...results, ...(carry && { carry }) };
+    const bindings = { a, b, ...results, ...(carry && { carry }), ...(factor && { factor: factor.values }) };
     run(bindings, { a: aOffset, b: bOffset, c: offset }, { rows: m, count: batch, more });
   } else {
     const windows = matmulWindows(device, {
@@ -222,9 +250,8 @@ function runAligned(
  * What a kernel does besides the product. Those of linear layers can add a bias, whether or not this one has one; where
  * it has none they get B in its place, and do not use it.
  */
-function epilogueOf(
-  { aTransposed, bTransposed, b, bias, activation, gate, residual, keepPre = false }: Product,
-): Omit<Epilogue, "carry"> {
+function epilogueOf(product: Product): Omit<Epilogue, "carry"> {
+  const { aTransposed, bTransposed, b, bias, activation, gate, residual, keepPre = false, factor, into } = product;
   return {
     bias: !!bias || (!aTransposed && !!bTransposed && b.dtype === "f32"),
     activation: activation && activation !== "relu"
@@ -235,7 +262,21 @@ function epilogueOf(
     gate: !!gate,
     residual: !!residual,
     keepPre,
+    ...(factor && { factor: true }),
+    ...((into?.places || into?.onTop) && { placed: true }),
+    ...(into?.onTop && { onTop: true }),
   };
+}
+
+/** The places of a product as uniforms, in vec4s; undefined where rows lie one behind the other and overwrite. */
+function placesOf({ m, n, batch, into }: Product): Record<string, number> | undefined {
+  if (!into?.places && !into?.onTop) return undefined;
+  const all = m * (batch?.outer ?? 1) * (batch?.inner ?? 1);
+  if (all > MOST_PLACED_ROWS) throw new TypeError(`At most ${MOST_PLACED_ROWS} rows can be put in places, not ${all}`);
+  const { rows, rowsStep, rowStep, columns, columnsStep } = into.places ??
+    { rows: all, rowsStep: all * n, rowStep: n, columns: n, columnsStep: n };
+  const steps = { rowsStep: rowsStep / 4, rowStep: rowStep / 4, columns: columns / 4, columnsStep: columnsStep / 4 };
+  return { ...steps, rows, rowsInverse: 1 / rows, columnsInverse: 4 / columns };
 }
 
 const HALF = { dtype: "f16" } as const;

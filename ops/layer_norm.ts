@@ -1,7 +1,8 @@
-import { defineOp, elementGrid, inWindows, type Tensor } from "../core/mod.ts";
+import { defineOp, elementGrid, inWindows, isVisible, noGrad, type Tensor } from "../core/mod.ts";
 import { sumRows } from "./_reduce.ts";
 import { longLayerNorm, longLayerNormGradient } from "./_layer_norm_long.ts";
 import { LONG_ROW, type RowStructure, rowStructure } from "./_rows.ts";
+import { isTracked, type Part, placeOfPart, readPart, shapeOfPart } from "./_parts.ts";
 import { layerNormAffineKernel, layerNormGradientKernel, layerNormKernel } from "./layer_norm.wgsl.ts";
 import { reshape } from "./reshape.ts";
 
@@ -126,4 +127,39 @@ export function layerNorm(x: Tensor, affine: LayerNormAffine = {}, options: Laye
   }
   if (c === 0) return reshape(x, x.shape);
   return op({ x, gamma: affine.gamma, beta: affine.beta }, { eps: options.eps ?? 1e-5 });
+}
+
+/**
+ * {@linkcode layerNorm} of a part of a tensor, without copying the part first.
+ *
+ * @returns A tensor with the shape of the part, owned by the current scope.
+ * @throws {TypeError} If a gradient is to flow through it.
+ */
+export function layerNormOfPart(
+  x: Tensor,
+  part: Part,
+  affine: LayerNormAffine = {},
+  options: LayerNormOptions = {},
+): Tensor {
+  const { device } = x;
+  const { gamma, beta } = affine;
+  if (isTracked(x, gamma, beta)) throw new TypeError("No gradient flows through layerNormOfPart(): use layerNorm()");
+  const c = x.shape[x.shape.length - 1], shape = shapeOfPart(x.shape, part);
+  return noGrad(device, () => {
+    if (c % 4 !== 0 || c === 0 || c > LONG_ROW || !isVisible(x)) return layerNorm(readPart(x, part), affine, options);
+    using scope = device.scope("layerNorm");
+    const out = scope.keep(device.empty(shape));
+    if (out.size === 0) return out;
+    const kernelOf = (s: RowStructure) => layerNormKernel({ ...s, gamma: !!gamma, beta: !!beta, part: true });
+    const s = rowStructure(device, c, (s) => [kernelOf(s), { x, gamma, beta }]);
+    const rows = out.size / c;
+    device.run(kernelOf(s), {
+      bindings: { x, ...(gamma && { gamma }), ...(beta && { beta }), out },
+      uniforms: { rows, columns: c / 4, inverse_c: 1 / c, eps: options.eps ?? 1e-5, ...placeOfPart(x.shape, part) },
+      grid: elementGrid(rows * s.rowLanes, 64),
+      flops: (9 + (gamma ? 1 : 0) + (beta ? 1 : 0)) * rows * c,
+      bytesRead: out.bytes * x.bytes / (4 * x.size),
+    });
+    return out;
+  });
 }

@@ -15,9 +15,20 @@ import {
 export interface LayerNormStructure extends RowStructure {
   readonly gamma: boolean;
   readonly beta: boolean;
+  /**
+   * Whether rows of a part of a tensor are read, where uniforms tell that they are; nothing is kept of them then. Rows are
+   * whole vec4s. @default false
+   */
+  readonly part?: boolean;
 }
 
-const FIRST = (s: { vector: boolean }) => (s.vector ? "x_at(base).x" : "x[base]");
+const FIRST = (s: LayerNormStructure) => (s.vector ? `x_at(${FROM(s)}).x` : `x[${FROM(s)}]`);
+
+/** Where the row that is read begins. */
+const FROM = ({ part }: LayerNormStructure) => (part ? "origin" : "base");
+
+/** The number of x at place `j` of the row. */
+const X = (s: LayerNormStructure) => reader(s, "x", s.part ? "origin + j" : "i");
 
 /**
  * y = (x - mean) · rstd · gamma + beta. All is computed of x less the row's first element, so that a large common
@@ -26,29 +37,33 @@ const FIRST = (s: { vector: boolean }) => (s.vector ? "x_at(base).x" : "x[base]"
 export const layerNormKernel = kernelFamily((s: LayerNormStructure) => ({
   name: "layerNorm",
   bindings: {
-    x: inputType(s),
+    x: s.part ? "gather vec4f" as const : inputType(s),
     ...(s.gamma ? { gamma: inputType(s) } : {}),
     ...(s.beta ? { beta: inputType(s) } : {}),
     out: outputType(s),
-    stats: "write vec4f" as const,
+    ...(s.part ? {} : { stats: "write vec4f" as const }),
   },
-  uniforms: { rows: "u32", columns: "u32", inverse_c: "f32", eps: "f32" },
+  uniforms: {
+    ...{ rows: "u32", columns: "u32", inverse_c: "f32", eps: "f32" },
+    ...(s.part ? { first: "u32" as const, block: "u32" as const, step: "u32" as const } : {}),
+  },
   turns: turnsAlongRow(s, 3, 2),
   declarations: rowDeclarations(s),
   body: `${rowPlace(s)}
+${s.part ? "let origin = (u.first + row / u.block * u.step + row % u.block) * u.columns;" : ""}
 let shift = ${FIRST(s)};
 var sum = V();
-${alongRow(s, `sum += ${reader(s, "x", "i")} - shift;`)}
+${alongRow(s, `sum += ${X(s)} - shift;`)}
 let mean = row_sum(lane, total(sum)) * u.inverse_c;
 var squares = V();
-${alongRow(s, `let d = (${reader(s, "x", "i")} - shift) - mean; squares += d * d;`)}
+${alongRow(s, `let d = (${X(s)} - shift) - mean; squares += d * d;`)}
 let rstd = inverseSqrt(row_sum(lane, total(squares)) * u.inverse_c + u.eps);
 if (live) {
-if (part == 0u) { stats[row] = vec4f(shift, mean, rstd, 0.0); }
+${s.part ? "" : "if (part == 0u) { stats[row] = vec4f(shift, mean, rstd, 0.0); }"}
 ${
     alongRow(
       s,
-      `out[i] = ((${reader(s, "x", "i")} - shift) - mean) * rstd${s.gamma ? ` * ${reader(s, "gamma", "j")}` : ""}${
+      `out[i] = ((${X(s)} - shift) - mean) * rstd${s.gamma ? ` * ${reader(s, "gamma", "j")}` : ""}${
         s.beta ? ` + ${reader(s, "beta", "j")}` : ""
       };`,
     )

@@ -1,12 +1,16 @@
-import { Key, sameShape, sizeOf, type Tensor } from "../core/mod.ts";
+import { isVisible, Key, noGrad, sameShape, sizeOf, type Tensor } from "../core/mod.ts";
 import { runLinear } from "./_linear.ts";
+import { runMatmul } from "./_matmul.ts";
+import { isTracked, type Part, placeOfPart, readPart, shapeOfPart, writePart } from "./_parts.ts";
 import { type Adapter, checkAdapter, isComposed, magnitudeFactors } from "./adapter.ts";
-import { placed } from "./_low_rank.ts";
+import { adaptedWeight, placed } from "./_low_rank.ts";
 import { dropout } from "./dropout.ts";
+import { cast } from "./cast.ts";
 import { add, gelu, multiply, multiplyScalar, relu, sigmoid } from "./elementwise.ts";
 import { isFused } from "./fusion.ts";
 import { intermediateType } from "./_intermediate.ts";
 import type { Activation } from "./linear.wgsl.ts";
+import { MOST_PLACED_ROWS } from "./matmul.wgsl.ts";
 
 /**
  * Weight `[cOut, cIn]` and optional bias `[cOut]` of a linear map, as PyTorch stores them, and what is trained in the
@@ -84,6 +88,80 @@ export function linear(x: Tensor, { weight, bias, adapter }: LinearParams, optio
   if (gate) out = multiply(out, sigmoid(gate));
   if (residual) out = add(residual, out);
   return scope.keep(out);
+}
+
+/** What {@linkcode linearInto} does besides. */
+export interface LinearIntoOptions {
+  /** Multiplies the result by sigmoid(gate), of the part's shape. */
+  readonly gate?: Tensor;
+  /** Multiplies rows by a number each, of the part's shape without channels. */
+  readonly factor?: Tensor;
+  /** Whether the result is added to what stands there, instead of overwriting it. @default false */
+  readonly onTop?: boolean;
+}
+
+/**
+ * {@linkcode linear}, written into a part of a tensor that is there already, or added to it. For inference: no gradient
+ * flows through it.
+ *
+ * @param out May be of 16-bit floats.
+ * @throws {TypeError} If shapes do not fit, or a gradient is to flow through it.
+ */
+export function linearInto(
+  x: Tensor,
+  params: LinearParams,
+  out: Tensor,
+  part: Part,
+  { gate, factor, onTop = false }: LinearIntoOptions = {},
+): void {
+  const { device } = x;
+  const { weight, bias, adapter } = params;
+  const [n, k] = weight.shape;
+  const shape = shapeOfPart(out.shape, part);
+  if (
+    !sameShape(shape, [...x.shape.slice(0, -1), n]) || x.shape.at(-1) !== k || (gate && !sameShape(gate.shape, shape))
+  ) {
+    throw new TypeError(
+      `Cannot run linearInto on x [${x.shape}] with weight [${weight.shape}] and gate [${
+        gate?.shape ?? "none"
+      }]: its ` +
+        `result must be [${shape}]`,
+    );
+  }
+  if (isTracked(x, weight, bias, gate, factor, out, adapter?.down, adapter?.up)) {
+    throw new TypeError("No gradient flows through linearInto(): use linear()");
+  }
+  noGrad(device, () => {
+    using _ = device.scope("linear");
+    const { first, block, step } = placeOfPart(out.shape, part);
+    const m = sizeOf(x.shape.slice(0, -1));
+    const fits = n % 4 === 0 && k % 4 === 0 && m <= MOST_PLACED_ROWS &&
+      [x, out, ...gate ? [gate] : []].every(isVisible);
+    if (!fits || !isFused(device, "epilogue") || (adapter && isComposed(adapter))) {
+      let update = linear(x, params, { gate });
+      if (factor) update = multiply(update, device.view(factor, [...factor.shape, 1]));
+      if (onTop) update = add(cast(readPart(out, part), "f32"), update);
+      writePart(update, out, part);
+      return;
+    }
+    runMatmul(device, {
+      ...{
+        a: x,
+        b: adapter ? adaptedWeight(weight, [placed(adapter)]) : weight,
+        m,
+        n,
+        k,
+        bTransposed: true,
+        bias,
+        gate,
+      },
+      factor: factor && { values: factor, offset: 0 },
+      into: {
+        ...{ out, offset: first * n, onTop },
+        places: { rows: block, rowsStep: step * n, rowStep: n, columns: n, columnsStep: n },
+      },
+    });
+  });
 }
 
 const ACTIVATIONS = { relu, gelu, sigmoid };

@@ -1,5 +1,5 @@
 /** Kernel text of the matrix product. Why it looks as it does: see ARCHITECTURE.md, "Matrix products". */
-import { kernelFamily, unroll } from "../core/mod.ts";
+import { kernelFamily, type UniformType, unroll } from "../core/mod.ts";
 import { matmulProbes } from "./_battery/matmul.ts";
 import { NORMAL_CDF, RECTIFY, SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 import type { MatmulTile } from "./matmul_tiles.ts";
@@ -17,6 +17,12 @@ export interface Epilogue {
   readonly keepPre: boolean;
   /** Add what the earlier parts of a long sum came to, before all else. */
   readonly carry: boolean;
+  /** Multiply by a number of the row, after the gate. @default false */
+  readonly factor?: boolean;
+  /** Where rows, those of all matrices, and columns go is told by uniforms. @default they lie one behind the other */
+  readonly placed?: boolean;
+  /** Add, last, what stands where the element goes; goes with `placed`. @default false */
+  readonly onTop?: boolean;
 }
 
 /**
@@ -83,12 +89,13 @@ export const matmulKernel = kernelFamily<MatmulStructure>((structure) => {
     bindings: {
       a: "load vec4f",
       b: "load vec4f",
-      c: "store vec4f",
+      c: epilogue.onTop ? "update vec4f" : "store vec4f",
       ...(epilogue.bias ? { bias: "read vec4f" as const } : {}),
       ...(epilogue.gate ? { gate: "load vec4f" as const } : {}),
       ...(epilogue.residual ? { residual: "load vec4f" as const } : {}),
       ...(epilogue.keepPre ? { pre: "write vec4f" as const } : {}),
       ...(epilogue.carry ? { carry: "load vec4f" as const } : {}),
+      ...(epilogue.factor ? { factor: "read f32" as const } : {}),
     },
     uniforms: {
       M: "u32", // rows of C
@@ -111,12 +118,14 @@ export const matmulKernel = kernelFamily<MatmulStructure>((structure) => {
       hasBias: "u32",
       isRelu: "u32",
       ...(epilogue.carry ? { carryOffset: "u32" as const } : {}),
+      ...(epilogue.factor ? { factorOffset: "u32" as const } : {}),
+      ...(epilogue.placed ? PLACES : {}),
     },
     turns: ({ K }) => Math.ceil(K / tile.step) * (1 + tile.innerTurns) + 1 + tile.rows / STORE_ROWS + 1,
     workgroupSize: tile.workgroupSize,
     subgroups: tile.subgroups,
     spotCheck: true,
-    declarations: `${EPILOGUE_FUNCTIONS}\n${tile.declarations ?? ""}`,
+    declarations: `${EPILOGUE_FUNCTIONS}${epilogue.placed ? PLACE_FUNCTION : ""}\n${tile.declarations ?? ""}`,
     body: `${PLACE}
 ${tile.setup}
 ${each(tile, (s) => `var ${s} = vec4f();`)}
@@ -126,6 +135,26 @@ ${tile.body}
 ${store(tile, structure)}`,
   };
 }, (structure) => matmulProbes(structure, tileOf(structure)));
+
+/**
+ * Where row r and column n (in vec4s) of C go: `r / rows * rowsStep + r % rows * rowStep`, and for columns likewise;
+ * with the inverses of `rows` and `columns`, by which lavapipe divides a dozen times faster than by the numbers themselves.
+ */
+const PLACES: Readonly<Record<string, UniformType>> = {
+  ...{ rows: "u32", rowsInverse: "f32", rowsStep: "u32", rowStep: "u32" },
+  ...{ columns: "u32", columnsInverse: "f32", columnsStep: "u32" },
+};
+
+/** Rows of C up to which a quotient made with an inverse is exact. */
+export const MOST_PLACED_ROWS = 2 ** 22;
+
+const PLACE_FUNCTION = `
+fn placeOf(r: u32, n4: u32) -> u32 {
+  let block = u32((f32(r) + 0.5) * u.rowsInverse);
+  let stripe = u32((f32(n4) + 0.5) * u.columnsInverse);
+  return u.cOffset + block * u.rowsStep + (r - block * u.rows) * u.rowStep + stripe * u.columnsStep + n4 -
+    stripe * u.columns;
+}`;
 
 function tileText(structure: MatmulStructure): Tile {
   const { tile } = structure;
@@ -177,8 +206,9 @@ const STORE_ROWS = 8;
 function store(tile: Tile, { tile: { family }, oddRows, aTransposed, epilogue }: MatmulStructure): string {
   const { rows, vectors } = tile;
   const now = Math.min(rows, STORE_ROWS);
-  const conditional = family !== "subgroup" || oddRows;
-  const within = conditional ? "if (r < u.M && n4 < u.N4) " : "";
+  const { onTop } = epilogue; // what is added to must be stored once
+  const conditional = family !== "subgroup" || oddRows || onTop;
+  const within = conditional ? `if (r < u.M && n4 < u.N4${onTop ? " && block < u.tiles" : ""}) ` : "";
   const place = (i: number, j: number) => {
     const r = `${tile.row(i)} + shift`, n4 = tile.column(j);
     if (conditional) return `let r = ${r}; let n4 = ${n4};`;
@@ -198,17 +228,27 @@ function store(tile: Tile, { tile: { family }, oddRows, aTransposed, epilogue }:
 }
 
 /** Statements that turn the finished sum `v` of row `r`, column `n4` (in vec4s) into what is stored. */
-function finish({ bias, activation, gate, residual, keepPre, carry }: Epilogue, j: number): string {
-  const lines = ["let at = u.cOffset + (batch * u.M + r) * u.N4 + n4;"];
-  if (carry) lines.push("v += carry_at(u.carryOffset + (batch * u.M + r) * u.N4 + n4);");
+function finish(
+  { bias, activation, gate, residual, keepPre, carry, factor, placed, onTop }: Epilogue,
+  j: number,
+): string {
+  const lines = [
+    "let row = batch * u.M + r;",
+    `let at = ${placed ? "" : "u.cOffset + "}row * u.N4 + n4;`,
+  ];
+  const to = placed ? "to" : "at";
+  if (carry) lines.push("v += carry_at(u.carryOffset + row * u.N4 + n4);");
   if (bias) lines.push(`v += bias${j};`);
   if (keepPre) lines.push("pre[at] = v;");
   if (activation === "switched") lines.push("v = select(v, rectify(v), u.isRelu > 0u);");
   if (activation === "sigmoid") lines.push("v = sigmoid(v);");
   if (activation === "gelu") lines.push("v *= normalCdf(v);");
   if (gate) lines.push("v *= sigmoid(gate_at(at));");
+  if (factor) lines.push("v *= factor[u.factorOffset + row];");
   if (residual) lines.push("v += residual_at(at);");
-  lines.push("c_put(at, v);");
+  if (placed) lines.push("let to = placeOf(row, n4);");
+  if (onTop) lines.push("v += c_at(to);");
+  lines.push(`c_put(${to}, v);`);
   return lines.join(" ");
 }
 

@@ -11,7 +11,7 @@ export * from "./frames.ts";
 export * from "./fusion.ts";
 export * from "./gate.ts";
 export { embedding, oneHot } from "./gather.ts";
-export { layerNorm, type LayerNormAffine, type LayerNormOptions } from "./layer_norm.ts";
+export { layerNorm, type LayerNormAffine, layerNormOfPart, type LayerNormOptions } from "./layer_norm.ts";
 export * from "./linear.ts";
 export type { Activation } from "./linear.wgsl.ts";
 export * from "./losses.ts";
@@ -20,6 +20,7 @@ export { MATMUL_CLASSES, type MatmulClass, type MatmulTile } from "./matmul_tile
 export * from "./outer_product_mean.ts";
 export * from "./packed_linear.ts";
 export * from "./pad.ts";
+export { isTracked, type Part, readPart, shapeOfPart, writePart } from "./_parts.ts";
 export * from "./pair_classes.ts";
 export * from "./pair_embedding.ts";
 export * from "./permute.ts";

@@ -52,9 +52,19 @@ export function matmulProbes(
     const a = matrix(aRows * (parts ? 1 : outer), aTransposed ? M : K, aLd, 1, aTransposed ? NaN : 0);
     const b = matrix(bRows * (parts ? 1 : batch), bTransposed ? K : N, bLd, 2, 0);
     const aOffset = 1030, bOffset = 3, cOffset = 5, carryOffset = 2;
-    const shaped = (seed: number) => between(4 * cOffset, noise(batch * M * N, seed), 0);
+    const shaped = (seed: number) => between(epilogue.placed ? 0 : 4 * cOffset, noise(batch * M * N, seed), 0);
     const tilesM = Math.ceil(M / tileM), tilesN = Math.ceil(N / tileN), tiles = tilesM * tilesN * batch;
-    const result = new Float64Array(4 * cOffset + batch * M * N).fill(BEFORE);
+    // Rows in blocks of five, columns in stripes of two vec4s, and something left alone behind each block.
+    const rows = 5, rowStep = 3, columns = 2, columnsStep = rows * rowStep;
+    const rowsStep = Math.ceil(N / 8) * columnsStep + 1;
+    const placeOf = (row: number, n: number) => {
+      if (!epilogue.placed) return row * N + n;
+      const block = Math.floor(row / rows), stripe = Math.floor(n / 8);
+      return 4 * (block * rowsStep + row % rows * rowStep + stripe * columnsStep) + n % 8;
+    };
+    const size = 4 * cOffset + (epilogue.placed ? 4 * Math.ceil(batch * M / rows) * rowsStep : batch * M * N);
+    const result = epilogue.onTop ? noise(size, 7) : new Float64Array(size).fill(BEFORE);
+    const factorOffset = 3;
     return {
       before: {
         a: between(4 * aOffset, a, 0),
@@ -65,15 +75,20 @@ export function matmulProbes(
         ...(epilogue.residual && { residual: shaped(5) }),
         ...(epilogue.keepPre && { pre: result }),
         ...(epilogue.carry && { carry: between(4 * carryOffset, noise(batch * M * N, 6), 0) }),
+        ...(epilogue.factor && { factor: between(factorOffset, noise(batch * M, 8), 0) }),
       },
       uniforms: {
         ...{ M, N4: N / 4, K, kTotal, tilesM, tilesN, tiles, inner, aLd, bLd, ...strides, aOffset, bOffset, cOffset },
         ...{ hasBias: Number(hasBias), isRelu: Number(isRelu), ...(epilogue.carry && { carryOffset }) },
+        ...(epilogue.factor && { factorOffset }),
+        ...(epilogue.placed && {
+          ...{ rows, rowsInverse: 1 / rows, rowsStep, rowStep, columns, columnsInverse: 1 / columns, columnsStep },
+        }),
       },
       // A row of workgroups more than there are tiles: those past the last do the last one again.
       grid: tiles > 2 ? [Math.ceil(tiles / 2) + 1, 2, 1] : flatGrid(tiles),
-      after({ a, b, bias, gate, residual, carry }) {
-        const c = Float64Array.from(result), pre = Float64Array.from(result);
+      after({ a, b, c: before, bias, gate, residual, carry, factor }) {
+        const c = Float64Array.from(before), pre = Float64Array.from(result);
         for (let q = 0; q < batch; q++) {
           const o = Math.floor(q / inner), i = q % inner;
           const aBase = 4 * (aOffset + o * strides.aOuter + i * strides.aInner);
@@ -87,9 +102,11 @@ export function matmulProbes(
                   b[bBase + (bTransposed ? 4 * n * bLd + k : 4 * k * bLd + n)];
               }
               if (carry) sum += carry[4 * carryOffset + (q * M + r) * N + n];
-              const at = 4 * cOffset + (q * M + r) * N + n;
+              const row = q * M + r;
+              const at = (epilogue.placed ? 0 : 4 * cOffset) + row * N + n, to = 4 * cOffset + placeOf(row, n);
               pre[at] = sum;
-              c[at] = finished(epilogue, sum, isRelu, gate?.[at], residual?.[at]);
+              const by = factor ? factor[factorOffset + row] : 1;
+              c[to] = finished(epilogue, sum, isRelu, gate?.[at], by, residual?.[at]) + (epilogue.onTop ? c[to] : 0);
             }
           }
         }
@@ -114,6 +131,7 @@ function finished(
   sum: number,
   isRelu: boolean,
   gate: number | undefined,
+  factor: number,
   residual: number | undefined,
 ): number {
   let v = sum;
@@ -121,5 +139,6 @@ function finished(
   if (activation === "sigmoid") v = sigmoid(v);
   if (activation === "gelu") v *= normalCdf(v);
   if (gate !== undefined) v *= sigmoid(gate);
+  v *= factor;
   return residual === undefined ? v : v + residual;
 }

@@ -26,22 +26,30 @@ function normalized(x: Float64Array, row: number, c: number): { mean: number; rs
 /** Normalized, scaled and shifted rows; first element, mean of the differences from it and 1 / deviation of each. */
 export function layerNormProbes(s: LayerNormStructure): readonly Probe[] {
   const c = lengthFor(s), rows = rowsFor(s);
+  const first = 2, block = 3, step = 5;
+  const from = (row: number) => (s.part ? first + Math.floor(row / block) * step + row % block : row);
   return [{
     before: {
-      x: noise(rows * c, 1),
+      x: noise((from(rows - 1) + 1) * c, 1),
       ...(s.gamma && { gamma: noise(c, 2) }),
       ...(s.beta && { beta: noise(c, 3) }),
     },
-    uniforms: { rows, columns: s.vector ? c / 4 : c, inverse_c: 1 / c, eps: EPS },
+    uniforms: {
+      rows,
+      columns: s.vector ? c / 4 : c,
+      inverse_c: 1 / c,
+      eps: EPS,
+      ...(s.part && { first, block, step }),
+    },
     grid: [Math.ceil(rows * s.rowLanes / 64), 1, 1],
     after({ x, gamma, beta }) {
       const out = new Float64Array(rows * c), stats = new Float64Array(4 * rows);
       for (let row = 0; row < rows; row++) {
-        const { mean, rstd, n } = normalized(x, row, c);
+        const { mean, rstd, n } = normalized(x, from(row), c);
         n.forEach((value, i) => (out[row * c + i] = value * (gamma?.[i] ?? 1) + (beta?.[i] ?? 0)));
-        stats.set([x[row * c], mean - x[row * c], rstd, 0], 4 * row);
+        if (!s.part) stats.set([x[row * c], mean - x[row * c], rstd, 0], 4 * row);
       }
-      return { out, stats };
+      return { out, ...(!s.part && { stats }) };
     },
   }];
 }
