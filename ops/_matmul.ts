@@ -206,7 +206,7 @@ function runAligned(
   };
   const results = { c: out, ...(gate && { gate }), ...(residual && { residual }), ...(pre && { pre }) };
   const seen = [a, b, carry ?? a, ...Object.values(results)].every(isVisible);
-  if (!seen && (places || factor)) throw new TypeError("A product that is put in places must be seen whole");
+  if (!seen && product.into?.places) throw new TypeError("A product that is put in places must be seen whole");
   const length = splits > 1 ? splits : inner;
   if (seen) {
     const more = { kTotal: splits > 1 ? k : kPart, inner: length };
@@ -237,9 +237,16 @@ function runAligned(
           b: bPart.part,
           ...Object.fromEntries(parts.map(([name, { part }]) => [name, part])),
           ...(before && { carry: before.part }),
+          ...(factor && { factor: factor.values }),
         },
         { a: aPart.at, b: bPart.at, c: parts[0][1].at, carry: before?.at },
-        { rows, count, more: { kTotal: splits > 1 ? k - i * kPart : kPart, inner: count } },
+        {
+          ...{ rows, count },
+          more: {
+            ...{ kTotal: splits > 1 ? k - i * kPart : kPart, inner: count },
+            ...(factor && { factorOffset: factor.offset + (first - offset) / n }),
+          },
+        },
       );
     }
   }

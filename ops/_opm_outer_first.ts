@@ -1,8 +1,8 @@
 /** The outer product mean in the order of the text-book: outer products summed over sequences, then the weight. */
-import { addInto, type Device, mostVisible, type Tensor } from "../core/mod.ts";
+import { addInto, type Device, isVisible, mostVisible, type Tensor } from "../core/mod.ts";
 import { intermediateType } from "./_intermediate.ts";
 import { runMatmul } from "./_matmul.ts";
-import { chunksOf, type OpmChunk, type OpmOrder, type OpmPlan } from "./_opm_plan.ts";
+import { chunksOf, type OpmChunk, type OpmOrder, type OpmPlan, opmTarget } from "./_opm_plan.ts";
 import { entryOf, readRegion, writeRegion } from "./_region.ts";
 import { cast } from "./cast.ts";
 import { multiplyScalar } from "./elementwise.ts";
@@ -13,16 +13,16 @@ const CHUNK_BYTES = 16 * 2 ** 20;
 
 /** For many sequences: their number counts once, with c · c operations a pair; [N_res, N_res, c, c] is never whole. */
 export const outerFirst: OpmOrder = {
-  forward(device, plan, { a, b, weight, scale }, bias, residual) {
-    const { nBatch, nI, nJ, cA, cB, cOut } = plan;
-    const scaled = multiplyScalar(cast(weight, "f32"), scale);
-    const out = device.empty([nBatch, nI, nJ, cOut]);
+  forward(device, plan, { a, b, weight, scale }, epilogue) {
+    const { nJ, cA, cB, cOut } = plan;
+    const scaled = scale === 1 ? weight : multiplyScalar(cast(weight, "f32"), scale);
+    const { out, ofChunk } = opmTarget(device, plan, epilogue);
     for (const chunk of rowChunks(device, plan)) {
       using _ = device.scope("chunk");
-      const pairs = outerProducts(device, plan, chunk, columnsOf(a, chunk), entryOf(b, chunk.batch));
+      const pairs = outerProducts(device, plan, chunk, a, entryOf(b, chunk.batch));
       runMatmul(device, {
-        ...{ a: pairs, b: scaled, m: chunk.nI * nJ, n: cOut, k: cA * cB, bTransposed: true, bias, residual },
-        into: { out, offset: chunk.first * nJ * cOut },
+        ...{ a: pairs, b: scaled, m: chunk.nI * nJ, n: cOut, k: cA * cB, bTransposed: true },
+        ...ofChunk(chunk),
       });
     }
     return out;
@@ -38,11 +38,11 @@ export const outerFirst: OpmOrder = {
       using scope = device.scope("chunk");
       const { batch, begin, first, nI } = chunk;
       const rows = nI * nJ, dOffset = first * nJ * cOut;
-      const aColumns = a && columnsOf(a, chunk), bColumns = b && entryOf(b, batch);
+      const bColumns = b && entryOf(b, batch);
       if (wanted.weight) {
         const part = runMatmul(device, {
           a: dOut,
-          b: outerProducts(device, plan, chunk, aColumns!, bColumns!),
+          b: outerProducts(device, plan, chunk, a!, bColumns!),
           m: cOut,
           n: cA * cB,
           k: rows,
@@ -68,7 +68,8 @@ export const outerFirst: OpmOrder = {
         writeRegion(device.view(dColumns, [1, nSeq, nI, cA]), dA, [batch, 0, begin, 0]);
       }
       if (!dB) continue;
-      const toB = runMatmul(device, { a: aColumns!, b: dOuter, m: nSeq, n: nJ * cB, k: nI * cA }).out;
+      const aColumns = columnsOf(a!, chunk);
+      const toB = runMatmul(device, { a: aColumns, b: dOuter, m: nSeq, n: nJ * cB, k: nI * cA }).out;
       if (begin === 0 || !total) total = scope.keep(toB);
       else addInto(device, total, toB);
       if (begin + nI === plan.nI) device.copy(total, dB, { toElement: batch * total.size });
@@ -91,16 +92,29 @@ function columnsOf(a: Tensor, { batch, begin, nI }: OpmChunk): Tensor {
   return readRegion(a, [batch, 0, begin, 0], a.shape.with(0, 1).with(2, nI));
 }
 
-/** Sums over sequences of a[s, i] ⊗ b[s, j], `[i, j, cA, cB]`. */
+/** Sums over sequences of a[s, i] ⊗ b[s, j], `[i, j, cA, cB]`, put there by the product itself. */
 function outerProducts(
   device: Device,
-  { nSeq, nJ, cA, cB }: OpmPlan,
-  { nI }: OpmChunk,
-  aColumns: Tensor,
+  { nSeq, nI: nRows, nJ, cA, cB }: OpmPlan,
+  chunk: OpmChunk,
+  a: Tensor,
   bColumns: Tensor,
 ): Tensor {
+  const { batch, begin, nI } = chunk;
   const [m, n] = [nI * cA, nJ * cB];
   const dtype = intermediateType(device, m, n);
-  const { out } = runMatmul(device, { a: aColumns, b: bColumns, m, n, k: nSeq, aTransposed: true, dtype });
-  return permute(device.view(out, [nI, cA, nJ, cB]), [0, 2, 1, 3]);
+  const product = { b: bColumns, m, n, k: nSeq, aTransposed: true };
+  if (!isVisible(a) || !isVisible(bColumns)) {
+    const { out } = runMatmul(device, { ...product, a: columnsOf(a, chunk), dtype });
+    return permute(device.view(out, [nI, cA, nJ, cB]), [0, 2, 1, 3]);
+  }
+  const out = device.empty([nI, nJ, cA, cB], dtype);
+  runMatmul(device, {
+    ...{ ...product, a, aOffset: (batch * nSeq * nRows + begin) * cA, aLd: nRows * cA },
+    into: {
+      ...{ out, offset: 0 },
+      places: { rows: cA, rowsStep: nJ * cA * cB, rowStep: cB, columns: cB, columnsStep: cA * cB },
+    },
+  });
+  return out;
 }

@@ -1,4 +1,5 @@
-import type { Device, Shape, Tensor } from "../core/mod.ts";
+import { type Device, type Shape, type Tensor, within } from "../core/mod.ts";
+import type { Product } from "./_matmul.ts";
 
 /** Sizes of an outer product mean: a `[nBatch, nSeq, nI, cA]`, b `[nBatch, nSeq, nJ, cB]`, weight `[cOut, cA * cB]`. */
 export interface OpmPlan {
@@ -20,6 +21,42 @@ export interface OpmInputs {
   readonly scale: number;
 }
 
+/** What is done with a pair's mapped sum. */
+export interface OpmEpilogue {
+  readonly bias?: Tensor;
+  /** Multiplies what came of a pair, the bias included, `[nBatch, nI, nJ]`. */
+  readonly factor?: Tensor;
+  readonly residual?: Tensor;
+  /** Whether the sum is added to the residual where that stands. */
+  readonly consume: boolean;
+}
+
+/**
+ * The tensor for the result, and what the last product of a chunk does: the residual itself where that may be overwritten,
+ * or has to be copied since there is a factor.
+ */
+export function opmTarget(
+  device: Device,
+  { nBatch, nI, nJ, cOut }: OpmPlan,
+  { bias, factor, residual, consume }: OpmEpilogue,
+): { readonly out: Tensor; readonly ofChunk: (chunk: OpmChunk) => Partial<Product> } {
+  const onTop = !!residual && (consume || residual.dtype !== "f32");
+  const out = onTop && consume ? residual : device.empty([nBatch, nI, nJ, cOut], residual?.dtype);
+  if (onTop && out !== residual) device.copy(residual, out);
+  return {
+    out,
+    ofChunk({ first, nBatch, nI }) {
+      const seen = (x: Tensor) => within(x, first * nJ * cOut, nBatch * nI * nJ * cOut);
+      const { part, at } = seen(out);
+      return {
+        ...{ bias, residual: onTop ? undefined : residual && seen(residual).part },
+        factor: factor && { values: factor, offset: first * nJ },
+        into: { out: part, offset: at, onTop },
+      };
+    },
+  };
+}
+
 /** What the way back reads: of the operands, those that a wanted gradient needs. */
 export type OpmInputsBack = Partial<OpmInputs> & Pick<OpmInputs, "scale">;
 
@@ -31,7 +68,7 @@ export type OpmGradients = { readonly [K in keyof OpmWanted]?: Tensor };
 
 /** An order in which the sums over channels and over sequences are done. */
 export interface OpmOrder {
-  forward(device: Device, plan: OpmPlan, inputs: OpmInputs, bias?: Tensor, residual?: Tensor): Tensor;
+  forward(device: Device, plan: OpmPlan, inputs: OpmInputs, epilogue: OpmEpilogue): Tensor;
   backward(device: Device, plan: OpmPlan, inputs: OpmInputsBack, dOut: Tensor, wanted: OpmWanted): OpmGradients;
 }
 

@@ -2,7 +2,7 @@
 import { addInto, type Device, type Tensor } from "../core/mod.ts";
 import { intermediateType } from "./_intermediate.ts";
 import { type Product, runMatmul } from "./_matmul.ts";
-import { chunksOf, type OpmChunk, type OpmInputsBack, type OpmOrder, type OpmPlan } from "./_opm_plan.ts";
+import { chunksOf, type OpmChunk, type OpmInputsBack, type OpmOrder, type OpmPlan, opmTarget } from "./_opm_plan.ts";
 import { cast } from "./cast.ts";
 import { multiplyScalar } from "./elementwise.ts";
 import { permute } from "./permute.ts";
@@ -14,19 +14,13 @@ const CHUNK_BYTES = 16 * 2 ** 20;
 
 /** For few sequences: neither the product [N_res, N_res, c, c] nor the sum over sequences of outer products is made. */
 export const weightFirst: OpmOrder = {
-  forward(device, plan, inputs, bias, residual) {
-    const { nBatch, nI, nJ, cOut } = plan;
+  forward(device, plan, inputs, epilogue) {
     const { aRows, bRows, mixed } = operands(plan, inputs);
-    const out = device.empty([nBatch, nI, nJ, cOut]);
+    const { out, ofChunk } = opmTarget(device, plan, epilogue);
     for (const chunk of rowChunks(plan)) {
       using _ = device.scope("chunk");
       const t = halfProduct(device, plan, chunk, aRows!, mixed!);
-      runMatmul(device, {
-        ...contraction(plan, chunk, bRows!, t),
-        bias,
-        residual,
-        into: { out, offset: chunk.first * nJ * cOut },
-      });
+      runMatmul(device, { ...contraction(plan, chunk, bRows!, t), ...ofChunk(chunk) });
     }
     return out;
   },

@@ -1,4 +1,4 @@
-import { isVisible, Key, noGrad, sameShape, sizeOf, type Tensor } from "../core/mod.ts";
+import { isVisible, Key, noGrad, sameShape, sizeOf, type Tensor, within } from "../core/mod.ts";
 import { runLinear } from "./_linear.ts";
 import { runMatmul } from "./_matmul.ts";
 import { isTracked, type Part, placeOfPart, readPart, shapeOfPart, writePart } from "./_parts.ts";
@@ -135,8 +135,9 @@ export function linearInto(
     using _ = device.scope("linear");
     const { first, block, step } = placeOfPart(out.shape, part);
     const m = sizeOf(x.shape.slice(0, -1));
-    const fits = n % 4 === 0 && k % 4 === 0 && m <= MOST_PLACED_ROWS &&
-      [x, out, ...gate ? [gate] : []].every(isVisible);
+    const seen = block < m ? { part: out, at: first * n } : within(out, first * n, m * n);
+    const whole = n % 4 === 0 && k % 4 === 0 && m <= MOST_PLACED_ROWS;
+    const fits = whole && [x, seen.part, gate ?? x].every(isVisible);
     if (!fits || !isFused(device, "epilogue") || (adapter && isComposed(adapter))) {
       let update = linear(x, params, { gate });
       if (factor) update = multiply(update, device.view(factor, [...factor.shape, 1]));
@@ -157,8 +158,8 @@ export function linearInto(
       },
       factor: factor && { values: factor, offset: 0 },
       into: {
-        ...{ out, offset: first * n, onTop },
-        places: { rows: block, rowsStep: step * n, rowStep: n, columns: n, columnsStep: n },
+        ...{ out: seen.part, offset: seen.at, onTop },
+        ...(block < m && { places: { rows: block, rowsStep: step * n, rowStep: n, columns: n, columnsStep: n } }),
       },
     });
   });

@@ -4,7 +4,7 @@ import { type OpmOrder, type OpmPlan, planOf } from "./_opm_plan.ts";
 import { weightFirst } from "./_opm_weight_first.ts";
 import { sumRows } from "./_reduce.ts";
 import { cast } from "./cast.ts";
-import { add, multiplyScalar } from "./elementwise.ts";
+import { add, multiply, multiplyScalar } from "./elementwise.ts";
 import { isFused } from "./fusion.ts";
 import { linear } from "./linear.ts";
 import { matmul } from "./matmul.ts";
@@ -31,6 +31,16 @@ export type OuterProductMeanInputs = {
 export interface OuterProductMeanOptions {
   /** Factor of the sum over sequences. @default 1 / N_seq */
   readonly scale?: number;
+  /** Multiplies what came of each pair, the bias included, `[batch, N_i, N_j]`; without a gradient alone. @default none does */
+  readonly factor?: Tensor;
+  /** Whether the residual is not needed any more: without a gradient the result takes its place. @default false */
+  readonly consume?: boolean;
+}
+
+interface Attributes {
+  readonly scale: number;
+  readonly factor?: Tensor;
+  readonly consume: boolean;
 }
 
 /**
@@ -51,13 +61,23 @@ const op = defineOp<
   OuterProductMeanInputs,
   "a" | "b" | "weight",
   Record<never, never>,
-  Required<OuterProductMeanOptions>
+  Attributes
 >({
   name: "outerProductMean",
   needs: { a: ["b", "weight"], b: ["a", "weight"], weight: ["a", "b"] },
-  forward({ a, b, weight, bias, residual }, { scale }, { device }) {
+  forward({ a, b, weight, bias, residual }, { scale, factor, consume }, { device, recording }) {
     const plan = planOf(a.shape, b.shape, weight.shape);
-    return { out: orderOf(plan).forward(device, plan, { a, b, weight, scale }, bias, residual) };
+    if (factor && recording) throw new TypeError("No gradient flows through outerProductMean() with a factor");
+    const own = consume && !recording && residual !== undefined;
+    const target = own ? device.view(residual, residual.shape) : residual;
+    return {
+      out: orderOf(plan).forward(device, plan, { a, b, weight, scale }, {
+        bias,
+        factor,
+        residual: target,
+        consume: own,
+      }),
+    };
   },
   vjp({ device, inputs, shapes, attributes: { scale }, wanted }, dOut) {
     const plan = planOf(shapes.a, shapes.b, shapes.weight);
@@ -91,7 +111,8 @@ export function outerProductMean(inputs: OuterProductMeanInputs, options: OuterP
       `Cannot run outerProductMean over no sequences: a is [${a.shape}]; give the scale of their sum`,
     );
   }
-  const attributes = { scale: options.scale ?? 1 / nSeq };
+  const { factor, consume = false } = options;
+  const attributes = { scale: options.scale ?? 1 / nSeq, factor, consume };
   if ((bias && bias.size !== cOut) || (residual && !sameShape(residual.shape, [nBatch, nI, nJ, cOut]))) {
     throw new TypeError(
       `Cannot run outerProductMean: bias must be [${cOut}] and residual [${[nBatch, nI, nJ, cOut]}], they are [${
@@ -100,11 +121,13 @@ export function outerProductMean(inputs: OuterProductMeanInputs, options: OuterP
     );
   }
   const { device } = a;
-  if (!isFused(device, "outer-product")) return pairByPair(inputs, attributes.scale);
-  if (!isFused(device, "epilogue") && (bias || residual)) {
+  const isOne = isFused(device, "outer-product");
+  if (!isOne && !factor) return pairByPair(inputs, attributes.scale);
+  if (!isOne || (!isFused(device, "epilogue") && (bias || factor || residual))) {
     using scope = device.scope("outerProductMean");
-    let out = outerProductMean({ a, b, weight }, options);
+    let out = outerProductMean({ a, b, weight }, { scale: options.scale });
     if (bias) out = add(out, bias);
+    if (factor) out = multiply(out, reshape(factor, [...factor.shape, 1]));
     if (residual) out = add(residual, out);
     return scope.keep(out);
   }

@@ -83,16 +83,19 @@ function block<P extends NonNullable<Column>>(
   const onColumns = attentionTap(options.capture, "msaColumnAttention");
   const perModule = recomputesModules(options.recompute);
   const given = m;
+  const isOwn = () => m !== given || options.consume === true;
   const msaUpdate = (updated: Tensor) => {
-    if (m !== given || options.consume) m.dispose();
+    if (isOwn()) m.dispose();
     m = updated;
   };
+  const recording = device.tape !== null; // then nothing is overwritten: a tape holds it, or computes again from it
   const tellPairs = () => {
+    const consume = options.consume && !recording;
     const told = step(
       device,
       "outerProductMean",
       { params: params.outerProductMean, m, z, mask: msaMask },
-      ({ z, mask, ...o }) => outerProductMean(o.params, o.m, { mask, residual: z }),
+      ({ z, mask, ...o }) => outerProductMean(o.params, o.m, { mask, residual: z, consume }),
       perModule,
       ["m", "z"],
     );
@@ -108,7 +111,10 @@ function block<P extends NonNullable<Column>>(
     ({ params, m, z, mask }) =>
       addUpdate(
         m,
-        (residual) => msaRowAttentionWithPairBias(params, m, z, { nHead, mask, residual, capture: onRows }),
+        (residual) =>
+          msaRowAttentionWithPairBias(params, m, z, {
+            ...{ nHead, mask, residual, consume: isOwn() && !recording, capture: onRows },
+          }),
         key && { rate, key: key.at(0), axis: 1 },
       ),
     perModule,
@@ -119,7 +125,8 @@ function block<P extends NonNullable<Column>>(
       device,
       "msaColumnAttention",
       { params: column.params, m, mask: msaMask },
-      ({ params, m, mask }) => column.attention(params, m, { nHead, mask, residual: m, capture: onColumns }),
+      ({ params, m, mask }) =>
+        column.attention(params, m, { nHead, mask, residual: m, consume: isOwn() && !recording, capture: onColumns }),
       perModule,
       ["m"],
     ));
@@ -128,12 +135,12 @@ function block<P extends NonNullable<Column>>(
     device,
     "msaTransition",
     { params: params.msaTransition, m, mask: maskTrans ? msaMask : undefined },
-    ({ params, m, mask }) => msaTransition(params, m, { mask, residual: m }),
+    ({ params, m, mask }) => msaTransition(params, m, { mask, residual: m, consume: isOwn() && !recording }),
     perModule,
     ["m"],
   ));
   const told = opmFirst ? before : tellPairs();
-  const updated = pairStack(params.pairStack, told, pairMask, config, { ...options, consume: !device.tape });
+  const updated = pairStack(params.pairStack, told, pairMask, config, { ...options, consume: !recording });
   told.dispose();
   return { m, z: updated };
 }

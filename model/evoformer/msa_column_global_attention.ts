@@ -16,7 +16,7 @@ import {
 import { channelsOfHead, wholeChannels, widenColumns, widenHeads } from "../layers/_whole_heads.ts";
 import { checkRepresentation } from "../layers/check_shape.ts";
 import { explicitAttention } from "../layers/explicit_attention.ts";
-import { inParts } from "../layers/in_parts.ts";
+import { linearInParts } from "../layers/in_parts.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import type { MsaAttentionOptions } from "./msa_row_attention.ts";
 import type { MsaColumnGlobalAttentionParams } from "./params.ts";
@@ -39,7 +39,7 @@ export interface MsaGlobalAttentionOptions extends MsaAttentionOptions {
 export function msaColumnGlobalAttention(
   { layerNormM, globalAttention: { linearQ, linearK, linearV, linearG, linearO } }: MsaColumnGlobalAttentionParams,
   m: Tensor,
-  { nHead, mask, residual, capture, eps = 1e-8 }: MsaGlobalAttentionOptions,
+  { nHead, mask, residual, consume, capture, eps = 1e-8 }: MsaGlobalAttentionOptions,
 ): Tensor {
   const besides = { mask, residual };
   checkRepresentation("msaColumnGlobalAttention", "m", m, ["N_seq", "N_res"], layerNormM.weight.size, besides);
@@ -66,14 +66,14 @@ export function msaColumnGlobalAttention(
     : explicitAttention({ q, k, v, mask }, { nHead: 1, axis: 2, keyAxis: 1 });
   const heads = reshape(o, [batch, 1, nRes, nHead * width]);
   const size = nSeq * heads.size;
-  return inParts(
+  return linearInParts(
     m.device,
     { axis: 1, count: nSeq, size },
-    { split: { x, residual }, whole: { linearG, linearO, heads } },
-    ({ split: { x, residual }, whole: { linearG, linearO, heads } }) => {
+    { x, residual, consume, split: [], whole: { linearG, linearO, heads } },
+    ({ x, whole: { linearG, linearO, heads } }) => {
       const gate = linear(x, widen(linearG), { activation: "sigmoid" }); // line 4
-      const out = fused ? widenColumns(linearO, cHidden) : linearO;
-      return linear(multiply(gate, heads), out, { residual }); // lines 6 and 7
+      const map = fused ? widenColumns(linearO, cHidden) : linearO;
+      return { x: multiply(gate, heads), map }; // lines 6 and 7
     },
   );
 }

@@ -13,6 +13,8 @@ export interface MsaAttentionOptions {
   readonly mask?: Tensor;
   /** Added to the update: `[batch, N_seq, N_res, c_m]`. */
   readonly residual?: Tensor;
+  /** Whether the residual is not needed any more: without a gradient the result takes its place. @default false */
+  readonly consume?: boolean;
   /** Told of the attention, for its probabilities. @default nobody */
   readonly capture?: AttentionTap;
 }

@@ -1,8 +1,8 @@
-import type { Tensor } from "../../core/mod.ts";
+import { leaves, type Tensor } from "../../core/mod.ts";
 import {
   add,
   addScalar,
-  linear,
+  isTracked,
   type LinearParams,
   matmul,
   multiply,
@@ -13,7 +13,7 @@ import {
   reshape,
 } from "../../ops/mod.ts";
 import { checkRepresentation, checkShape } from "../layers/check_shape.ts";
-import { inParts, isMadeInParts } from "../layers/in_parts.ts";
+import { inParts, isMadeInParts, linearInParts } from "../layers/in_parts.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import type { OuterProductMeanParams } from "./params.ts";
 
@@ -26,6 +26,8 @@ export interface OuterProductMeanOptions {
   readonly mask?: Tensor;
   /** Added to the update: `[batch, N_res, N_res, c_z]`. */
   readonly residual?: Tensor;
+  /** Whether the residual is not needed any more: without a gradient the result takes its place. @default false */
+  readonly consume?: boolean;
 }
 
 /**
@@ -40,7 +42,7 @@ export interface OuterProductMeanOptions {
 export function outerProductMean(
   { layerNorm, linear_1, linear_2, linearOut }: OuterProductMeanParams,
   m: Tensor,
-  { mask, residual }: OuterProductMeanOptions = {},
+  { mask, residual, consume }: OuterProductMeanOptions = {},
 ): Tensor {
   const of = "outerProductMean";
   checkRepresentation(of, "m", m, ["N_seq", "N_res"], layerNorm.weight.size, { mask });
@@ -53,27 +55,29 @@ export function outerProductMean(
   const x = parts ? m : normalize(layerNorm, m); // line 1
   const project = (map: LinearParams) =>
     // line 2; what is read in parts is normalized for each side
-    inParts(
+    linearInParts(
       m.device,
       plan,
-      { split: x, whole: { map, layerNorm: parts ? layerNorm : undefined } },
-      ({ split: x, whole: { map, layerNorm } }) => linear(layerNorm ? normalize(layerNorm, x) : x, map),
+      { x, layerNorm: parts ? layerNorm : undefined, split: { mask }, whole: map },
+      ({ x, split: { mask }, whole: map }) => ({ x, map, factor: mask }),
     );
   const a = project(linear_1), b = project(linear_2);
+  if (!parts) x.dispose();
   // DEVIATION(Alg. 10): the projection to c_z, its bias included, comes before the division, as in the published code
   if (!mask) {
     const scale = 1 / (EPS + nSeq);
     const scaled = bias && multiplyScalar(bias, scale);
-    return scope.keep(outerProductMeanOp({ a, b, weight, bias: scaled, residual }, { scale })); // lines 3 and 4
+    return scope.keep(outerProductMeanOp({ a, b, weight, bias: scaled, residual }, { scale, consume })); // lines 3 and 4
   }
-  const column = reshape(mask, [...mask.shape, 1]);
-  const masked = { a: multiply(a, column), b: multiply(b, column) };
   const count = matmul(mask, mask, { transposeA: true });
-  const factor = reshape(reciprocal(addScalar(count, EPS)), [...count.shape, 1]);
+  const factor = reciprocal(addScalar(count, EPS));
+  if (!isTracked(m, mask, residual, ...leaves<Tensor>([layerNorm, linear_1, linear_2, linearOut]))) {
+    return scope.keep(outerProductMeanOp({ a, b, weight, bias, residual }, { scale: 1, factor, consume }));
+  }
   return scope.keep(inParts(
     m.device,
     { axis: 1, inputAxis: { a: 2 }, count: nRes, size: 2 * batch * nRes ** 2 * weight.shape[0] },
-    { split: { a: masked.a, factor, residual }, whole: { b: masked.b, weight, bias } },
+    { split: { a, factor: reshape(factor, [...factor.shape, 1]), residual }, whole: { b, weight, bias } },
     ({ split: { a, factor, residual }, whole }) => {
       const update = multiply(outerProductMeanOp({ a, ...whole }, { scale: 1 }), factor); // lines 3 and 4
       return residual ? add(residual, update) : update;

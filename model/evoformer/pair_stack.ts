@@ -19,13 +19,14 @@ export interface BlockOptions extends CaptureOptions {
    */
   readonly recompute?: Recompute;
   /**
-   * Whether the representations given are not needed any more: they are disposed of as soon as they have been read.
+   * Whether the representations given are not needed any more: they are overwritten, and disposed of as soon as they have
+   * been read.
    * @default false
    */
   readonly consume?: boolean;
   /**
    * Told of the representations after each block of a stack, from 0; it must not dispose of them, which the stack may do
-   * when it returns. @default nobody is
+   * when it returns. The next block overwrites them. @default nobody is
    */
   readonly onBlock?: (block: number, representations: { readonly m: Tensor; readonly z: Tensor }) => void;
 }
@@ -71,10 +72,23 @@ export function pairStack(
   const drop = (index: number, axis: 1 | 2): SharedDropout | undefined =>
     key && { rate, key: key.at(FIRST_KEY + index), axis };
   type Inputs<P> = { readonly params: P; readonly z: Tensor; readonly mask: Tensor | undefined };
-  const update = <P extends Tree<Tensor>>(name: string, params: P, run: (inputs: Inputs<P>) => Tensor) => {
+  const update = <P extends Tree<Tensor>>(
+    name: string,
+    params: P,
+    run: (inputs: Inputs<P>, consume: boolean) => Tensor,
+  ) => {
     const inputs = { params, z: current, mask: pairMask };
-    const updated = step(z.device, name, inputs, run, recomputesModules(recompute), ["z"]);
-    if (current !== z || consume) current.dispose();
+    const own = current !== z || consume === true;
+    const mayOverwrite = own && !z.device.tape; // not what a tape holds, or computes again from
+    const updated = step(
+      z.device,
+      name,
+      inputs,
+      (inputs) => run(inputs, mayOverwrite),
+      recomputesModules(recompute),
+      ["z"],
+    );
+    if (own) current.dispose();
     current = updated;
   };
   const { triMulOut, triMulIn } = params;
@@ -83,16 +97,24 @@ export function pairStack(
       update(
         "triangleMultiplicationOutgoing",
         triMulOut,
-        ({ params, z, mask }) =>
-          addUpdate(z, (residual) => triangleMultiplicationOutgoing(params, z, { mask, residual }), drop(0, 1)),
+        ({ params, z, mask }, consume) =>
+          addUpdate(
+            z,
+            (residual) => triangleMultiplicationOutgoing(params, z, { mask, residual, consume }),
+            drop(0, 1),
+          ),
       );
     }
     if (triMulIn) {
       update(
         "triangleMultiplicationIncoming",
         triMulIn,
-        ({ params, z, mask }) =>
-          addUpdate(z, (residual) => triangleMultiplicationIncoming(params, z, { mask, residual }), drop(1, 1)),
+        ({ params, z, mask }, consume) =>
+          addUpdate(
+            z,
+            (residual) => triangleMultiplicationIncoming(params, z, { mask, residual, consume }),
+            drop(1, 1),
+          ),
       );
     }
   };
@@ -100,20 +122,20 @@ export function pairStack(
     update(
       "triangleAttentionStarting",
       params.triAttStart,
-      ({ params, z, mask }) =>
+      ({ params, z, mask }, consume) =>
         addUpdate(
           z,
-          (residual) => triangleAttentionStartingNode(params, z, { nHead, mask, residual, capture: starting }),
+          (residual) => triangleAttentionStartingNode(params, z, { nHead, mask, residual, consume, capture: starting }),
           drop(2, 1),
         ),
     );
     update(
       "triangleAttentionEnding",
       params.triAttEnd,
-      ({ params, z, mask }) =>
+      ({ params, z, mask }, consume) =>
         addUpdate(
           z,
-          (residual) => triangleAttentionEndingNode(params, z, { nHead, mask, residual, capture: ending }),
+          (residual) => triangleAttentionEndingNode(params, z, { nHead, mask, residual, consume, capture: ending }),
           drop(3, 2),
         ),
     );
@@ -122,7 +144,8 @@ export function pairStack(
   update(
     "pairTransition",
     params.pairTransition,
-    ({ params, z, mask }) => pairTransition(params, z, { mask: maskTrans ? mask : undefined, residual: z }),
+    ({ params, z, mask }, consume) =>
+      pairTransition(params, z, { mask: maskTrans ? mask : undefined, residual: z, consume }),
   );
   return current;
 }

@@ -15,6 +15,8 @@ export interface TriangleAttentionOptions {
   readonly mask?: Tensor;
   /** Added to the update: `[batch, N_res, N_res, c_z]`. */
   readonly residual?: Tensor;
+  /** Whether the residual is not needed any more: without a gradient the result takes its place. @default false */
+  readonly consume?: boolean;
   /** Told of the attention, for its probabilities. @default nobody */
   readonly capture?: AttentionTap;
 }

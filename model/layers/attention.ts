@@ -3,8 +3,8 @@ import { attention, isFused, linear, type LinearParams, permute, sigmoidGate } f
 import { channelsOfHead, wholeChannels, widenColumns, widenHeads } from "./_whole_heads.ts";
 import { type AttentionTap, axialTapped } from "./attention_capture.ts";
 import { explicitAttention } from "./explicit_attention.ts";
-import { inParts, type PartPlan } from "./in_parts.ts";
-import { type LayerNormParams, normalize } from "./layer_norm.ts";
+import { type LastMap, linearInParts, type PartPlan } from "./in_parts.ts";
+import type { LayerNormParams } from "./layer_norm.ts";
 import { projectApart, projectPacked } from "./packed_linear.ts";
 
 /** Projections of multi-head self-attention: weights `[nHead * cHidden, c]`, and `[c, nHead * cHidden]` for the output. */
@@ -37,6 +37,8 @@ export interface SelfAttentionOptions {
   readonly mask?: Tensor;
   /** Added to the update: `[batch, I, J, c]`. */
   readonly residual?: Tensor;
+  /** Whether the residual is not needed any more: without a gradient the result takes its place. @default false */
+  readonly consume?: boolean;
   /** Normalizes what is attended to, as it is read. @default nothing does: it is normalized already, if at all */
   readonly layerNorm?: LayerNormParams;
   /** What the gate is computed from, `[batch, I, J, c]`. @default what is attended to */
@@ -56,14 +58,14 @@ export interface SelfAttentionOptions {
  * @throws {TypeError} If shapes do not fit, or channels do not divide into heads.
  */
 export function axialAttention(projections: AttentionProjections, x: Tensor, options: SelfAttentionOptions): Tensor {
-  const { axis, mask, residual, gateInput, capture, bias, layerNorm } = options;
-  if (capture) return attendAtOnce(projections, x, options);
-  return inParts(
+  const { axis, mask, residual, gateInput, capture, bias, layerNorm, consume } = options;
+  const plan = axialPlan(projections, x, axis);
+  return linearInParts(
     x.device,
-    axialPlan(projections, x, axis),
-    { split: { x, mask, residual, gateInput }, whole: { projections, bias, layerNorm } },
-    ({ split: { x, ...split }, whole: { projections, ...whole } }) =>
-      attendAtOnce(projections, x, { ...options, ...split, ...whole }),
+    capture ? { ...plan, size: 0 } : plan, // a capture sees all at once
+    { x, layerNorm, residual, consume, split: { mask, gateInput }, whole: { projections, bias } },
+    ({ x, spend, split, whole: { projections, ...whole } }) =>
+      attend(projections, x, spend, { ...options, ...split, ...whole }),
   );
 }
 
@@ -74,9 +76,14 @@ export function axialPlan({ qkv, gate }: AttentionProjections, x: Tensor, axis: 
   return { axis: across, count: x.shape[across], size: x.size / x.shape[3] * columns };
 }
 
-function attendAtOnce(projections: AttentionProjections, given: Tensor, options: SelfAttentionOptions): Tensor {
-  const { nHead, axis, bias, mask, residual, gateInput, capture, layerNorm } = options;
-  const x = layerNorm ? normalize(layerNorm, given) : given;
+/** All but the output's projection. */
+function attend(
+  projections: AttentionProjections,
+  x: Tensor,
+  spend: () => void,
+  options: SelfAttentionOptions,
+): LastMap {
+  const { nHead, axis, bias, mask, gateInput, capture } = options;
   const { qkv, gate, out } = projections;
   const cHidden = channelsOfHead(out.weight.shape[1], nHead);
   const apart = gate !== undefined && gateInput !== undefined;
@@ -89,16 +96,18 @@ function attendAtOnce(projections: AttentionProjections, given: Tensor, options:
     capture?.(axialTapped({ q, k, kFrom: 0, width: cHidden, ...logits }));
     const separate = gate && apart ? linear(gateInput, gate) : inner;
     const o = explicitAttention({ q, k, v, gate: separate, bias, mask }, { nHead, axis });
-    return scope.keep(linear(o, out, { residual }));
+    return { x: scope.keep(o), map: out };
   }
   const widen = (map: LinearParams) => widenHeads(map, cHidden);
   const packed = projectPacked(x, together.map(widen), { intermediate: !capture }); // a capture reads 32 bits
+  spend();
   const width = wholeChannels(cHidden);
   capture?.(axialTapped({ q: packed, k: packed, kFrom: nHead * width, width, ...logits }));
   const settings = { heads: nHead, axis, gated: together !== qkv, scale: logits.scale };
   let o = attention({ qkv: packed, bias, mask }, settings);
+  packed.dispose();
   if (apart) o = sigmoidGate({ x: o, gate: linear(gateInput, widen(gate)) });
-  return linear(o, widenColumns(out, cHidden), { residual });
+  return { x: o, map: widenColumns(out, cHidden) };
 }
 
 /**
@@ -127,11 +136,11 @@ export function pairBias(
   { transposed = false, layerNorm }: { readonly transposed?: boolean; readonly layerNorm?: LayerNormParams } = {},
 ): Tensor {
   using scope = z.device.scope("pairBias");
-  const biases = inParts(
+  const biases = linearInParts(
     z.device,
     { axis: 1, count: z.shape[1], size: z.size },
-    { split: z, whole: { projection, layerNorm } },
-    ({ split: z, whole: { projection, layerNorm } }) => linear(layerNorm ? normalize(layerNorm, z) : z, projection),
+    { x: z, layerNorm, split: [], whole: projection },
+    ({ x, whole: map }) => ({ x, map }),
   );
   return scope.keep(permute(biases, transposed ? [0, 3, 2, 1] : [0, 3, 1, 2]));
 }

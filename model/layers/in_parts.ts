@@ -7,13 +7,23 @@ import {
   mostVisible,
   noGrad,
   pullback,
-  readable,
-  type Shape,
-  sizeOf,
   type Tensor,
   type Tree,
 } from "../../core/mod.ts";
-import { readRegion, writeRegion } from "../../ops/mod.ts";
+import {
+  add,
+  isTracked,
+  layerNormOfPart,
+  linear,
+  linearInto,
+  type LinearParams,
+  multiply,
+  type Part,
+  readPart,
+  reshape,
+  writePart,
+} from "../../ops/mod.ts";
+import { type LayerNormParams, normalize } from "./layer_norm.ts";
 
 /** How something can be made in parts. */
 export interface PartPlan {
@@ -52,7 +62,7 @@ export function inParts<S extends Tree<Tensor>, W extends Tree<Tensor>>(
   run: (inputs: PartInputs<S, W>) => Tensor,
 ): Tensor {
   const given = leaves<Tensor>([inputs.split, inputs.whole]);
-  const recording = isTracked(device, given);
+  const recording = isTracked(...given);
   const ranges = partsOf(device, plan, recording);
   if (ranges.length === 1) return run(inputs);
   using scope = device.scope("inParts");
@@ -78,12 +88,107 @@ export function inParts<S extends Tree<Tensor>, W extends Tree<Tensor>>(
 
 /** Whether {@linkcode inParts} would make something in more than one part. */
 export function isMadeInParts(device: Device, plan: PartPlan, inputs: Tree<Tensor>): boolean {
-  return partsOf(device, plan, isTracked(device, leaves<Tensor>(inputs))).length > 1;
+  return partsOf(device, plan, isTracked(...leaves<Tensor>(inputs))).length > 1;
 }
 
-function isTracked(device: Device, tensors: readonly Tensor[]): boolean {
-  const { tape } = device;
-  return tape !== null && tensors.some((tensor) => tape.tracks(tensor));
+/** What {@linkcode linearInParts} reads. */
+export interface UpdateInputs<S extends Tree<Tensor>, W extends Tree<Tensor>> extends PartInputs<S, W> {
+  /** What the parts are of, `[…, c]`. */
+  readonly x: Tensor;
+  /** Normalizes it as it is read. @default nothing does */
+  readonly layerNorm?: LayerNormParams;
+  /** Added to the variance. @default 1e-5 */
+  readonly normEps?: number;
+  /** Added to the result. */
+  readonly residual?: Tensor;
+  /**
+   * Whether the residual is not needed any more: without a gradient the result takes its place in memory, also where it
+   * is x that is added to. @default false
+   */
+  readonly consume?: boolean;
+}
+
+/** What a part reads. */
+export interface PartOfUpdate<S extends Tree<Tensor>, W extends Tree<Tensor>> extends PartInputs<S, W> {
+  /** Normalized, if it is to be. */
+  readonly x: Tensor;
+  /** Lets go of `x`, where it was made for this part alone. */
+  readonly spend: () => void;
+}
+
+/** What an update ends in. */
+export interface LastMap {
+  readonly x: Tensor;
+  readonly map: LinearParams;
+  /** The result is multiplied by its sigmoid. */
+  readonly gate?: Tensor;
+  /** Rows of the result are multiplied by a number each. */
+  readonly factor?: Tensor;
+}
+
+/**
+ * Computes something that ends in a linear map, and adds it to a residual: {@linkcode inParts}, but that without a gradient
+ * nothing is copied: parts are normalized where they stand, and their results are written, or added, where they belong.
+ */
+export function linearInParts<S extends Tree<Tensor>, W extends Tree<Tensor>>(
+  device: Device,
+  plan: PartPlan,
+  inputs: UpdateInputs<S, W>,
+  run: (part: PartOfUpdate<S, W>) => LastMap,
+): Tensor {
+  const { x, layerNorm, normEps, residual, consume = false, split, whole } = inputs;
+  const recording = isTracked(...leaves<Tensor>({ x, layerNorm, residual, split, whole }));
+  const ranges = partsOf(device, plan, recording);
+  if (recording) {
+    return inParts(
+      device,
+      plan,
+      { split: { x, residual, split }, whole: { layerNorm, whole } },
+      ({ split: { x, residual, split }, whole: { layerNorm, whole } }) => {
+        const normed = layerNorm ? normalize(layerNorm, x, normEps) : x;
+        const spend = () => layerNorm && normed.dispose();
+        const { x: last, map, gate, factor } = run({ x: normed, split, whole, spend });
+        if (!factor) return linear(last, map, { gate, residual });
+        const update = multiply(linear(last, map, { gate }), reshape(factor, [...factor.shape, 1]));
+        return residual ? add(residual, update) : update;
+      },
+    );
+  }
+  const { axis } = plan;
+  const all = ranges.length === 1;
+  using scope = device.scope("inParts");
+  return noGrad(device, () => {
+    let output: Tensor | undefined;
+    for (const range of ranges) {
+      using part = device.scope("part");
+      const at = along(axis, range);
+      const own = !layerNorm
+        ? readPart(x, at)
+        : all
+        ? normalize(layerNorm, x, normEps)
+        : layerNormOfPart(x, at, { gamma: layerNorm.weight, beta: layerNorm.bias }, { eps: normEps });
+      const spend = () => own !== x && own.dispose();
+      const { x: last, map, gate, factor } = run({ x: own, split: splitOf(split, plan, range), whole, spend });
+      if (all && !factor && !(residual && consume)) {
+        output = linear(last, map, { gate, residual });
+      } else {
+        output ??= !residual
+          ? device.empty([...x.shape.slice(0, -1), map.weight.shape[0]])
+          : consume
+          ? device.view(residual, residual.shape)
+          : copyOf(residual);
+        linearInto(last, map, output, at, { gate, factor, onTop: !!residual });
+      }
+      part.keep(output);
+    }
+    return scope.keep(output!);
+  });
+}
+
+function copyOf(x: Tensor): Tensor {
+  const copy = x.device.empty(x.shape, x.dtype);
+  x.device.copy(x, copy);
+  return copy;
 }
 
 /** Without a gradient, parts of this size take no more time than all at once (measured on lavapipe), and less memory. */
@@ -114,14 +219,14 @@ function runParts<S extends Tree<Tensor>, W extends Tree<Tensor>>(
     using scope = device.scope("part");
     const part = run({ split: splitOf(split, plan, range), whole });
     output ??= scope.keep(device.empty(part.shape.with(axis, count), part.dtype));
-    writeRegion(part, output, beginning(output.shape, axis, range[0]));
+    writePart(part, output, along(axis, range));
   }
   return output!;
 }
 
 /** The parts of what is split. */
 function splitOf<S extends Tree<Tensor>>(split: S, plan: PartPlan, range: Range): S {
-  return mapLeaves<Tensor, S>(split, (x, path) => partOf(x, inputAxisOf(plan, path), ...range));
+  return mapLeaves<Tensor, S>(split, (x, path) => readPart(x, along(inputAxisOf(plan, path), range)));
 }
 
 function inputAxisOf({ axis, inputAxis = axis }: PartPlan, path: string): number {
@@ -143,13 +248,13 @@ function pullParts<S extends Tree<Tensor>, W extends Tree<Tensor>>(
     using scope = device.scope("part");
     const parts = splitOf(split, plan, range);
     const back = pullback(device, ([split, whole]: [S, W]) => run({ split, whole }), [parts, whole], { wanted });
-    const found = back.pullLeaves([partOf(dOut, plan.axis, ...range)]);
+    const found = back.pullLeaves([readPart(dOut, along(plan.axis, range))]);
     found.forEach((grad, i) => {
       if (!grad) return;
       if (i < splitLeaves.length) {
         const [path, { shape }] = splitLeaves[i];
         const all = grads[i] ??= scope.keep(device.zeros(shape));
-        writeRegion(grad, all, beginning(shape, inputAxisOf(plan, path), range[0]));
+        writePart(grad, all, along(inputAxisOf(plan, path), range));
       } else if (grads[i]) {
         addInto(device, grads[i]!, grad);
       } else {
@@ -161,18 +266,6 @@ function pullParts<S extends Tree<Tensor>, W extends Tree<Tensor>>(
   return grads;
 }
 
-function beginning(shape: Shape, axis: number, at: number): number[] {
-  return shape.map((_, i) => (i === axis ? at : 0));
-}
-
-/**
- * The part of a tensor along an axis, the tensor itself where that is all of it. It may share the tensor's elements, and
- * records no gradient.
- */
-function partOf(x: Tensor, axis: number, from: number, to: number): Tensor {
-  const { shape } = x;
-  if (from === 0 && to === shape[axis]) return x;
-  const part = shape.with(axis, to - from);
-  if (sizeOf(shape.slice(0, axis)) === 1) return readable(x, from * sizeOf(shape.slice(axis + 1)), part);
-  return readRegion(x, beginning(shape, axis, from), part);
+function along(axis: number, [from, to]: Range): Part {
+  return { axis, from, to };
 }

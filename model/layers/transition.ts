@@ -1,7 +1,7 @@
 import type { Tensor } from "../../core/mod.ts";
-import { add, linear, type LinearParams, multiply, reshape } from "../../ops/mod.ts";
-import { inParts } from "./in_parts.ts";
-import { type LayerNormParams, normalize } from "./layer_norm.ts";
+import { linear, type LinearParams } from "../../ops/mod.ts";
+import { linearInParts } from "./in_parts.ts";
+import type { LayerNormParams } from "./layer_norm.ts";
 
 /** Two linear maps with a relu between them. */
 export type TransitionParams = { readonly linear1: LinearParams; readonly linear2: LinearParams };
@@ -12,6 +12,8 @@ export interface TransitionOptions {
   readonly mask?: Tensor;
   /** Added to the update, `[..., c]`. */
   readonly residual?: Tensor;
+  /** Whether the residual is not needed any more: without a gradient the result takes its place. @default false */
+  readonly consume?: boolean;
   /** Added to the variance. @default 1e-5 */
   readonly normEps?: number;
 }
@@ -30,22 +32,20 @@ export function transition({ linear1, linear2 }: TransitionParams, x: Tensor, re
 
 /** The same of something that is normalized as it is read, or not at all. */
 function widened(
-  params: TransitionParams & { readonly layerNorm?: LayerNormParams },
+  { layerNorm, ...maps }: TransitionParams & { readonly layerNorm?: LayerNormParams },
   x: Tensor,
-  { mask, residual, normEps }: TransitionOptions,
+  { mask, residual, consume, normEps }: TransitionOptions,
 ): Tensor {
   const axis = Math.max(0, x.shape.length - 3); // of the rows
-  const [cHidden, c] = params.linear1.weight.shape;
-  return inParts(
+  const [cHidden, c] = maps.linear1.weight.shape;
+  return linearInParts(
     x.device,
     { axis, count: x.shape[axis], size: x.size / c * cHidden },
-    { split: { x, residual, mask }, whole: params },
-    ({ split: { x, residual, mask }, whole: { layerNorm, linear1, linear2 } }) => {
-      const normed = layerNorm ? normalize(layerNorm, x, normEps) : x; // line 1
-      const a = linear(normed, linear1, { activation: "relu", intermediate: true }); // line 2
-      if (!mask) return linear(a, linear2, { residual }); // line 3
-      const update = multiply(linear(a, linear2), reshape(mask, [...mask.shape, 1]));
-      return residual ? add(residual, update) : update;
+    { x, layerNorm, normEps, residual, consume, split: { mask }, whole: maps }, // line 1
+    ({ x, spend, split: { mask }, whole: { linear1, linear2 } }) => {
+      const hidden = linear(x, linear1, { activation: "relu", intermediate: true }); // line 2
+      spend();
+      return { x: hidden, map: linear2, factor: mask }; // line 3
     },
   );
 }

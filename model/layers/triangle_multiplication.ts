@@ -38,6 +38,8 @@ export interface TriangleUpdateOptions {
   readonly mask?: Tensor;
   /** Added to the update. */
   readonly residual?: Tensor;
+  /** Whether the residual is not needed any more: without a gradient the result takes its place. @default false */
+  readonly consume?: boolean;
   /** Added to the variances. @default 1e-5 */
   readonly normEps?: number;
 }

@@ -80,7 +80,7 @@ gpuTest(
     const plan = planOf(inputs.a.shape, inputs.b.shape, inputs.weight.shape);
     const dOut = device.tensor(randomArray(nI * nJ * cOut, 4), [1, nI, nJ, cOut]);
     const [one, other] = await Promise.all([weightFirst, outerFirst].map(async (order) => {
-      const out = order.forward(device, plan, inputs);
+      const out = order.forward(device, plan, inputs, { consume: false });
       const { a, b, weight } = order.backward(device, plan, inputs, dOut, { a: true, b: true, weight: true });
       const found: [string, ArrayLike<number>][] = [];
       for (const [name, tensor] of Object.entries({ out, a, b, weight })) found.push([name, await tensor!.read()]);
