@@ -6,6 +6,7 @@ import {
   type Kernel,
   type KernelFamily,
   type KernelUse,
+  mostVisible,
   sameShape,
   type Tensor,
 } from "../core/mod.ts";
@@ -41,6 +42,8 @@ type Way = KernelFamily;
 /** An operand of the product: as it stands, or packed. */
 interface Operand {
   readonly values: Tensor;
+  /** Positions of the output. */
+  readonly rows: number;
   /** Whether the output's position comes before the position summed over. */
   readonly pFirst: boolean;
 }
@@ -176,10 +179,11 @@ function wayFor(
   });
 }
 
-function productKernel({ traits }: Device, way: Way, sizes: Sizes): Kernel {
+function productKernel({ traits }: Device, way: Way, sizes: Sizes, rows = sizes.n, columns = sizes.n): Kernel {
   const aligned = isAligned(sizes);
   if (way !== "subgroup") return tileProductKernel({ tile: tileOf(way), aligned });
-  return subgroupProductKernel({ lanes: traits.subgroupSize, aligned, whole: sizes.n >= PANEL });
+  const whole = rows >= ROWS && columns >= PANEL;
+  return subgroupProductKernel({ lanes: traits.subgroupSize, aligned, whole });
 }
 
 /** Rows and columns of the output that an invocation computes of operands as they stand. */
@@ -203,10 +207,10 @@ function gatedSizes([batch, n, , c]: readonly number[]): Sizes {
 
 const groupsOf = ({ c }: Sizes) => Math.ceil(c / 4);
 const isAligned = ({ c }: Sizes) => c % 4 === 0;
-const panelsOf = ({ n }: Sizes) => Math.ceil(n / PANEL);
+const panelsOf = (rows: number) => Math.ceil(rows / PANEL);
 const stepsOf = ({ n }: Sizes) => Math.ceil(n / STEPS) * STEPS;
-/** Vec4s of a plane of a packed operand. */
-const planeOf = (sizes: Sizes) => panelsOf(sizes) * stepsOf(sizes) * PANEL + PLANE_PAD;
+/** Vec4s of a plane of a packed operand of so many positions. */
+const planeOf = (sizes: Sizes, rows = sizes.n) => panelsOf(rows) * stepsOf(sizes) * PANEL + PLANE_PAD;
 
 /** One side of a gradient: `other` is what dOut meets. The output's first position is dOut's when outgoing. */
 function multiplyBack(
@@ -222,26 +226,31 @@ function multiplyBack(
     : multiply(device, way, sizes, other(), dOut);
 }
 
-function packing(sizes: Sizes, pFirst: boolean) {
+/** @param rows Positions that are packed, of `all` that the operand has; they begin at panel `first`. */
+function packing(sizes: Sizes, pFirst: boolean, rows = sizes.n, all = rows, first = 0) {
   const { batch, n, c } = sizes;
-  const groups = groupsOf(sizes), panels = panelsOf(sizes), steps = stepsOf(sizes);
+  const groups = groupsOf(sizes), panels = panelsOf(rows), steps = stepsOf(sizes);
   const span = Math.min(groups, PACK_LANES), blocks = Math.ceil(groups / span);
-  const plane = planeOf(sizes);
+  const plane = planeOf(sizes, all);
   const [y, z] = flatGrid(batch * panels * blocks);
   return {
     structure: { aligned: isAligned(sizes) },
     shape: [batch, groups, plane, 4],
-    uniforms: { n, c, groups, blocks, span, steps, panels, plane, p_first: pFirst ? 1 : 0, batches: batch },
+    uniforms: {
+      ...{ n, rows, first, c, groups, blocks, span, steps, panels, plane },
+      ...{ p_first: pFirst ? 1 : 0, batches: batch },
+    },
     grid: [Math.ceil(steps / Math.floor(PACK_LANES / span)), y, z] as const,
   };
 }
 
 function operand(device: Device, way: Way, sizes: Sizes, x: Tensor, pFirst: boolean): Operand {
-  if (way !== "subgroup") return { values: x, pFirst };
+  const rows = sizes.n;
+  if (way !== "subgroup") return { values: x, rows, pFirst };
   const { structure, shape, uniforms, grid } = packing(sizes, pFirst);
   const out = device.empty(shape);
   device.run(packKernel(structure), { bindings: { x, out }, uniforms, grid, flops: 0 });
-  return { values: out, pFirst };
+  return { values: out, rows, pFirst };
 }
 
 function gatedOperands(
@@ -262,7 +271,7 @@ function gatedOperands(
       grid,
       flops: (mask ? 6 : 5) * packed.size / 2,
     });
-    return [{ values: a, pFirst }, { values: b, pFirst }];
+    return [{ values: a, rows: sizes.n, pFirst }, { values: b, rows: sizes.n, pFirst }];
   }
   const { batch, n, c } = sizes;
   const groups = groupsOf(sizes);
@@ -275,22 +284,24 @@ function gatedOperands(
     grid: elementGrid(size, 64),
     flops: (mask ? 6 : 5) * packed.size / 2,
   });
-  return [{ values: a, pFirst }, { values: b, pFirst }];
+  return [{ values: a, rows: n, pFirst }, { values: b, rows: n, pFirst }];
 }
 
 /** out[b, p, q, c] = Σ_r x[p, r, c] · y[q, r, c]. */
 function multiply(device: Device, way: Way, sizes: Sizes, x: Operand, y: Operand): Tensor {
   const { batch, n, c } = sizes;
   const aligned = isAligned(sizes), groups = groupsOf(sizes);
-  const out = device.empty([batch, n, n, c], x.values.dtype); // in 16 bits if its operands are
-  const kernel = productKernel(device, way, sizes);
-  const flops = 2 * batch * n ** 3 * c;
+  const { rows } = x, { rows: columns } = y;
+  const out = device.empty([batch, rows, columns, c], x.values.dtype); // in 16 bits if its operands are
+  const kernel = productKernel(device, way, sizes, rows, columns);
+  const flops = 2 * batch * rows * columns * n * c;
   if (way === "subgroup") {
-    const panels = panelsOf(sizes);
-    const tiles = panels * Math.ceil(n / ROWS);
+    const panels = panelsOf(columns);
+    const tiles = panels * Math.ceil(rows / ROWS);
+    const planes = { x_plane: planeOf(sizes, rows), y_plane: planeOf(sizes, columns), planes: batch * groups };
     device.run(kernel, {
       bindings: { x: x.values, y: y.values, out },
-      uniforms: { n, c, groups, steps: stepsOf(sizes), panels, tiles, plane: planeOf(sizes), planes: batch * groups },
+      uniforms: { rows, columns, c, groups, steps: stepsOf(sizes), panels, tiles, ...planes },
       grid: flatGrid(tiles * Math.ceil(batch * groups / PLANES)),
       flops,
     });
@@ -298,13 +309,14 @@ function multiply(device: Device, way: Way, sizes: Sizes, x: Operand, y: Operand
   }
   const tile = tileOf(way);
   const stride = aligned ? groups : c;
-  const strides = ({ pFirst }: Operand) => (pFirst ? [n * stride, stride] : [stride, n * stride]);
+  const strides = ({ pFirst, rows }: Operand) => (pFirst ? [n * stride, stride] : [stride, rows * stride]);
   const [x_p, x_r] = strides(x), [y_p, y_r] = strides(y);
-  const tiles = Math.ceil(n / tile);
-  const size = batch * tiles * tiles * groups;
+  const tilesRows = Math.ceil(rows / tile), tilesColumns = Math.ceil(columns / tile);
+  const size = batch * tilesRows * tilesColumns * groups;
+  const entries = { x_b: rows * n * stride, y_b: columns * n * stride };
   device.run(kernel, {
     bindings: { x: x.values, y: y.values, out },
-    uniforms: { n, c, groups, tiles, size, stride, x_p, x_r, y_p, y_r },
+    uniforms: { n, rows, columns, c, groups, tilesRows, tilesColumns, size, stride, ...entries, x_p, x_r, y_p, y_r },
     grid: elementGrid(size, 64),
     flops,
   });
@@ -358,4 +370,115 @@ export function gatedTriangleProduct(
   options: TriangleProductOptions,
 ): Tensor {
   return gated({ packed: inputs.packed, mask: inputs.mask }, options);
+}
+
+/** One edge of every triangle, gated and masked, of all residues or of some, as {@linkcode triangleProductOf} reads it. */
+export interface TriangleEdge {
+  /** @internal */
+  readonly operand: Operand;
+  /** @internal */
+  readonly sizes: Sizes;
+  /** @internal */
+  readonly way: Way;
+}
+
+/** Blocks of an edge are multiples of so many residues. */
+export const TRIANGLE_BLOCK: number = PANEL;
+
+/**
+ * Room for an edge of all residues, which is filled block by block: for inference, where there is no memory for both edges
+ * at once. Undefined where no kernel could see it, or channels are no whole vec4s.
+ *
+ * @param like The type of the projections it will be made of; `mask`: whether there is a mask.
+ * @returns Owned by the current scope.
+ */
+export function triangleEdge(
+  device: Device,
+  { n, c, direction, dtype = "f32", mask }: {
+    readonly n: number;
+    readonly c: number;
+    readonly direction: TriangleDirection;
+    readonly dtype?: "f32" | "f16";
+    readonly mask: boolean;
+  },
+): TriangleEdge | undefined {
+  const sizes = { batch: 1, n, c };
+  if (!isAligned(sizes)) return undefined;
+  const structure = { aligned: true, mask, single: true };
+  const type = { dtype };
+  const way = device.kernels.choose(familiesToTry(device, "triangle"), (way): KernelUse[] => [
+    ...[ROWS - 1, ROWS].map((
+      rows,
+    ): KernelUse => [productKernel(device, way, sizes, rows), { x: type, y: type, out: type }]),
+    [way === "subgroup" ? packGatedKernel(structure) : gateKernel(structure), { packed: type, a: type }],
+  ]);
+  if (groupsOf(sizes) * operandSize(way, sizes) > mostVisible(device)) return undefined;
+  const shape = way === "subgroup" ? [1, groupsOf(sizes), planeOf(sizes), 4] : [1, n, n, c];
+  return { operand: { values: device.empty(shape, dtype), rows: n, pFirst: isOutgoing(direction) }, sizes, way };
+}
+
+/**
+ * Gates and masks a block of an edge. No gradient flows through it.
+ *
+ * @param packed Values and gates of its channels: `[1, block, N, 2 * C]` where the product is outgoing, `[1, N, block, 2 * C]`
+ * where it is incoming.
+ * @param mask The same without channels. @default no mask
+ * @param like The edge of all residues, of which this is a block.
+ * @param from The residue at which it is put into that edge, a multiple of {@linkcode TRIANGLE_BLOCK}. @default it is an edge
+ * by itself
+ * @returns The block by itself, owned by the current scope, or the edge of all residues.
+ */
+export function gateTriangleEdge(
+  packed: Tensor,
+  mask: Tensor | undefined,
+  { operand: { values, rows: all, pFirst }, sizes, way }: TriangleEdge,
+  from?: number,
+): TriangleEdge {
+  const { device, shape } = packed;
+  using scope = device.scope("gateTriangleEdge");
+  const { n, c } = sizes;
+  const rows = shape[pFirst ? 1 : 2];
+  const structure = { aligned: true, mask: !!mask, single: true };
+  const groups = groupsOf(sizes);
+  const count = from === undefined ? rows : all;
+  const made = (shape: readonly number[]) =>
+    from === undefined ? scope.keep(device.empty(shape, packed.dtype)) : values;
+  const inputs = { packed, ...(mask && { mask }) };
+  const flops = (mask ? 6 : 5) * packed.size / 2;
+  if (way === "subgroup") {
+    const { uniforms, grid, shape } = packing(sizes, pFirst, rows, count, (from ?? 0) / PANEL);
+    const a = made(shape);
+    device.run(packGatedKernel(structure), {
+      bindings: { ...inputs, a },
+      uniforms,
+      grid,
+      flops,
+      bytesWritten: packed.bytes / 2,
+    });
+    return { operand: { values: a, rows: count, pFirst }, sizes, way };
+  }
+  const a = made(pFirst ? [1, rows, n, c] : [1, n, rows, c]);
+  const size = n * rows * groups;
+  const place = pFirst
+    ? { first: (from ?? 0) * n, block: rows * n, step: 0 }
+    : { first: from ?? 0, block: rows, step: count };
+  device.run(gateKernel(structure), {
+    bindings: { ...inputs, a },
+    uniforms: { c, groups, size, ...place },
+    grid: elementGrid(size, 64),
+    flops,
+    bytesWritten: packed.bytes / 2,
+  });
+  return { operand: { values: a, rows: count, pFirst }, sizes, way };
+}
+
+/**
+ * The product of edges, of which one may be a block: out[i, j] = Σ_k x[i, k] · y[j, k]. No gradient flows through it.
+ *
+ * @returns `[1, residues of x, residues of y, C]`, owned by the current scope.
+ */
+export function triangleProductOf(x: TriangleEdge, y: TriangleEdge): Tensor {
+  const { device } = x.operand.values;
+  using scope = device.scope("triangleProduct");
+  return scope.keep(multiply(device, x.way, x.sizes, x.operand, y.operand));
 }

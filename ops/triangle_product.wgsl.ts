@@ -60,20 +60,28 @@ export interface GateStructure {
   /** Whether C is a multiple of four. */
   readonly aligned: boolean;
   readonly mask: boolean;
+  /** Whether there is one edge alone, of some positions of the output. @default false: there are both, whole */
+  readonly single?: boolean;
 }
 
-/** Statements that give `left` and `right`, gated (not masked), and their parts, for channel group `g` of a position. */
-function gatedPair(aligned: boolean, position: string, g: string): string {
+/**
+ * Statements that give `left` and `right` (or `left` alone), gated (not masked), and their parts, for channel group `g` of a
+ * position.
+ */
+function gatedPair(aligned: boolean, position: string, g: string, single = false): string {
+  const parts = single ? 2 : 4;
   const part = (i: number) =>
     aligned
-      ? `packed_at((4u * (${position}) + ${i}u) * u.groups + ${g})`
-      : `packed_group((4u * (${position}) + ${i}u) * u.c + 4u * (${g}), 4u * (${g}))`;
+      ? `packed_at((${parts}u * (${position}) + ${i}u) * u.groups + ${g})`
+      : `packed_group((${parts}u * (${position}) + ${i}u) * u.c + 4u * (${g}), 4u * (${g}))`;
   return `let left = ${part(0)}; let left_gate = sigmoid(${part(1)});
-let right = ${part(2)}; let right_gate = sigmoid(${part(3)});`;
+${single ? "" : `let right = ${part(2)}; let right_gate = sigmoid(${part(3)});`}`;
 }
 
 const PACK_UNIFORMS = {
-  n: "u32",
+  n: "u32", // terms of the sum
+  rows: "u32", // positions of the output in this operand, or in this part of it
+  first: "u32", // panel at which they begin
   c: "u32",
   groups: "u32", // of four channels
   blocks: "u32", // of as many groups as a workgroup has side by side
@@ -86,8 +94,8 @@ const PACK_UNIFORMS = {
 } as const;
 
 /**
- * The frame of the packing kernels: [B, N, N, C] becomes [B, C / 4, plane] with planes of [panel, step, PANEL, 4] and a
- * pad. Lanes lie along the groups of channels, and more of them along the steps where there are few; each goes through
+ * The frame of the packing kernels: [B, rows, N, C] or [B, N, rows, C] becomes [B, C / 4, plane] with planes of [panel,
+ * step, PANEL, 4] and a pad. Lanes lie along the groups of channels, and more of them along the steps where there are few; each goes through
  * the rows of a panel, so that cache lines are read and written as a whole. `store` sees the `position` read, the group
  * of channels `g`, the vec4 written `to`, and `used`, which is false on the padding of the sum. Rows beyond the last
  * repeat it: what the product makes of them is not stored.
@@ -103,12 +111,12 @@ let r = group.x * side + lane / u.span;
 if (b >= u.batches || g >= u.groups || lane / u.span >= side || r >= u.steps) { return; }
 let used = r < u.n;
 let across = min(r, u.n - 1u);
-let at = (b * u.groups + g) * u.plane + (panel * u.steps + r) * ${PANEL}u;
+let at = (b * u.groups + g) * u.plane + ((u.first + panel) * u.steps + r) * ${PANEL}u;
 for (var i = 0u; i < ${PANEL}u; i += ${PACK_ROWS}u) {
 ${
     unroll(PACK_ROWS, (k) =>
-      `{ let p = min(panel * ${PANEL}u + i + ${k}u, u.n - 1u);
-let position = b * u.n * u.n + select(across * u.n + p, p * u.n + across, u.p_first > 0u);
+      `{ let p = min(panel * ${PANEL}u + i + ${k}u, u.rows - 1u);
+let position = b * u.rows * u.n + select(across * u.rows + p, p * u.n + across, u.p_first > 0u);
 let to = at + i + ${k}u;
 ${store} }`)
   }
@@ -128,49 +136,54 @@ out[to] = select(vec4f(0.0), v, used);`,
   ),
 }), (structure) => packProbes(structure, PACKING));
 
-/** Gates left and right, and rearranges both. */
-export const packGatedKernel = kernelFamily(({ aligned, mask }: GateStructure) => ({
+/** Gates left and right, or one of them, and rearranges them. */
+export const packGatedKernel = kernelFamily(({ aligned, mask, single }: GateStructure) => ({
   name: "trianglePackGated",
   workgroupSize: PACK_LANES,
   bindings: {
     packed: aligned ? "load vec4f" : "read f32",
     ...(mask ? { mask: "read f32" as const } : {}),
     a: "store vec4f",
-    b_out: "store vec4f",
+    ...(single ? {} : { b_out: "store vec4f" as const }),
   },
   uniforms: PACK_UNIFORMS,
   declarations: FUNCTIONS + (aligned ? "" : scalarGroup("packed", "u.c")),
   body: packing(
     `let keep = select(0.0, ${mask ? "mask[position]" : "1.0"}, used);
-${gatedPair(aligned, "position", "g")}
+${gatedPair(aligned, "position", "g", single)}
 a_put(to, left * left_gate * keep);
-b_out_put(to, right * right_gate * keep);`,
+${single ? "" : "b_out_put(to, right * right_gate * keep);"}`,
   ),
 }), (structure) => packGatedProbes(structure, PACKING));
 
-/** Gates left and right where they stand. */
-export const gateKernel = kernelFamily(({ aligned, mask }: GateStructure) => ({
+/** Gates left and right where they stand; or one of them, of some rows or columns of positions, which go where uniforms tell. */
+export const gateKernel = kernelFamily(({ aligned, mask, single }: GateStructure) => ({
   name: "triangleGate",
   bindings: {
     packed: aligned ? "load vec4f" : "read f32",
     ...(mask ? { mask: "read f32" as const } : {}),
     a: aligned ? "store vec4f" : "write f32",
-    b: aligned ? "store vec4f" : "write f32",
+    ...(single ? {} : { b: aligned ? "store vec4f" as const : "write f32" as const }),
   },
-  uniforms: { c: "u32", groups: "u32", size: "u32" },
+  uniforms: {
+    ...{ c: "u32", groups: "u32", size: "u32" },
+    ...(single ? { first: "u32" as const, block: "u32" as const, step: "u32" as const } : {}),
+  },
   declarations: FUNCTIONS + (aligned ? "" : scalarGroup("packed", "u.c")),
   body: `
 if (index >= u.size) { return; }
 let position = index / u.groups;
 let g = index % u.groups;
-${gatedPair(aligned, "position", "g")}
+${gatedPair(aligned, "position", "g", single)}
 let keep = ${mask ? "mask[position]" : "1.0"};
-let a_value = left * left_gate * keep;
-let b_value = right * right_gate * keep;
+let to = ${single ? "u.first + position / u.block * u.step + position % u.block" : "position"};
 ${
-    aligned ? "a_put(index, a_value); b_put(index, b_value);" : `let at = position * u.c + 4u * g;
-${scalarStore("a", "at", "4u * g", "u.c", "a_value")}
-${scalarStore("b", "at", "4u * g", "u.c", "b_value")}`
+    (single ? [["a", "left"]] : [["a", "left"], ["b", "right"]]).map(([name, side]) => {
+      const value = `${side} * ${side}_gate * keep`;
+      return aligned
+        ? `${name}_put(to * u.groups + g, ${value});`
+        : `{ let at = to * u.c + 4u * g; ${scalarStore(name, "at", "4u * g", "u.c", value)} }`;
+    }).join("\n")
   }`,
 }), gateProbes);
 
@@ -216,7 +229,7 @@ export interface ProductStructure {
   /** Whether C is a multiple of four. */
   readonly aligned: boolean;
   /**
-   * Whether N is at least PANEL. The last rows and columns are then computed by tiles moved inwards, twice where tiles
+   * Whether there are at least ROWS rows and PANEL columns. The last rows and columns are then computed by tiles moved inwards, twice where tiles
    * overlap, to the same bits; on lavapipe, conditions around the stores would take longer than all the rest at N = 64.
    */
   readonly whole: boolean;
@@ -231,17 +244,18 @@ export const subgroupProductKernel = kernelFamily(({ lanes, aligned, whole }: Pr
   const columns = PANEL / lanes;
   const start = (name: string, i: number, row: string) =>
     `let ${name}_row${i} = ${row} + ${i * lanes}u + lane;
-var ${name}_from${i} = plane * u.plane + ${name}_row${i} / ${PANEL}u * u.steps * ${PANEL}u + ${name}_row${i} % ${PANEL}u;`;
+var ${name}_from${i} = plane * u.${name}_plane + ${name}_row${i} / ${PANEL}u * u.steps * ${PANEL}u + ${name}_row${i} % ${PANEL}u;`;
   const load = (name: string, s: number, i: number) =>
     `let ${name}${s}_${i} = ${name}_at(${name}_from${i} + ${s * PANEL}u);`;
   const add = (s: number, i: number) =>
     `let v${s} = subgroupBroadcast(x${s}_${Math.floor(i / lanes)}, ${i % lanes}u);
 ${unroll(columns, (j) => `acc${i}_${j} = fma(v${s}, y${s}_${j}, acc${i}_${j});`)}`;
-  const within = (place: string, statement: string) =>
-    whole ? `{ ${statement} }` : `if (${place} < u.n) { ${statement} }`;
+  const within = (place: string, end: string, statement: string) =>
+    whole ? `{ ${statement} }` : `if (${place} < ${end}) { ${statement} }`;
   const store = (i: number, j: number) =>
     within(
       `q + ${j * lanes}u`,
+      "u.columns",
       aligned
         ? `out_put(row + (q + ${j * lanes}u) * u.groups, acc${i}_${j});`
         : `let at = row + (q + ${j * lanes}u) * u.c; ${scalarStore("out", "at", "4u * g", "u.c", `acc${i}_${j}`)}`,
@@ -252,20 +266,22 @@ ${unroll(columns, (j) => `acc${i}_${j} = fma(v${s}, y${s}_${j}, acc${i}_${j});`)
     workgroupSize: lanes,
     bindings: { x: "load vec4f", y: "load vec4f", out: aligned ? "store vec4f" : "write f32" },
     uniforms: {
-      n: "u32",
+      rows: "u32",
+      columns: "u32",
       c: "u32",
       groups: "u32",
       steps: "u32",
-      panels: "u32",
+      panels: "u32", // of columns
       tiles: "u32",
-      plane: "u32",
+      x_plane: "u32",
+      y_plane: "u32",
       planes: "u32",
     },
     turns: ({ steps }) => PLANES * (2 + steps / STEPS) + 1,
     body: `
 let tile = block % u.tiles;
-let p = ${whole ? "min(" : "("}tile / u.panels * ${ROWS}u${whole ? `, u.n - ${ROWS}u` : ""});
-let q_first = ${whole ? "min(" : "("}tile % u.panels * ${PANEL}u${whole ? `, u.n - ${PANEL}u` : ""});
+let p = ${whole ? "min(" : "("}tile / u.panels * ${ROWS}u${whole ? `, u.rows - ${ROWS}u` : ""});
+let q_first = ${whole ? "min(" : "("}tile % u.panels * ${PANEL}u${whole ? `, u.columns - ${PANEL}u` : ""});
 let q = q_first + lane;
 let first_plane = block / u.tiles * ${PLANES}u;
 for (var plane = first_plane; plane < min(first_plane + ${PLANES}u, u.planes); plane++) {
@@ -282,9 +298,9 @@ let b = plane / u.groups;
 let g = plane % u.groups;
 ${
       unroll(ROWS, (i) => {
-        const place = `(b * u.n + p + ${i}u) * u.n`;
+        const place = `(b * u.rows + p + ${i}u) * u.columns`;
         const row = aligned ? `${place} * u.groups + g` : `${place} * u.c + 4u * g`;
-        return within(`p + ${i}u`, `let row = ${row}; ${unroll(columns, (j) => store(i, j))}`);
+        return within(`p + ${i}u`, "u.rows", `let row = ${row}; ${unroll(columns, (j) => store(i, j))}`);
       })
     }
 }`,
@@ -301,23 +317,30 @@ export const tileProductKernel = kernelFamily(({ tile, aligned }: { tile: number
         : `${name}_group(${name}_from${i} + r * u.${name}_r, 4u * g)`
     };`;
   const start = (name: string, place: string, i: number) =>
-    `let ${name}_from${i} = base + min(${place} + ${i}u, u.n - 1u) * u.${name}_p;`;
+    `let ${name}_from${i} = b * u.${name}_b + first + min(${place} + ${i}u, ${
+      name === "x" ? "u.rows" : "u.columns"
+    } - 1u) * u.${name}_p;`;
   const store = (i: number, j: number) =>
-    `if (p + ${i}u < u.n && q + ${j}u < u.n) { let at = base + ((p + ${i}u) * u.n + q + ${j}u) * u.stride; ${
+    `if (p + ${i}u < u.rows && q + ${j}u < u.columns) { let at = first + ((b * u.rows + p + ${i}u) * u.columns + q + ${j}u) * u.stride; ${
       aligned ? `out_put(at, acc${i}_${j});` : scalarStore("out", "at", "4u * g", "u.c", `acc${i}_${j}`)
     } }`;
   return {
     name: "triangleProductTile",
     bindings: { x: input, y: input, out: aligned ? "store vec4f" : "write f32" },
     uniforms: {
-      n: "u32",
+      n: "u32", // terms of the sum
+      rows: "u32",
+      columns: "u32",
       c: "u32",
       groups: "u32",
-      tiles: "u32",
+      tilesRows: "u32",
+      tilesColumns: "u32",
       size: "u32",
       stride: "u32", // between positions: groups, or C where it is no multiple of four
+      x_b: "u32", // from one batch entry to the next
       x_p: "u32",
       x_r: "u32",
+      y_b: "u32",
       y_p: "u32",
       y_r: "u32",
     },
@@ -327,10 +350,10 @@ export const tileProductKernel = kernelFamily(({ tile, aligned }: { tile: number
 if (index >= u.size) { return; }
 let g = index % u.groups;
 let place = index / u.groups;
-let q = place % u.tiles * ${tile}u;
-let p = place / u.tiles % u.tiles * ${tile}u;
-let b = place / (u.tiles * u.tiles);
-let base = b * u.n * u.n * u.stride + ${aligned ? "g" : "4u * g"};
+let q = place % u.tilesColumns * ${tile}u;
+let p = place / u.tilesColumns % u.tilesRows * ${tile}u;
+let b = place / (u.tilesColumns * u.tilesRows);
+let first = ${aligned ? "g" : "4u * g"};
 ${unroll(tile, (i) => start("x", "p", i) + start("y", "q", i))}
 ${unroll(tile, (i) => unroll(tile, (j) => `var acc${i}_${j} = vec4f(0.0);`))}
 for (var r = 0u; r < u.n; r++) {

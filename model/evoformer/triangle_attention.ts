@@ -77,5 +77,6 @@ function triangleAttention(
   const x = parts ? z : normalize(layerNorm, z); // line 1
   const norm = parts ? layerNorm : undefined;
   const bias = linear && pairBias(linear, x, { transposed: axis === 1, layerNorm: norm }); // line 3
-  return scope.keep(axialAttention(projections, x, { ...options, axis, bias, layerNorm: norm })); // lines 2 and 4-7
+  const attention = { ...options, axis, bias, layerNorm: norm, spendable: !parts };
+  return scope.keep(axialAttention(projections, x, attention)); // lines 2 and 4-7
 }

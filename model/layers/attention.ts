@@ -41,6 +41,8 @@ export interface SelfAttentionOptions {
   readonly consume?: boolean;
   /** Normalizes what is attended to, as it is read. @default nothing does: it is normalized already, if at all */
   readonly layerNorm?: LayerNormParams;
+  /** Whether x is not needed any more once it has been read. @default false */
+  readonly spendable?: boolean;
   /** What the gate is computed from, `[batch, I, J, c]`. @default what is attended to */
   readonly gateInput?: Tensor;
   /** Told of the attention, for its probabilities. @default nobody */
@@ -58,12 +60,12 @@ export interface SelfAttentionOptions {
  * @throws {TypeError} If shapes do not fit, or channels do not divide into heads.
  */
 export function axialAttention(projections: AttentionProjections, x: Tensor, options: SelfAttentionOptions): Tensor {
-  const { axis, mask, residual, gateInput, capture, bias, layerNorm, consume } = options;
+  const { axis, mask, residual, gateInput, capture, bias, layerNorm, consume, spendable } = options;
   const plan = axialPlan(projections, x, axis);
   return linearInParts(
     x.device,
     capture ? { ...plan, size: 0 } : plan, // a capture sees all at once
-    { x, layerNorm, residual, consume, split: { mask, gateInput }, whole: { projections, bias } },
+    { x, layerNorm, spendable, residual, consume, split: { mask, gateInput }, whole: { projections, bias } },
     ({ x, spend, split, whole: { projections, ...whole } }) =>
       attend(projections, x, spend, { ...options, ...split, ...whole }),
   );

@@ -21,6 +21,7 @@ import {
   type Part,
   readPart,
   reshape,
+  TRIANGLE_BLOCK,
   writePart,
 } from "../../ops/mod.ts";
 import { type LayerNormParams, normalize } from "./layer_norm.ts";
@@ -99,6 +100,8 @@ export interface UpdateInputs<S extends Tree<Tensor>, W extends Tree<Tensor>> ex
   readonly layerNorm?: LayerNormParams;
   /** Added to the variance. @default 1e-5 */
   readonly normEps?: number;
+  /** Whether x itself may be let go once it has been read. @default false */
+  readonly spendable?: boolean;
   /** Added to the result. */
   readonly residual?: Tensor;
   /**
@@ -112,7 +115,7 @@ export interface UpdateInputs<S extends Tree<Tensor>, W extends Tree<Tensor>> ex
 export interface PartOfUpdate<S extends Tree<Tensor>, W extends Tree<Tensor>> extends PartInputs<S, W> {
   /** Normalized, if it is to be. */
   readonly x: Tensor;
-  /** Lets go of `x`, where it was made for this part alone. */
+  /** Lets go of `x`, where it was made for this part alone or may be let go. */
   readonly spend: () => void;
 }
 
@@ -136,7 +139,7 @@ export function linearInParts<S extends Tree<Tensor>, W extends Tree<Tensor>>(
   inputs: UpdateInputs<S, W>,
   run: (part: PartOfUpdate<S, W>) => LastMap,
 ): Tensor {
-  const { x, layerNorm, normEps, residual, consume = false, split, whole } = inputs;
+  const { x, layerNorm, normEps, spendable = false, residual, consume = false, split, whole } = inputs;
   const recording = isTracked(...leaves<Tensor>({ x, layerNorm, residual, split, whole }));
   const ranges = partsOf(device, plan, recording);
   if (recording) {
@@ -167,7 +170,7 @@ export function linearInParts<S extends Tree<Tensor>, W extends Tree<Tensor>>(
         : all
         ? normalize(layerNorm, x, normEps)
         : layerNormOfPart(x, at, { gamma: layerNorm.weight, beta: layerNorm.bias }, { eps: normEps });
-      const spend = () => own !== x && own.dispose();
+      const spend = () => (own !== x || (spendable && all)) && own.dispose();
       const { x: last, map, gate, factor } = run({ x: own, split: splitOf(split, plan, range), whole, spend });
       if (all && !factor && !(residual && consume)) {
         output = linear(last, map, { gate, residual });
@@ -185,7 +188,20 @@ export function linearInParts<S extends Tree<Tensor>, W extends Tree<Tensor>>(
   });
 }
 
-function copyOf(x: Tensor): Tensor {
+/**
+ * Blocks of things that are gone through one after the other without a gradient, where all but the blocks' own tensors is
+ * there as a whole: these may take half of what parts may take elsewhere.
+ *
+ * @param size Elements of all tensors of one thing, side by side.
+ */
+export function blocksOf(device: Device, count: number, size: number): readonly Range[] {
+  const most = (device.partBytes ?? PART_BYTES) / 2 / 4 / size;
+  const step = Math.max(TRIANGLE_BLOCK, Math.floor(most / TRIANGLE_BLOCK) * TRIANGLE_BLOCK);
+  return rangesOf(count, step);
+}
+
+/** A copy of a tensor, owned by the current scope. Records no gradient. */
+export function copyOf(x: Tensor): Tensor {
   const copy = x.device.empty(x.shape, x.dtype);
   x.device.copy(x, copy);
   return copy;
@@ -201,6 +217,10 @@ function partsOf(device: Device, { count, size, unit = 1 }: PartPlan, recording:
   const { partBytes = recording ? Infinity : PART_BYTES } = device;
   const most = Math.min(recording ? Infinity : mostVisible(device), partBytes / 4);
   const step = Math.max(1, Math.ceil(count / Math.ceil(size / most) / unit)) * unit;
+  return rangesOf(count, step);
+}
+
+function rangesOf(count: number, step: number): Range[] {
   const ranges: Range[] = [];
   for (let from = 0; from < count; from += step) ranges.push([from, Math.min(from + step, count)]);
   return ranges.length ? ranges : [[0, count]];

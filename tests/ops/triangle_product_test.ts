@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { pullback, type Tensor } from "../../core/mod.ts";
-import { gatedTriangleProduct, triangleProduct } from "../../ops/triangle_product.ts";
+import {
+  gatedTriangleProduct,
+  gateTriangleEdge,
+  triangleEdge,
+  triangleProduct,
+  triangleProductOf,
+} from "../../ops/triangle_product.ts";
+import { type Part, readPart } from "../../ops/mod.ts";
 import {
   assertClose,
   FAMILIES,
@@ -122,3 +129,23 @@ gpuTest("triangle products name the shapes that do not fit", (device) => {
   assert.throws(() => gatedTriangleProduct({ packed: b, mask: b }, { direction }), /mask \[1,3,3\]/);
   assert.throws(() => triangleProduct({ a: b, b }, { direction: "sideways" as "outgoing" }), RangeError);
 });
+
+for (const direction of DIRECTIONS) {
+  familyTest(`blocks of a triangle product ${direction} are those of the whole`, async (device) => {
+    const [n, c, outgoing] = [37, 8, direction === "outgoing"];
+    const values = (count: number, seed: number) => device.tensor(randomArray(n * n * count, seed), [1, n, n, count]);
+    const packed = values(4 * c, 1), whole = values(1, 2);
+    const mask = device.view(whole, [1, n, n]);
+    const expected = gatedTriangleProduct({ packed, mask }, { direction });
+    const sideOf = (first: number) => readPart(packed, { axis: 3, from: 2 * c * first, to: 2 * c * (first + 1) });
+    const [still, moving] = outgoing ? [sideOf(1), sideOf(0)] : [sideOf(0), sideOf(1)];
+    const edge = triangleEdge(device, { n, c, direction, mask: true })!;
+    const blocks = [[0, 32], [32, 37]].map(([from, to]): Part => ({ axis: outgoing ? 1 : 2, from, to }));
+    for (const part of blocks) gateTriangleEdge(readPart(still, part), readPart(mask, part), edge, part.from);
+    for (const part of blocks) {
+      const block = gateTriangleEdge(readPart(moving, part), readPart(mask, part), edge);
+      const got = outgoing ? triangleProductOf(block, edge) : triangleProductOf(edge, block);
+      assertClose(await got.read(), await readPart(expected, part).read());
+    }
+  });
+}
