@@ -78,6 +78,12 @@ export function glorotUniform(key: Key, shape: Shape): Float32Array {
   return key.uniform(sizeOf(shape)).map((x) => (2 * x - 1) * limit);
 }
 
+/** Uniform numbers within 1 / √cIn, as PyTorch starts linear maps and convolutions, their biases too. */
+export function uniformFanIn(cIn: number): Initializer {
+  const limit = 1 / Math.sqrt(cIn);
+  return (key, shape) => key.uniform(sizeOf(shape)).map((x) => (2 * x - 1) * limit);
+}
+
 /** Parameters of a linear map to be: weight `[cOut, cIn]`, and bias `[cOut]` where it has an initializer. */
 export function linearShapes(
   cOut: number,

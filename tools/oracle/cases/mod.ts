@@ -18,6 +18,7 @@ import { TINY_OPENFOLD } from "./tiny_openfold.ts";
 import { TINY_OPENFOLD_DATASET } from "./tiny_openfold_dataset.ts";
 import { TINY_OPENFOLD_TRAINING } from "./tiny_openfold_training.ts";
 import { TINY_OPENFOLD_VARIANTS } from "./tiny_openfold_variants.ts";
+import { TRUNK_2021 } from "./trunk2021.ts";
 
 /** All families of golden cases that are covered. */
 export const FAMILIES: readonly Family[] = [
@@ -26,6 +27,7 @@ export const FAMILIES: readonly Family[] = [
   TINY_OPENFOLD_TRAINING,
   ...TINY_OPENFOLD_VARIANTS,
   ...CROSS_TRUNK,
+  ...TRUNK_2021,
   ...CROSS_TRUNK_MDS,
   ...EVOFORMER,
   ...EVOFORMER_PRIMITIVES,

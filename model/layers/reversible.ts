@@ -1,0 +1,159 @@
+import { addInto, type Device, leaves, mapTree, noGrad, pullback, type Tensor, type Tree } from "../../core/mod.ts";
+import { subtract } from "../../ops/mod.ts";
+
+/** A step of a reversible computation: adds to one stream what it makes of others. */
+export interface Coupling {
+  /** Name in errors and profiles. */
+  readonly name: string;
+  /** The stream that is added to. */
+  readonly target: number;
+  /** The streams that are read; the target is not among them. */
+  readonly sources: readonly number[];
+  /** What gradients should flow to besides. */
+  readonly params: Tree<Tensor>;
+  /**
+   * The update from parameters, sources and constants of the same forms as given; with a residual, their sum. It makes no
+   * random choices, since it runs twice, and reads no other tensors.
+   */
+  update(reads: CouplingReads): Tensor;
+}
+
+/** What an update is made of. */
+export type CouplingReads = {
+  readonly params: Tree<Tensor>;
+  readonly sources: readonly Tensor[];
+  readonly constants: Tree<Tensor>;
+  readonly residual?: Tensor;
+};
+
+/**
+ * Runs steps one after the other, each of which adds to a stream what it makes of others. For the way back the last state
+ * of the streams is kept and nothing else: each step is undone by taking away what it added, which is computed again, so
+ * that memory does not grow with their number.
+ *
+ * Source: Gomez et al. (2017), "The reversible residual network: backpropagation without storing activations".
+ *
+ * @param streams What is added to, in the beginning; the same tensor may stand for several.
+ * @param constants What updates read that no gradient flows to, masks for instance.
+ * @returns The streams after the last step, owned by the current scope.
+ * @throws {TypeError} If a step reads the stream that it adds to.
+ */
+export function reversible(
+  device: Device,
+  couplings: readonly Coupling[],
+  streams: readonly Tensor[],
+  constants: Tree<Tensor> = {},
+): Tensor[] {
+  for (const { name, target, sources } of couplings) {
+    if (sources.includes(target)) {
+      throw new TypeError(`Cannot undo ${name}: it reads stream ${target}, which it adds to`);
+    }
+  }
+  const params = couplings.map((coupling) => coupling.params);
+  const given = leaves<Tensor>([streams, params]);
+  const { tape } = device;
+  const recording = tape !== null && given.some((tensor) => tape.tracks(tensor));
+  using scope = device.scope("reversible");
+  const outputs = noGrad(device, () => forward(device, couplings, streams, constants));
+  if (recording) {
+    const hold = (tree: Tree<Tensor>) => mapTree<Tensor, Tensor>(tree, (tensor) => device.hold(tensor));
+    const kept = {
+      params: hold(params) as Tree<Tensor>[],
+      constants: hold(constants),
+      outputs: hold(outputs) as Tensor[],
+    };
+    tape.record({
+      name: device.profiler?.placeOf(scope) ?? "reversible",
+      inputs: given,
+      outputs,
+      held: leaves<Tensor>(kept),
+      backward: (dOutputs, wanted) => {
+        const steps = couplings.map((coupling, i) => ({ ...coupling, params: kept.params[i] }));
+        return backward(device, steps, kept.outputs, kept.constants, dOutputs, wanted.slice(streams.length));
+      },
+    });
+  }
+  return scope.keep(outputs);
+}
+
+function forward(
+  device: Device,
+  couplings: readonly Coupling[],
+  streams: readonly Tensor[],
+  constants: Tree<Tensor>,
+): Tensor[] {
+  // A stream that no step adds to comes out as another handle, so that gradients tell it from what went in.
+  const state = streams.map((stream) => device.view(stream, stream.shape));
+  for (const { name, target, sources, params, update } of couplings) {
+    using scope = device.scope(name);
+    const before = state[target];
+    state[target] = scope.keep(update({ params, sources: sources.map((i) => state[i]), constants, residual: before }));
+    before.dispose();
+  }
+  return state;
+}
+
+/** @returns Gradients of the streams, then of all leaves of the parameters in the order of the couplings. */
+function backward(
+  device: Device,
+  couplings: readonly Coupling[],
+  outputs: readonly Tensor[],
+  constants: Tree<Tensor>,
+  dOutputs: readonly (Tensor | null)[],
+  wanted: readonly boolean[],
+): (Tensor | null)[] {
+  using scope = device.scope("undo");
+  const state = outputs.map((output) => device.hold(output));
+  const dState = dOutputs.map((d) => d && device.hold(d));
+  const dParams: (Tensor | null)[] = [];
+  let end = wanted.length;
+  for (const { name, target, sources, params, update } of [...couplings].reverse()) {
+    using step = device.scope(name);
+    const count = leaves<Tensor>(params).length;
+    const wantedParams = wanted.slice(end - count, end);
+    end -= count;
+    const d = dState[target];
+    const reads = { params, sources: sources.map((i) => state[i]) };
+    let added: Tensor;
+    if (d) {
+      const everySource = sources.map(() => true);
+      const back = pullback(device, (reads) => update({ ...reads, constants }), reads, {
+        wanted: [...wantedParams, ...everySource],
+      });
+      added = back.output;
+      const grads = back.pullLeaves([d]);
+      dParams.unshift(...grads.slice(0, count).map((grad) => grad && step.keep(grad)));
+      sources.forEach((i, k) => (dState[i] = accumulated(device, dState[i], grads[count + k])));
+    } else {
+      added = update({ ...reads, constants });
+      dParams.unshift(...wantedParams.map(() => null));
+    }
+    const undone = device.hold(subtract(state[target], added));
+    state[target].dispose();
+    state[target] = undone;
+  }
+  for (const stream of state) stream.dispose();
+  return scope.keep([
+    ...dState.map((d) => {
+      if (!d) return null;
+      const gradient = device.view(d, d.shape);
+      d.dispose();
+      return gradient;
+    }),
+    ...dParams,
+  ]);
+}
+
+/** A held gradient with another one added; that is in place where nobody else has its storage. */
+function accumulated(device: Device, sum: Tensor | null, d: Tensor | null): Tensor | null {
+  if (!d) return sum;
+  if (!sum) return device.hold(d);
+  let total = sum;
+  if (sum.storage.holders > 1) {
+    total = device.hold(device.empty(sum.shape));
+    device.copy(sum, total);
+    sum.dispose();
+  }
+  addInto(device, total, d);
+  return total;
+}

@@ -1,0 +1,30 @@
+/** The trunk of early 2021, published as a reading of AlphaFold 2 before its description came out. */
+export {
+  type Trunk2021AttentionOptions,
+  trunk2021AxialAttention,
+  trunk2021CrossAttention,
+  type Trunk2021CrossOptions,
+  trunk2021SelfAttention,
+} from "./attention.ts";
+export { type Trunk2021Config, trunk2021Config } from "./config.ts";
+export { gegluFeedForward } from "./feed_forward.ts";
+export { type LayerPart, partsOfLayer, type Trunk2021Masks, type UpdateReads } from "./layer.ts";
+export { trunk2021, type Trunk2021Inputs } from "./model.ts";
+export {
+  initTrunk2021,
+  layersOf,
+  loadTrunk2021,
+  type PreNormCrossParams,
+  type PreNormParams,
+  type Trunk2021AttentionParams,
+  trunk2021AttentionShapes,
+  type Trunk2021AxialParams,
+  type Trunk2021FeedForwardParams,
+  trunk2021FeedForwardShapes,
+  type Trunk2021Layer,
+  trunk2021ParameterCount,
+  type Trunk2021Params,
+  trunk2021ParamShapes,
+  trunk2021Shapes,
+} from "./params.ts";
+export { couplingsOf, trunk2021Layers, type Trunk2021Representations } from "./trunk.ts";

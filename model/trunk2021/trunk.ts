@@ -1,0 +1,71 @@
+import type { Device, Tensor, Tree } from "../../core/mod.ts";
+import { add, multiplyScalar } from "../../ops/mod.ts";
+import { type CaptureOptions, inBlock } from "../layers/attention_capture.ts";
+import { type Coupling, reversible } from "../layers/reversible.ts";
+import { step } from "../layers/step.ts";
+import type { Trunk2021Config } from "./config.ts";
+import { type LayerPart, partsOfLayer, type Trunk2021Masks } from "./layer.ts";
+import type { Trunk2021Layer } from "./params.ts";
+
+/** The representations that the trunk updates. */
+export type Trunk2021Representations = {
+  /** Pairs, `[batch, N_res, N_res, dim]`. */
+  readonly x: Tensor;
+  /** The MSA, or embeddings of pairs in its place, `[batch, N_seq, N, dim]`. @default pairs are updated alone */
+  readonly m?: Tensor;
+};
+
+/**
+ * All layers, one after the other. A reversible trunk runs on two copies of each representation, of which each update
+ * reads one and changes the other, and returns their mean; its way back computes activations again.
+ *
+ * Source: for the reversible trunk Gomez et al. (2017), "The reversible residual network".
+ *
+ * @returns Owned by the current scope.
+ */
+export function trunk2021Layers(
+  device: Device,
+  layers: readonly Trunk2021Layer[],
+  { x, m }: Trunk2021Representations,
+  masks: Trunk2021Masks,
+  config: Trunk2021Config,
+  { capture }: CaptureOptions = {},
+): Trunk2021Representations {
+  const parts = layers.map((layer, i) =>
+    partsOfLayer(layer, config, m !== undefined, { capture: inBlock(capture, i) })
+  );
+  if (config.reversible) {
+    const streams = reversible(device, couplingsOf(parts.flat()), m ? [x, x, m, m] : [x, x], masks);
+    const [mean, msaMean] = [0, 2].map((at) => streams[at] && multiplyScalar(add(streams[at], streams[at + 1]), 0.5));
+    return { x: mean, m: msaMean };
+  }
+  const state = { x, m };
+  for (const [i, layer] of parts.entries()) {
+    using scope = device.scope(`layer/${i}`);
+    for (const { name, of, kind, params, run } of layer) {
+      const own = state[of]!;
+      const reads = { params, own, context: kind === "cross" ? state[of === "x" ? "m" : "x"] : undefined, masks };
+      state[of] = scope.keep(step(device, name, reads, (reads) => run({ ...reads, residual: reads.own })));
+    }
+  }
+  return state;
+}
+
+/** The places of a representation's two halves among the streams. */
+const HALVES = { x: [0, 1], m: [2, 3] } as const;
+
+/** Attention reads the second halves and adds to the first one, feed-forward maps the other way round. */
+export function couplingsOf(parts: readonly LayerPart[]): Coupling[] {
+  return parts.map(({ name, of, kind, params, run }) => {
+    const [first, second] = HALVES[of];
+    const other = HALVES[of === "x" ? "m" : "x"][1];
+    const [target, sources] = kind === "feedForward"
+      ? [second, [first]]
+      : [first, kind === "cross" ? [second, other] : [second]];
+    return {
+      ...{ name, target, sources, params },
+      update: ({ params, sources: [own, context], constants, residual }) =>
+        run({ params, own, context, masks: constants as Trunk2021Masks & Tree<Tensor>, residual }),
+    };
+  });
+}
