@@ -17,6 +17,7 @@ export * from "./layers/cross_attention.ts";
 export * from "./layers/layer_norm.ts";
 export * from "./layers/packed_linear.ts";
 export * from "./layers/params.ts";
+export * from "./layers/reversible.ts";
 export * from "./layers/step.ts";
 export * from "./layers/transition.ts";
 export * from "./layers/triangle_multiplication.ts";
@@ -45,6 +46,7 @@ export {
   type TriangleAttentionParams as TinyTriangleAttentionParams,
   type TriangleMultiplicationParams as TinyTriangleMultiplicationParams,
 } from "./tiny_openfold/mod.ts";
+export * from "./trunk2021/mod.ts";
 export * from "./weights/alphafold_names.ts";
 export * from "./weights/archive.ts";
 export * from "./weights/byte_source.ts";

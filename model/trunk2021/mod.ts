@@ -7,6 +7,7 @@ export {
   trunk2021SelfAttention,
 } from "./attention.ts";
 export { type Trunk2021Config, trunk2021Config } from "./config.ts";
+export { trunk2021DistogramLoss, trunk2021Edges, TRUNK_2021_RANGE } from "./distogram.ts";
 export { gegluFeedForward } from "./feed_forward.ts";
 export { type LayerPart, partsOfLayer, type Trunk2021Masks, type UpdateReads } from "./layer.ts";
 export { trunk2021, type Trunk2021Inputs } from "./model.ts";
@@ -21,6 +22,7 @@ export {
   type Trunk2021AxialParams,
   type Trunk2021FeedForwardParams,
   trunk2021FeedForwardShapes,
+  type Trunk2021Half,
   type Trunk2021Layer,
   trunk2021ParameterCount,
   type Trunk2021Params,

@@ -1,4 +1,4 @@
-import type { Device, Key, Shape, Tensor, Tree } from "../../core/mod.ts";
+import type { Device, Key, Shape, Tensor } from "../../core/mod.ts";
 import type { LinearParams } from "../../ops/mod.ts";
 import type { LayerNormParams } from "../layers/layer_norm.ts";
 import {
@@ -59,13 +59,21 @@ export type Trunk2021Layer = {
   readonly msaFeedForward2?: PreNormParams<Trunk2021FeedForwardParams>;
 };
 
-type AnyPart = PreNormParams<Tree<Tensor>>;
+type Axial = PreNormParams<Trunk2021AxialParams>;
+type Self = PreNormParams<Trunk2021AttentionParams>;
+type Forward = PreNormParams<Trunk2021FeedForwardParams>;
+type Net<P> = { readonly net: P };
 
-/** A half of a layer: self attention, or cross attention. */
-type HalfParams =
-  | readonly AnyPart[]
+/** A half of a layer, of self attention or of cross attention: those of a reversible trunk have names. */
+export type Trunk2021Half =
+  | readonly [Axial, Forward, Self]
+  | readonly [PreNormCrossParams, Forward, PreNormCrossParams]
+  | { readonly f: Net<Axial>; readonly g: Net<Forward>; readonly j: Net<Self>; readonly k: Net<Forward> }
   | {
-    readonly [name in "f" | "g" | "j" | "k"]: { readonly net: AnyPart };
+    readonly f: Net<PreNormCrossParams>;
+    readonly g: Net<Forward>;
+    readonly j: Net<PreNormCrossParams>;
+    readonly k: Net<Forward>;
   };
 
 /** All parameters; names are the original's in camelCase. */
@@ -79,7 +87,7 @@ export type Trunk2021Params = {
   readonly msaNumPosEmb: { readonly weight: Tensor };
   readonly embeddProject: LinearParams;
   /** Two halves a layer, {@linkcode layersOf}. */
-  readonly net: { readonly blocks: readonly HalfParams[] };
+  readonly net: { readonly blocks: readonly Trunk2021Half[] };
   readonly toDistogramLogits: { readonly 0: LayerNormParams; readonly 1: LinearParams };
 };
 
@@ -87,21 +95,18 @@ export type Trunk2021Params = {
 export function layersOf({ net: { blocks } }: Pick<Trunk2021Params, "net">): Trunk2021Layer[] {
   return Array.from({ length: blocks.length / 2 }, (_, layer) => {
     const [self, cross] = [blocks[2 * layer], blocks[2 * layer + 1]];
-    const parts = "f" in self && "f" in cross
-      ? {
-        ...{ pairAttention: self.f.net, pairFeedForward: self.g.net, msaAttention: self.j.net },
-        ...{ msaFeedForward: self.k.net, pairCross: cross.f.net, msaCross: cross.j.net },
+    if ("f" in self && "f" in cross) {
+      return {
+        ...{ pairAttention: self.f.net as Axial, pairFeedForward: self.g.net, msaAttention: self.j.net },
+        ...{ msaFeedForward: self.k.net, pairCross: cross.f.net as PreNormCrossParams },
+        ...{ msaCross: cross.j.net as PreNormCrossParams },
         ...{ pairFeedForward2: cross.g.net, msaFeedForward2: cross.k.net },
-      }
-      : sequentialParts(self as readonly AnyPart[], cross as readonly AnyPart[]);
-    return parts as Trunk2021Layer;
+      };
+    }
+    const [pairAttention, pairFeedForward, msaAttention] = self as readonly [Axial, Forward, Self];
+    const [pairCross, msaFeedForward, msaCross] = cross as readonly [PreNormCrossParams, Forward, PreNormCrossParams];
+    return { pairAttention, pairFeedForward, msaAttention, pairCross, msaFeedForward, msaCross };
   });
-}
-
-function sequentialParts(self: readonly AnyPart[], cross: readonly AnyPart[]) {
-  const [pairAttention, pairFeedForward, msaAttention] = self;
-  const [pairCross, msaFeedForward, msaCross] = cross;
-  return { pairAttention, pairFeedForward, msaAttention, pairCross, msaFeedForward, msaCross };
 }
 
 /** Shapes of attention's parameters. */

@@ -19,6 +19,7 @@ import { TINY_OPENFOLD_DATASET } from "./tiny_openfold_dataset.ts";
 import { TINY_OPENFOLD_TRAINING } from "./tiny_openfold_training.ts";
 import { TINY_OPENFOLD_VARIANTS } from "./tiny_openfold_variants.ts";
 import { TRUNK_2021 } from "./trunk2021.ts";
+import { TRUNK_2021_TRAINING } from "./trunk2021_training.ts";
 
 /** All families of golden cases that are covered. */
 export const FAMILIES: readonly Family[] = [
@@ -28,6 +29,7 @@ export const FAMILIES: readonly Family[] = [
   ...TINY_OPENFOLD_VARIANTS,
   ...CROSS_TRUNK,
   ...TRUNK_2021,
+  TRUNK_2021_TRAINING,
   ...CROSS_TRUNK_MDS,
   ...EVOFORMER,
   ...EVOFORMER_PRIMITIVES,

@@ -2,7 +2,7 @@ import { entries, type Tensor } from "../../../core/mod.ts";
 import { type OptimizerOptions, Trainer } from "../../../finetune/mod.ts";
 import { distanceLoss, tinyOpenFold, type TinyOpenFoldParams } from "../../../model/tiny_openfold/mod.ts";
 import { snakeCase } from "../../../model/weights/names.ts";
-import { compare } from "../compare.ts";
+import { compare, type Comparison } from "../compare.ts";
 import type { Family, Results } from "../family.ts";
 import { type Golden, recordOf } from "../golden.ts";
 import { input } from "./_differentiate.ts";
@@ -65,8 +65,12 @@ export const TINY_OPENFOLD_TRAINING: Family = {
 };
 
 /** The tolerance allows a share of all parameters to be farther away, so they are compared as one long list too. */
-function finalParameters(golden: Golden, results: Results, names: readonly string[]) {
-  const text = golden.toleranceText("final_params");
+export function finalParameters(
+  golden: Golden,
+  results: Results,
+  names: readonly string[],
+  text: string | undefined = golden.toleranceText("final_params"),
+): Comparison[] {
   if (text === undefined) throw new SyntaxError("the description states no tolerance for final_params");
   const { share, elsewhere, ...near } = golden.parseTolerance(text);
   const each = names.map((name) => {
