@@ -14,3 +14,22 @@ export function alphabetical(one: string, other: string): number {
 export function listed(names: readonly string[], most = 20): string {
   return names.length <= most ? names.join(", ") : `${names.slice(0, most).join(", ")} and ${names.length - most} more`;
 }
+
+/** Words, or a name with `-` or `_`, as a name in JSON: `bFactor` of `B-factor`. */
+export function camelCase(text: string): string {
+  const words = text.split(/[^A-Za-z0-9]+/).filter((word) => word !== "");
+  return words.map((word, i) => {
+    const rest = /[A-Z]$/.test(word) ? word.slice(1).toLowerCase() : word.slice(1);
+    return (i === 0 ? word[0].toLowerCase() : word[0].toUpperCase()) + rest;
+  }).join("");
+}
+
+/** A name of JSON as a flag: `n-seq` of `nSeq`. */
+export function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The same values under names as JSON has them. */
+export function camelKeys<V>(values: Readonly<Record<string, V>>): Record<string, V> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [camelCase(name), value]));
+}

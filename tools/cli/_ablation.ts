@@ -2,6 +2,7 @@ import type { Device } from "../../core/mod.ts";
 import { ablate, ABLATIONS, ablationText } from "../profile/ablation.ts";
 import { settingsText } from "../profile/table.ts";
 import type { WorkloadValues } from "../profile/workloads/workload.ts";
+import { camelKeys } from "../words.ts";
 import { startProgress } from "./_shared.ts";
 
 /** What is taken apart, and how often it runs. */
@@ -25,8 +26,9 @@ export async function runAblation(
     const rows = await ablate(device, { workload, values, steps, warmup, onStep });
     progress.stop();
     const { description: adapter } = device.traits;
-    if (json) console.log(JSON.stringify({ workload, adapter, settings: values, steps, rows }, undefined, 2));
-    else console.log(`${workload} on ${adapter}\n${settingsText(values)}\n\n${ablationText(rows)}`);
+    if (json) {
+      console.log(JSON.stringify({ workload, adapter, settings: camelKeys(values), steps, rows }, undefined, 2));
+    } else console.log(`${workload} on ${adapter}\n${settingsText(values)}\n\n${ablationText(rows)}`);
   } finally {
     progress.stop();
   }

@@ -69,7 +69,7 @@ export function register(program: Command): void {
       "instead of an alignment: feature files that denofold prep made, --query naming the target",
     )
     .addOption(
-      networkSizeOption("n-seq", "num-seqs", "numSeqs", "sequences (default: as many as the model was made for)"),
+      networkSizeOption("n-seq", "numSeqs", "sequences (default: as many as the model was made for)"),
     )
     .option("--layers <list>", "layers (blocks), from 0: 0,2-3 (default: all)", numberList(0))
     .option("--heads <list>", 'heads, from 0, or "mean" for the mean over heads (default: all)', headList)

@@ -4,6 +4,7 @@ import { checkData } from "../check_data/check_data.ts";
 import { reportText } from "../check_data/report_text.ts";
 import { UsageError } from "../errors.ts";
 import { boundsOption, EXIT, numberBetween, type Progress, startProgress } from "./_shared.ts";
+import { aliasedOption } from "./_sizes.ts";
 
 const HELP = `
 Reads every structure and alignment of the targets (the table's, or all structures), as prep does, and reports: missing and duplicate ids, files that
@@ -24,7 +25,7 @@ export function register(program: Command): void {
         "target, without a label)",
     )
     .requiredOption("--structures <paths...>", "files and folders of structures, named by id")
-    .option("--msas <paths...>", "files and folders of alignments")
+    .addOption(aliasedOption("--msas, --msa <paths...>", "msas", "files and folders of alignments"))
     .option("--label <column>", "column with the labels (default: affinity, label, value, ...)")
     .option("--no-label", "the table needs no labels")
     .addOption(boundsOption())

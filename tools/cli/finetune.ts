@@ -25,6 +25,7 @@ import {
   positiveNumber,
 } from "./_shared.ts";
 import { applyRecipe, type RecipeNames, recipeText } from "./_recipe.ts";
+import { aliasedOption } from "./_sizes.ts";
 
 const HELP = `
 DATA is a table (pdb_id,affinity[,sequence,year,family,…]) or an INDEX file of PDBbind. Each row's protein comes from --features
@@ -154,9 +155,9 @@ export function register(program: Command): void {
     .option("--val <part>", "part of the rows for validation", numberBetween(0, 0.9), 0.1)
     .option("--test <part>", "part of the rows for the test", numberBetween(0, 0.9), 0.1)
     .optionsGroup("Run:")
-    .option("--output <dir>", "folder of the run", "runs/finetune")
     .option("--cache <dir>", "what the network gave each protein, for head_only (default: OUTPUT/representations)")
     .option("--no-cache", "keep it in memory alone")
+    .addOption(aliasedOption("--out, --output <dir>", "output", "folder of the run").default("runs/finetune"))
     .option("--save-every <steps>", "checkpoints within an epoch; 0: at its end alone", nonNegativeInteger, 0)
     .option("--resume <dir>", "go on with a run, with its own choices")
     .option("--dry-run", "make all ready, predict one sample, and stop")

@@ -27,6 +27,7 @@ export function register(program: Command): void {
     .option("--draws <n>", "predictions with dropout, for the uncertainty", nonNegativeInteger, 16)
     .option("--out <file>", "write the table there instead of printing it")
     .addOption(deviceOption())
+    .option("--json", "print one JSON object instead of the table")
     .addHelpText("after", HELP)
     .action(run);
 }
@@ -38,10 +39,11 @@ interface Flags {
   draws: number;
   out?: string;
   device: string;
+  json?: boolean;
 }
 
 async function run(inputs: string[], flags: Flags): Promise<void> {
-  const { checkpoint, weights, force, draws, out } = flags;
+  const { checkpoint, weights, force, draws, out, json } = flags;
   if (checkpoint === undefined) throw new UsageError("--checkpoint is missing: the folder of a run of finetune");
   if (!inputs.length) throw new UsageError("There are no inputs: give structures, sequences or feature files");
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
@@ -54,11 +56,14 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
     const { options: { unit, structureInput }, data: { labels } } = tuned.facts;
     const columns = ["id", "prediction", "ema_prediction", "uncertainty", "in_training_range", "unit"] as const;
     const rows: Record<typeof columns[number], string | number | undefined>[] = [];
+    const predictions: object[] = [];
     let outside = 0;
     for (const target of await readInputs(inputs, structureInput)) {
       for (const warning of target.warnings) console.error(`warning: ${target.id}: ${warning}`);
       const found = await tuned.predict(await target.load(), { draws });
       if (!found.inRange) outside++;
+      const { prediction, average, uncertainty, inRange } = found;
+      predictions.push({ id: target.id, prediction, average, uncertainty, inRange, warnings: target.warnings });
       rows.push({
         id: target.id,
         prediction: found.prediction,
@@ -74,8 +79,9 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
       );
     }
     const text = formatCsv(columns, rows);
-    if (out === undefined) console.log(text.trimEnd());
-    else await writeFileAtomic(out, text);
+    if (out !== undefined) await writeFileAtomic(out, text);
+    if (json) console.log(JSON.stringify({ unit, labels, predictions, out }, undefined, 2));
+    else if (out === undefined) console.log(text.trimEnd());
   } finally {
     device.close();
   }

@@ -14,6 +14,7 @@ import { fusionHelp, fusionOption, fusionText } from "./_fusion.ts";
 import { numericsOption, type PartFlags, partsOf, sortByOption } from "./_profile_flags.ts";
 import { deviceOption, nonNegativeInteger, positiveInteger } from "./_shared.ts";
 import { sizeOption } from "./_sizes.ts";
+import { camelCase } from "../words.ts";
 
 const HELP = `
 Files in DIR: profile.json (all tables), profile.trace.json (open it at ui.perfetto.dev or chrome://tracing), profile.html
@@ -144,8 +145,4 @@ function ablationOption(): Option {
     ...["fusion", "enableProfiler", "enableMemoryProfiling", "enableAllProfiling", "out", "sortBy", "by", "top"],
     "measureRoofs",
   ]);
-}
-
-function camelCase(name: string): string {
-  return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -20,7 +20,8 @@ those of one name), or as --chains says. Residues are paired
   tm-align  by the structures themselves, with the program TM-align ("apt install tm-align")
 
 lDDT is measured of C-alpha atoms and of all heavy atoms; in the latter, names of atoms that are alike (OD1 and OD2 of Asp, the
-rings of Phe and Tyr, ...) are exchanged where that keeps more distances, and stereochemistry is not checked. All measures refer to the residues of the reference that have a C-alpha atom: what the model lacks counts as wrong in lDDT,
+rings of Phe and Tyr, ...) are exchanged where that keeps more distances, and stereochemistry is not checked.
+All measures refer to the residues of the reference that have a C-alpha atom: what the model lacks counts as wrong in lDDT,
 TM-score and GDT, and is left out of RMSDs. Several chains are measured one by one, and all together under one
 superposition.
 

@@ -35,7 +35,7 @@ import {
   positiveInteger,
   positiveNumber,
 } from "./_shared.ts";
-import { counted } from "../words.ts";
+import { camelKeys, counted } from "../words.ts";
 import {
   addStepProfileOptions,
   checkProfileFlags,
@@ -64,8 +64,8 @@ ID_distances.npy, ID_coordinates.npy and metrics.json; with --leave-one-out a fo
 Structures and alignment belong together by name: each structure has a row with the name of its file or entry, or NAME_CHAIN,
 whose residues are the chain's; ranges (/1-80), endings (.pdb) and capitals do not count, X fits every residue. FILE:CHAIN
 picks a chain. In a folder of alignments, of several families, a structure belongs to the alignment whose file has its name
-(the first row is then its own, if none has the name), else to the one with a row of its name. Distances are those of C-beta atoms (C-alpha for glycine), up to 20 Å; those
-of residues that are none of the 20 amino acids (X) are not learnt.
+(the first row is then its own, if none has the name), else to the one with a row of its name. Distances are
+those of C-beta atoms (C-alpha for glycine), up to 20 Å; those of residues that are none of the 20 amino acids (X) are not learnt.
 
 --validate-setup makes three steps on noise and writes nothing. It prints "Validation successful! Environment ready." or
 "Validation failed: ..."; in the latter case the exit code is 1 (it is 0 in the reference recipe).
@@ -120,21 +120,20 @@ export function register(program: Command): void {
       new Option("--model <name>", `the network (default: ${DEFAULT_NETWORK})`)
         .choices(Object.keys(TRAINABLE)),
     )
-    .option("--msa-dim <n>", `channels of the MSA representation ${defaults("msaDim")}`, positiveInteger)
-    .option("--pair-dim <n>", `channels of the pair representation ${defaults("pairDim")}`, positiveInteger)
-    .addOption(networkSizeOption("blocks", "num-blocks", "numBlocks", `Evoformer blocks ${defaults("numBlocks")}`))
+    .addOption(networkSizeOption("c-m", "msaDim", `channels of the MSA representation ${defaults("msaDim")}`))
+    .addOption(networkSizeOption("c-z", "pairDim", `channels of the pair representation ${defaults("pairDim")}`))
+    .addOption(networkSizeOption("blocks", "numBlocks", `Evoformer blocks ${defaults("numBlocks")}`))
     .addOption(
-      networkSizeOption("n-seq", "num-seqs", "numSeqs", `most sequences of the alignment ${defaults("numSeqs")}`),
+      networkSizeOption("n-seq", "numSeqs", `most sequences of the alignment ${defaults("numSeqs")}`),
     )
     .addOption(networkSizeOption(
       "n-res",
-      "seq-len",
       "seqLen",
       `most residues ${defaults("seqLen").replace(/\)$/, ", or the longest chain of the data)")}`,
     ))
     .optionsGroup("Training:")
     .option("--num-steps <n>", `recorded steps ${defaults("numSteps")}`, positiveInteger)
-    .option("--batch-size <n>", `samples a step ${defaults("batchSize")}`, positiveInteger)
+    .addOption(networkSizeOption("batch", "batchSize", `samples a step ${defaults("batchSize")}`))
     .option("--learning-rate <x>", `learning rate of Adam or AdamW ${defaults("learningRate")}`, positiveNumber)
     .option("--weight-decay <x>", `weight decay of AdamW (default: ${T.weightDecay})`, nonNegativeNumber)
     .addOption(
@@ -223,7 +222,8 @@ async function run(flags: Flags): Promise<void> {
     const profiled = await profile?.finish(settings, request.profileDir, flags.json ?? false) ?? [];
     const files = [...outcome.files, ...profiled];
     const targets = results.map((result) => ({ id: result.member.id, methods: methodsOf(result) }));
-    finish(flags, out, { ...facts, forecast, files, targets });
+    const performance = facts.performance && camelKeys(facts.performance);
+    finish(flags, out, { ...facts, performance, forecast, files, targets });
   }
 }
 
@@ -249,7 +249,7 @@ async function validate(flags: Flags): Promise<void> {
     using opened = await open(flags, settings, false);
     const { context } = opened;
     const performance = await validateSetup(settings, context);
-    if (flags.json) console.log(JSON.stringify({ ok: true, performance }, undefined, 2));
+    if (flags.json) console.log(JSON.stringify({ ok: true, performance: camelKeys(performance) }, undefined, 2));
     else console.log("Validation successful! Environment ready.");
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

@@ -56,8 +56,11 @@ export function foldFiles(id: string, files: FoldFiles): Map<string, Uint8Array 
   out.set(`${id}_distances.npy`, matrix(fold.distances, [n, n]));
   out.set(`${id}_coordinates.npy`, matrix(truth?.evaluation.alphas ?? fold.alphas, [n, 3]));
   if (truth) {
-    const methods = { Prediction: truth.evaluation.values } as Record<string, unknown>;
-    for (const { label, evaluation } of baselines) methods[label] = evaluation.values;
+    const methods = [{ label: "Prediction", evaluation: truth.evaluation }, ...baselines].map(
+      ({ label, evaluation }) => {
+        return { label, values: evaluation.values };
+      },
+    );
     const metrics = { id, residues: truth.evaluation.residues, stress1: fold.stress1, methods };
     out.set(`${id}_metrics.json`, JSON.stringify(metrics, undefined, 2) + "\n");
     out.set(`${id}_residues.csv`, residuesCsv(truth));

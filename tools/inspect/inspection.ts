@@ -1,5 +1,6 @@
 /** What `denofold inspect` found in a file, in one form for all kinds. */
 import type { RemarkRow } from "../data/remarks.ts";
+import { camelCase } from "../words.ts";
 
 /** A single value. */
 export interface Fact {
@@ -17,7 +18,7 @@ export interface FactTable {
   readonly key: string;
   /** Heading for people. */
   readonly title: string;
-  /** Names of the columns, in JSON and for people. */
+  /** Names of the columns for people; in JSON they are in camelCase. */
   readonly columns: readonly string[];
   /** Cells, a row each. */
   readonly rows: readonly (readonly (string | number | undefined)[])[];
@@ -132,7 +133,7 @@ export function inspectionJson({ kind, path, facts, tables, warnings, columns, m
     ...Object.fromEntries(facts.map(({ key, value }) => [key, value])),
     ...Object.fromEntries(tables.map(({ key, columns, rows }) => [
       key,
-      rows.map((row) => Object.fromEntries(columns.map((column, k) => [column, row[k]]))),
+      rows.map((row) => Object.fromEntries(columns.map((column, k) => [camelCase(column), row[k]]))),
     ])),
     ...(columns && {
       columns: {

@@ -1,6 +1,7 @@
 /** What can be planned, by the names of the command line. */
 import { UsageError } from "../errors.ts";
 import { NETWORKS, WORKLOADS } from "../networks/mod.ts";
+import { kebabCase } from "../words.ts";
 import type { Workload, WorkloadFlag, WorkloadValues } from "../profile/workloads/workload.ts";
 
 /**
@@ -68,8 +69,4 @@ export function planFlags(): WorkloadFlag[] {
     }
   }
   return [...found.values()];
-}
-
-function kebabCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

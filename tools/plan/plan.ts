@@ -4,6 +4,7 @@ import { setTuning, type Tuning } from "../../ops/mod.ts";
 import { InputError } from "../errors.ts";
 import type { KernelRow, LiveRow, ProfileData, Roofs } from "../profile/profile_data.ts";
 import { memoryOf, moduleOf, roofMs } from "../profile/summarize.ts";
+import { camelKeys } from "../words.ts";
 import type { PlannedWorkload } from "./models.ts";
 
 /** What a plan is made for. */
@@ -99,7 +100,7 @@ export async function planModel(request: PlanRequest): Promise<Plan> {
     format: "denofold plan 1",
     version,
     workload: request.planned.name,
-    settings: { ...request.planned.values },
+    settings: camelKeys(request.planned.values),
     adapter: traits.description,
     fits: problems.length === 0,
     problems,

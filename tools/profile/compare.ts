@@ -1,5 +1,6 @@
 /** What got faster and slower from one profile to another. */
 import { InputError } from "../errors.ts";
+import { kebabCase } from "../words.ts";
 import { readFileBytes } from "../files.ts";
 import type { KernelRow, ProfileData } from "./profile_data.ts";
 import { align, median } from "./table.ts";
@@ -67,7 +68,7 @@ export function compare(before: ProfileData, after: ProfileData): Comparison {
   const settings = before.workload === after.workload ? { ...before.settings, ...after.settings } : {};
   for (const key of Object.keys(settings)) {
     const [a, b] = [before.settings[key], after.settings[key]];
-    if (a !== b) warnings.push(`They differ in ${key}: ${a ?? "not given"}, ${b ?? "not given"}.`);
+    if (a !== b) warnings.push(`They differ in ${kebabCase(key)}: ${a ?? "not given"}, ${b ?? "not given"}.`);
   }
   const [was, is] = [timesOf(before), timesOf(after)];
   const changes = [...new Set([...was.keys(), ...is.keys()])].map((name): Change => {

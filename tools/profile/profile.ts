@@ -7,6 +7,7 @@ import type { ProfileData, ProfileParts } from "./profile_data.ts";
 import { cachedRoofs } from "./roofs.ts";
 import { ALL_PARTS, STEP_MARK, summarize } from "./summarize.ts";
 import { WORKLOADS } from "../networks/mod.ts";
+import { camelKeys } from "../words.ts";
 import type { WorkloadValues } from "./workloads/workload.ts";
 import { writeProfile } from "./write_profile.ts";
 
@@ -54,7 +55,7 @@ export async function profileWorkload(device: Device, request: ProfileRequest): 
   if (out !== undefined) await makeFolder(out); // not before sizes are known to do
   const profile = await record(device, parts, steps, () => workload.step());
   const version = config.version;
-  const settings = { ...values, ...request.settings };
+  const settings = { ...camelKeys(values), ...request.settings };
   const kernels = kernelChoiceOf(device);
   const facts = { workload: name, settings, kernels, parts, warmup, roofs, version, now: new Date() };
   const summary = summarize(profile, facts);

@@ -1,7 +1,7 @@
 /** A profile as text for the terminal. */
 import { InputError } from "../errors.ts";
 import { choiceText } from "../platform/kernel_text.ts";
-import { counted } from "../words.ts";
+import { counted, kebabCase } from "../words.ts";
 import type { Grouping, KernelRow, ProfileData } from "./profile_data.ts";
 
 /** By what rows can be sorted, largest first. */
@@ -107,7 +107,7 @@ function summaryLines(data: ProfileData): string[] {
 
 /** Sizes and choices of a run in one line. */
 export function settingsText(settings: Readonly<Record<string, unknown>>): string {
-  return Object.entries(settings).map(([name, value]) => `${name} ${value}`).join(", ");
+  return Object.entries(settings).map(([name, value]) => `${kebabCase(name)} ${value}`).join(", ");
 }
 
 function kernelTable(rows: readonly KernelRow[], by: Grouping, { clock }: ProfileData): string[] {

@@ -99,7 +99,7 @@ export function metricsJson(results: readonly HeldOutResult[]): string {
     id: result.member.id,
     residues: result.evaluation.residues,
     stress1: result.fold.stress1,
-    methods: Object.fromEntries(methodsOf(result).map(({ label, values }) => [label, values])),
+    methods: methodsOf(result),
   }));
   return `${JSON.stringify({ targets }, undefined, 2)}\n`;
 }

@@ -53,7 +53,7 @@ Deno.test("writeFold() writes files that say the same, superposed and numbered a
   assert.deepEqual(points.shape, [n, 3]);
   assert.deepEqual(points.data, evaluation.alphas);
   const found = JSON.parse(await Deno.readTextFile(metrics));
-  assert.deepEqual(found.methods, { Prediction: evaluation.values });
+  assert.deepEqual(found.methods, [{ label: "Prediction", values: evaluation.values }]);
   assert.deepEqual([found.id, found.residues, found.stress1], ["1zfd", n, fold.stress1]);
   await Deno.remove(folder, { recursive: true });
 });

@@ -41,7 +41,7 @@ Deno.test("compare() lists what got faster and slower, a step, greatest first", 
 
 Deno.test("compare() says what else differs", () => {
   const [before, after] = profiles();
-  const other = { ...after, adapter: "another", settings: { "n-res": 64 } };
+  const other = { ...after, adapter: "another", settings: { nRes: 64 } };
   assert.deepEqual(compare(before, other).warnings, [
     "They differ in adapter: a made-up adapter, another.",
     "They differ in n-res: 32, 64.",

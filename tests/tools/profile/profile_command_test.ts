@@ -76,7 +76,7 @@ Deno.test("denofold train --profile profiles some steps, and the flags of its pa
   try {
     const all = await train("all", "--profile", "--sort-by", "count");
     assert.equal(all.code, 0, all.stderr);
-    assert.match(all.stdout, /\ntrain on .+\n.*msaDim 16, .*batchSize 1\n2 steps after 5 to warm up/);
+    assert.match(all.stdout, /\ntrain on .+\n.*msa-dim 16, .*batch-size 1\n2 steps after 5 to warm up/);
     assert.match(all.stdout, /\nkernel +count[^]*GPU memory: [^]*profile\.html/);
     const { profiler_config: whole } = JSON.parse(await Deno.readTextFile(`${folder}/all/performance_summary.json`));
     assert.deepEqual([whole.enable_pytorch_profiler, whole.enable_memory_profiling, whole.sort_by], [

@@ -52,7 +52,7 @@ export function sampleProfile(): Profile {
 /** What a summary of it says besides. */
 export const SAMPLE_FACTS = {
   workload: "sample <b>",
-  settings: { "n-res": 32, backward: true },
+  settings: { nRes: 32, backward: true },
   warmup: 1,
   roofs: { gflops: 16, gbs: 5 },
   version: "0.0.0",

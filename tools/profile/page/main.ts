@@ -3,6 +3,7 @@ import { formatNumber, h, section, tableBox, withUnit } from "../../report/page/
 import type { PlotSection } from "../../report/page/plots.ts";
 import { currentTheme, onThemeChange } from "../../report/page/theme.ts";
 import type { ProfileData } from "../profile_data.ts";
+import { kebabCase } from "../../words.ts";
 import { median } from "../table.ts";
 import { kernelSection } from "./kernels.ts";
 import { memorySection, rooflineSection, timelineSection } from "./plots.ts";
@@ -35,7 +36,7 @@ function header({ workload, adapter, settings, clock, parts }: ProfileData): HTM
       "submission included.",
     none: parts.kernels ? " The adapter has no timestamps: times of kernels are missing." : "",
   };
-  const choices = Object.entries(settings).map(([name, value]) => `${name} ${value}`).join(", ");
+  const choices = Object.entries(settings).map(([name, value]) => `${kebabCase(name)} ${value}`).join(", ");
   return h(
     "header",
     {},
