@@ -82,12 +82,26 @@ export function formatFasta(records: readonly { name: string; sequence: string }
  * @throws {InputError} If the text is empty or not FASTA, or an entry has no or other characters; names line and entry.
  */
 export function parseFastaRecords(text: string, source: string, allowed: RegExp, expected: string): FastaRecord[] {
-  const reader = new FastaReader(source, { allowed, expected });
-  for (const [index, line] of splitLines(text).entries()) reader.push(line, index + 1);
-  return reader.finish().records.map(({ fault, ...record }) => {
+  return checkedFastaRecords(text, source, allowed, expected).map(({ fault, ...record }) => {
     if (fault === undefined) return record;
     throw new InputError(`${source} line ${fault.line}: ${fault.found}`);
   });
+}
+
+/**
+ * {@linkcode parseFastaRecords}, but what is wrong with an entry comes with it.
+ *
+ * @throws {InputError} If the text is empty or not FASTA.
+ */
+export function checkedFastaRecords(
+  text: string,
+  source: string,
+  allowed: RegExp,
+  expected: string,
+): readonly CheckedRecord[] {
+  const reader = new FastaReader(source, { allowed, expected });
+  for (const [index, line] of splitLines(text).entries()) reader.push(line, index + 1);
+  return reader.finish().records;
 }
 
 /** Splits FASTA-like text into its entries, line by line, and looks at every character. */

@@ -8,6 +8,8 @@ import { HitFault, readHits } from "./_hits.ts";
 import type { Hhr, HhrHit } from "./hhr.ts";
 import { Remarks } from "./remarks.ts";
 
+const NUCLEIC = { key: "nucleicHit", done: "left out", unit: "hit", isLeftOut: true, isUsual: true } as const;
+
 /** A row of the alignment: a stretch of a sequence of the database. */
 interface Row {
   readonly name: string;
@@ -57,8 +59,12 @@ export function parseHmmsearch(
         `"${query.name}"`,
     );
   }
-  const proteins = rows.filter(({ description }) => !/(?:^|\s)mol:(?!protein\b)/.test(description));
   const remarks = new Remarks();
+  const proteins = rows.filter(({ name, description }) => {
+    const isProtein = !/(?:^|\s)mol:(?!protein\b)/.test(description);
+    if (!isProtein) remarks.add(NUCLEIC, undefined, () => `row "${name}" is of a nucleic acid`);
+    return isProtein;
+  });
   const hits = readHits(proteins, source, remarks, (row, index) => {
     return makeHit(row, index, { isMatch, table, query: query.sequence });
   });

@@ -1,7 +1,7 @@
 /** Targets as tables and FASTA files list them. */
 import { dirname, resolve } from "node:path";
 import { chainLetters } from "../data/_mmcif_block.ts";
-import { parseFastaRecords } from "../data/fasta.ts";
+import { checkedFastaRecords } from "../data/fasta.ts";
 import { stem } from "../data/file_kind.ts";
 import { chainsOf, mangledBySpreadsheet, mangledId, readTargetTable, type TargetTableOptions } from "../data/table.ts";
 import type { RemarkRow } from "../data/remarks.ts";
@@ -66,12 +66,13 @@ export async function fastaTargets(paths: readonly string[]): Promise<CollectedT
   for (const path of paths) {
     const text = decodeText(await readFileMaybeGzip(path), path);
     // Any character is read here: one that is no letter is refused below, and spoils its own sequence alone.
-    for (const { name, text: letters, line } of parseFastaRecords(text, path, /\S/, "letters")) {
+    for (const { name, text: letters, line, fault } of checkedFastaRecords(text, path, /\S/, "letters")) {
       const place = `${path} line ${line}`;
       const id = name || stem(path);
       const mangled = mangledBySpreadsheet(id);
       const remarks = mangled === undefined ? undefined : [mangledId(path, line, mangled)];
       try {
+        if (fault !== undefined) throw new InputError(`${path} line ${fault.line}: ${fault.found}`);
         const sequences = chainsOf(letters, place);
         if (sequences.length > 1) targets.push(...ofChains(id, sequences, place, remarks));
         else targets.push({ id, sequence: sequences[0], sequenceSource: place, place, remarks });

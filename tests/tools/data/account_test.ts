@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { Key } from "../../../core/random.ts";
+import { collectTargets } from "../../../tools/prep/collect_targets.ts";
+import { parseHmmsearch } from "../../../tools/data/hmmsearch.ts";
 import { parseHhr } from "../../../tools/data/hhr.ts";
 import { parseAlignment } from "../../../tools/data/read_alignment.ts";
 import { parseStructure } from "../../../tools/data/read_structure.ts";
@@ -60,6 +62,10 @@ function spoiltRows(seed: number): string[] {
 const FORMATS: Record<string, (rows: string[]) => string> = {
   "A3M": (rows) => rows.map((row, r) => `>r${r}\n${row}\n`).join(""),
   "Stockholm": (rows) => `# STOCKHOLM 1.0\n\n${rows.map((row, r) => `r${r} ${row}\n`).join("")}//\n`,
+  "A2M": (rows) => rows.map((row, r) => `>r${r}\n${row.replaceAll("1", ".1")}\n`).join(""),
+  "aligned FASTA": (rows) =>
+    `>r0\n${rows[0].slice(0, 2)}\n${rows[0].slice(2)}\n` +
+    rows.slice(1).map((row, r) => `>r${r + 1}\n${row}\n`).join(""),
   "CLUSTAL": (rows) => `CLUSTAL W\n\n${rows.map((row, r) => `r${r} ${row}\n`).join("")}`,
 };
 for (const [format, write] of Object.entries(FORMATS)) {
@@ -89,6 +95,39 @@ Deno.test("every hit of a file of hits is read or said to be left out", () => {
     const { hits, remarks } = parseHhr(text, "x");
     assert.deepEqual([hits.length, leftOut(remarks, "hit")], [1, 1]);
   }
+});
+
+Deno.test("every hit of hmmsearch is read or said to be left out", () => {
+  const names = ["1abc_A", "2xyz_B", "3cut_C", "4rna_R", "5odd_D"];
+  const sto = "# STOCKHOLM 1.0\n" +
+    names.map((name) =>
+      `#=GS ${name}/1-4 DE ${name === "4rna_R" ? "mol:na" : "mol:protein"} length:4\n${name}/1-4 ${
+        name === "3cut_C" ? "MAC" : "MACD"
+      }\n`
+    ).join("") + "#=GC RF xxxx\n//\n";
+  const table = names.filter((name) => name !== "5odd_D").map((name) =>
+    `${name} - 4 q - 4 1e-9 30 0 1 1 1e-9 2e-9 31.5 0 1 4 1 4 1 4 0.9 -\n`
+  ).join("");
+  const { hits, remarks } = parseHmmsearch(sto, table, { name: "q", sequence: "MACD" }, "x");
+  assert.deepEqual(hits.map(({ name }) => name.slice(0, 6)), ["1abc_A", "2xyz_B"]);
+  assert.equal(hits.length + leftOut(remarks, "hit"), names.length);
+});
+
+Deno.test("every sequence of FASTA and every line of an INDEX file is a target, or told with its problem", async () => {
+  const draws = Key.fromSeed(5).uniform(120);
+  const fasta = Array.from(draws, (x, i) => `>s${x < 0.1 ? i - 1 : i}\n${x > 0.9 ? "" : x > 0.8 ? "MK1" : "MKT"}\n`);
+  const index = Array.from(
+    draws,
+    (x, i) => x < 0.2 ? `${1000 + i} what` : `${1000 + i}  2.0  2001  5.00  Kd=10uM  // x.pdf (LIG)`,
+  );
+  await withFiles({ "a.fasta": fasta.join(""), "INDEX_x": `# a remark\n${index.join("\n")}\n` }, async (folder) => {
+    for (const [file, count] of [["a.fasta", fasta.length], ["INDEX_x", index.length]] as const) {
+      const { targets } = await collectTargets([`${folder}/${file}`]);
+      assert.equal(targets.length, count, file);
+      const bad = targets.filter(({ problem }) => problem !== undefined).length;
+      assert(bad > 10 && bad < count - 10, `${bad} of ${count}`);
+    }
+  });
 });
 
 Deno.test("every row of a table is given, or refused with its line", async () => {

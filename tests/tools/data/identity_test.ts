@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { ATOM_INDEX, ATOM_NAMES, ATOM_SLOTS } from "../../../model/protein/residues.ts";
 import { parseMmcif } from "../../../tools/data/mmcif.ts";
 import { parsePdb } from "../../../tools/data/pdb.ts";
+import { parseStructure } from "../../../tools/data/read_structure.ts";
 import { warningsOf } from "../../../tools/data/remarks.ts";
 import type { Structure } from "../../../tools/data/structure.ts";
 import {
@@ -20,6 +21,7 @@ import {
   type ResidueSpec,
   single,
 } from "./_records.ts";
+import { toBinaryCif } from "./_binary_cif.ts";
 
 const pdb = (items: readonly (ResidueSpec | string)[]): Structure => parsePdb(pdbText(items), "x.pdb");
 
@@ -446,11 +448,11 @@ Deno.test("every atom and residue of a file is read, or told to be left out", as
     }
     try {
       const chains = residues.map((residue) => ({ ...residue, chain: residue.chain || residue.segment || "." }));
-      assert.deepEqual(
-        account(await parseMmcif(cifText(cifRows(chains)), "x")),
-        { atoms, residues: count },
-        `CIF ${seed}`,
-      );
+      const text = cifText(cifRows(chains));
+      assert.deepEqual(account(await parseMmcif(text, "x")), { atoms, residues: count }, `CIF ${seed}`);
+      if (seed % 10 > 0) continue;
+      const binary = await parseStructure(await toBinaryCif(text), "x.bcif");
+      assert.deepEqual(account(binary), { atoms, residues: count }, `BinaryCIF ${seed}`);
     } catch (error) {
       if (!(error instanceof Error) || error.name !== "InputError") throw error;
       refused(error);
