@@ -393,6 +393,12 @@ export class FineTuner {
     return await evaluateSet(this.#device, this.#whole(this.trained), this.#options.config, set);
   }
 
+  /** Runs something with the average's parameters in their places, or with the parameters themselves where there is none. */
+  async withAverage<T>(use: (params: FineTunedParams) => T | Promise<T>): Promise<T> {
+    using _ = this.#trainer.ema?.apply(this.trained as Tree<Tensor>);
+    return await use(this.#whole(this.trained));
+  }
+
   /** The memory to go on from; the trained parameters belong to it. */
   async state(): Promise<FitState> {
     return { progress: this.#progress, trainer: await this.#trainer.state() };

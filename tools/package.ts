@@ -22,6 +22,7 @@ export async function makePackageParts(root: string): Promise<string[]> {
     profile_page: await builtAssets("profile"),
     attention_page: await builtAssets("attention"),
     predict_page: await builtAssets("predict"),
+    finetune_page: await builtAssets("finetune"),
     examples: await exampleTexts(),
   };
   const files = Object.entries(parts).map(([part, value]) => [`${part}.json`, JSON.stringify(value)] as const);

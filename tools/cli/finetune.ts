@@ -1,18 +1,22 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { FIT_DEFAULTS, REGRESSION_LOSSES, STRATEGIES } from "../../finetune/mod.ts";
 import type { FitSettings, HeadInput, LoraOptions, Pooling, RegressionLoss, StrategyName } from "../../finetune/mod.ts";
-import { ALPHAFOLD_PRESETS, type AlphaFoldChoices, type AlphaFoldPreset } from "../../model/alphafold/mod.ts";
+import { ALPHAFOLD_PRESETS, type AlphaFoldPreset } from "../../model/alphafold/mod.ts";
 import type { BoundsPolicy } from "../data/bounds.ts";
-import { InputError, UsageError } from "../errors.ts";
-import { DEMO_RESIDUES, demoSets } from "../finetune/demo.ts";
+import { UsageError } from "../errors.ts";
+import { demoSets } from "../finetune/demo.ts";
 import { readCheckpoint } from "../finetune/checkpoint.ts";
-import { finetune, type FinetuneResult, type GivenSets } from "../finetune/finetune.ts";
+import { finetune, type FinetuneRequest, type FinetuneResult } from "../finetune/finetune.ts";
+import type { DryRun } from "../finetune/dry_run.ts";
 import { FINETUNE_DEFAULTS, type FinetuneOptions } from "../finetune/options.ts";
 import { TASK } from "../finetune/network.ts";
+import { readPeftFolder } from "../finetune/peft_folder.ts";
+import { readSizes } from "../finetune/sizes_file.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
+import { gibibytes } from "../plan/plan.ts";
+import { duration } from "../train/run_facts.ts";
 import type { SplitBy } from "../split/split.ts";
-import { readFileBytes } from "../files.ts";
 import {
   boundsOption,
   deviceOption,
@@ -24,6 +28,9 @@ import {
   positiveInteger,
   positiveNumber,
 } from "./_shared.ts";
+import { registerCompare } from "./_finetune_compare.ts";
+import { registerExport } from "./_finetune_export.ts";
+import { finetuneView } from "./_finetune_view.ts";
 import { applyRecipe, type RecipeNames, recipeText } from "./_recipe.ts";
 import { aliasedOption } from "./_sizes.ts";
 
@@ -35,14 +42,18 @@ sequences. Rows without them are errors, none is left out in silence.
 The head sees the protein alone, no ligand: affinities of different ligands to one protein look the same to it.
 
 OUTPUT gets best/ and last/ (what was trained, its average, optimizer and place in the data; --resume goes on to the bit),
-history.jsonl, history.csv, config.json, and at the end predictions.csv and metrics.json with intervals.
+config.json, recipe.yaml (all flags, for --config), history.jsonl, history.csv, events/ (for TensorBoard), and at the end
+predictions.csv, metrics.json with intervals, parameters.csv (what moved how far) and report.html.
 
 Examples:
   denofold finetune --demo
   denofold finetune --data table.csv --structures pdbs/ --weights finetuning_ptm_2.pt --strategy lora --lora-rank 8 --output runs/lora
   denofold finetune --data table.csv --features features/ --weights model_1_ptm.pt --strategy auto --split identity --output runs/x
   denofold finetune --config recipe.yaml --epochs 5 --output runs/y
-  denofold finetune --resume runs/x`;
+  denofold finetune --config recipe.yaml --weights model_1_ptm.pt --dry-run
+  denofold finetune --resume runs/x
+  denofold finetune compare runs/lora runs/x
+  denofold finetune export runs/lora --out merged.pt`;
 
 /** Keys of recipes: flags, and the names that parameters have elsewhere. */
 const RECIPE: RecipeNames = {
@@ -57,7 +68,7 @@ const RECIPE: RecipeNames = {
 /** Adds `denofold finetune`. */
 export function register(program: Command): void {
   const { fit } = FINETUNE_DEFAULTS;
-  program.command("finetune")
+  const finetune = program.command("finetune")
     .description("fine-tune AlphaFold 2 for affinities or other labels of proteins: head, LoRA, partial or full")
     .option("--config <recipe>", "YAML or JSON file with flags; those of the command line count more")
     .optionsGroup("Input:")
@@ -90,6 +101,7 @@ export function register(program: Command): void {
     .option("--lora-alpha <x>", "their product counts by alpha / rank (default: 2 · rank)", positiveNumber)
     .option("--lora-dropout <p>", "dropout of what they read", numberBetween(0, 0.99), 0)
     .option("--lora-targets <names>", "linear maps that get one, comma-separated names or patterns", names)
+    .option("--adapters <dir>", "adapters to begin with, as PEFT keeps them; they say rank, alpha and targets")
     .option("--rslora", "alpha counts by the root of the rank")
     .option("--dora", "magnitudes of rows are trained apart")
     .option("--unfreeze-blocks <n>", "last blocks that partial trains", positiveInteger, 4)
@@ -159,12 +171,16 @@ export function register(program: Command): void {
     .option("--no-cache", "keep it in memory alone")
     .addOption(aliasedOption("--out, --output <dir>", "output", "folder of the run").default("runs/finetune"))
     .option("--save-every <steps>", "checkpoints within an epoch; 0: at its end alone", nonNegativeInteger, 0)
-    .option("--resume <dir>", "go on with a run, with its own choices")
-    .option("--dry-run", "make all ready, predict one sample, and stop")
+    .option("--resume <dir>", "go on with a run, with its own choices (but for --weights)")
+    .option("--force", "go on although the base weights have another hash than those the run was begun with")
+    .option("--dry-run", "tell counts, memory, time and the first batch, and stop")
     .addOption(deviceOption())
     .option("--json", "print one JSON object instead of text")
     .addHelpText("after", HELP)
+    .enablePositionalOptions() // --json and the like behind a command of its own are that command's
     .action(run);
+  registerCompare(finetune);
+  registerExport(finetune);
 }
 
 interface Flags {
@@ -187,6 +203,7 @@ interface Flags {
   loraAlpha?: number;
   loraDropout: number;
   loraTargets?: string[];
+  adapters?: string;
   rslora?: boolean;
   dora?: boolean;
   unfreezeBlocks: number;
@@ -227,6 +244,7 @@ interface Flags {
   output: string;
   saveEvery: number;
   resume?: string;
+  force?: boolean;
   dryRun?: boolean;
   device: string;
   json?: boolean;
@@ -241,59 +259,44 @@ function names(value: string): string[] {
 async function run({ config }: Flags, command: Command): Promise<void> {
   if (config !== undefined) await applyRecipe(command, config, RECIPE);
   const flags = command.opts<Flags>();
-  const { options, given } = await runOf(flags);
+  const resuming = flags.resume !== undefined;
+  const { options, ...request } = resuming
+    ? await resumed(flags.resume!, command.getOptionValueSource("weights") === "cli" ? flags.weights : undefined)
+    : await runOf(flags);
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   const device = await openDevice(adapter, { long: true });
-  const say = (text: string) => flags.json || console.log(text);
   for (const note of notes) console.error(`note: ${note}`);
   using interrupt = onInterrupt();
+  const view = finetuneView({ epochs: options.fit.epochs, demo: flags.demo, silent: flags.json });
   let result: FinetuneResult;
   try {
-    result = await finetune(device, options, {
-      warn: (message) => console.error(`warning: ${message}`),
-      plan({ model, strategy, sets, parameters, reason }, groups, totalSteps) {
-        const count = (n: number) => n.toLocaleString("en-US");
-        const { train, validation, test } = sets;
-        if (flags.demo) {
-          say(`Demo mode: ${train.length} train / ${validation.length} val (synthetic, seq_len=${DEMO_RESIDUES})`);
-        } else say(`Data: ${train.length} train / ${validation.length} val / ${test.length} test`);
-        say(`Model: ${model.preset} (${count(parameters)} params), ${model.weights}`);
-        if (reason) say(`Strategy by ${reason}`);
-        const main = groups.find(({ name }) => name !== "head") ?? groups[0];
-        say(`Strategy: ${strategy.name} (lr=${main.learningRate.toExponential(1)})`);
-        const many = groups.length > 6 ? [...groups.slice(0, 2), ...groups.slice(-3)] : groups;
-        for (const { name, learningRate, parameters } of many) {
-          say(`  ${name.padEnd(17)} ${count(parameters).padStart(12)} params at ${learningRate.toPrecision(3)}`);
-        }
-        say(`\nTraining for ${options.fit.epochs} epochs, ${totalSteps} steps...`);
-      },
-      step({ skipped, losses }, names) {
-        if (!skipped) return;
-        const bad = losses.flatMap((loss, i) => (Number.isFinite(loss) ? [] : names[i]));
-        console.error(`warning: a step was skipped, its ${bad.length ? `loss of ${bad}` : "gradient"} is not finite`);
-      },
-      epoch({ epoch, trainLoss, validationLoss, learningRates }, best) {
-        const number = (x: number | null) => x === null ? "none" : x.toPrecision(4);
-        const rate = Math.max(...Object.values(learningRates));
-        say(
-          `  epoch ${String(epoch).padStart(3)}  train_loss=${number(trainLoss)}  val_loss=${
-            number(validationLoss)
-          }  ` +
-            `lr=${rate.toExponential(2)}${best ? "  best" : ""}`,
-        );
-      },
-      stop: () => interrupt.poll(),
-    }, { resume: flags.resume !== undefined, dryRun: flags.dryRun, given });
+    const how = { ...request, resume: resuming, force: flags.force, dryRun: flags.dryRun };
+    const recipe = resuming ? undefined : recipeText(command, RECIPE);
+    result = await finetune(device, options, { ...view.events, stop: () => interrupt.poll() }, { ...how, recipe });
   } finally {
+    view.end();
     device.close();
   }
   if (flags.json) return console.log(JSON.stringify(result, undefined, 2));
-  say(textOf(result, options));
+  console.log(result.dry ? dryText(result.dry, options) : textOf(result, options));
   if (result.end === "stopped") Deno.exitCode = EXIT.interrupted;
 }
 
+/** What a dry run found. */
+function dryText(
+  { peakBytes, longest, batchSeconds, seconds, firstBatch, loss }: DryRun,
+  { fit }: FinetuneOptions,
+): string {
+  const batch = firstBatch.map(({ id, residues, label }) => `${id} (${residues} residues, label ${label})`);
+  return [
+    `Memory: ${gibibytes(peakBytes)} of GPU memory at the peak, for ${longest} residues`,
+    `Time: ${batchSeconds.toPrecision(2)} s for the first batch, about ${duration(seconds)} for ${fit.epochs} epochs`,
+    `First batch: ${batch.join(", ")}; its loss is ${loss.toPrecision(4)}`,
+    "Nothing was trained: --dry-run",
+  ].join("\n");
+}
+
 function textOf({ end, metrics, best, files }: FinetuneResult, { output }: FinetuneOptions): string {
-  if (end === "planned") return "Nothing was trained: --dry-run";
   if (end === "stopped") return `Stopped; \`denofold finetune --resume ${output}\` goes on`;
   // Of one label, or of equal ones, there is no correlation.
   const shown = (x: number, digits = 3) => Number.isNaN(x) ? "–" : x.toFixed(digits);
@@ -308,20 +311,28 @@ function textOf({ end, metrics, best, files }: FinetuneResult, { output }: Finet
     .join("\n");
 }
 
+/** A run, and what it is begun with. */
+type RunRequest = { readonly options: FinetuneOptions } & Pick<FinetuneRequest, "given" | "adapters">;
+
+/** The run in a folder. */
+async function resumed(folder: string, weights: string | undefined): Promise<RunRequest> {
+  const { facts: { options } } = await readCheckpoint(folder, "last");
+  if (!options.data) throw new UsageError("A demo is not gone on with: begin it anew");
+  return { options: { ...options, output: folder, ...(weights !== undefined && { weights }) } };
+}
+
 /** The run that flags mean. */
-async function runOf(flags: Flags): Promise<{ options: FinetuneOptions; given?: GivenSets }> {
-  if (flags.resume !== undefined) {
-    const { facts: { options } } = await readCheckpoint(flags.resume, "last");
-    if (!options.data) throw new UsageError("A demo is not gone on with: begin it anew");
-    return { options: { ...options, output: flags.resume } };
-  }
+async function runOf(flags: Flags): Promise<RunRequest> {
   const { data, weights, demo } = flags;
   if (!demo && data === undefined) throw new UsageError("--data is missing: a table with names and labels, or --demo");
   if (!demo && weights === undefined) {
     throw new UsageError("--weights are missing: a file, a folder, or random:SEED for a network without meaning");
   }
   const given = demo ? await demoSets(flags.seed, weights) : undefined;
-  const lora: LoraOptions = {
+  const adapters = flags.adapters === undefined
+    ? undefined
+    : { source: flags.adapters, values: await readPeftFolder(flags.adapters) };
+  const lora: LoraOptions = adapters?.values.config ?? {
     ...(flags.loraRank !== undefined && { rank: flags.loraRank }),
     ...(flags.loraAlpha !== undefined && { alpha: flags.loraAlpha }),
     ...(flags.loraTargets && { targets: flags.loraTargets }),
@@ -333,7 +344,7 @@ async function runOf(flags: Flags): Promise<{ options: FinetuneOptions; given?: 
     ...{ data: data ?? "", features: flags.features, msas: flags.msas ?? [], label: flags.label, unit: flags.unit },
     ...{ structures: [...flags.structures ?? [], ...flags.pdbs ?? []], bounds: flags.bounds, lora },
     ...{ structureInput: flags.structureInput, weights: weights ?? `random:${flags.seed}`, preset: flags.model },
-    ...{ sizes: given?.sizes ?? await sizesOf(flags.sizes), strategy: flags.strategy, loss: flags.loss },
+    ...{ sizes: given?.sizes ?? await readSizes(flags.sizes), strategy: flags.strategy, loss: flags.loss },
     ...{ unfreezeBlocks: demo ? Math.min(flags.unfreezeBlocks, 2) : flags.unfreezeBlocks, hidden: flags.hidden },
     unfreezeStructureModule: flags.unfreezeStructureModule ?? false,
     ...{ learningRate: flags.lr, headLearningRate: flags.lrHead, headInput: flags.headInput, pooling: flags.pooling },
@@ -352,17 +363,5 @@ async function runOf(flags: Flags): Promise<{ options: FinetuneOptions; given?: 
       ...{ amp: flags.amp ?? false, bucket: flags.bucket ?? false },
     },
   };
-  return { options, ...(given && { given }) };
-}
-
-async function sizesOf(path: string | undefined): Promise<AlphaFoldChoices> {
-  if (path === undefined) return {};
-  const text = new TextDecoder().decode(await readFileBytes(path));
-  try {
-    const value = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // told below
-  }
-  throw new InputError(`${path} is no JSON object with sizes of the network`);
+  return { options, ...(given && { given }), ...(adapters && { adapters }) };
 }

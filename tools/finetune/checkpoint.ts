@@ -30,6 +30,8 @@ export interface FinetuneFacts {
     readonly preset: AlphaFoldPreset;
     /** Name and SHA-256, or that they are random. */
     readonly weights: string;
+    /** The weights that the run was begun with, where others were forced upon it later. */
+    readonly insteadOf?: string;
   };
   /** The strategy; that of `auto` too. */
   readonly strategy: StrategyName;
@@ -58,21 +60,51 @@ export interface SavedFinetune {
 const MODEL = "alphafold-labels";
 
 /**
- * Writes a checkpoint: a temporary file, then a rename, so that the old one stays whole whatever happens.
- *
- * @param folder `best` or `last` of a run.
- * @throws {InputError} If it cannot be written.
+ * Writes the checkpoints of a run: a temporary file, then a rename, so that the old one stays whole whatever happens. A
+ * disk that is full costs no training: what could not be written is kept, and tried again with the next one.
  */
-export async function writeCheckpoint(
-  folder: string,
-  tuner: FineTuner,
-  facts: Omit<FinetuneFacts, "progress">,
-): Promise<void> {
-  const { progress, trainer } = await tuner.state();
-  const all = { model: MODEL, denofold: manifest.version, facts: { ...facts, progress } };
-  const bytes = await encodeCheckpoint(tuner.trained as Tree<Tensor>, all, trainer);
-  await makeFolder(folder);
-  await writeFileAtomic(join(folder, CHECKPOINT_NAME), bytes);
+export class CheckpointWriter {
+  readonly #output: string;
+  readonly #facts: Omit<FinetuneFacts, "progress">;
+  readonly #warn: (message: string) => void;
+  /** What could not be written, by folder. */
+  readonly #waiting = new Map<string, Uint8Array>();
+
+  /**
+   * A writer into the folders `best` and `last` of a run.
+   *
+   * @param warn Is told of what could not be written.
+   */
+  constructor(output: string, facts: Omit<FinetuneFacts, "progress">, warn: (message: string) => void) {
+    [this.#output, this.#facts, this.#warn] = [output, facts, warn];
+  }
+
+  /** Writes a checkpoint, and those that wait. */
+  async save(which: "best" | "last", tuner: FineTuner): Promise<void> {
+    const { progress, trainer } = await tuner.state();
+    const all = { model: MODEL, denofold: manifest.version, facts: { ...this.#facts, progress } };
+    this.#waiting.set(which, await encodeCheckpoint(tuner.trained as Tree<Tensor>, all, trainer));
+    for (const [folder, bytes] of [...this.#waiting]) {
+      try {
+        await makeFolder(join(this.#output, folder));
+        await writeFileAtomic(join(this.#output, folder, CHECKPOINT_NAME), bytes);
+        this.#waiting.delete(folder);
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        this.#warn(`${error.message} Training goes on, and the next checkpoint tries again.`);
+      }
+    }
+  }
+
+  /**
+   * Reads a checkpoint back, from memory where it could not be written.
+   *
+   * @throws {InputError} If there is none.
+   */
+  async read(which: "best" | "last"): Promise<SavedFinetune> {
+    const bytes = this.#waiting.get(which), folder = join(this.#output, which);
+    return bytes ? savedOf(bytes, folder) : await readCheckpoint(folder);
+  }
 }
 
 /**
@@ -87,7 +119,10 @@ export async function readCheckpoint(path: string, which: "best" | "last" = "bes
   if (source === undefined) {
     throw new InputError(`${path} has no checkpoint: expected the folder of a run, or ${CHECKPOINT_NAME}`);
   }
-  const bytes = await readFileBytes(source);
+  return savedOf(await readFileBytes(source), source);
+}
+
+function savedOf(bytes: Uint8Array, source: string): SavedFinetune {
   const checkpoint = asInputError(() => decodeCheckpoint(bytes, source));
   const { model, facts } = checkpoint.facts as { model?: string; facts?: FinetuneFacts };
   if (model !== MODEL || !facts || !checkpoint.trainer) {
@@ -128,15 +163,18 @@ export function restoreTrained(device: Device, trained: Tree<Tensor>, { checkpoi
  * @throws {InputError} If a checkpoint was trained from other weights.
  */
 export function checkBase({ source, facts: { base } }: SavedFinetune, preset: AlphaFoldPreset, weights: string): void {
-  if (base.preset === preset && sameWeights(base.weights, weights)) return;
+  if (sameBase(base, { preset, weights })) return;
   throw new InputError(
     `${source} was trained from ${base.preset} with ${base.weights}, these are ${preset} with ${weights}; --force uses ` +
       "them all the same",
   );
 }
 
-/** Whether two descriptions mean the same numbers: by their hash where there is one. */
-function sameWeights(a: string, b: string): boolean {
+/** Whether two descriptions mean the same network: by the hash of the weights where there is one. */
+export function sameBase(
+  a: Pick<FinetuneFacts["base"], "preset" | "weights">,
+  b: Pick<FinetuneFacts["base"], "preset" | "weights">,
+): boolean {
   const hash = (text: string) => /SHA-256 ([0-9a-f]{64})/.exec(text)?.[1] ?? text;
-  return hash(a) === hash(b);
+  return a.preset === b.preset && hash(a.weights) === hash(b.weights);
 }

@@ -1,17 +1,18 @@
 /** A fine-tuned network, read back and ready to predict. */
-import { combine, type Device, Key, type Part, type Tensor, type Tree } from "../../core/mod.ts";
+import { combine, type Device, entries, Key, type Part, type Tensor, type Tree } from "../../core/mod.ts";
 import {
   ExponentialMovingAverage,
-  fineTuned,
   type FineTunedConfig,
   type FineTunedParams,
   headInputsOf,
+  type Strategy,
   trainedPart,
 } from "../../finetune/mod.ts";
-import { planModels } from "../predict/models.ts";
+import { planModels, type PlannedModel } from "../predict/models.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
 import { checkBase, type FinetuneFacts, readCheckpoint, restoreTrained } from "./checkpoint.ts";
-import { chosenStrategy, fineTunedConfig, loadFineTuned, networkSample, TASK } from "./network.ts";
+import { DRAWS, predictLabel } from "./label_prediction.ts";
+import { chosenStrategy, fineTunedConfig, loadFineTuned, networkSample } from "./network.ts";
 
 /** How a fine-tuned network is read. */
 export interface FineTunedLoadOptions {
@@ -51,19 +52,25 @@ export class FineTuned {
   readonly #seed: number;
   /** What the checkpoint says of its run. */
   readonly facts: FinetuneFacts;
+  /** The base network. */
+  readonly model: PlannedModel;
+  /** What was trained. */
+  readonly strategy: Strategy;
   /** Sizes and tasks. */
   readonly config: FineTunedConfig;
 
   private constructor(
     device: Device,
     facts: FinetuneFacts,
-    config: FineTunedConfig,
+    { model, strategy, config }: Pick<FineTuned, "model" | "strategy" | "config">,
     parts: [Part<Tensor, FineTunedParams>, Part<Tensor, FineTunedParams>],
     average: Float32Array | undefined,
   ) {
     const { fit: { seed, emaDecay } } = facts.options;
     this.#device = device;
     this.facts = facts;
+    this.model = model;
+    this.strategy = strategy;
     this.config = config;
     this.#seed = seed;
     this.#trained = parts[0];
@@ -90,7 +97,7 @@ export class FineTuned {
     const params = await loadFineTuned(device, model, strategy, config, run.fit.seed, run.fit.amp);
     const parts = trainedPart(params, strategy);
     restoreTrained(device, parts[0] as Tree<Tensor>, saved);
-    return new FineTuned(device, facts, config, parts, saved.trainer.ema);
+    return new FineTuned(device, facts, { model, strategy, config }, parts, saved.trainer.ema);
   }
 
   /** Number of a checkpoint's epoch. */
@@ -103,38 +110,38 @@ export class FineTuned {
    *
    * @param draws Predictions with dropout, for the uncertainty. @default 16
    */
-  async predict(target: PreparedTarget, { draws = 16 }: { readonly draws?: number } = {}): Promise<LabelPrediction> {
+  async predict(target: PreparedTarget, { draws = DRAWS }: { readonly draws?: number } = {}): Promise<LabelPrediction> {
     const device = this.#device;
     using _ = device.scope("predictLabel");
     const sample = networkSample(device, target, this.config.network, this.facts.options, this.#seed);
-    const once = async (key?: Key) =>
-      await fineTuned(this.#params, known, this.config, key ? { key } : {})[TASK].item();
     const isHeadAlone = this.facts.strategy === "head_only";
+    const key = Key.fromSeed(this.#seed);
     let known = headInputsOf(this.#params.model, sample, this.config);
-    const prediction = await once();
+    const { prediction } = await predictLabel(this.#params, known, this.config, { key, draws: 0 });
     using _average = this.#average?.apply(this.#trained as Tree<Tensor>);
     if (this.#average && !isHeadAlone) known = headInputsOf(this.#params.model, sample, this.config);
-    const average = await once();
+    const { prediction: average, uncertainty } = await predictLabel(this.#params, known, this.config, { key, draws });
     const { min, max } = this.facts.data.labels;
-    const key = Key.fromSeed(this.#seed);
-    const drawn: number[] = [];
-    const hasDropout = this.config.tasks[TASK].head.dropout > 0 && draws > 1;
-    for (let i = 0; hasDropout && i < draws; i++) drawn.push(await once(key.at(i)));
-    return {
-      ...{ prediction, average },
-      uncertainty: hasDropout ? deviation(drawn) : null,
-      inRange: average >= min && average <= max,
-    };
+    return { prediction, average, uncertainty, inRange: average >= min && average <= max };
+  }
+
+  /** Paths of what was trained, in `{ model, heads }`. */
+  get trainedPaths(): string[] {
+    return entries<Tensor>(this.#trained as Tree<Tensor>).map(([path]) => path);
+  }
+
+  /**
+   * Runs something with the parameters, those of the average in their places.
+   *
+   * @param options.live With the parameters of the last step. @default false
+   */
+  async withParams<T>(use: (params: FineTunedParams) => T | Promise<T>, { live = false } = {}): Promise<T> {
+    using _ = live ? undefined : this.#average?.apply(this.#trained as Tree<Tensor>);
+    return await use(this.#params);
   }
 
   /** Frees the average; the parameters stay with their scope. */
   [Symbol.dispose](): void {
     this.#average?.[Symbol.dispose]();
   }
-}
-
-/** Standard deviation of a sample. */
-function deviation(numbers: readonly number[]): number {
-  const mean = numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
-  return Math.sqrt(numbers.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (numbers.length - 1));
 }

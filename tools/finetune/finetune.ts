@@ -1,37 +1,45 @@
 /** A run of fine-tuning: from a table to checkpoints, predictions and metrics. */
 import { join } from "node:path";
-import type { Device } from "../../core/mod.ts";
+import type { Device, Tensor, Tree } from "../../core/mod.ts";
 import {
-  bootstrapIntervals,
   type EpochRecord,
   FineTuner,
   type FitEnd,
   type FitStep,
   type GroupReport,
   parameterCountOf,
-  regressionMetrics,
+  type PeftAdapters,
   type Strategy,
 } from "../../finetune/mod.ts";
 import { alphafoldParameterCount } from "../../model/alphafold/mod.ts";
-import { formatCsv } from "../data/matrix.ts";
+import { checkData, type DataReport } from "../check_data/check_data.ts";
 import { InputError } from "../errors.ts";
-import { makeFolder, writeTogether } from "../files.ts";
+import { makeWritableFolder, writeTogether } from "../files.ts";
 import { planModels, type PlannedModel } from "../predict/models.ts";
 import { sha256 } from "../sha256.ts";
 import type { SplitReport } from "../split/split.ts";
 import {
   checkBase,
+  CheckpointWriter,
   findCheckpoint,
   type FinetuneFacts,
   readCheckpoint,
   restoreTrained,
+  sameBase,
   type SavedFinetune,
-  writeCheckpoint,
 } from "./checkpoint.ts";
-import { chosenStrategy, fineTunedConfig, loadFineTuned, targetSet, TASK } from "./network.ts";
+import { type DryRun, dryRun } from "./dry_run.ts";
+import { EventLog } from "./event_log.ts";
 import { knownSet, representationCache } from "./known_set.ts";
+import { movements, trainedNumbers } from "./movement.ts";
+import { chosenStrategy, fineTunedConfig, loadFineTuned, targetSet, TASK } from "./network.ts";
 import type { FinetuneOptions } from "./options.ts";
+import { metricsOf, predictRows, type SetMetrics } from "./outcome.ts";
+import { writePeft } from "./peft_folder.ts";
+import { renderRuns } from "./report.ts";
+import { historyFiles, jsonText, outcomeFiles, readRun, RUN_FILES, type RunConfig } from "./run_files.ts";
 import { makeSets, SETS, type Sets } from "./sets.ts";
+import { tellSkipped } from "./skipped_step.ts";
 import { type ReadableTarget, readTrainingTargets } from "./targets.ts";
 
 /** What a run is about to do. */
@@ -48,9 +56,15 @@ export interface FinetunePlan {
 
 /** What is told while a run goes on. */
 export interface FinetuneEvents {
+  /** What a check of table, structures and alignments found, before they are used. */
+  check?(report: DataReport): void;
   plan?(plan: FinetunePlan, groups: readonly GroupReport[], totalSteps: number): void;
+  /** Before the first step, or the first after those that are done. */
+  begin?(steps: number): void;
   step?(step: FitStep, names: readonly (readonly string[])[]): void;
   epoch?(record: EpochRecord, best: boolean): void;
+  /** After the last step, before the predictions of all rows. */
+  finish?(): void;
   warn?(message: string): void;
   stop?(): boolean | Promise<boolean>;
 }
@@ -65,12 +79,9 @@ export interface FinetuneResult {
   readonly metrics: Readonly<Record<string, SetMetrics>>;
   /** Files of the run. */
   readonly files: readonly string[];
+  /** What the run will take, where it was only tried. */
+  readonly dry?: DryRun;
 }
-
-/** Metrics of a set, with intervals of 95 %. */
-export type SetMetrics = ReturnType<typeof regressionMetrics> & {
-  readonly intervals: ReturnType<typeof bootstrapIntervals>;
-};
 
 /** Proteins of a run without a table: those of the demo. */
 export type GivenSets = {
@@ -80,34 +91,48 @@ export type GivenSets = {
   readonly sizes: FinetuneOptions["sizes"];
 };
 
+/** How a run is begun. */
+export interface FinetuneRequest {
+  /** Goes on with the run in the folder. @default false */
+  readonly resume?: boolean;
+  /** Goes on although the weights are others than those that it was begun with; recorded. @default false */
+  readonly force?: boolean;
+  /** Makes everything ready, makes a step that is forgotten, and stops. @default false */
+  readonly dryRun?: boolean;
+  /** Proteins that are no table's. @default those of the table */
+  readonly given?: GivenSets;
+  /** Adapters to begin with; `options.lora` is theirs. @default fresh ones */
+  readonly adapters?: { readonly source: string; readonly values: PeftAdapters };
+  /** The choices as a recipe, to be written beside the other files. @default none is written */
+  readonly recipe?: string;
+}
+
 /**
  * Fine-tunes a network on a table's labels.
  *
  * @param options Choices; those of the run where it is to be gone on with.
- * @param how.resume Goes on with the run in the folder.
- * @param how.dryRun Makes everything ready, computes the first batch's prediction, and stops.
- * @param how.given Proteins that are no table's.
  * @throws {InputError} If the data or weights cannot be used, or those of a run to go on with have changed.
  */
 export async function finetune(
   device: Device,
   options: FinetuneOptions,
   events: FinetuneEvents = {},
-  how: { readonly resume?: boolean; readonly dryRun?: boolean; readonly given?: GivenSets } = {},
+  how: FinetuneRequest = {},
 ): Promise<FinetuneResult> {
   const { output, fit: { seed }, preset, sizes } = options;
   const saved = how.resume ? await readCheckpoint(output, "last") : undefined;
   if (!how.resume && !how.dryRun) await refuseOldRun(output);
   const warn = (message: string) => events.warn?.(message);
-  const made = how.given ?? await setsOfTable(options, warn);
+  const made = how.given ?? await setsOfTable(options, events);
   const model = how.given?.model ?? (await planModels(options.weights, preset && [preset], sizes))[0];
   const { sets } = made;
   const { strategy, reason } = chosenStrategy(options, model.config, sets.train.length);
   const config = fineTunedConfig(model.config, strategy, options);
   const fingerprint = await fingerprintOf(sets);
+  const others = saved && !sameBase(saved.facts.base, model) ? { insteadOf: saved.facts.base.weights } : {};
   const facts: Omit<FinetuneFacts, "progress"> = {
     options,
-    base: { preset: model.preset, weights: model.weights },
+    base: { preset: model.preset, weights: model.weights, ...others },
     strategy: strategy.name,
     data: {
       fingerprint,
@@ -115,12 +140,13 @@ export async function finetune(
       labels: labelsOf(sets.train),
     },
   };
-  if (saved) checkSame(saved, facts);
+  if (saved) checkSame(saved, facts, how.force);
 
   using scope = device.scope("finetune");
   void scope;
   const params = await loadFineTuned(device, model, strategy, config, seed, options.fit.amp);
   const cache = how.given ? undefined : representationCache(model, config, options, warn);
+  if (how.adapters) writePeft(device, params, how.adapters.values, how.adapters.source);
   const setOf = (targets: readonly ReadableTarget[]) => {
     const set = targetSet(device, targets, model.config, options, seed);
     return strategy.name === "head_only" ? knownSet(device, params, config, set, targets, cache) : set;
@@ -129,81 +155,91 @@ export async function finetune(
   const { train, validation } = labelled;
   using tuner = new FineTuner(device, { params, strategy, config, settings: options.fit, train, validation });
   const parameters = alphafoldParameterCount(model.config) + parameterCountOf(params.heads);
-  events.plan?.({ ...{ model, strategy, sets, parameters }, ...split(made), ...(reason && { reason }) }, [
-    ...tuner.groups,
-  ], tuner.totalSteps);
+  const groups = [...tuner.groups];
+  const plan = { ...{ model, strategy, sets, parameters }, ...split(made), ...(reason && { reason }) };
+  events.plan?.(plan, groups, tuner.totalSteps);
+  const start = await trainedNumbers(tuner.trained as Tree<Tensor>);
   if (saved) {
     restoreTrained(device, tuner.trained, saved);
     tuner.restore({ progress: saved.facts.progress, trainer: saved.trainer });
   }
   if (how.dryRun) {
-    await tuner.evaluate({ size: 1, load: (index) => train.load(index) });
-    return { end: "planned", history: [], best: null, metrics: {}, files: [] };
+    const dry = await dryRun(device, { params, strategy, config, options, sets, train, order: tuner.order(0) });
+    return { end: "planned", history: [], best: null, metrics: {}, files: [], dry };
   }
-  await makeFolder(output);
-  const last = join(output, "last"), best = join(output, "best");
-  // A disk that is full costs no training: the old checkpoint stays whole, and the next one tries again.
-  const save = (folder: string) =>
-    writeCheckpoint(folder, tuner, facts).catch((error) => {
-      if (!(error instanceof InputError)) throw error;
-      warn(`${error.message}; training goes on`);
-    });
+  await makeWritableFolder(output);
+  const runConfig: RunConfig = { ...facts, ...split(made), parameters: { total: parameters, groups } };
+  const beginning = new Map<string, string>([[RUN_FILES.config, jsonText(runConfig)]]);
+  if (how.recipe !== undefined) beginning.set(RUN_FILES.recipe, how.recipe);
+  const begun = await writeTogether(output, beginning);
+  using log = await EventLog.create(join(output, RUN_FILES.events), saved?.trainer.step ?? 0, warn);
+  const checkpoints = new CheckpointWriter(output, facts, warn);
+  const namesOf = ({ samples }: FitStep) => samples.map((batch) => batch.map((i) => sets.train[i].id));
+  events.begin?.(saved?.trainer.step ?? 0);
   let sinceSave = 0;
   const end = await tuner.run({
     async step(step) {
-      events.step?.(step, step.samples.map((batch) => batch.map((i) => sets.train[i].id)));
-      if (options.saveEvery && ++sinceSave >= options.saveEvery) {
-        await save(last);
+      await log.step(step);
+      events.step?.(step, namesOf(step));
+      if (step.skipped) await tellSkipped(device, step, namesOf(step), (set) => tuner.evaluate(set, true), train, warn);
+      else if (options.saveEvery && ++sinceSave >= options.saveEvery) {
+        await checkpoints.save("last", tuner);
         sinceSave = 0;
       }
     },
-    async epoch(record, isBest) {
+    async epoch(record, isBest, found) {
       sinceSave = 0;
-      await save(last);
-      if (isBest) await save(best);
+      await checkpoints.save("last", tuner);
+      if (isBest) await checkpoints.save("best", tuner);
       await writeTogether(output, historyFiles(tuner.progress.history)).catch((error) => warn(error.message));
+      await log.epoch(record, found?.[TASK], sets.validation.map(({ label }) => label!));
       events.epoch?.(record, isBest);
     },
     stop: () => events.stop?.() ?? false,
+  }).catch((error) => {
+    if (!(error instanceof RangeError)) throw error;
+    throw new InputError(`${error.message}; the checkpoints in ${output} are those before`);
   });
-  const { history, best: bestEpoch } = tuner.progress;
+  events.finish?.();
+  const { history, best } = tuner.progress;
   if (end === "stopped") {
-    await save(last);
-    return { end, history, best: bestEpoch, metrics: {}, files: [last] };
+    await checkpoints.save("last", tuner);
+    return { end, history, best, metrics: {}, files: [join(output, "last")] };
   }
-  if (bestEpoch && bestEpoch.epoch !== tuner.progress.epochs) {
-    const kept = await readCheckpoint(best);
+  if (best && best.epoch !== tuner.progress.epochs) {
+    const kept = await checkpoints.read("best");
     restoreTrained(device, tuner.trained, kept);
     tuner.restore({ progress: kept.facts.progress, trainer: kept.trainer });
   }
-  const rows: { id: string; set: string; label: number; prediction: number }[] = [];
-  const metrics: Record<string, SetMetrics> = {};
-  for (const name of SETS) {
-    if (!sets[name].length) continue;
-    const { predictions: { [TASK]: predictions } } = await tuner.evaluate(labelled[name]);
-    const labels = sets[name].map(({ label }) => label!);
-    sets[name].forEach(({ id }, i) => rows.push({ id, set: name, label: labels[i], prediction: predictions[i] }));
-    if (!predictions.every(Number.isFinite)) continue;
-    metrics[name] = {
-      ...regressionMetrics(predictions, labels),
-      intervals: bootstrapIntervals(predictions, labels, { seed }),
-    };
-  }
-  const files = new Map([
-    ...historyFiles(history),
-    ["config.json", json({ ...facts, ...split(made) })],
-    ["predictions.csv", formatCsv(["id", "set", "label", "prediction"], rows)],
-    ["metrics.json", json(metrics)],
-  ]);
-  return { end, history, best: bestEpoch, metrics, files: await writeTogether(output, files) };
+  const families = "families" in made ? made.families : new Map<string, string>();
+  const rows = await predictRows(device, tuner, config, sets, labelled, { seed, families });
+  const metrics = metricsOf(rows, seed);
+  const moved = await tuner.withAverage((params) => movements(start, params));
+  const files = await writeTogether(output, new Map([...historyFiles(history), ...outcomeFiles(rows, metrics, moved)]));
+  const report = await renderRuns([await readRun(output)]);
+  return {
+    ...{ end, history, best, metrics },
+    files: [...begun, ...files, ...await writeTogether(output, new Map([[RUN_FILES.report, report]]))],
+  };
 }
 
-/** Proteins of a table, in sets. */
-async function setsOfTable(options: FinetuneOptions, warn: (message: string) => void) {
-  const targets = await readTrainingTargets(options, warn);
-  for (const { id, warnings } of targets) for (const warning of warnings) warn(`${id}: ${warning}`);
+/** Proteins of a table, in sets, and all that is doubtful about them. */
+async function setsOfTable(options: FinetuneOptions, { check, warn = () => {} }: FinetuneEvents) {
+  const { data, features, structures, msas, label, bounds } = options;
+  const told = new Set<string>();
+  if (features === undefined && check) {
+    const report = await checkData({ csv: data, structures, msas, label, bounds });
+    for (const { id, message } of report.warnings) told.add(`${id}: ${message}`);
+    check(report);
+  }
+  const once = (message: string) => {
+    if (!told.has(message)) warn(message);
+    told.add(message);
+  };
+  const targets = await readTrainingTargets(options, once);
+  for (const { id, warnings } of targets) for (const warning of warnings) once(`${id}: ${warning}`);
   const made = await makeSets(targets, options);
-  for (const warning of made.report.warnings) warn(warning);
+  for (const warning of made.report.warnings) once(warning);
   return made;
 }
 
@@ -219,8 +255,12 @@ async function refuseOldRun(output: string): Promise<void> {
 }
 
 /** @throws {InputError} If a run was begun with other weights or data. */
-function checkSame(saved: SavedFinetune, { base, data, strategy }: Omit<FinetuneFacts, "progress">): void {
-  checkBase(saved, base.preset, base.weights);
+function checkSame(
+  saved: SavedFinetune,
+  { base, data, strategy }: Omit<FinetuneFacts, "progress">,
+  force = false,
+): void {
+  if (!force) checkBase(saved, base.preset, base.weights);
   const { source, facts } = saved;
   if (facts.data.fingerprint !== data.fingerprint) {
     throw new InputError(
@@ -245,35 +285,4 @@ function labelsOf(targets: readonly ReadableTarget[]): FinetuneFacts["data"]["la
     max: Math.max(...labels),
     mean: labels.reduce((sum, label) => sum + label, 0) / labels.length,
   };
-}
-
-/** The history as lines of JSON and as a table. */
-function historyFiles(history: readonly EpochRecord[]): Map<string, string> {
-  const records = history.map((
-    { epoch, trainLoss, validationLoss, learningRates, steps, skippedSteps: skipped, seconds },
-  ) => ({ epoch, train_loss: trainLoss, val_loss: validationLoss, lr: learningRates, steps, skipped, seconds }));
-  const groups = Object.keys(history[0]?.learningRates ?? {});
-  const columns = [
-    "epoch",
-    "train_loss",
-    "val_loss",
-    ...groups.map((name) => `lr_${name}`),
-    "steps",
-    "skipped",
-    "seconds",
-  ];
-  const rows = records.map(({ lr, train_loss, val_loss, ...others }) => ({
-    ...others,
-    train_loss: train_loss ?? undefined,
-    val_loss: val_loss ?? undefined,
-    ...Object.fromEntries(groups.map((name) => [`lr_${name}`, lr[name]])),
-  }));
-  return new Map([
-    ["history.jsonl", records.map((record) => `${JSON.stringify(record)}\n`).join("")],
-    ["history.csv", formatCsv(columns, rows as Record<string, number | undefined>[])],
-  ]);
-}
-
-function json(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
 }

@@ -1,7 +1,7 @@
 /** Training, validation and test set of a table. */
 import { InputError } from "../errors.ts";
 import { clusterRecords } from "../split/cluster_records.ts";
-import { readSplitRecords } from "../split/records.ts";
+import { columnIndex, readSplitRecords } from "../split/records.ts";
 import { splitRecords, type SplitReport } from "../split/split.ts";
 import type { FinetuneOptions } from "./options.ts";
 import type { ReadableTarget } from "./targets.ts";
@@ -15,13 +15,14 @@ export type Sets = Readonly<Record<typeof SETS[number], readonly ReadableTarget[
 /**
  * Splits proteins as `denofold split` does.
  *
+ * @returns Families are by name, where the table has a column of them.
  * @throws {InputError} If a set that was asked for is empty, the training labels are all the same, or what the split needs
  * is missing.
  */
 export async function makeSets(
   targets: readonly ReadableTarget[],
   options: Pick<FinetuneOptions, "data" | "split" | "identity" | "validation" | "test" | "fit">,
-): Promise<{ sets: Sets; report: SplitReport }> {
+): Promise<{ sets: Sets; report: SplitReport; families: ReadonlyMap<string, string> }> {
   const { data, split: by, identity, validation, test, fit: { seed } } = options;
   if (!(validation + test < 1)) {
     throw new InputError(`Validation (${validation}) and test (${test}) leave nothing to train on`);
@@ -55,5 +56,10 @@ export async function makeSets(
   if (labels.length > 1 && labels.every((label) => label === labels[0])) {
     throw new InputError(`All ${labels.length} training labels of ${data} are ${labels[0]}: there is nothing to learn`);
   }
-  return { sets, report };
+  const column = columnIndex(table, "family");
+  const families = column === undefined ? [] : records.map(({ id, cells }) => [id, cells[column]] as const);
+  // A set that nobody asked for is empty, which is nothing to warn of.
+  const unasked = SETS.filter((_, i) => fractions[i] === 0).map((name) => `The set ${name} is empty`);
+  const warnings = report.warnings.filter((warning) => !unasked.some((begin) => warning.startsWith(begin)));
+  return { sets, report: { ...report, warnings }, families: new Map(families) };
 }

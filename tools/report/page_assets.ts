@@ -5,7 +5,7 @@ import { readPackagePart } from "../package_part.ts";
 import { cacheFolder } from "../platform/cache.ts";
 
 /** A page of this project. */
-export type PageName = "report" | "profile" | "attention" | "predict";
+export type PageName = "report" | "profile" | "attention" | "predict" | "finetune";
 
 /** The parts of a page that are the same whatever data it shows. */
 export type PageAssets = {
@@ -65,7 +65,8 @@ export async function pageDefine(): Promise<
     | "DENOFOLD_PAGE_ASSETS"
     | "DENOFOLD_PROFILE_PAGE_ASSETS"
     | "DENOFOLD_ATTENTION_PAGE_ASSETS"
-    | "DENOFOLD_PREDICT_PAGE_ASSETS",
+    | "DENOFOLD_PREDICT_PAGE_ASSETS"
+    | "DENOFOLD_FINETUNE_PAGE_ASSETS",
     string
   >
 > {
@@ -74,6 +75,7 @@ export async function pageDefine(): Promise<
     DENOFOLD_PROFILE_PAGE_ASSETS: JSON.stringify(await builtAssets("profile")),
     DENOFOLD_ATTENTION_PAGE_ASSETS: JSON.stringify(await builtAssets("attention")),
     DENOFOLD_PREDICT_PAGE_ASSETS: JSON.stringify(await builtAssets("predict")),
+    DENOFOLD_FINETUNE_PAGE_ASSETS: JSON.stringify(await builtAssets("finetune")),
   };
 }
 

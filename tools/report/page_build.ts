@@ -12,6 +12,7 @@ const PAGES: Readonly<Record<PageName, { readonly folder: string; readonly sourc
   report: { folder: "report/page", sources: ["report/report_data.ts"] },
   profile: { folder: "profile/page", sources: ["profile/profile_data.ts", "profile/table.ts", "report/page"] },
   predict: { folder: "predict/page", sources: ["predict/report_data.ts", "report/page"] },
+  finetune: { folder: "finetune/page", sources: ["finetune/report_data.ts", "report/page"] },
   attention: { folder: "attention/page", sources: ["attention/attention_data.ts", "report/page"] },
 };
 

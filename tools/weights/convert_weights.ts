@@ -25,7 +25,7 @@ export function weightFormat(path: string): WeightFormat | undefined {
  * @throws {InputError} If a parameter has no place in the format, or the file cannot be written.
  */
 export async function convertWeights(
-  weights: OpenfoldWeights,
+  weights: Pick<OpenfoldWeights, "entries" | "unknown"> & { readonly file: Pick<OpenfoldWeights["file"], "source"> },
   path: string,
   format: WeightFormat,
   options: WriteWeightsOptions & { readonly heads?: AlphafoldHeads } = {},

@@ -4,10 +4,18 @@ import { fileURLToPath } from "node:url";
 import type { Device } from "../../../core/mod.ts";
 import type { EpochRecord } from "../../../finetune/mod.ts";
 import { CHECKPOINT_NAME, readCheckpoint } from "../../../tools/finetune/checkpoint.ts";
+import { compareRuns, comparisonText } from "../../../tools/finetune/compare.ts";
+import { exportFineTuned } from "../../../tools/finetune/export.ts";
 import { FineTuned } from "../../../tools/finetune/fine_tuned.ts";
 import { finetune } from "../../../tools/finetune/finetune.ts";
 import { FINETUNE_DEFAULTS, type FinetuneOptions } from "../../../tools/finetune/options.ts";
+import { readPeftFolder } from "../../../tools/finetune/peft_folder.ts";
+import { readRun } from "../../../tools/finetune/run_files.ts";
 import { readTrainingTargets } from "../../../tools/finetune/targets.ts";
+import { openfoldWeights } from "../../../model/weights/openfold_weights.ts";
+import { planModels } from "../../../tools/predict/models.ts";
+import { compareWeights } from "../../../tools/weights/compare_weights.ts";
+import { openWeights } from "../../../tools/weights/open_weights.ts";
 import { main } from "../../../tools/cli/main.ts";
 import { gpuTest } from "../../_gpu.ts";
 import { SMALL_SIZES } from "../../model/alphafold/_network.ts";
@@ -43,6 +51,10 @@ function optionsOf(folder: string, data: string, own: Partial<FinetuneOptions> =
   };
 }
 
+/** The epoch with the smallest validation loss. */
+const bestOf = (history: readonly EpochRecord[]) =>
+  history.reduce((a, b) => (b.validationLoss! < a.validationLoss! ? b : a)).epoch;
+
 const untimed = (history: readonly EpochRecord[]) => history.map((record) => ({ ...record, seconds: 0 }));
 
 gpuTest(
@@ -50,12 +62,34 @@ gpuTest(
   (device) =>
     inFolder(async (folder) => {
       const options = optionsOf(folder, await table(folder));
-      const { end, history, metrics, files } = await finetune(device, options);
+      const { end, history, metrics, files } = await finetune(device, options, {}, { recipe: "epochs: 2\n" });
       assert.equal(end, "done");
       assert.equal(history.length, 2);
       assert.deepEqual(Object.keys(metrics), ["train", "validation", "test"]);
       const names = files.map((path) => path.slice(options.output.length + 1)).sort();
-      assert.deepEqual(names, ["config.json", "history.csv", "history.jsonl", "metrics.json", "predictions.csv"]);
+      assert.deepEqual(names, [
+        ...["config.json", "history.csv", "history.jsonl", "metrics.json", "parameters.csv", "predictions.csv"],
+        ...["recipe.yaml", "report.html"],
+      ]);
+      const run = await readRun(options.output);
+      assert.deepEqual(run.config.parameters.groups.map(({ name, parameters }) => [name, parameters]), [[
+        "head",
+        2817,
+      ]]);
+      assert.deepEqual(run.moved.map(({ name }) => name).sort(), [
+        "heads.affinity.linear_1",
+        "heads.affinity.linear_2",
+      ]);
+      assert(run.moved.every(({ relative }) => relative > 0 && relative < 1));
+      assert(run.rows.every(({ uncertainty, length }) => uncertainty! > 0 && length > 20));
+      const { intervals: _, ...validation } = run.metrics.validation;
+      const { intervals: __, ...expected } = metrics.validation;
+      assert.deepEqual(validation, JSON.parse(JSON.stringify(expected)));
+      assert.equal(run.metrics.train.baselines.mean.r2, 0);
+      const compared = compareRuns([run, run]);
+      assert.deepEqual([compared.comparable, compared.runs[1].best], [true, bestOf(history)]);
+      assert.match(comparisonText(compared), /^run +strategy.*\nrun +head_only +2,817 +2 +\d[^]*\nvalidation\n/);
+      assert.equal([...Deno.readDirSync(join(options.output, "events"))].length, 1);
       const lines = (await Deno.readTextFile(join(options.output, "history.jsonl"))).trim().split("\n");
       assert.deepEqual(
         lines.map((line) => JSON.parse(line).val_loss),
@@ -116,6 +150,7 @@ gpuTest(
       assert([...params.keys()].every((name) => /^heads\.affinity\.|^model\.evoformer\..*\.adapter\./.test(name)));
       assert(params.has("model.evoformer.blocks.1.msa_att_row.mha.linear_q.adapter.down"));
 
+      await checkExports(device, folder, options);
       await table(folder, [...ROWS.slice(0, 4), ["1zfd", 5.01]]);
       await assert.rejects(() => finetune(device, options, {}, { resume: true }), /labels or sets are not those/);
       const file = join(options.output, "last", CHECKPOINT_NAME);
@@ -125,6 +160,45 @@ gpuTest(
       await assert.rejects(() => readCheckpoint(options.output, "last"), { name: "InputError" });
     }),
 );
+
+/** Merged weights of a run in each format, and of its adapters as PEFT keeps them, are the same; those train on. */
+async function checkExports(device: Device, folder: string, options: FinetuneOptions): Promise<void> {
+  const adapters = join(folder, "adapters"), from = (name: string) => join(folder, name);
+  await exportFineTuned(device, options.output, adapters);
+  await exportFineTuned(device, options.output, from("merged.safetensors"));
+  const base = { weights: options.weights, sizes: options.sizes };
+  await exportFineTuned(device, adapters, from("folder.pt"), base);
+  await exportFineTuned(device, adapters, from("folder.npz"), { ...base, templateHeads: 2 });
+  const opened = await Promise.all(
+    ["merged.safetensors", "folder.pt", "folder.npz"].map((name) => openWeights(from(name))),
+  );
+  const [merged, pt, npz] = opened.map(({ file }) => openfoldWeights(file));
+  for (const other of [pt, npz]) {
+    const found = await compareWeights(merged, other);
+    assert.deepEqual(found.filter(({ equal }) => !equal).map(({ name }) => name), []);
+  }
+  const [model] = await planModels(options.weights, ["model_1_ptm"], options.sizes);
+  using plain = await model.open();
+  const changed: string[] = [];
+  for (const [name, entry] of merged.entries) {
+    const [{ data: now }, { data: before }] = [await entry.read(), await plain.entries.get(name)!.read()];
+    if (now.some((x, i) => x !== before[i])) changed.push(name);
+  }
+  const { arrays } = await readPeftFolder(adapters);
+  // The last block's pair stack is read by nothing behind it: its adapters stay as they were.
+  const moved = [...arrays.keys()].filter((name) => !name.startsWith("evoformer.blocks.1.pair_stack."));
+  assert.deepEqual(changed.sort(), moved.map((name) => `${name}.weight`).sort());
+  for (const one of opened) one[Symbol.dispose]();
+
+  const values = await readPeftFolder(adapters);
+  const own = { ...options, lora: values.config, headDropout: 0, output: join(folder, "dry") };
+  const { dry } = await finetune(device, own, {}, { dryRun: true, adapters: { source: adapters, values } });
+  using tuned = await FineTuned.load(device, options.output);
+  const target = (await readTrainingTargets(options)).find(({ id }) => id === dry!.firstBatch[0].id)!;
+  const { average } = await tuned.predict(await target.load(), { draws: 0 });
+  assert(Math.abs(dry!.loss - (average - target.label!) ** 2) < 1e-3 * dry!.loss, `${dry!.loss} and ${average}`);
+  assert(dry!.peakBytes > 1e6 && dry!.seconds > 0 && dry!.longest >= target.sequence.length);
+}
 
 gpuTest(
   "what cannot be trained on is refused before the first step, with its row",

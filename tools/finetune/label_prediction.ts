@@ -1,0 +1,43 @@
+/** A label with its uncertainty, from what the heads read. */
+import type { Key } from "../../core/mod.ts";
+import { type FineTunedConfig, type FineTunedParams, type LabelHeadInputs, predictTasks } from "../../finetune/mod.ts";
+import { TASK } from "./network.ts";
+
+/** A label and how far predictions of it with dropout spread. */
+export interface UncertainLabel {
+  /** Without dropout. */
+  readonly prediction: number;
+  /** Standard deviation of predictions with the head's dropout; null where it has none, or fewer than two are drawn. */
+  readonly uncertainty: number | null;
+}
+
+/** Predictions with dropout, where nobody says how many. */
+export const DRAWS = 16;
+
+/**
+ * Predicts a label.
+ *
+ * @param known What the heads read.
+ * @param options.key Makes dropout's decisions; it is not used up.
+ * @param options.draws Predictions with dropout. @default 16
+ */
+export async function predictLabel(
+  { heads }: FineTunedParams,
+  known: LabelHeadInputs,
+  { tasks }: FineTunedConfig,
+  { key, draws = DRAWS }: { readonly key: Key; readonly draws?: number },
+): Promise<UncertainLabel> {
+  using _ = known.s.device.scope("predictLabel");
+  const once = async (key?: Key) => await predictTasks(heads, known, tasks, { key })[TASK].item();
+  const prediction = await once();
+  if (!(tasks[TASK].head.dropout > 0 && draws > 1)) return { prediction, uncertainty: null };
+  const drawn: number[] = [];
+  for (let i = 0; i < draws; i++) drawn.push(await once(key.at(i)));
+  return { prediction, uncertainty: deviation(drawn) };
+}
+
+/** Standard deviation of a sample. */
+function deviation(numbers: readonly number[]): number {
+  const mean = numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
+  return Math.sqrt(numbers.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (numbers.length - 1));
+}
