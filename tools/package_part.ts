@@ -8,7 +8,13 @@ import { InputError } from "./errors.ts";
 export const PARTS_FOLDER = "dist/package";
 
 /** Names of the parts. */
-export type PackagePart = "report_page" | "profile_page" | "attention_page" | "predict_page" | "finetune_page" | "examples";
+export type PackagePart =
+  | "report_page"
+  | "profile_page"
+  | "attention_page"
+  | "predict_page"
+  | "finetune_page"
+  | "examples";
 
 /**
  * Reads a part, from wherever this module was loaded.
