@@ -33,7 +33,7 @@ export function stepGuardProbes({ loss }: { readonly loss: boolean }): readonly 
 
 /** One step of Adam on a run in the middle, with clipping, without, and where none is to be made. */
 export function adamProbes({ decoupled }: { readonly decoupled: boolean }): readonly Probe[] {
-  const first = 5, n4 = 71, size = 4 * (first + n4);
+  const first = 5, n4 = 3 * 32, size = 4 * (first + n4);
   const u = { rate: 0.01, decay: 0.1, beta2: 0.99, rest1: 0.1, rest2: 0.01, eps: 1e-3 };
   const steps = { correction1: 1 - 0.9 ** 3, correction2: Math.sqrt(1 - 0.99 ** 3) };
   return [[2, 1], [100, 1], [100, 0]].map(([maxNorm, applied]): Probe => ({
@@ -42,7 +42,7 @@ export function adamProbes({ decoupled }: { readonly decoupled: boolean }): read
       ...{ g: noise(size, 1), norm: [8], p: noise(size, 2), m: noise(size, 3) },
       v: noise(size, 4).map(Math.abs),
     },
-    uniforms: { first, n4, ...u, ...steps, maxNorm },
+    uniforms: { first, ...u, ...steps, maxNorm },
     grid: [3, 1, 1],
     after({ g, norm, p, m, v }) {
       const scale = Math.min(1, maxNorm / (norm[0] + 1e-6));

@@ -1,7 +1,15 @@
-import { type Device, elementGrid, inWindows, leavesLike, type Tensor, type Tree } from "../core/mod.ts";
+import {
+  type Device,
+  elementGrid,
+  inWindows,
+  leavesLike,
+  MAX_WORKGROUPS,
+  type Tensor,
+  type Tree,
+} from "../core/mod.ts";
 import { FlatParams } from "./_flat.ts";
 import { sqrt, sum } from "../ops/mod.ts";
-import { adamKernel, squareSumKernel, stepGuardKernel } from "./optimizer.wgsl.ts";
+import { ADAM_WORKGROUP, adamKernel, squareSumKernel, stepGuardKernel } from "./optimizer.wgsl.ts";
 
 /** Parameters with a learning rate and a decay of their own. */
 export interface ParameterGroup {
@@ -191,28 +199,29 @@ export class Optimizer {
     inWindows(device, layout.size, flat, (windows, size, begin) => {
       for (const { first: from, count: length, kind: group } of runs) {
         const first = Math.max(from, begin), count = Math.min(from + length, begin + size) - first;
-        if (count <= 0) continue;
         const { learningRate, weightDecay } = this.groups[group];
-        device.run(adamKernel({ decoupled: kind === "adamw" }), {
-          bindings: { ...windows, norm, applied },
-          uniforms: {
-            first: (first - begin) / 4,
-            n4: count / 4,
-            rate: learningRate * factor,
-            decay: weightDecay,
-            beta2,
-            eps,
-            rest1: 1 - beta1,
-            rest2: 1 - beta2,
-            correction1: 1 - beta1 ** this.#step,
-            correction2: Math.sqrt(1 - beta2 ** this.#step),
-            maxNorm: Math.min(maxNorm, 3e38),
-          },
-          grid: elementGrid(count / 4, 64),
-          flops: (kind === "adamw" ? 18 : 19) * count,
-          bytesRead: 16 * count,
-          bytesWritten: 12 * count,
-        });
+        const uniforms = {
+          rate: learningRate * factor,
+          decay: weightDecay,
+          beta2,
+          eps,
+          rest1: 1 - beta1,
+          rest2: 1 - beta2,
+          correction1: 1 - beta1 ** this.#step,
+          correction2: Math.sqrt(1 - beta2 ** this.#step),
+          maxNorm: Math.min(maxNorm, 3e38),
+        };
+        for (let done = 0; done < count; done += MOST_ELEMENTS) {
+          const elements = Math.min(MOST_ELEMENTS, count - done);
+          device.run(adamKernel({ decoupled: kind === "adamw" }), {
+            bindings: { ...windows, norm, applied },
+            uniforms: { ...uniforms, first: (first - begin + done) / 4 },
+            grid: [elements / 4 / ADAM_WORKGROUP, 1, 1],
+            flops: (kind === "adamw" ? 18 : 19) * elements,
+            bytesRead: 16 * elements,
+            bytesWritten: 12 * elements,
+          });
+        }
       }
     });
     return scope.keep({ norm, applied });
@@ -252,6 +261,9 @@ export class Optimizer {
     this.#v.dispose();
   }
 }
+
+/** Elements of one dispatch of `adamKernel`. */
+const MOST_ELEMENTS = 4 * ADAM_WORKGROUP * MAX_WORKGROUPS;
 
 /** Elements that one invocation of `squareSumKernel` sums. */
 const CHUNK = 1024;

@@ -1,7 +1,18 @@
 /** What fine-tuning costs beside what it cannot do without. */
 import { combine, Key, mapTree, type Part, partition, type Tensor, valueAndGrad } from "../../../core/mod.ts";
-import { addLora, isAdapter, Optimizer, parameterCountOf, Trainer } from "../../../finetune/mod.ts";
-import { alphafoldConfig, alphafoldShapes } from "../../../model/alphafold/mod.ts";
+import {
+  addLora,
+  FineTuner,
+  FIT_DEFAULTS,
+  initTaskHeads,
+  isAdapter,
+  labelHeadConfig,
+  Optimizer,
+  parameterCountOf,
+  strategyOf,
+  Trainer,
+} from "../../../finetune/mod.ts";
+import { alphafoldConfig, type AlphaFoldParams, alphafoldShapes } from "../../../model/alphafold/mod.ts";
 import {
   evoformerConfig,
   evoformerStack,
@@ -95,6 +106,54 @@ export async function* lora({ device, rounds, note }: BenchContext): AsyncIterab
     bars: [
       onIdleMachine(atMost(what, ratio, MOST_LORA)),
       ...(software ? [atMost(`${what} by CPU time`, round(times.cpuMsMin / without.cpuMsMin), MOST_LORA)] : []),
+    ],
+  };
+}
+
+/** Proteins of a set whose representations are known, and their residues. */
+const KNOWN = { targets: 500, nRes: 300 };
+/** Most time of an epoch over them. */
+const MOST_EPOCH_MS = 5000;
+
+/** An epoch of a head alone, whose representations are in memory, as they are from the second epoch on. */
+export async function* headOnly({ device, rounds, note }: BenchContext): AsyncIterable<Measurement> {
+  using scope = device.scope("bench");
+  void scope;
+  const { targets, nRes } = KNOWN;
+  const network = alphafoldConfig("model_1_ptm");
+  const tasks = { affinity: { head: labelHeadConfig(network.cS) } };
+  const known = Array.from({ length: targets }, (_, i) => Key.fromSeed(i).normal(nRes * network.cS));
+  const watch = new Stopwatch();
+  using tuner = new FineTuner(device, {
+    params: { model: {} as AlphaFoldParams, heads: initTaskHeads(device, tasks, Key.fromSeed(1)) },
+    strategy: strategyOf("head_only", network.evoformer.nBlock),
+    config: { network, tasks, headInput: "evoformer" },
+    settings: { ...FIT_DEFAULTS, epochs: rounds + 1 },
+    train: {
+      size: targets,
+      load: (i) => ({ input: { s: device.tensor(known[i], [1, nRes, network.cS]) }, labels: { affinity: [i % 7] } }),
+    },
+  });
+  let epochs = 0;
+  const epoch = async () => void await tuner.run({ epoch: () => void epochs++, stop: () => epochs > wanted });
+  let wanted = 0;
+  await epoch(); // compiles
+  for (let turn = 0; turn < rounds; turn++) {
+    note(`  an epoch of a head over ${targets} proteins of ${nRes} residues: turn ${turn + 1}`);
+    wanted++;
+    await watch.time(epoch);
+  }
+  const { times } = watch;
+  yield {
+    workload: "head-only",
+    sizes: { targets, n_res: nRes },
+    dtype: "f32",
+    mode: "epoch over known representations",
+    ...timeFields(times, { software: device.traits.software }),
+    peak_bytes: device.memory.peakAllocatedBytes,
+    bars: [
+      onIdleMachine(atMost("ms an epoch", round(times.msMin), MOST_EPOCH_MS)),
+      ...(device.traits.software ? [atMost("CPU ms an epoch", round(times.cpuMsMin), MOST_EPOCH_MS)] : []),
     ],
   };
 }

@@ -7,7 +7,7 @@ import { alphafold } from "./alphafold.ts";
 import { coldStart } from "./cold_start.ts";
 import { data } from "./data.ts";
 import { evoformer } from "./evoformer.ts";
-import { lora, optimizer } from "./finetune.ts";
+import { headOnly, lora, optimizer } from "./finetune.ts";
 import { loadWeights } from "./load_weights.ts";
 import { matmul } from "./matmul.ts";
 import { mds } from "./mds.ts";
@@ -47,6 +47,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "load-weights": loadWeights,
   "lora": lora,
   "optimizer": optimizer,
+  "head-only": headOnly,
   "cold-start": coldStart,
   "tiny-train": tinyTrain,
   "readback": readback,
