@@ -34,28 +34,57 @@ const PACKED_BIASES = new WeakSet<Storage>();
  * if weights are of different widths or types, or of sizes that are no multiples of 128.
  */
 export function packLinears<P extends LinearParams>(parts: readonly P[]): readonly P[] {
-  const [{ weight: { device, dtype, shape: [, k] } }] = parts;
-  const fits = parts.every(({ weight: { shape, dtype: own, size } }) =>
-    shape[1] === k && own === dtype && size % WINDOW_STEP === 0
-  );
-  if (!fits || parts.length === 1) return parts;
-  const first = rowsBefore(parts);
-  const rows = first[parts.length];
-  const biased = parts.flatMap(({ bias }, i) => (bias ? [i] : []));
-  const withBiases = biased.length > 0 && biased.every((i) => first[i] % WINDOW_STEP === 0);
+  const layout = layoutOf(parts);
+  if (!layout) return parts;
+  const { device } = parts[0].weight;
+  const { first, k, weights, biases } = layout;
   using scope = device.scope("packLinears");
-  const weights = device.empty([rows, k], dtype);
-  const biases = withBiases ? device.zeros([rows]) : undefined;
-  if (biases) PACKED_BIASES.add(biases.storage);
   const placedAt = (tensor: Tensor, whole: Tensor, toElement: number) => {
     device.copy(tensor, whole, { toElement });
     return scope.keep(device.window(whole, toElement, tensor.shape));
   };
-  return parts.map((part, i) => ({
+  const packed = parts.map((part, i) => ({
     ...part,
     weight: placedAt(part.weight, weights, first[i] * k),
     ...(biases && part.bias && { bias: placedAt(part.bias, biases, first[i]) }),
   }));
+  for (const tensor of [weights, biases]) tensor?.dispose();
+  return packed;
+}
+
+/**
+ * {@linkcode packLinears} of maps that are not needed where they are: their tensors are moved, and take no more memory than
+ * before. Maps that cannot be packed stay where they are.
+ *
+ * @param parts Weights `[cOut_i, cIn]`, biases `[cOut_i]`.
+ */
+export function layOutLinears(parts: readonly LinearParams[]): void {
+  const layout = layoutOf(parts);
+  if (!layout) return;
+  const { first, k, weights, biases } = layout;
+  const { device } = weights;
+  for (const [i, { weight, bias }] of parts.entries()) {
+    device.move(weight, weights, first[i] * k);
+    if (biases && bias) device.move(bias, biases, first[i]);
+  }
+  for (const tensor of [weights, biases]) tensor?.dispose();
+}
+
+/** Room for the weights, and for the biases if there are any and their places allow it; undefined where weights do not fit together. */
+function layoutOf(parts: readonly LinearParams[]) {
+  const [{ weight: { device, dtype, shape: [, k] } }] = parts;
+  const fits = parts.every(({ weight: { shape, dtype: own, size } }) =>
+    shape[1] === k && own === dtype && size % WINDOW_STEP === 0
+  );
+  if (!fits || parts.length === 1) return undefined;
+  const first = rowsBefore(parts);
+  const rows = first[parts.length];
+  const biased = parts.flatMap(({ bias }, i) => (bias ? [i] : []));
+  const withBiases = biased.length > 0 && biased.every((i) => first[i] % WINDOW_STEP === 0);
+  const weights = device.empty([rows, k], dtype);
+  const biases = withBiases ? device.zeros([rows]) : undefined;
+  if (biases) PACKED_BIASES.add(biases.storage);
+  return { first, k, weights, biases };
 }
 
 /** Rows of the weights before each map, and of all. */

@@ -1,5 +1,14 @@
 import { mapBranches, type Tensor, type Tree } from "../../core/mod.ts";
-import { concat, isFused, linear, type LinearParams, packedLinear, packLinears, slice } from "../../ops/mod.ts";
+import {
+  concat,
+  isFused,
+  layOutLinears,
+  linear,
+  type LinearParams,
+  packedLinear,
+  packLinears,
+  slice,
+} from "../../ops/mod.ts";
 
 /**
  * Projections of one input, their outputs side by side: one product; where the fusion "qkv" is off, one each and a copy.
@@ -51,13 +60,32 @@ const TOGETHER = [
  */
 export function packProjections<P extends Tree<Tensor>>(params: P): P {
   return mapBranches<Tensor>(params, (branch) => {
-    for (const names of TOGETHER) {
-      const found = names.map((name) => name.replace(/[[\]]/g, "")).filter((name) => isLinear(branch[name]));
-      if (!names.every((name) => name.startsWith("[") || found.includes(name))) continue;
-      const packed = packLinears(found.map((name) => branch[name] as LinearParams));
-      return { ...branch, ...Object.fromEntries(found.map((name, i) => [name, packed[i]])) };
-    }
+    const found = readTogether(branch);
+    if (!found) return;
+    const packed = packLinears(found.map((name) => branch[name] as LinearParams));
+    return { ...branch, ...Object.fromEntries(found.map((name, i) => [name, packed[i]])) };
   }) as P;
+}
+
+/**
+ * {@linkcode packProjections} of parameters that are needed nowhere else: their tensors are moved. For networks that only
+ * infer.
+ */
+export function layOutProjections(params: Tree<Tensor>): void {
+  mapBranches<Tensor>(params, (branch) => {
+    const found = readTogether(branch);
+    if (found) layOutLinears(found.map((name) => branch[name] as LinearParams));
+    return undefined;
+  });
+}
+
+/** Names of a branch's projections that are read together; undefined if it has none. */
+function readTogether(branch: Readonly<Record<string, Tree<Tensor>>>): string[] | undefined {
+  for (const names of TOGETHER) {
+    const found = names.map((name) => name.replace(/[[\]]/g, "")).filter((name) => isLinear(branch[name]));
+    if (names.every((name) => name.startsWith("[") || found.includes(name))) return found;
+  }
+  return undefined;
 }
 
 function isLinear(node: Tree<Tensor>): node is LinearParams {

@@ -2,6 +2,7 @@
 import { type AdapterTraits, Device } from "../../core/mod.ts";
 import { alphafold, type AlphaFoldConfig } from "../../model/alphafold/mod.ts";
 import type { AlphaFoldFeatures } from "../../model/alphafold/features.ts";
+import { layOutProjections } from "../../model/layers/packed_linear.ts";
 import { ATOM_SLOTS } from "../../model/protein/residues.ts";
 import { InputError } from "../errors.ts";
 import { emptyWeights, type WeightsDtype } from "../../model/weights/load_weights.ts";
@@ -38,6 +39,7 @@ export function memoryNeed(
   device.partBytes = partBytes;
   using _ = device.scope("plan");
   const params = paramsOf(config, emptyWeights(device, namedShapes(config), weightsDtype));
+  layOutProjections(params);
   const weightBytes = device.memory.liveBytes;
   const features = blankFeatures(device, config, sizes);
   const n = sizes.residues;

@@ -12,6 +12,7 @@ import { expectedDistances } from "../../model/alphafold/heads/mod.ts";
 import type { AlphaFoldFeatures } from "../../model/alphafold/features.ts";
 import type { AttentionCapture } from "../../model/layers/attention_capture.ts";
 import { AttentionRecorder } from "../../model/layers/attention_recorder.ts";
+import { layOutProjections } from "../../model/layers/packed_linear.ts";
 import type { ParamShapes } from "../../model/layers/params.ts";
 import { snakeCase } from "../../model/weights/names.ts";
 import {
@@ -75,7 +76,9 @@ export async function loadNetwork(
     },
   });
   const bytes = [...tensors.values()].reduce((sum, tensor) => sum + tensor.bytes, 0);
-  return { config, params: paramsOf(config, tensors), held: { dtype: options.dtype ?? "f32", bytes, error } };
+  const params = paramsOf(config, tensors);
+  layOutProjections(params);
+  return { config, params, held: { dtype: options.dtype ?? "f32", bytes, error } };
 }
 
 /** A network's parameters from tensors under OpenFold's names. */

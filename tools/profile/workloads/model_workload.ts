@@ -1,6 +1,7 @@
 /** Workloads that run a network forward, forward and back, or make a whole step of training with AdamW. */
 import { type Device, Key, leaves, mapTree, pullback, type Shape, type Tensor, type Tree } from "../../../core/mod.ts";
 import { Optimizer } from "../../../finetune/mod.ts";
+import { layOutProjections } from "../../../model/layers/packed_linear.ts";
 import { InputError, UsageError } from "../../errors.ts";
 import { fillZeros, storageErrors } from "../storage_error.ts";
 import type { Workload, WorkloadFlag, WorkloadValues } from "./workload.ts";
@@ -66,6 +67,7 @@ export function modelWorkload({ description, flags, make }: ModelSource): Worklo
         const model = make(device, values);
         const [paramsKey, inputsKey] = Key.fromSeed(0).split(2);
         const params = named("parameters", () => model.params(paramsKey));
+        if (!values.backward && !values.train) layOutProjections(params);
         const inputs = named("inputs", () => model.inputs(inputsKey));
         if (values.train) {
           using moments = device.scope("moments");
