@@ -77,7 +77,8 @@ export function runMatmul(device: Device, product: Product): { out: Tensor; pre?
   // Rows of every operand must be whole vec4s: others are copied with zeros at the end of each row.
   const aWidth = aTransposed ? m : k, bWidth = bTransposed ? k : n;
   const aligned = n % 4 === 0 && aWidth % 4 === 0 && bWidth % 4 === 0;
-  if (!aligned && (product.into || product.aOffset || product.bOffset || product.aLd || product.bLd)) {
+  const placed = n % 4 !== 0 && product.into;
+  if (!aligned && (placed || product.aOffset || product.bOffset || product.aLd || product.bLd)) {
     throw new TypeError(`A product in part of a tensor needs rows of whole vec4s, got m ${m}, n ${n}, k ${k}`);
   }
   const { outer, inner } = product.batch ?? { outer: 1, inner: 1 };

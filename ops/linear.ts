@@ -136,7 +136,7 @@ export function linearInto(
     const { first, block, step } = placeOfPart(out.shape, part);
     const m = sizeOf(x.shape.slice(0, -1));
     const seen = block < m ? { part: out, at: first * n } : within(out, first * n, m * n);
-    const whole = n % 4 === 0 && k % 4 === 0 && m <= MOST_PLACED_ROWS;
+    const whole = n % 4 === 0 && m <= MOST_PLACED_ROWS;
     const fits = whole && [x, seen.part, gate ?? x].every(isVisible);
     if (!fits || !isFused(device, "epilogue") || (adapter && isComposed(adapter))) {
       let update = linear(x, params, { gate });

@@ -374,6 +374,8 @@ export function gatedTriangleProduct(
 
 /** One edge of every triangle, gated and masked, of all residues or of some, as {@linkcode triangleProductOf} reads it. */
 export interface TriangleEdge {
+  /** Blocks of it are multiples of so many residues. */
+  readonly unit: number;
   /** @internal */
   readonly operand: Operand;
   /** @internal */
@@ -381,9 +383,6 @@ export interface TriangleEdge {
   /** @internal */
   readonly way: Way;
 }
-
-/** Blocks of an edge are multiples of so many residues. */
-export const TRIANGLE_BLOCK: number = PANEL;
 
 /**
  * Room for an edge of all residues, which is filled block by block: for inference, where there is no memory for both edges
@@ -414,7 +413,8 @@ export function triangleEdge(
   ]);
   if (groupsOf(sizes) * operandSize(way, sizes) > mostVisible(device)) return undefined;
   const shape = way === "subgroup" ? [1, groupsOf(sizes), planeOf(sizes), 4] : [1, n, n, c];
-  return { operand: { values: device.empty(shape, dtype), rows: n, pFirst: isOutgoing(direction) }, sizes, way };
+  const operand = { values: device.empty(shape, dtype), rows: n, pFirst: isOutgoing(direction) };
+  return { unit: way === "subgroup" ? PANEL : ROWS, operand, sizes, way };
 }
 
 /**
@@ -424,18 +424,19 @@ export function triangleEdge(
  * where it is incoming.
  * @param mask The same without channels. @default no mask
  * @param like The edge of all residues, of which this is a block.
- * @param from The residue at which it is put into that edge, a multiple of {@linkcode TRIANGLE_BLOCK}. @default it is an edge
+ * @param from The residue at which it is put into that edge, a multiple of the edge's `unit`. @default it is an edge
  * by itself
  * @returns The block by itself, owned by the current scope, or the edge of all residues.
  */
 export function gateTriangleEdge(
   packed: Tensor,
   mask: Tensor | undefined,
-  { operand: { values, rows: all, pFirst }, sizes, way }: TriangleEdge,
+  { operand: { values, rows: all, pFirst }, ...edge }: TriangleEdge,
   from?: number,
 ): TriangleEdge {
   const { device, shape } = packed;
   using scope = device.scope("gateTriangleEdge");
+  const { sizes, way } = edge;
   const { n, c } = sizes;
   const rows = shape[pFirst ? 1 : 2];
   const structure = { aligned: true, mask: !!mask, single: true };
@@ -455,7 +456,7 @@ export function gateTriangleEdge(
       flops,
       bytesWritten: packed.bytes / 2,
     });
-    return { operand: { values: a, rows: count, pFirst }, sizes, way };
+    return { ...edge, operand: { values: a, rows: count, pFirst } };
   }
   const a = made(pFirst ? [1, rows, n, c] : [1, n, rows, c]);
   const size = n * rows * groups;
@@ -469,7 +470,7 @@ export function gateTriangleEdge(
     flops,
     bytesWritten: packed.bytes / 2,
   });
-  return { operand: { values: a, rows: count, pFirst }, sizes, way };
+  return { ...edge, operand: { values: a, rows: count, pFirst } };
 }
 
 /**

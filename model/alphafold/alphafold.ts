@@ -173,7 +173,7 @@ function represent(
     const { triangles } = config.ablations;
     const told = addTemplatePairs(params.templateEmbedder, z, templates, config.templates, {
       ...{ pairMask, maskTrans: config.maskTrans, triangles, recompute },
-      key: key?.at(KEYS.templates),
+      ...{ key: key?.at(KEYS.templates), consume: !device.tape },
     }); // lines 9-13
     z.dispose();
     z = told;
@@ -236,14 +236,15 @@ function firstRows(
   const nSeq = read.msaFeat.shape[1];
   const firstRow = recycled ? recycledRow(recyclingEmbedder, recycled.m) : recyclingEmbedder.layerNormM.bias &&
     broadcastTo(reshape(recyclingEmbedder.layerNormM.bias, [1, 1, cM]), [batch, nRes, cM]);
-  const m = embedMsa(inputEmbedder, targetFeat, read.msaFeat, firstRow);
   const { templates } = features;
   if (!templates || !templateEmbedder?.templateSingleEmbedder) {
+    const m = embedMsa(inputEmbedder, targetFeat, read.msaFeat, firstRow);
     return { ...scope.keep({ m, msaMask: read.msaMask }), nSeq };
   }
   const { rows, mask } = templateRows(templateEmbedder.templateSingleEmbedder, templates);
+  const m = embedMsa(inputEmbedder, targetFeat, read.msaFeat, firstRow, rows);
   const msaMask = read.msaMask ?? ones(device, [batch, nSeq, nRes]);
-  return { ...scope.keep({ m: concat([m, rows], 1), msaMask: concat([msaMask, mask], 1) }), nSeq };
+  return { ...scope.keep({ m, msaMask: concat([msaMask, mask], 1) }), nSeq };
 }
 
 /**

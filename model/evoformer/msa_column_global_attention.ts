@@ -81,6 +81,7 @@ export function msaColumnGlobalAttention(
 /** Mean over the sequences of an MSA, of those that the mask counts: `[batch, N_res, c_m]`. */
 function columnMean(x: Tensor, mask: Tensor | undefined, eps: number): Tensor {
   if (!mask) return multiplyScalar(sum(x, { axes: [1] }), 1 / (x.shape[1] + eps));
+  using scope = x.device.scope("columnMean");
   const weights = reshape(mask, [...mask.shape, 1]);
-  return divide(sum(multiply(x, weights), { axes: [1] }), addScalar(sum(weights, { axes: [1] }), eps));
+  return scope.keep(divide(sum(multiply(x, weights), { axes: [1] }), addScalar(sum(weights, { axes: [1] }), eps)));
 }

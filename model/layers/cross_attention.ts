@@ -2,7 +2,7 @@ import type { Tensor } from "../../core/mod.ts";
 import { attention, concat, isFused, linear, type LinearParams } from "../../ops/mod.ts";
 import { channelsOfHead, widenColumns, widenHeads } from "./_whole_heads.ts";
 import { explicitAttention } from "./explicit_attention.ts";
-import { inParts } from "./in_parts.ts";
+import { type LastMap, linearInParts } from "./in_parts.ts";
 
 /** Projections of multi-head attention as OpenFold names them; weights `[nHead * cHidden, c]`, the output's `[c, …]`. */
 export type AttentionParams = {
@@ -26,6 +26,8 @@ export interface CrossAttentionOptions {
   readonly mask?: Tensor;
   /** Added to the update, of `x`'s shape. */
   readonly residual?: Tensor;
+  /** Whether the residual is not needed any more: without a gradient the result takes its place. @default false */
+  readonly consume?: boolean;
 }
 
 /**
@@ -45,7 +47,7 @@ export function crossAttention(
   y: Tensor | readonly Tensor[],
   options: CrossAttentionOptions,
 ): Tensor {
-  const { axis, mask, residual, bias } = options;
+  const { axis, mask, residual, consume, bias } = options;
   const across = axis === 2 ? 1 : 2;
   const hidden = params.linearQ.weight.shape[0];
   const keys = y instanceof Array ? y : [y as Tensor];
@@ -53,23 +55,24 @@ export function crossAttention(
   const sizeY = keys.reduce((sum, { size }) => sum + size, 0);
   const size = x.size / cX * (2 * hidden + cX) + sizeY / cY * (2 * hidden + cY); // all that a part holds at once
   using scope = x.device.scope("crossAttention");
-  return scope.keep(inParts(
+  return scope.keep(linearInParts(
     x.device,
     { axis: across, count: x.shape[across], size },
-    { split: { x, keys, mask, residual }, whole: { params, bias } },
-    ({ split: { x, keys, ...split }, whole: { params, bias } }) =>
-      attendAtOnce(params, x, keys.length === 1 ? keys[0] : concat(keys, axis), { ...options, ...split, bias }),
+    { x, residual, consume, split: { keys, mask }, whole: { params, bias } },
+    ({ x, split: { keys, mask }, whole: { params, bias } }) =>
+      attend(params, x, keys.length === 1 ? keys[0] : concat(keys, axis), { ...options, mask, bias }),
   ));
 }
 
-function attendAtOnce(params: AttentionParams, x: Tensor, y: Tensor, options: CrossAttentionOptions): Tensor {
-  const { nHead, axis, bias, mask, residual } = options;
+/** All but the output's projection. */
+function attend(params: AttentionParams, x: Tensor, y: Tensor, options: CrossAttentionOptions): LastMap {
+  const { nHead, axis, bias, mask } = options;
   const cHidden = channelsOfHead(params.linearQ.weight.shape[0], nHead);
   if (!isFused(x.device, "attention")) {
     const { linearQ, linearK, linearV, linearG } = params;
     const [q, k, v] = [linear(x, linearQ), linear(y, linearK), linear(y, linearV)];
     const gate = linearG && linear(x, linearG);
-    return linear(explicitAttention({ q, k, v, gate, bias, mask }, { nHead, axis }), params.linearO, { residual });
+    return { x: explicitAttention({ q, k, v, gate, bias, mask }, { nHead, axis }), map: params.linearO };
   }
   const project = (of: Tensor, map: LinearParams) => linear(of, widenHeads(map, cHidden), { intermediate: true });
   const inputs = {
@@ -79,5 +82,5 @@ function attendAtOnce(params: AttentionParams, x: Tensor, y: Tensor, options: Cr
     gate: params.linearG && project(x, params.linearG),
   };
   const o = attention({ ...inputs, bias, mask }, { heads: nHead, axis, scale: 1 / Math.sqrt(cHidden) });
-  return linear(o, widenColumns(params.linearO, cHidden), { residual });
+  return { x: o, map: widenColumns(params.linearO, cHidden) };
 }

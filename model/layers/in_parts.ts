@@ -21,7 +21,6 @@ import {
   type Part,
   readPart,
   reshape,
-  TRIANGLE_BLOCK,
   writePart,
 } from "../../ops/mod.ts";
 import { type LayerNormParams, normalize } from "./layer_norm.ts";
@@ -192,12 +191,14 @@ export function linearInParts<S extends Tree<Tensor>, W extends Tree<Tensor>>(
  * Blocks of things that are gone through one after the other without a gradient, where all but the blocks' own tensors is
  * there as a whole: these may take half of what parts may take elsewhere.
  *
- * @param size Elements of all tensors of one thing, side by side.
+ * @param plan `size`: elements of all tensors of one thing, side by side.
  */
-export function blocksOf(device: Device, count: number, size: number): readonly Range[] {
+export function blocksOf(
+  device: Device,
+  { count, size, unit = 1 }: Omit<PartPlan, "axis">,
+): readonly Range[] {
   const most = (device.partBytes ?? PART_BYTES) / 2 / 4 / size;
-  const step = Math.max(TRIANGLE_BLOCK, Math.floor(most / TRIANGLE_BLOCK) * TRIANGLE_BLOCK);
-  return rangesOf(count, step);
+  return rangesOf(count, Math.max(unit, Math.floor(most / unit) * unit));
 }
 
 /** A copy of a tensor, owned by the current scope. Records no gradient. */
@@ -213,7 +214,12 @@ const PART_BYTES = 2 ** 25;
 /** The first thing of a part and the one after its last. */
 type Range = readonly [from: number, to: number];
 
-function partsOf(device: Device, { count, size, unit = 1 }: PartPlan, recording: boolean): Range[] {
+/** The parts that something would be made in. */
+export function partsOf(
+  device: Device,
+  { count, size, unit = 1 }: Omit<PartPlan, "axis">,
+  recording = false,
+): readonly Range[] {
   const { partBytes = recording ? Infinity : PART_BYTES } = device;
   const most = Math.min(recording ? Infinity : mostVisible(device), partBytes / 4);
   const step = Math.max(1, Math.ceil(count / Math.ceil(size / most) / unit)) * unit;

@@ -125,7 +125,7 @@ function updateInBlocks(
     const half = device.intermediates === "f16";
     const edge = triangleEdge(device, { n, c, direction, dtype: half ? "f16" : "f32", mask: !!mask });
     if (!edge) return undefined;
-    const ranges = blocksOf(device, n, 3 * n * c);
+    const ranges = blocksOf(device, { count: n, size: 3 * n * c, unit: edge.unit });
     const partAt = ([from, to]: readonly [number, number]): Part => ({ axis: outgoing ? 1 : 2, from, to });
     const normedAt = (part: Part) =>
       layerNormOfPart(z, part, { gamma: layerNormIn.weight, beta: layerNormIn.bias }, { eps: normEps }); // line 1

@@ -1,18 +1,23 @@
-import type { Tensor } from "../../../core/mod.ts";
+import { noGrad, type Tensor } from "../../../core/mod.ts";
 import {
   add,
   broadcastTo,
   concat,
+  isTracked,
   linear,
+  linearInto,
+  type LinearParams,
   offsetClasses,
   pairEmbedding,
   permute,
   plainLinear,
+  readPart,
   reshape,
   slice,
+  writePart,
 } from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
-import { inParts } from "../../layers/in_parts.ts";
+import { inParts, partsOf } from "../../layers/in_parts.ts";
 import type { InputEmbedderParams } from "./params.ts";
 
 /** What the pair representation is first made of. */
@@ -31,13 +36,15 @@ export interface PairInputs {
  * @param targetFeat `[batch, N_res, 22]`.
  * @param msaFeat `[batch, N_seq, N_res, 49]`.
  * @param firstRow Added to the first row, `[batch, N_res, c_m]`. @default nothing
- * @returns `[batch, N_seq, N_res, c_m]`.
+ * @param behind Rows that follow, `[batch, T, N_res, c_m]`. @default none
+ * @returns `[batch, N_seq + T, N_res, c_m]`.
  */
 export function embedMsa(
   { linearTfM, linearMsaM }: Pick<InputEmbedderParams, "linearTfM" | "linearMsaM">,
   targetFeat: Tensor,
   msaFeat: Tensor,
   firstRow?: Tensor,
+  behind?: Tensor,
 ): Tensor {
   checkShape("embedMsa", "msaFeat", msaFeat, ["batch", "N_seq", "N_res", linearMsaM.weight.shape[1]]);
   const { device, shape: [batch, nSeq, nRes] } = msaFeat;
@@ -45,7 +52,11 @@ export function embedMsa(
   const cM = linearMsaM.weight.shape[0];
   using scope = device.scope("embedMsa");
   if (firstRow) checkShape("embedMsa", "firstRow", firstRow, [batch, nRes, cM]);
+  if (behind) checkShape("embedMsa", "behind", behind, [batch, "T", nRes, cM]);
   const target = linear(targetFeat, linearTfM);
+  if (!isTracked(target, msaFeat, linearMsaM.weight, linearMsaM.bias, firstRow, behind)) {
+    return scope.keep(embedMsaInPlace(linearMsaM, target, msaFeat, firstRow, behind));
+  }
   const size = batch * nSeq * nRes * cM;
   const rows = (msaFeat: Tensor, added: Tensor) =>
     inParts(
@@ -55,10 +66,46 @@ export function embedMsa(
       ({ split: msaFeat, whole: { added, linearMsaM } }) =>
         linear(msaFeat, linearMsaM, { residual: broadcastTo(added, [batch, msaFeat.shape[1], nRes, cM]) }),
     );
-  if (!firstRow) return scope.keep(rows(msaFeat, target));
+  const parts: Tensor[] = behind ? [behind] : [];
+  const joined = (first: readonly Tensor[]) => {
+    const all = [...first, ...parts];
+    return scope.keep(all.length === 1 ? all[0] : concat(all, 1));
+  };
+  if (!firstRow) return joined([rows(msaFeat, target)]);
   const some = (from: number, to: number) => slice(msaFeat, [0, from, 0, 0], [batch, to, nRes, msaFeat.shape[3]]);
   const first = rows(some(0, 1), add(target, firstRow));
-  return scope.keep(nSeq === 1 ? first : concat([first, rows(some(1, nSeq), target)], 1));
+  return joined(nSeq === 1 ? [first] : [first, rows(some(1, nSeq), target)]);
+}
+
+/** The same without a gradient: rows are added up where they belong. */
+function embedMsaInPlace(
+  linearMsaM: LinearParams,
+  target: Tensor,
+  msaFeat: Tensor,
+  firstRow: Tensor | undefined,
+  behind: Tensor | undefined,
+): Tensor {
+  const { device, shape: [batch, nSeq, nRes] } = msaFeat;
+  const cM = target.shape[2];
+  return noGrad(device, () => {
+    const m = device.empty([batch, nSeq + (behind?.shape[1] ?? 0), nRes, cM]);
+    const size = 4 * batch * nSeq * nRes * cM; // of the features and what is added, and copies of both
+    for (const [from, to] of partsOf(device, { count: nSeq, size })) {
+      using _ = device.scope("part");
+      const part = { axis: 1, from, to };
+      const added = broadcastTo(reshape(target, [batch, 1, nRes, cM]), [batch, to - from, nRes, cM]);
+      writePart(added, m, part);
+      added.dispose();
+      linearInto(readPart(msaFeat, part), linearMsaM, m, part, { onTop: true });
+    }
+    if (firstRow) {
+      using _ = device.scope("firstRow");
+      const first = { axis: 1, from: 0, to: 1 };
+      writePart(add(readPart(m, first), reshape(firstRow, [batch, 1, nRes, cM])), m, first);
+    }
+    if (behind) writePart(behind, m, { axis: 1, from: nSeq, to: m.shape[1] });
+    return m;
+  });
 }
 
 /**

@@ -12,6 +12,8 @@ export interface TemplatePointwiseAttentionOptions {
   readonly mask?: Tensor;
   /** Added to the update: `[batch, N_res, N_res, c_z]`. */
   readonly residual?: Tensor;
+  /** Whether the residual is not needed any more: without a gradient the result takes its place. @default false */
+  readonly consume?: boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ export function templatePointwiseAttention(
   { mha }: TemplatePointwiseAttentionParams,
   z: Tensor,
   t: Tensor | readonly Tensor[],
-  { nHead, mask, residual }: TemplatePointwiseAttentionOptions,
+  { nHead, mask, residual, consume }: TemplatePointwiseAttentionOptions,
 ): Tensor {
   const of = "templatePointwiseAttention";
   checkShape(of, "z", z, ["batch", "N_res", "N_res", mha.linearQ.weight.shape[1]]);
@@ -42,7 +44,7 @@ export function templatePointwiseAttention(
   using scope = device.scope(of);
   const pairs = (x: Tensor, rows: number) => reshape(x, [batch, rows, nRes * nRes, x.shape.at(-1)!]);
   const update = crossAttention(mha, pairs(z, 1), templates.map((some) => pairs(some, some.shape[1])), {
-    ...{ nHead, axis: 1, residual: residual && pairs(residual, 1) },
+    ...{ nHead, axis: 1, residual: residual && pairs(residual, 1), consume },
     mask: mask && broadcastTo(reshape(mask, [batch, T, 1]), [batch, T, nRes * nRes]),
   });
   return scope.keep(reshape(update, [batch, nRes, nRes, cZ]));
