@@ -43,6 +43,23 @@ export interface Dispatch {
   readonly bytesWritten?: number;
 }
 
+/**
+ * Longest time, in milliseconds, that a GPU should be held at once: screens stand still meanwhile, and browsers and Windows
+ * reset a device that does not answer for seconds.
+ */
+const MOST_SUBMIT_MS = 200;
+
+/** What any GPU may be expected to reach, before one knows better: a small one built into a processor. */
+const LEAST_SPEED: Speed = { gflops: 250, gbs: 25 };
+
+/** How fast an adapter computes and moves numbers. */
+export interface Speed {
+  /** Operations, 10⁹ a second; a multiply-add counts two. */
+  readonly gflops: number;
+  /** Bytes read and written, 10⁹ a second. */
+  readonly gbs: number;
+}
+
 /** Written bytes that are submitted together: WebGPU keeps copies of what is written until then, those of a few rounds. */
 const UPLOAD_BYTES = 2 * 2 ** 20;
 
@@ -76,6 +93,20 @@ export class Device implements Disposable {
    * @default 32 MiB without a gradient; with one, no tensor is made in parts
    */
   partBytes: number | undefined;
+  /**
+   * Longest time, in milliseconds, for which a GPU is to be held by what is submitted together, estimated from the operations
+   * and bytes of kernels and from {@linkcode Device.speed}; a kernel that takes longer is submitted by itself.
+   *
+   * @default 200 on GPUs; on processors, where nobody waits for a screen, there is no limit
+   */
+  submitMs: number;
+  /**
+   * What the adapter is expected to reach in a long run of kernels; too low costs a submit (50 µs) now and then, too high
+   * lets submits take longer than they should.
+   *
+   * @default 250 GFLOP/s and 25 GB/s
+   */
+  speed: Speed = LEAST_SPEED;
   /** Number of kernels dispatched so far. */
   dispatches = 0;
   /** Measures what runs, or null; see {@linkcode Profiler.start}. */
@@ -92,6 +123,8 @@ export class Device implements Disposable {
   readonly #readback: Readback;
   /** Bytes written since the last submit. */
   #written = 0;
+  /** Estimated time of what is recorded, in milliseconds. */
+  #recordedMs = 0;
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
   #scope: Scope | null = null;
@@ -108,6 +141,7 @@ export class Device implements Disposable {
     this.gpu = gpu;
     this.traits = traits;
     this.dry = dry;
+    this.submitMs = traits.software ? Infinity : MOST_SUBMIT_MS;
     this.#failures = new Failures(gpu, () => this.memory, () => this.trim());
     this.#readback = new Readback(gpu, this.#failures);
     this.kernels = new Kernels(gpu, traits, { ...options, dry });
@@ -461,6 +495,7 @@ export class Device implements Disposable {
     this.#numerics?.look("input", kernel, bindings, this.#scope?.path ?? "");
     profiler?.enter();
     if ((kernel.uniforms.length && this.#uniforms.full) || profiler?.full) this.flush();
+    this.#takesTime(dispatch.flops ?? 0, bytesOf(dispatch));
     const { pipeline, layout, loads } = this.kernels.pipelineOf(kernel, bindings, (kind, began) => {
       this.profiler?.hostEvent(kind, kernel.name, began);
     });
@@ -523,6 +558,7 @@ export class Device implements Disposable {
     if (from.storage === to.storage) throw new TypeError(cannot("they share their memory"));
     if (count === 0) return;
     const each = ELEMENT_BYTES[from.dtype];
+    this.#takesTime(0, 2 * each * count);
     const bytes = Math.ceil(each * count / 4) * 4; // an element more is copied where only padding follows
     const intoNext = bytes > each * count && !endsStorage(to, toElement + count);
     if (intoNext || each * fromElement % 4 !== 0 || each * toElement % 4 !== 0) {
@@ -644,9 +680,17 @@ export class Device implements Disposable {
     return this.#encoder ??= this.gpu.createCommandEncoder();
   }
 
+  /** Submits what is recorded if with this it would hold the GPU for too long. */
+  #takesTime(flops: number, bytes: number): void {
+    const ms = Math.max(flops / this.speed.gflops, bytes / this.speed.gbs) / 1e6;
+    if (this.#recordedMs > 0 && this.#recordedMs + ms > this.submitMs) this.flush();
+    this.#recordedMs += ms;
+  }
+
   #submit(commands: GPUCommandBuffer[]): void {
     this.gpu.queue.submit(commands);
     this.#written = 0;
+    this.#recordedMs = 0;
     this.#failures.submitted();
     this.#pool.afterSubmit();
     this.#mirrors.afterSubmit();
@@ -678,6 +722,12 @@ export class Device implements Disposable {
     copyToMirror(this.#commands(), mirror, buffer);
     this.profiler?.copied(mirror.bytes);
   }
+}
+
+/** Bytes that a kernel reads and writes, or all that it is given where it does not say. */
+function bytesOf({ bindings, bytesRead, bytesWritten }: Dispatch): number {
+  if (bytesRead !== undefined && bytesWritten !== undefined) return bytesRead + bytesWritten;
+  return Object.values(bindings).reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** Whether nothing but padding follows the first elements of a tensor in its storage. */

@@ -1,7 +1,7 @@
 /** WebGPU and differentiation: the device, tensors, scopes, the tape, trees, random keys. */
 export { type AdapterTraits, type KernelFamily, type LoadPath } from "./adapter.ts";
 export { addInto } from "./add_into.ts";
-export { Device, type Dispatch } from "./device.ts";
+export { Device, type Dispatch, type Speed } from "./device.ts";
 export { DeviceLostError, OutOfMemoryError } from "./_failures.ts";
 export { elementGrid, flatGrid, type Grid, MAX_WORKGROUPS } from "./grid.ts";
 export {

@@ -88,3 +88,22 @@ Deno.test("textures that mirror many tensors, one after the other, take the room
   for (let i = 0; i < 9; i++) read(weight);
   assert.equal(weight.storage.mirrors[0], mirrors[0], "what is read again keeps its texture");
 });
+
+gpuTest("what would hold a GPU for long is submitted in pieces, and a processor's work at once", ({ traits }) => {
+  const submitsOf = (software: boolean, set: Partial<Pick<Device, "submitMs" | "speed">> = {}) => {
+    using device = Device.dry({ ...traits, software });
+    Object.assign(device, set);
+    let submits = 0;
+    device.gpu.queue.submit = () => void submits++;
+    using _ = device.scope("work");
+    const x = device.empty([1000, 1000]); // a product takes 2 GFLOP: 8 ms
+    for (let i = 0; i < 60; i++) matmul(x, x);
+    device.flush();
+    return submits;
+  };
+  assert.equal(submitsOf(true), 1);
+  assert.equal(submitsOf(false), 3); // of 25 products each
+  assert.equal(submitsOf(false, { submitMs: 80 }), 6);
+  assert.equal(submitsOf(false, { speed: { gflops: 2500, gbs: 250 } }), 1);
+  assert.equal(submitsOf(false, { submitMs: 1 }), 60); // what takes longer goes by itself
+});
