@@ -9,6 +9,8 @@ export interface AttentionModel {
   readonly blocks: number;
   /** Sequences that it reads where no number is given. */
   readonly sequences: number;
+  /** Kinds of attention that it has. @default all */
+  readonly kinds?: readonly AttentionKind[];
   /** Heads of an attention. */
   headsOf(kind: AttentionKind): number;
   /**

@@ -82,7 +82,13 @@ export async function captureAttention(
   choice: CaptureChoice = {},
 ): Promise<Captured> {
   const { heads, residues, full = false } = choice;
-  const kinds = ATTENTION_KINDS.filter((kind) => choice.kinds?.includes(kind) ?? true);
+  const { kinds: there = ATTENTION_KINDS } = model;
+  const absent = choice.kinds?.find((kind) => !there.includes(kind));
+  if (absent) {
+    const names = there.map((kind) => KIND_NAMES[kind]).join(", ");
+    throw new InputError(`There is no ${KIND_NAMES[absent]} attention: the model has ${names}`);
+  }
+  const kinds = ATTENTION_KINDS.filter((kind) => there.includes(kind) && (choice.kinds?.includes(kind) ?? true));
   const blocks = choice.blocks ?? [...Array(model.blocks).keys()];
   const nRes = alignment.rows[0].length;
   const nSeq = alignment.rows.length;

@@ -6,7 +6,7 @@ import type { ProfileData, ProfileParts } from "../profile/profile_data.ts";
 import { profileCommand, type ProfiledCommand } from "../profile/profile_command.ts";
 import { profileText, SORT_KEYS } from "../profile/table.ts";
 import { TrainProfile } from "../profile/train_profile.ts";
-import type { TrainSettings } from "../train/settings.ts";
+import type { ModelSettings, TrainSettings } from "../train/settings.ts";
 import type { TrainView } from "../train/view.ts";
 import { nonNegativeInteger, positiveInteger } from "./_shared.ts";
 
@@ -105,7 +105,7 @@ export async function openProfile(
   return {
     view: profile,
     async finish({ model, training: { batchSize } }, folder, silent) {
-      const written = await profile.finish({ settings: { ...model, batchSize }, folder, sortBy });
+      const written = await profile.finish({ settings: { ...plainSizes(model), batchSize }, folder, sortBy });
       if (!written) {
         console.error(`No step was profiled: the run ended within the first ${warmupSteps} steps (--warmup-steps).`);
         return [];
@@ -114,6 +114,13 @@ export async function openProfile(
       return written.files;
     },
   };
+}
+
+/** Sizes and choices of a model, lists of choices as text. */
+function plainSizes(model: ModelSettings): Record<string, string | number | boolean> {
+  return Object.fromEntries(
+    Object.entries(model).map(([name, value]) => [name, Array.isArray(value) ? `${value}` : value]),
+  );
 }
 
 /** What {@link withProfile} is told of a command. */

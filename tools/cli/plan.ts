@@ -44,7 +44,11 @@ export function register(program: Command): void {
     .description("predict the GPU memory, operations and time that a model needs, without running it")
     .addOption(new Option("--model <name>", "the model").choices(Object.keys(NETWORKS)).makeOptionMandatory())
     .optionsGroup("Sizes (default: the model's own):");
-  for (const flag of planFlags()) if (flag.name !== "storage") command.addOption(sizeOption({ ...flag, value: null }));
+  for (const flag of planFlags()) {
+    if (flag.name !== "storage") {
+      command.addOption(sizeOption({ ...flag, value: flag.value === false ? false : null }));
+    }
+  }
   command.optionsGroup("Way:")
     .option("--train", "a step of training (forward, backward, update) instead of a forward pass")
     .addOption(storageOption())

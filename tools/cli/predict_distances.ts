@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import { join } from "node:path";
 import type { Device } from "../../core/mod.ts";
-import type { TinyOpenFoldConfig } from "../../model/tiny_openfold/mod.ts";
 import { msaTokens } from "../data/family.ts";
 import { readAlignment } from "../data/read_alignment.ts";
 import type { Chain } from "../data/structure.ts";
@@ -10,10 +9,11 @@ import { fileName, fileNames, writeTogether } from "../files.ts";
 import { evaluateFold, type FoldEvaluation } from "../fold/evaluate.ts";
 import { findRow } from "../fold/find_row.ts";
 import { type Fold, foldDistances } from "../fold/fold.ts";
-import { checkLength, predictDistances, readTrainedModel, type TrainedModel } from "../fold/predict.ts";
+import type { DistanceModel } from "../fold/distance_model.ts";
 import { predictionReport } from "../fold/prediction_report.ts";
 import { checkTruth, readTruth } from "../fold/read_truth.ts";
 import { foldFiles } from "../fold/write_fold.ts";
+import { readDistanceModel } from "../networks/read_network.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { readFeatureFile } from "../prep/feature_file.ts";
@@ -104,10 +104,10 @@ async function run(flags: Flags): Promise<void> {
   if (features === undefined && (flags.list ?? flags.skipBad) !== undefined) {
     throw new UsageError(`${flags.list === undefined ? "--skip-bad" : "--list"} goes with --features`);
   }
-  const model = await readTrainedModel(checkpoint);
+  const model = await readDistanceModel(checkpoint);
   const targets = msa === undefined
-    ? await featureTargets(features!, flags, model.config)
-    : [await alignmentTarget(msa, flags, model.config)];
+    ? await featureTargets(features!, flags, model)
+    : [await alignmentTarget(msa, flags, model)];
   const seed = flags.seed ?? trainingSeed(model.facts);
   const out = await folderForRun(flags.out, "prediction", flags);
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
@@ -149,15 +149,15 @@ async function run(flags: Flags): Promise<void> {
   }
 }
 
-async function alignmentTarget(msa: string, { query, truth }: Flags, config: TinyOpenFoldConfig): Promise<Target> {
+async function alignmentTarget(msa: string, { query, truth }: Flags, model: DistanceModel): Promise<Target> {
   const alignment = await readAlignment(msa);
   tellRemarks(alignment);
   const row = findRow(alignment, query);
-  const { names, rows, tokens } = msaTokens(alignment, row, config.nSeqs);
+  const { names, rows, tokens } = msaTokens(alignment, row, model.sequences);
   const name = `Row "${alignment.names[row]}" of ${msa}`;
   const sequence = rows[0];
   if (sequence.length < 2) throw new InputError(`${name} has ${sequence.length} residues, expected at least 2`);
-  checkLength(sequence.length, config, name);
+  model.checkLength(sequence.length, name);
   const chain = truth === undefined ? undefined : await readTruth(truth, tellRemarks);
   if (chain && truth !== undefined) checkTruth(name, sequence, chain, truth);
   return { id: fileName(alignment.names[row] || "prediction"), sequence, tokens, rows: names.length, chain };
@@ -167,7 +167,7 @@ async function alignmentTarget(msa: string, { query, truth }: Flags, config: Tin
 async function featureTargets(
   folder: string,
   { list, skipBad }: Flags,
-  config: TinyOpenFoldConfig,
+  model: DistanceModel,
 ): Promise<Target[]> {
   const entries = await featureEntries(folder);
   const { found, missing } = list === undefined
@@ -178,9 +178,9 @@ async function featureTargets(
   for (const { id, path } of found) {
     try {
       const file = await readFeatureFile(path);
-      const { rows, tokens } = msaTokens(featureAlignment(file, path), 0, config.nSeqs);
+      const { rows, tokens } = msaTokens(featureAlignment(file, path), 0, model.sequences);
       if (file.sequence.length < 2) throw new InputError(`${path} has 1 residue, expected at least 2`);
-      checkLength(file.sequence.length, config, path);
+      model.checkLength(file.sequence.length, path);
       targets.push({ sequence: file.sequence, tokens, rows: rows.length, chain: featureChain(file) });
       ids.push(id);
     } catch (error) {
@@ -196,21 +196,21 @@ async function featureTargets(
 }
 
 /** The seed with which a run folds what it holds out, so that its checkpoint gives the same coordinates. */
-function trainingSeed(facts: TrainedModel["facts"]): number {
+function trainingSeed(facts: DistanceModel["facts"]): number {
   return typeof facts.seed === "number" ? facts.seed : 0;
 }
 
 async function foldAll(
   device: Device,
-  model: TrainedModel,
+  model: DistanceModel,
   targets: readonly Target[],
   seed: number,
 ): Promise<Fold[]> {
   using _ = device.scope("predict");
-  const params = model.load(device);
+  const predict = model.open(device);
   const folds: Fold[] = [];
   for (const { id, sequence, tokens } of targets) {
-    const distances = await predictDistances(device, params, model.config, { tokens, nRes: sequence.length });
+    const distances = await predict({ tokens, nRes: sequence.length });
     folds.push(await foldDistances({ id, sequence, distances, seed, device }));
   }
   return folds;

@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { dirname, resolve } from "node:path";
 import { InputError } from "../errors.ts";
 import { type Fusion, setFusions } from "../../ops/mod.ts";
@@ -51,8 +51,11 @@ const T = TRAINABLE[DEFAULT_NETWORK].training;
 /** Says a flag's defaults for the networks that heed it. */
 function defaults(flag: keyof ModelSettings | keyof TrainingSettings): string {
   const valueOf = (name: string) => ({ ...TRAINABLE[name].model, ...TRAINABLE[name].training })[flag];
-  const heeded = OTHERS.filter((name) => !TRAINABLE[name].unused?.flags.some((unused) => unused === flag));
-  return `(default: ${[valueOf(DEFAULT_NETWORK), ...heeded.map((name) => `${name}: ${valueOf(name)}`)].join("; ")})`;
+  const heeded = Object.keys(TRAINABLE).filter((name) =>
+    valueOf(name) !== undefined && !TRAINABLE[name].unused?.flags.some((unused) => unused === flag)
+  );
+  const values = heeded.map((name) => name === DEFAULT_NETWORK ? `${valueOf(name)}` : `${name}: ${valueOf(name)}`);
+  return `(default: ${values.join("; ")})`;
 }
 
 const HELP = `
@@ -90,6 +93,23 @@ Examples:
     `\n  denofold train --model ${name} --num-steps 8 --out ${name}`
   ).join("")
 }`;
+
+/** One flag, or one for each layer: yes, true or 1; no, false or 0. */
+function layerFlags(value: string): boolean | boolean[] {
+  const words = value.split(",").map((word) => word.trim().toLowerCase());
+  const flags = words.map((word) => /^(1|true|yes|on)$/.test(word) || (/^(0|false|no|off)$/.test(word) ? false : null));
+  if (flags.includes(null)) {
+    throw new InvalidArgumentError("expected yes or no (1 or 0), or one for each layer with commas between");
+  }
+  return flags.length === 1 ? flags[0]! : flags as boolean[];
+}
+
+/** One flag. */
+function yesOrNo(value: string): boolean {
+  const flag = layerFlags(value);
+  if (typeof flag === "boolean") return flag;
+  throw new InvalidArgumentError("expected yes or no");
+}
 
 /** Adds `denofold train`. */
 export function register(program: Command): void {
@@ -131,9 +151,37 @@ export function register(program: Command): void {
       "seqLen",
       `most residues ${defaults("seqLen").replace(/\)$/, ", or the longest chain of the data)")}`,
     ))
+    .option("--dim <n>", `channels of both representations ${defaults("dim")}`, positiveInteger)
+    .option("--depth <n>", `layers ${defaults("depth")}`, positiveInteger)
+    .option("--heads <n>", `heads of every attention ${defaults("heads")}`, positiveInteger)
+    .option("--dim-head <n>", `channels of a head ${defaults("dimHead")}`, positiveInteger)
+    .option("--max-seq-len <n>", `most positions of residues ${defaults("maxSeqLen")}`, positiveInteger)
+    .option("--max-num-msa <n>", `most positions of rows of the MSA ${defaults("maxNumMsa")}`, positiveInteger)
+    .option("--reversible", "compute activations again on the way back: memory does not grow with --depth")
+    .option(
+      "--sparse-self-attn [flags]",
+      "block-sparse self attention in all layers, or one flag a layer, 1,0,1,0",
+      layerFlags,
+    )
+    .option("--sparse-cross-attn [flags]", "the same of cross attention", layerFlags)
+    .option(
+      "--cross-attn-compress-ratio <n>",
+      `keys of cross attention that are made one ${defaults("crossAttnCompressRatio")}`,
+      positiveInteger,
+    )
+    .option(
+      "--inter-msa-self-attn <yes|no>",
+      `whether the MSA attends across its rows ${defaults("interMsaSelfAttn")}`,
+      yesOrNo,
+    )
     .optionsGroup("Training:")
     .option("--num-steps <n>", `recorded steps ${defaults("numSteps")}`, positiveInteger)
     .addOption(networkSizeOption("batch", "batchSize", `samples a step ${defaults("batchSize")}`))
+    .option(
+      "--accumulate <n>",
+      `batches whose gradients make a step together ${defaults("accumulate")}`,
+      positiveInteger,
+    )
     .option("--learning-rate <x>", `learning rate of Adam or AdamW ${defaults("learningRate")}`, positiveNumber)
     .option("--weight-decay <x>", `weight decay of AdamW (default: ${T.weightDecay})`, nonNegativeNumber)
     .addOption(
@@ -275,7 +323,7 @@ async function open(
   setFusions(device, flags.fusion);
   device.checkNumerics(flags.checkNumerics ?? false);
   const stepLines = !silent && !flags.quiet && !everyOne;
-  const view = terminalView({ batchSize: training.batchSize, stepLines, silent });
+  const view = terminalView({ batchSize: training.batchSize * training.accumulate, stepLines, silent });
   const interrupt = onInterrupt();
   return {
     context: { device, adapter: adapterName(adapter), view, stop: interrupt },
@@ -296,7 +344,7 @@ function absolute(settings: TrainSettings): TrainSettings {
     ...settings,
     data: data.kind === "features" ? { ...data, ...choice, folder: resolve(data.folder) } : {
       ...{ ...data, ...choice },
-      ...{ structures: data.structures.map((path) => resolve(path)), msa: resolve(data.msa) },
+      ...{ structures: data.structures.map((path) => resolve(path)), msa: path(data.msa) },
     },
   };
 }

@@ -98,23 +98,18 @@ export async function findFamilies(
 ): Promise<FoundFamilies> {
   const homes: Home[] = [];
   for (const path of options.msas) homes.push(homeOf(await readAlignment(path)));
+  const { chosen: chains, bad } = await chooseChains(
+    options.structures,
+    (structure, chain) => homesOf(homes, chainNames(structure, chain)).length > 0,
+  );
   const chosen = new Map<Home, ChosenChain[]>();
-  const bad: Unpaired[] = [];
-  for (const argument of options.structures) {
-    const [, path, chainId] = /^(.+?)(?::([^:/\\]+))?$/.exec(argument) ?? ["", argument, undefined];
+  for (const one of chains) {
     try {
-      const structure = await readStructure(path);
-      const own = chainId === undefined && structure.chains.length > 1
-        ? structure.chains.filter((chain) => homesOf(homes, chainNames(structure, chain)).length > 0)
-        : [];
-      const chains = own.length > 0 ? own : [selectChain(structure, chainId)];
-      for (const chain of chains) {
-        const home = onlyHome(homes, structure, chain);
-        chosen.set(home, [...chosen.get(home) ?? [], { structure, chain }]);
-      }
+      const home = onlyHome(homes, one.structure, one.chain);
+      chosen.set(home, [...chosen.get(home) ?? [], one]);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      bad.push({ id: argument, reason: error.message });
+      bad.push({ id: one.structure.source, reason: error.message });
     }
   }
   const found = homes.map((home) => findMembers(chosen.get(home) ?? [], home));
@@ -127,6 +122,34 @@ export async function findFamilies(
       ...found.flatMap((one) => one.warnings),
     ],
   };
+}
+
+/**
+ * Reads structures; `FILE:CHAIN` picks a chain of several.
+ *
+ * @param wanted Which chains of a file with several are taken where none is named; else there must be one.
+ */
+export async function chooseChains(
+  structures: readonly string[],
+  wanted: (structure: Structure, chain: Chain) => boolean = () => false,
+): Promise<{ chosen: ChosenChain[]; bad: Unpaired[] }> {
+  const chosen: ChosenChain[] = [];
+  const bad: Unpaired[] = [];
+  for (const argument of structures) {
+    const [, path, chainId] = /^(.+?)(?::([^:/\\]+))?$/.exec(argument) ?? ["", argument, undefined];
+    try {
+      const structure = await readStructure(path);
+      const own = chainId === undefined && structure.chains.length > 1
+        ? structure.chains.filter((chain) => wanted(structure, chain))
+        : [];
+      const chains = own.length > 0 ? own : [selectChain(structure, chainId)];
+      chosen.push(...chains.map((chain) => ({ structure, chain })));
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      bad.push({ id: argument, reason: error.message });
+    }
+  }
+  return { chosen, bad };
 }
 
 /** An alignment, and how its rows are found. */

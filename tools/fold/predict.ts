@@ -1,80 +1,70 @@
 /** Runs a trained small model on an alignment. */
 import type { Device } from "../../core/mod.ts";
 import type { CaptureOptions } from "../../model/layers/attention_capture.ts";
-import { applyAverage, type Checkpoint, decodeCheckpoint, findParameter } from "../../finetune/checkpoint.ts";
+import type { Checkpoint } from "../../finetune/checkpoint.ts";
 import {
   loadTinyOpenFold,
+  parameterCount,
   tinyOpenFold,
   type TinyOpenFoldConfig,
   tinyOpenFoldConfig,
   type TinyOpenFoldParams,
   tinyOpenFoldShapes,
 } from "../../model/tiny_openfold/mod.ts";
-import { snakeCase } from "../../model/weights/names.ts";
-import { looksLike } from "../data/looks_like.ts";
-import { asInputError, InputError } from "../errors.ts";
-import { readFileBytes } from "../files.ts";
+import { InputError } from "../errors.ts";
+import {
+  checkpointConfig,
+  checkpointParams,
+  type DistanceModel,
+  otherNetwork,
+  readCheckpoint,
+} from "./distance_model.ts";
 import { RELATIVE_POSITION_CLASSES, relativePositionFeatures } from "./features.ts";
 
 /** The value of a checkpoint's fact `model` for the small Evoformer. */
 export const TINY_OPENFOLD = "tiny-openfold";
 
 /** A trained small model, read but not yet on a device. */
-export interface TrainedModel {
-  /** Its file. */
-  readonly source: string;
+export interface TrainedModel extends DistanceModel {
   /** Its sizes. */
   readonly config: TinyOpenFoldConfig;
-  /** All facts of the checkpoint. */
-  readonly facts: Readonly<Record<string, unknown>>;
   /** Puts the parameters, averaged where a moving average was kept, on a device; they belong to the current scope. */
   load(device: Device): TinyOpenFoldParams;
 }
 
 /**
- * Reads a checkpoint of the small Evoformer: its facts hold `model: "tiny-openfold"` and `config`.
+ * Reads a checkpoint of the small Evoformer.
  *
  * @throws {InputError} If the file cannot be read, is damaged, is of another model, or its parameters do not have the
  * shapes of its configuration.
  */
 export async function readTrainedModel(path: string): Promise<TrainedModel> {
-  const bytes = await readFileBytes(path);
-  const other = looksLike(bytes);
-  if (other !== undefined && other.kind !== "safetensors") {
-    throw new InputError(`${path} is ${other.words}, expected a checkpoint: were two arguments swapped?`);
-  }
-  const checkpoint = asInputError(() => decodeCheckpoint(bytes, path));
-  return trainedModel(checkpoint, path);
+  const checkpoint = await readCheckpoint(path);
+  if (checkpoint.facts.model !== TINY_OPENFOLD) throw otherNetwork(path, checkpoint, [TINY_OPENFOLD]);
+  return tinyDistanceModel(checkpoint, path);
 }
 
-/** {@linkcode readTrainedModel} of a checkpoint that was read. */
-function trainedModel(checkpoint: Checkpoint, path: string): TrainedModel {
-  const { facts } = checkpoint;
-  if (facts.model !== TINY_OPENFOLD) {
-    const found = facts.model === undefined ? "it names no model" : `its model is ${JSON.stringify(facts.model)}`;
-    throw new InputError(`Cannot predict with ${path}: ${found}, expected "${TINY_OPENFOLD}"`);
-  }
-  const config = readConfig(facts.config, path);
-  const arrays = new Map<string, Float32Array>();
-  try {
-    for (const [name, shape] of tinyOpenFoldShapes(config)) {
-      arrays.set(name, findParameter(checkpoint, name, shape, path));
-    }
-  } catch (error) {
-    if (error instanceof TypeError) throw new InputError(error.message);
-    throw error;
-  }
-  const known = new Set([...arrays.keys()].map(snakeCase));
-  const extra = [...checkpoint.params.keys()].find((name) => !known.has(name));
-  if (extra !== undefined) {
-    throw new InputError(`${path} has a parameter ${extra} that a model of its configuration has not`);
-  }
+/**
+ * A small Evoformer of a checkpoint whose facts hold `model: "tiny-openfold"` and `config`.
+ *
+ * @throws {InputError} If it is damaged, or its parameters do not have the shapes of its configuration.
+ */
+export function tinyDistanceModel(checkpoint: Checkpoint, source: string): TrainedModel {
+  const config = checkpointConfig(checkpoint, source, (given) => tinyOpenFoldConfig(given));
+  const load = checkpointParams(
+    checkpoint,
+    source,
+    tinyOpenFoldShapes(config),
+    (device, find) => loadTinyOpenFold(device, config, find),
+  );
   return {
-    ...{ source: path, config, facts },
-    load(device) {
-      const params = loadTinyOpenFold(device, config, (at) => arrays.get(at)!);
-      applyAverage(device, params, checkpoint);
-      return params;
+    ...{ source, config, facts: checkpoint.facts, load, sequences: config.nSeqs, title: "A small Evoformer" },
+    description: `${config.nBlocks} Evoformer blocks, ${config.msaDim} MSA and ${config.pairDim} pair channels, ` +
+      `${parameterCount(config).toLocaleString("en")} parameters`,
+    checkLength: (nRes, owner) => checkLength(nRes, config, owner),
+    open(device) {
+      const params = load(device);
+      return (input) => predictDistances(device, params, config, input);
     },
   };
 }
@@ -135,16 +125,4 @@ export async function predictDistances(
 export function checkLength(nRes: number, config: TinyOpenFoldConfig, name: string): void {
   if (nRes <= config.maxSeqLen) return;
   throw new InputError(`${name} has ${nRes} residues, more than the ${config.maxSeqLen} that the model takes`);
-}
-
-function readConfig(given: unknown, path: string): TinyOpenFoldConfig {
-  if (typeof given !== "object" || given === null) {
-    throw new InputError(`${path} is damaged: its facts hold no config of the model`);
-  }
-  try {
-    return tinyOpenFoldConfig(given);
-  } catch (error) {
-    if (error instanceof RangeError) throw new InputError(`${path} has a wrong config: ${error.message}`);
-    throw error;
-  }
 }

@@ -1,9 +1,8 @@
 /** The report of predictions from a checkpoint. */
 import config from "../../deno.json" with { type: "json" };
-import { parameterCount } from "../../model/tiny_openfold/mod.ts";
 import type { RunFact } from "../report/report_data.ts";
 import { renderReport } from "../report/report.ts";
-import type { TrainedModel } from "./predict.ts";
+import type { DistanceModel } from "./distance_model.ts";
 import { reportTarget, type ReportTargetOptions } from "./report_target.ts";
 
 /** What {@link predictionReport} shows. */
@@ -11,7 +10,7 @@ export interface PredictionReportInput {
   /** The predictions, at least one, each with the truth where it is known. */
   readonly targets: readonly ReportTargetOptions[];
   /** The model that made it. */
-  readonly model: TrainedModel;
+  readonly model: DistanceModel;
   /** File of the alignment, and how many of its rows went in; or the folder of features. */
   readonly msa: { readonly source: string; readonly rows?: number };
   /** The command as the user typed it. */
@@ -52,7 +51,7 @@ export async function predictionReport(input: PredictionReportInput): Promise<st
     title: targets.length > 1
       ? `${targets.length} targets, predicted from their alignments`
       : `${fold.id}, predicted from an alignment`,
-    summary: "A small Evoformer predicts the distances between the residues from an alignment of sequences; " +
+    summary: `${model.title} predicts the distances between the residues from an alignment of sequences; ` +
       `coordinates follow from these${isCompared ? " and are compared with the experiment" : ""}.`,
     created: new Date().toISOString(),
     targets: targets.map((target) => reportTarget(target)),
@@ -72,12 +71,8 @@ export function mirrorText({ mode, flipped, handedness, otherHandedness }: Predi
 
 type PredictionMirror = ReportTargetOptions["fold"]["mirror"];
 
-function trainingFacts({ facts, config: sizes }: TrainedModel): RunFact[] {
-  const found: RunFact[] = [{
-    label: "Model",
-    value: `${sizes.nBlocks} Evoformer blocks, ${sizes.msaDim} MSA and ${sizes.pairDim} pair channels, ` +
-      `${parameterCount(sizes).toLocaleString("en")} parameters`,
-  }];
+function trainingFacts({ facts, description }: DistanceModel): RunFact[] {
+  const found: RunFact[] = [{ label: "Model", value: description }];
   const { data } = facts;
   if (typeof data === "object" && data !== null && "description" in data && typeof data.description === "string") {
     found.push({ label: "Trained on", value: data.description });

@@ -6,9 +6,10 @@ import { evoformer } from "./evoformer.ts";
 import type { NetworkRow } from "./network_row.ts";
 import { nnx } from "./nnx.ts";
 import { tiny } from "./tiny.ts";
+import { trunk2021 } from "./trunk2021.ts";
 
 /** Networks by the names that `--model` takes. */
-export const NETWORKS: Readonly<Record<string, NetworkRow>> = { tiny, nnx, evoformer, alphafold };
+export const NETWORKS: Readonly<Record<string, NetworkRow>> = { tiny, nnx, evoformer, alphafold, trunk2021 };
 
 /** Everything that can be profiled, by the names of `denofold profile`. */
 export const WORKLOADS: Readonly<Record<string, Workload>> = Object.assign(

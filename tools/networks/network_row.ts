@@ -1,5 +1,7 @@
 /** What the commands know of a network. */
 import { type Shape, sizeOf } from "../../core/mod.ts";
+import type { Checkpoint } from "../../finetune/mod.ts";
+import type { DistanceModel } from "../fold/distance_model.ts";
 import type { AttentionModel, ParameterFile } from "../attention/attention_model.ts";
 import type { Workload, WorkloadValues } from "../profile/workloads/workload.ts";
 import type { AnyTrainable } from "../train/network.ts";
@@ -14,6 +16,8 @@ export interface NetworkRow {
   readonly plan: PlanRow;
   /** How `denofold train` trains it. @default it does not */
   readonly training?: AnyTrainable;
+  /** A checkpoint of it, whose facts name it, for `denofold predict-distances`. @default it predicts none */
+  readonly distances?: (checkpoint: Checkpoint, source: string) => DistanceModel;
   /** Opens a file of its parameters for `denofold attention`; undefined: of another network's. @default none is recorded */
   readonly attention?: (file: ParameterFile) => Promise<AttentionModel | undefined>;
   /** Tells `denofold inspect` what of its arrays are; undefined: another network's. @default it tells nothing */

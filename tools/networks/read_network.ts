@@ -2,6 +2,7 @@
 import type { AttentionModel, ParameterFile } from "../attention/attention_model.ts";
 import { looksLike } from "../data/looks_like.ts";
 import { InputError } from "../errors.ts";
+import { type DistanceModel, otherNetwork, readCheckpoint } from "../fold/distance_model.ts";
 import { openWeights } from "../weights/open_weights.ts";
 import { NETWORKS } from "./mod.ts";
 import type { Arrays } from "./network_row.ts";
@@ -21,6 +22,20 @@ export async function readAttentionModel(path: string): Promise<AttentionModel> 
   const titles = Object.values(NETWORKS).filter(({ attention }) => attention).map(({ title }) => title).join(" or ");
   const found = file.facts ? `its model is ${JSON.stringify(file.facts.model)}` : "it is of none that is known";
   throw new InputError(`Cannot record the attention of ${path}: ${found}, expected ${titles}`);
+}
+
+/**
+ * The network in a checkpoint, ready to predict distances.
+ *
+ * @throws {InputError} If the file cannot be read, is damaged, is of a network that predicts none, or its parameters do not
+ * have the shapes of its configuration.
+ */
+export async function readDistanceModel(path: string): Promise<DistanceModel> {
+  const checkpoint = await readCheckpoint(path);
+  const rows = Object.values(NETWORKS).filter(({ distances }) => distances);
+  const row = rows.find(({ training }) => training?.model.network === checkpoint.facts.model);
+  if (row) return row.distances!(checkpoint, path);
+  throw otherNetwork(path, checkpoint, rows.flatMap(({ training }) => training ? [training.model.network] : []));
 }
 
 /** What arrays are the parameters of, in words; undefined: of no network that is known. */

@@ -2,7 +2,7 @@ import { tiny as forward } from "../profile/workloads/tiny.ts";
 import { trainStep } from "../profile/workloads/train_step.ts";
 import { tinyAttention } from "../attention/tiny_openfold.ts";
 import { RELATIVE_POSITION_CLASSES } from "../fold/features.ts";
-import { readTrainedModel, TINY_OPENFOLD } from "../fold/predict.ts";
+import { readTrainedModel, TINY_OPENFOLD, tinyDistanceModel } from "../fold/predict.ts";
 import { openTiny } from "../train/data.ts";
 import { trainable } from "../train/network.ts";
 import { DEFAULT_MODEL, DEFAULT_TRAINING } from "../train/settings.ts";
@@ -27,9 +27,11 @@ export const tiny: NetworkRow = {
       [batchSize, seqLen, seqLen, Math.max(pairDim, RELATIVE_POSITION_CLASSES)],
       [batchSize, numSeqs, seqLen, msaDim],
     ],
+    planSizes: ({ numBlocks, msaDim, pairDim }) => ({ blocks: numBlocks, cM: msaDim, cZ: pairDim }),
     network: tinyOpenFoldNetwork,
     open: openTiny,
   }),
+  distances: tinyDistanceModel,
   attention: async ({ path, facts }) =>
     facts?.model === TINY_OPENFOLD ? tinyAttention(await readTrainedModel(path)) : undefined,
   recognize: (arrays, facts) =>

@@ -8,7 +8,7 @@ import type { Workload, WorkloadFlag, WorkloadValues } from "../profile/workload
  * Sizes and choices of a plan, `nRes` of residues or `recompute`, as a network's row has them; what is not given has the
  * network's own value.
  */
-export type PlanSizes = Readonly<Record<string, number | string | undefined>>;
+export type PlanSizes = Readonly<Record<string, number | string | boolean | undefined>>;
 
 /** A workload with its values. */
 export interface PlannedWorkload {

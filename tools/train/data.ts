@@ -1,5 +1,5 @@
 /** Reads what a run learns from. */
-import { type Family, type FamilyMember, findFamilies, unknownLetters } from "../data/family.ts";
+import { chooseChains, type Family, type FamilyMember, findFamilies, unknownLetters } from "../data/family.ts";
 import { warningsOf } from "../data/remarks.ts";
 import { structureFiles } from "../data/structure_files.ts";
 import { InputError } from "../errors.ts";
@@ -9,10 +9,10 @@ import { NameIndex } from "../name_index.ts";
 import type { TinyOpenFoldParams } from "../../model/tiny_openfold/mod.ts";
 import { counted, listed } from "../words.ts";
 import { type Batch, type BatchSource, stackSamples } from "./batches.ts";
-import { type BadTarget, type Example, familyExamples, refuseBad } from "./examples.ts";
+import { type BadTarget, chainExamples, type Example, familyExamples, refuseBad } from "./examples.ts";
 import { chosen, featureEntries, featureExamples, readNames } from "./feature_examples.ts";
 import type { Learning, TrainData } from "./network.ts";
-import type { DataChoice, DataSettings, TrainSettings } from "./settings.ts";
+import type { DataChoice, DataSettings, EvoformerSettings, TrainSettings } from "./settings.ts";
 import { exampleBatches, firstRows } from "./structure_batches.ts";
 import { syntheticBatches } from "./synthetic_batches.ts";
 import { runKeys, tinyOpenFoldNetwork } from "./tiny_openfold.ts";
@@ -53,6 +53,7 @@ async function readStructures(
   data: DataSettings & { readonly kind: "structures" },
   seqLen = Infinity,
 ): Promise<RunData> {
+  if (data.msa === null) return await readChains(data, seqLen);
   const found = await findFamilies({
     structures: await structureFiles(data.structures),
     msas: await alignmentFiles(data.msa),
@@ -129,6 +130,25 @@ function unknownText(examples: readonly Example[]): string[] {
   ];
 }
 
+/** Structures without an alignment. */
+async function readChains(data: DataSettings & { readonly kind: "structures" }, seqLen: number): Promise<RunData> {
+  const { chosen, bad: unread } = await chooseChains(await structureFiles(data.structures));
+  const longest = chosen.reduce((most, { chain }) => Math.max(most, chain.sequence.length), 0);
+  const short = chosen.filter(({ chain }) => chain.sequence.length <= seqLen);
+  const long = chosen.filter((one) => !short.includes(one));
+  const bad: BadTarget[] = [
+    ...unread,
+    ...long.map((one) => ({ id: one.structure.source, reason: tooLong(one, seqLen, longest) })),
+  ];
+  refuseBad(bad, data, "structures");
+  const examples = chainExamples(short);
+  const { list, validation } = await chooseLists(examples, data);
+  const learnt = (list ?? examples).filter((example) => !validation.includes(example));
+  if (learnt.length === 0) throw new InputError("No structure is left: none is left to train on");
+  const warnings = [...new Set(short.map(({ structure }) => structure))].flatMap(warningsOf);
+  return { families: [], heldOut: [], examples: learnt, validation, bad, warnings };
+}
+
 async function readFeatures(data: DataSettings & { readonly kind: "features" }, seqLen?: number): Promise<RunData> {
   const entries = await featureEntries(data.folder);
   const { list, validation, missing } = await chooseLists(entries, data);
@@ -145,7 +165,11 @@ async function readFeatures(data: DataSettings & { readonly kind: "features" }, 
   };
 }
 
-function tooLong({ chain, structure }: FamilyMember, seqLen: number, longest: number): string {
+function tooLong(
+  { chain, structure }: Pick<FamilyMember, "chain" | "structure">,
+  seqLen: number,
+  longest: number,
+): string {
   return `Chain ${chain.id} of ${structure.source} has ${chain.sequence.length} residues, more than --seq-len ${seqLen} ` +
     `allows: give --seq-len ${longest} or more for the longest of all, or leave it out`;
 }
@@ -191,12 +215,17 @@ export function findMembers(members: readonly FamilyMember[], ids: readonly stri
 }
 
 /** What a run makes of its data for the network. */
-export function trainDataOf({ families, heldOut, examples, validation }: RunData): TrainData {
+export function trainDataOf(
+  { families, heldOut, examples, validation }: RunData,
+  from: DataSettings["kind"] = "features",
+): TrainData {
   return {
     examples,
-    description: families.length === 0
+    description: families.length > 0
+      ? `${counted(examples.length, "structure")}, ${alignmentsText(families)}`
+      : from === "features"
       ? `${counted(examples.length, "target")} with structures, from feature files`
-      : `${counted(examples.length, "structure")}, ${alignmentsText(families)}`,
+      : `${counted(examples.length, "structure")}, without an alignment`,
     identity: families.map(({ alignment }) => JSON.stringify([alignment.names, alignment.aligned])),
     watched: validation.length > 0 || families.length === 0 ? validation : familyExamples(families, heldOut),
   };
@@ -212,7 +241,7 @@ export function alignmentsText(families: readonly Family[]): string {
 
 /** The small Evoformer, and the source of its batches. */
 export async function openTiny(
-  settings: TrainSettings,
+  settings: TrainSettings<EvoformerSettings>,
   given: TrainData = {},
 ): Promise<Learning<TinyOpenFoldParams, Batch>> {
   const { numSeqs } = settings.model;

@@ -1,5 +1,7 @@
 /** Chains to learn from, whatever files they come from. */
-import { type Family, type FamilyMember, familyOf } from "../data/family.ts";
+import { encodeTokens } from "../data/alignment.ts";
+import { type ChosenChain, distanceTarget, type Family, type FamilyMember, familyOf } from "../data/family.ts";
+import { stem } from "../data/file_kind.ts";
 import { InputError } from "../errors.ts";
 import type { Sample } from "./batches.ts";
 import { wholeSample } from "./structure_batches.ts";
@@ -50,6 +52,23 @@ export function refuseBad(
     [`${bad.length} ${what} cannot be used (--skip-bad leaves them out):`, ...reasons.slice(0, SHOWN_REASONS), ...more]
       .join("\n  "),
   );
+}
+
+/** Chains without an alignment as examples: each has its own sequence alone. */
+export function chainExamples(chains: readonly ChosenChain[]): Example[] {
+  const names = chains.map(({ structure }) => stem(structure.source));
+  return chains.map(({ structure, chain }, k) => {
+    const twice = names.indexOf(names[k]) !== names.lastIndexOf(names[k]);
+    const id = twice ? `${names[k]}_${chain.id}` : names[k];
+    const { sequence } = chain;
+    let made: Sample | undefined;
+    return {
+      ...{ id, source: structure.source, sequence, depth: 1 },
+      identity: [id, sequence, chain.atomPositions, chain.atomMask],
+      sample: () =>
+        made ??= { numSeqs: 1, numRes: sequence.length, tokens: encodeTokens([sequence]), ...distanceTarget(chain) },
+    };
+  });
 }
 
 /** Members of families as examples. */

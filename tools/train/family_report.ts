@@ -15,7 +15,7 @@ export interface FamilyReportInput {
   /** Settings, and the command as the user typed it. */
   readonly request: { readonly settings: TrainSettings; readonly command: string; readonly notes?: readonly string[] };
   /** What was trained. */
-  readonly network: Pick<Network<unknown, unknown>, "title" | "parameters" | "optimizer">;
+  readonly network: Pick<Network<unknown, unknown>, "title" | "parameters" | "optimizer" | "inWords">;
   /** The adapter's name. */
   readonly context: { readonly adapter: string };
   /** Structures and alignments. */
@@ -47,7 +47,7 @@ export async function familyReport(input: FamilyReportInput): Promise<string> {
       ? `${ids.length} structures of ${kin}, each predicted by a model that had not seen it`
       : `${list(ids)}, predicted by a model that had not seen ${ids.length > 1 ? "them" : "it"}`,
     summary:
-      `A small Evoformer was trained on ${examples} structures of ${
+      `${network.title.replace(/^The /, "A ")} was trained on ${examples} structures of ${
         families.length === 1 ? "a protein family" : `${families.length} protein families`
       } ` +
       `${

@@ -46,13 +46,11 @@ export async function forecastRun(
   if (name === undefined) return undefined;
   if (!data) checkFits(device, ...TRAINABLE[name].noiseShapes(settings));
   const examples = [...data?.examples ?? [], ...data?.validation ?? []];
-  const sizes = {
+  const sizes: Record<string, number | boolean> & { nRes: number; nSeq: number; batch: number } = {
     nRes: examples.length > 0 ? Math.max(...examples.map(({ sequence }) => sequence.length)) : model.seqLen,
     nSeq: Math.min(model.numSeqs, ...(examples.length > 0 ? [Math.max(...examples.map(({ depth }) => depth))] : [])),
     batch: training.batchSize,
-    blocks: model.numBlocks,
-    cM: model.msaDim,
-    cZ: model.pairDim,
+    ...TRAINABLE[name].planSizes(model),
   };
   const roofs = await cachedRoofs(device);
   const plan = (changed: Partial<typeof sizes> = {}): Promise<Plan | null> => {
@@ -74,7 +72,11 @@ export async function forecastRun(
     const half = (size: number) => Math.ceil(size / 2);
     const changes: [flags: string, changed: Partial<typeof sizes>][] = [
       [`--num-seqs ${half(sizes.nSeq)}`, { nSeq: half(sizes.nSeq) }],
-      [`--num-blocks ${half(sizes.blocks)}`, { blocks: half(sizes.blocks) }],
+      ...(["blocks", "depth"] as const).flatMap((size): [string, Partial<typeof sizes>][] => {
+        const count = sizes[size];
+        const flag = size === "blocks" ? "num-blocks" : size;
+        return typeof count === "number" ? [[`--${flag} ${half(count)}`, { [size]: half(count) }]] : [];
+      }),
       [`--batch-size ${half(sizes.batch)}`, { batch: half(sizes.batch) }],
     ];
     for (const [flags, changed] of changes) {

@@ -13,6 +13,8 @@ import type { TrainingSession } from "./session.ts";
 export interface HeldOutResult {
   /** The structure. */
   readonly member: FamilyMember;
+  /** What predicted it, `a small Evoformer`. */
+  readonly predictedBy: string;
   /** The prediction, folded. */
   readonly fold: Fold;
   /** Its measures. */
@@ -54,6 +56,7 @@ export async function predictHeldOut<P extends Tree<Tensor>, B>(
   const fold = await foldDistances({ id: member.id, sequence, distances, seed, device });
   return {
     member,
+    predictedBy: network.title.replace(/^The /, "a "),
     fold,
     evaluation: evaluateFold(fold, member.chain),
     baselines: others.length > 0 ? await familyBaselines(family, member, { others, seed, device }) : [],
@@ -81,13 +84,13 @@ export function heldOutTarget(result: HeldOutResult, loss?: LossCurve, files?: r
  * @param name First part of the names, which belongs to no other structure of the run.
  */
 export function heldOutFiles(
-  { member, fold, evaluation }: HeldOutResult,
+  { member, fold, evaluation, predictedBy }: HeldOutResult,
   name: string,
 ): Map<string, Uint8Array | string> {
   const files = foldFiles(name, {
     fold,
     truth: { chain: member.chain, evaluation },
-    origin: `Predicted by a small Evoformer that was trained without the structure of ${member.id}.`,
+    origin: `Predicted by ${predictedBy} that was trained without the structure of ${member.id}.`,
   });
   files.delete(`${name}_metrics.json`);
   return files;

@@ -9,7 +9,7 @@ export interface LossReportInput extends RunFactsInput {
   /** The command as the user typed it. */
   readonly command: string;
   /** What was trained. */
-  readonly network: Pick<Network<unknown, unknown>, "title" | "parameters" | "optimizer" | "lossLabel">;
+  readonly network: Pick<Network<unknown, unknown>, "title" | "parameters" | "optimizer" | "inWords" | "lossLabel">;
 }
 
 /** Makes the report, HTML text; there must be a step. */

@@ -17,6 +17,10 @@ export interface Network<P, B> {
   readonly config: object;
   /** Its sizes as `performance_summary.json` names them. */
   readonly sizes: Readonly<Record<string, number>>;
+  /** Its own sizes for the summary before a run, name and number. */
+  readonly lines: readonly (readonly [name: string, value: string | number])[];
+  /** The same in a few words, `4 Evoformer blocks, 64 MSA and 128 pair channels`. */
+  readonly inWords: string;
   /** Number of its parameters. */
   readonly parameters: number;
   /** Lines about its parameters for the summary before a run. @default none */
@@ -60,9 +64,9 @@ export interface TrainData {
 }
 
 /** How `denofold train` trains a network; every network that it trains has one. */
-export interface Trainable<P, B> {
+export interface Trainable<P, B, M extends ModelSettings = ModelSettings> {
   /** Sizes where the user gives none; the network's name in checkpoints is among them. */
-  readonly model: ModelSettings;
+  readonly model: M;
   /** Training where the user chooses none. */
   readonly training: TrainingSettings;
   /** One line for the help. */
@@ -71,28 +75,34 @@ export interface Trainable<P, B> {
   readonly help?: string;
   /** Flags that say nothing to it, and why. @default none */
   readonly unused?: { readonly flags: readonly (keyof TrainFlags)[]; readonly because: string };
+  /** Whether it learns from structures without an alignment too. @default false */
+  readonly withoutMsa?: boolean;
   /** Whether it is trained on noise where no data are given; else they must be. @default false */
   readonly learnsNoise?: boolean;
   /** Shapes of the largest arrays of a batch of noise. */
-  noiseShapes(settings: TrainSettings): readonly Shape[];
+  noiseShapes(settings: TrainSettings<M>): readonly Shape[];
+  /** Its sizes as plans name them, besides those of the data. */
+  planSizes(model: M): Readonly<Record<string, number | boolean>>;
   /**
    * The network of given sizes.
    *
    * @throws {InputError} If sizes do not fit together.
    */
-  network(model: ModelSettings): Network<P, B>;
+  network(model: M): Network<P, B>;
   /**
    * The network with the source of its batches.
    *
    * @throws {InputError} If sizes do not fit together, or data cannot be used.
    */
-  open(settings: TrainSettings, data: TrainData): Promise<Learning<P, B>>;
+  open(settings: TrainSettings<M>, data: TrainData): Promise<Learning<P, B>>;
 }
 
 /** A trainable network of whose parameters and batches nobody else knows the kind. */
 export type AnyTrainable = Trainable<Tree<Tensor>, unknown>;
 
 /** Closes a network's types: its batches and parameters meet nobody but itself. */
-export function trainable<P extends Tree<Tensor>, B>(network: Trainable<P, B>): AnyTrainable {
+export function trainable<P extends Tree<Tensor>, B, M extends ModelSettings>(
+  network: Trainable<P, B, M>,
+): AnyTrainable {
   return network as unknown as AnyTrainable;
 }

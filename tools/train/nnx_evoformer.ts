@@ -17,7 +17,8 @@ import { JaxKey } from "../data/jax_random.ts";
 import { InputError } from "../errors.ts";
 import type { BatchSource } from "./batches.ts";
 import type { Learning, Network } from "./network.ts";
-import { type ModelSettings, NNX_EVOFORMER, type TrainSettings } from "./settings.ts";
+import { type EvoformerSettings, NNX_EVOFORMER, type TrainSettings } from "./settings.ts";
+import { evoformerLines, evoformerWords } from "./tiny_openfold.ts";
 
 /** Representations of several samples on the CPU. */
 export interface NnxBatch {
@@ -33,7 +34,7 @@ export interface NnxBatch {
 
 /** The notebook's block and its data, as its cells make them from one seed. */
 export function openNnx(
-  { model, training: { batchSize, seed } }: TrainSettings,
+  { model, training: { batchSize, seed } }: TrainSettings<EvoformerSettings>,
 ): Learning<NnxEvoformerParams, NnxBatch> {
   try {
     return { network: nnxNetwork(model), source: nnxBatches({ model, batchSize, seed }) };
@@ -47,13 +48,15 @@ export function openNnx(
  * The notebook's block: channels as given, the rest as in the notebook. Its fresh parameters are those of
  * `nnx.Rngs(params=seed)`.
  */
-export function nnxNetwork(model: ModelSettings): Network<NnxEvoformerParams, NnxBatch> {
+export function nnxNetwork(model: EvoformerSettings): Network<NnxEvoformerParams, NnxBatch> {
   const config = nnxEvoformerConfig({ cM: model.msaDim, cZ: model.pairDim });
   return {
     name: NNX_EVOFORMER,
     title: "The Flax notebook's Evoformer block",
     config,
     sizes: Object.fromEntries(Object.entries(config).map(([name, size]) => [snakeCase(name), size])),
+    lines: evoformerLines(model),
+    inWords: evoformerWords(model),
     parameters: nnxEvoformerParameterCount(config),
     lossLabel: "Mean square of both representations",
     optimizer: "adam",
@@ -88,7 +91,7 @@ function flaxInit(config: NnxEvoformerConfig, seed: number): Map<string, Float32
 /** What {@link nnxBatches} needs to know. */
 export interface NnxBatchOptions {
   /** Sizes of the samples. */
-  readonly model: ModelSettings;
+  readonly model: EvoformerSettings;
   /** Samples a batch. */
   readonly batchSize: number;
   /** Seed of the data. */

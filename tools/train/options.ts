@@ -59,11 +59,27 @@ const FIXED: readonly (Exclude<keyof ModelSettings, "network"> | keyof TrainingS
   "numBlocks",
   "numSeqs",
   "seqLen",
+  "dim",
+  "depth",
+  "heads",
+  "dimHead",
+  "maxSeqLen",
+  "maxNumMsa",
+  "reversible",
+  "sparseSelfAttn",
+  "sparseCrossAttn",
+  "crossAttnCompressRatio",
+  "interMsaSelfAttn",
   "batchSize",
+  "accumulate",
   "ema",
   "cropEnds",
   "seed",
 ];
+
+/** Sizes and choices that some network has. */
+const MODEL_FLAGS = [...new Set(Object.values(TRAINABLE).flatMap(({ model }) => Object.keys(model)))]
+  .filter((name) => name !== "network") as Exclude<keyof ModelSettings, "network">[];
 
 /** Flags that choose among data. */
 const CHOICE = ["list", "validation", "skipBad"] as const;
@@ -78,7 +94,7 @@ export const DEMO_HOLD_OUT = "1znf";
  */
 export function checkFlags(flags: TrainFlags): void {
   const { structures, msa, synthetic, demo, holdOut, leaveOneOut, validateSetup, resume } = flags;
-  const { learnsNoise } = checkUnused(flags, flags.model ?? DEFAULT_NETWORK);
+  const { learnsNoise, withoutMsa } = checkUnused(flags, flags.model ?? DEFAULT_NETWORK);
   const sources = [
     structures || msa ? "--structures" : "",
     flags.features ? "--features" : "",
@@ -89,8 +105,11 @@ export function checkFlags(flags: TrainFlags): void {
     throw new UsageError(`${one} and ${other} exclude each other`);
   };
   if (sources.length > 1) both(sources[0], sources[1]);
-  if (Boolean(structures) !== Boolean(msa)) {
-    throw new UsageError(structures ? "--structures needs --msa FILE beside it" : "--msa needs --structures beside it");
+  if (msa && !structures) throw new UsageError("--msa needs --structures beside it");
+  if (structures && !msa) {
+    const family = holdOut ? "--hold-out" : leaveOneOut ? "--leave-one-out" : "";
+    if (!withoutMsa) throw new UsageError("--structures needs --msa FILE beside it");
+    if (family) throw new UsageError(`${family} needs --msa FILE beside --structures, the alignment to predict from`);
   }
   if (holdOut && leaveOneOut) both("--hold-out", "--leave-one-out");
   if (validateSetup) {
@@ -129,6 +148,11 @@ export function checkFlags(flags: TrainFlags): void {
  */
 function checkUnused(flags: TrainFlags, name: string): AnyTrainable {
   const network = TRAINABLE[name];
+  const foreign = MODEL_FLAGS.find((flag) => flags[flag] !== undefined && !(flag in network.model));
+  if (foreign !== undefined) {
+    const owners = Object.keys(TRAINABLE).filter((other) => foreign in TRAINABLE[other].model).join(" or ");
+    throw new UsageError(`${flagOf(foreign)} does not apply to --model ${name}: it is a choice of ${owners}`);
+  }
   const unused = network.unused?.flags.find((flag) => flags[flag] !== undefined);
   if (unused === undefined) return network;
   throw new UsageError(`${flagOf(unused)} does not apply to --model ${name}: ${network.unused!.because}`);
@@ -137,15 +161,16 @@ function checkUnused(flags: TrainFlags, name: string): AnyTrainable {
 /**
  * The settings of a run: what was given, else what the run that is gone on from had, else the demo's, else the defaults.
  *
+ * @typeParam M What the model is known to have.
  * @param examples Folder of the examples, for the demo.
  * @param saved Settings of the run that is gone on from.
  * @throws {InputError} If the run cannot be gone on with under these flags, or values do not fit together.
  * @throws {UsageError} If a flag says nothing to the network.
  */
-export function resolveSettings(flags: TrainFlags, { examples, saved }: {
+export function resolveSettings<M extends ModelSettings = ModelSettings>(flags: TrainFlags, { examples, saved }: {
   examples?: string;
   saved?: TrainSettings;
-}): TrainSettings {
+}): TrainSettings<M> {
   const base = saved ??
     (flags.demo
       ? { model: DEMO_MODEL, training: DEMO_TRAINING, data: demoData(examples ?? "examples") }
@@ -156,7 +181,7 @@ export function resolveSettings(flags: TrainFlags, { examples, saved }: {
   const training = overlay({ ...trainableOf(base.model.network).training, ...base.training }, flags);
   if (saved) checkFixed(flags, saved);
   trainableOf(model.network).network(model); // checks that sizes fit together
-  return { model, training, data: dataOf(flags, base.data) };
+  return { model: model as M, training, data: dataOf(flags, base.data) };
 }
 
 function defaultsOf(name: string): Pick<TrainSettings, "model" | "training"> {
@@ -189,13 +214,15 @@ function dataOf(flags: TrainFlags, base: DataSettings): DataSettings {
     skipBad: flags.skipBad ?? before.skipBad ?? false,
   };
   if (features) return { kind: "features", folder: features, ...choice };
-  if (!(structures && msa) && base.kind !== "structures") {
+  if (!structures && base.kind !== "structures") {
     return base.kind === "features" ? { ...base, ...choice } : base;
   }
-  const own = base.kind === "structures" ? base : { kind: "structures" as const, structures: [], msa: "", holdOut: [] };
+  const own = base.kind === "structures"
+    ? base
+    : { kind: "structures" as const, structures: [], msa: null, holdOut: [] };
   return {
     ...own,
-    ...(structures && msa ? { structures, msa } : {}),
+    ...(structures ? { structures, msa: msa ?? null } : {}),
     ...choice,
     holdOut: leaveOneOut ? [] : holdOut ?? own.holdOut,
   };
@@ -217,7 +244,7 @@ function checkFixed(flags: TrainFlags, { model, training }: TrainSettings): void
   }
   for (const name of FIXED) {
     const given = flags[name];
-    if (given === undefined || given === had[name]) continue;
+    if (given === undefined || `${given}` === `${had[name]}`) continue;
     const flag = flagOf(name);
     const before = had[name] === null ? `without ${flag}` : `with ${flag} ${had[name]}`;
     throw new InputError(`Cannot resume from ${flags.resume} with ${flag} ${given}: the run was started ${before}`);

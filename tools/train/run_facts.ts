@@ -11,7 +11,7 @@ export interface RunFactsInput {
   /** Model, training and data. */
   readonly settings: TrainSettings;
   /** What was trained. */
-  readonly network: Pick<Network<unknown, unknown>, "parameters" | "optimizer">;
+  readonly network: Pick<Network<unknown, unknown>, "parameters" | "optimizer" | "inWords">;
   /** What the data are. */
   readonly data: string;
   /** The adapter's name. */
@@ -24,7 +24,7 @@ export interface RunFactsInput {
 
 /** Data, model, training, seed, adapter, versions, times and memory. */
 export function runFacts({ settings, network, data, adapter, history, seconds }: RunFactsInput): RunFact[] {
-  const { model, training } = settings;
+  const { training } = settings;
   const trained = history.reduce((sum, record) => sum + record.totalMs, 0) / 1000;
   const skipped = skippedText(history);
   const warmup = training.lrWarmupSteps > 0 ? ` after ${training.lrWarmupSteps} steps of warm-up` : "";
@@ -32,12 +32,14 @@ export function runFacts({ settings, network, data, adapter, history, seconds }:
     { label: "Data", value: data },
     {
       label: "Model",
-      value: `${model.numBlocks} Evoformer block${model.numBlocks > 1 ? "s" : ""}, ${model.msaDim} MSA and ` +
-        `${model.pairDim} pair channels, ${network.parameters.toLocaleString("en")} parameters`,
+      value: `${network.inWords}, ${network.parameters.toLocaleString("en")} parameters`,
     },
     {
       label: "Training",
-      value: `${training.numSteps} steps of ${training.batchSize} samples, ${optimizerName(network)}, learning rate ` +
+      value:
+        `${training.numSteps} steps of ${training.batchSize * training.accumulate} samples, ${
+          optimizerName(network)
+        }, learning rate ` +
         `${training.learningRate} (${training.schedule}${warmup})` +
         (training.maxNorm === null ? "" : `, gradients clipped to norm ${training.maxNorm}`) +
         (training.ema === null ? "" : `, moving average ${training.ema}`) +

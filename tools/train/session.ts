@@ -85,13 +85,17 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
   async advance(): Promise<StepRecord | undefined> {
     const device = this.#device;
     const recorded = !this.warmingUp;
-    const batch = this.#source.batch(this.#trainer.steps);
+    const { accumulate } = this.settings.training;
     using scope = device.scope("train");
     void scope;
     try {
-      const { forwardMs, backwardMs, optimizerMs, totalMs, ...report } = await this.#trainer.step(
-        this.network.lossOf(device, batch),
-      );
+      for (let k = 0; k < accumulate; k++) {
+        using part = device.scope("batch");
+        void part;
+        const batch = this.#source.batch(this.#trainer.steps * accumulate + k);
+        await this.#trainer.accumulate(this.network.lossOf(device, batch), 1 / accumulate);
+      }
+      const { forwardMs, backwardMs, optimizerMs, totalMs, ...report } = await this.#trainer.apply();
       if (!recorded) return undefined;
       const { allocatedBytes, peakAllocatedBytes } = device.memory;
       const record: StepRecord = {

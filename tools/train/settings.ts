@@ -1,34 +1,55 @@
 /** Everything that decides the numbers of a training run; a checkpoint keeps it, so that a run can go on. */
 import type { ScheduleKind } from "../../finetune/mod.ts";
 import { type TinyOpenFoldConfig, tinyOpenFoldConfig } from "../../model/tiny_openfold/mod.ts";
+import type { Trunk2021Config } from "../../model/trunk2021/mod.ts";
 import { InputError } from "../errors.ts";
 import { TINY_OPENFOLD } from "../fold/predict.ts";
 
 /** The name in checkpoints of the Flax notebook's Evoformer block. */
 export const NNX_EVOFORMER = "nnx-evoformer";
 
-/** Sizes of the model, under the names of the command line's flags. */
-export interface ModelSettings {
+/** The name in checkpoints of the trunk of 2021. */
+export const TRUNK_2021 = "trunk2021";
+
+/** Sizes of every model. */
+interface CommonSettings {
   /** Which network, by its name in checkpoints. */
   readonly network: string;
-  /** Channels of the MSA representation. */
-  readonly msaDim: number;
-  /** Channels of the pair representation. */
-  readonly pairDim: number;
-  /** Evoformer blocks. */
-  readonly numBlocks: number;
   /** Most sequences of an alignment that go into one sample. */
   readonly numSeqs: number;
   /** Most residues. */
   readonly seqLen: number;
 }
 
+interface EvoformerSizes {
+  /** Channels of the MSA representation. */
+  readonly msaDim: number;
+  /** Channels of the pair representation. */
+  readonly pairDim: number;
+  /** Evoformer blocks. */
+  readonly numBlocks: number;
+}
+
+/** The choices of the trunk of 2021 that are not of data. */
+type TrunkSizes = Omit<Trunk2021Config, "numTokens" | "numEmbedds" | "distogramBuckets" | "quirks">;
+
+/** Sizes of a model, under the names of the command line's flags; a network has those of its kind, and all of them. */
+export type ModelSettings = CommonSettings & Partial<EvoformerSizes> & Partial<TrunkSizes>;
+
+/** Sizes of an Evoformer. */
+export type EvoformerSettings = CommonSettings & EvoformerSizes;
+
+/** Sizes and choices of the trunk of 2021. */
+export type Trunk2021Settings = CommonSettings & TrunkSizes;
+
 /** How the model is trained. */
 export interface TrainingSettings {
   /** Steps that are recorded. */
   readonly numSteps: number;
-  /** Samples a step. */
+  /** Samples a batch. */
   readonly batchSize: number;
+  /** Batches whose gradients make a step together, by their mean. */
+  readonly accumulate: number;
   /** Base learning rate of Adam or AdamW. */
   readonly learningRate: number;
   /** Decoupled weight decay of AdamW. */
@@ -72,8 +93,8 @@ export type DataSettings =
     readonly kind: "structures";
     /** Files and folders, `FILE:CHAIN` for a chain of several. */
     readonly structures: readonly string[];
-    /** Alignment with a row for each structure, or a folder of alignments. */
-    readonly msa: string;
+    /** Alignment with a row for each structure, or a folder of alignments; null: none, for networks that do without. */
+    readonly msa: string | null;
     /** Names of the structures that are kept out. */
     readonly holdOut: readonly string[];
   }
@@ -85,9 +106,9 @@ export type DataSettings =
   };
 
 /** Model, training and data together. */
-export interface TrainSettings {
+export interface TrainSettings<M extends ModelSettings = ModelSettings> {
   /** Sizes of the model. */
-  readonly model: ModelSettings;
+  readonly model: M;
   /** How it is trained. */
   readonly training: TrainingSettings;
   /** What it learns from. */
@@ -95,7 +116,7 @@ export interface TrainSettings {
 }
 
 /** Sizes of the reference recipe. */
-export const DEFAULT_MODEL: ModelSettings = {
+export const DEFAULT_MODEL: EvoformerSettings = {
   network: TINY_OPENFOLD,
   msaDim: 64,
   pairDim: 128,
@@ -108,6 +129,7 @@ export const DEFAULT_MODEL: ModelSettings = {
 export const DEFAULT_TRAINING: TrainingSettings = {
   numSteps: 50,
   batchSize: 4,
+  accumulate: 1,
   learningRate: 3e-4,
   weightDecay: 0.01,
   schedule: "constant",
@@ -121,7 +143,7 @@ export const DEFAULT_TRAINING: TrainingSettings = {
 };
 
 /** Sizes of the Flax notebook. */
-export const NNX_MODEL: ModelSettings = {
+export const NNX_MODEL: EvoformerSettings = {
   network: NNX_EVOFORMER,
   msaDim: 32,
   pairDim: 30,
@@ -140,8 +162,35 @@ export const NNX_TRAINING: TrainingSettings = {
   seed: 0,
 };
 
+/** The first example of the trunk's documentation. */
+export const TRUNK_2021_MODEL: Trunk2021Settings = {
+  network: TRUNK_2021,
+  numSeqs: 5,
+  seqLen: 128,
+  dim: 256,
+  depth: 2,
+  heads: 8,
+  dimHead: 64,
+  maxSeqLen: 2048,
+  maxNumMsa: 20,
+  reversible: false,
+  sparseSelfAttn: false,
+  sparseCrossAttn: false,
+  crossAttnCompressRatio: 1,
+  interMsaSelfAttn: true,
+};
+
+/** The trunk's training script, with Adam: one sample a batch, 16 batches a step. */
+export const TRUNK_2021_TRAINING: TrainingSettings = {
+  ...DEFAULT_TRAINING,
+  batchSize: 1,
+  accumulate: 16,
+  learningRate: 3e-4,
+  weightDecay: 0,
+};
+
 /** Sizes of the model of the demo. */
-export const DEMO_MODEL: ModelSettings = { ...DEFAULT_MODEL, msaDim: 32, pairDim: 64, numBlocks: 2 };
+export const DEMO_MODEL: EvoformerSettings = { ...DEFAULT_MODEL, msaDim: 32, pairDim: 64, numBlocks: 2 };
 
 /** Training of the demo. */
 export const DEMO_TRAINING: TrainingSettings = {
@@ -160,7 +209,7 @@ export const DEMO_TRAINING: TrainingSettings = {
  *
  * @throws {InputError} If sizes do not fit together.
  */
-export function modelConfig({ msaDim, pairDim, numBlocks, numSeqs, seqLen }: ModelSettings): TinyOpenFoldConfig {
+export function modelConfig({ msaDim, pairDim, numBlocks, numSeqs, seqLen }: EvoformerSettings): TinyOpenFoldConfig {
   try {
     return tinyOpenFoldConfig({ msaDim, pairDim, nBlocks: numBlocks, nSeqs: numSeqs, maxSeqLen: seqLen });
   } catch (error) {

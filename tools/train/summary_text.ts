@@ -6,13 +6,11 @@ import type { TrainSettings } from "./settings.ts";
 /** Sizes of the model: dimensions, parameters, what there is to say of them, megabytes. */
 export function modelText(
   { model }: TrainSettings,
-  { parameters, notes = [] }: Pick<Network<unknown, unknown>, "parameters" | "notes">,
+  { parameters, lines, notes = [] }: Pick<Network<unknown, unknown>, "parameters" | "lines" | "notes">,
 ): string {
   return [
     "Model Configuration:",
-    `   MSA dimension: ${model.msaDim}`,
-    `   Pair dimension: ${model.pairDim}`,
-    `   Evoformer blocks: ${model.numBlocks}`,
+    ...lines.map(([name, value]) => `   ${name}: ${value}`),
     `   MSA sequences: ${model.numSeqs}`,
     `   Sequence length: ${model.seqLen}`,
     `   Total parameters: ${count(parameters)}`,
@@ -36,6 +34,7 @@ export function trainingText(
     `   Data: ${data}`,
     `   Training steps: ${training.numSteps}`,
     `   Batch size: ${training.batchSize}`,
+    ...(training.accumulate > 1 ? [`   Batches a step: ${training.accumulate}, the mean of their gradients`] : []),
     `   Optimizer: ${optimizerName(network)}`,
     `   Learning rate: ${training.learningRate} (${schedule}${warmup})`,
     `   Weight decay: ${training.weightDecay}`,

@@ -14,7 +14,7 @@ import {
 import { predictDistances, TINY_OPENFOLD } from "../fold/predict.ts";
 import type { Batch } from "./batches.ts";
 import type { Network } from "./network.ts";
-import { modelConfig, type ModelSettings } from "./settings.ts";
+import { type EvoformerSettings, modelConfig } from "./settings.ts";
 
 /** A batch on the device. */
 export type DeviceBatch = {
@@ -37,13 +37,15 @@ export function runKeys(seed: number): { readonly params: Key; readonly data: Ke
  *
  * @throws {InputError} If sizes do not fit together.
  */
-export function tinyOpenFoldNetwork(model: ModelSettings): Network<TinyOpenFoldParams, Batch> {
+export function tinyOpenFoldNetwork(model: EvoformerSettings): Network<TinyOpenFoldParams, Batch> {
   const config = modelConfig(model);
   return {
     name: TINY_OPENFOLD,
     title: "The small Evoformer",
     config,
     sizes: referenceSizes(config),
+    lines: evoformerLines(model),
+    inWords: evoformerWords(model),
     parameters: parameterCount(config),
     notes: [
       `By the documented formula: ${documentedParameterCount(config).toLocaleString("en")} (it leaves out all layer ` +
@@ -59,6 +61,16 @@ export function tinyOpenFoldNetwork(model: ModelSettings): Network<TinyOpenFoldP
     },
     predictDistances: (device, params, input) => predictDistances(device, params, config, input),
   };
+}
+
+/** An Evoformer's sizes, for the summary before a run. */
+export function evoformerLines({ msaDim, pairDim, numBlocks }: EvoformerSettings): [string, number][] {
+  return [["MSA dimension", msaDim], ["Pair dimension", pairDim], ["Evoformer blocks", numBlocks]];
+}
+
+/** The same in words. */
+export function evoformerWords({ msaDim, pairDim, numBlocks }: EvoformerSettings): string {
+  return `${numBlocks} Evoformer block${numBlocks > 1 ? "s" : ""}, ${msaDim} MSA and ${pairDim} pair channels`;
 }
 
 /** Puts a batch on the device; its tensors belong to the current scope. */

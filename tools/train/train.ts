@@ -94,7 +94,7 @@ export async function train(request: TrainRequest, context: TrainContext): Promi
   const { view, device } = context;
   const started = performance.now();
   const { families = [], heldOut = [], validation = [] } = data ?? {};
-  const learning = await openLearning(settings, data && trainDataOf(data), context);
+  const learning = await openLearning(settings, data && trainDataOf(data, settings.data.kind), context);
   const { network, source } = learning;
   const without = (validation.length > 0 ? `; ${counted(validation.length, "target")} for validation` : "") +
     (heldOut.length > 0 ? `; held out: ${heldOut.map(({ id }) => id).join(", ")}` : "");
@@ -157,7 +157,7 @@ async function runAndWrite<P extends Tree<Tensor>, B>(
   await makeFolder(profileDir);
   const end = await trainSteps(session, request, context, watched);
   const finished = end !== "asked to stop";
-  const summary = history.length > 0 ? summarize(history, training.batchSize) : undefined;
+  const summary = history.length > 0 ? summarize(history, training.batchSize * training.accumulate) : undefined;
   const files = [join(out, CHECKPOINT_FILE), join(out, "loss_history.csv")];
   const best = bestOf(history);
   if (best && keepsBest(data)) files.push(join(out, BEST_FILE));
@@ -276,5 +276,5 @@ export async function validateSetup(settings: TrainSettings, context: TrainConte
   } finally {
     view.end();
   }
-  return summarize(session.history, training.batchSize);
+  return summarize(session.history, training.batchSize * training.accumulate);
 }

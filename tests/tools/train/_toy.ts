@@ -1,7 +1,12 @@
 /** A small training run for tests: three zinc fingers, a model of a few thousand parameters. */
 import { fileURLToPath } from "node:url";
 import { type Family, loadFamily } from "../../../tools/data/family.ts";
-import { DEFAULT_MODEL, DEFAULT_TRAINING, type TrainSettings } from "../../../tools/train/settings.ts";
+import {
+  DEFAULT_MODEL,
+  DEFAULT_TRAINING,
+  type EvoformerSettings,
+  type TrainSettings,
+} from "../../../tools/train/settings.ts";
 import { familyExamples } from "../../../tools/train/examples.ts";
 import type { TrainData } from "../../../tools/train/network.ts";
 import type { TrainView } from "../../../tools/train/view.ts";
@@ -36,7 +41,7 @@ export async function toyData(): Promise<TrainData> {
 }
 
 /** Settings of a small run. */
-export function toySettings(training: Partial<TrainSettings["training"]> = {}): TrainSettings {
+export function toySettings(training: Partial<TrainSettings["training"]> = {}): TrainSettings<EvoformerSettings> {
   return {
     model: { ...DEFAULT_MODEL, msaDim: 8, pairDim: 8, numBlocks: 1, numSeqs: 3 },
     training: { ...DEFAULT_TRAINING, batchSize: 2, numSteps: 6, learningRate: 0.01, ...training },

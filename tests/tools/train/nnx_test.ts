@@ -12,7 +12,7 @@ import { readRun } from "../../../tools/train/checkpoint_file.ts";
 import { type NnxBatch, nnxBatches, nnxNetwork, openNnx } from "../../../tools/train/nnx_evoformer.ts";
 import { resolveSettings, type TrainFlags } from "../../../tools/train/options.ts";
 import { TrainingSession } from "../../../tools/train/session.ts";
-import { NNX_MODEL } from "../../../tools/train/settings.ts";
+import { type EvoformerSettings, NNX_MODEL } from "../../../tools/train/settings.ts";
 import { train, type TrainRequest } from "../../../tools/train/train.ts";
 import { assertClose, gpuTest } from "../../_gpu.ts";
 import { GO_ON, inFolder, quietView } from "./_toy.ts";
@@ -45,7 +45,10 @@ gpuTest("fresh parameters are those of Flax for the same seed", async (device) =
 gpuTest("the losses of the notebook's steps are those of Flax", async (device) => {
   const arrays = await golden();
   const losses = toFloat32(arrays.get("out/losses")!);
-  const settings = resolveSettings({ model: "nnx", msaDim: 12, pairDim: 10, numSeqs: 4, seqLen: 7 }, {});
+  const settings = resolveSettings<EvoformerSettings>(
+    { model: "nnx", msaDim: 12, pairDim: 10, numSeqs: 4, seqLen: 7 },
+    {},
+  );
   const batch = (step: number): NnxBatch => {
     const [msa, pairs] = ["msa", "pairs"].map((name) => arrays.get(`in/step${step}_${name}`)!);
     return { msa: toFloat32(msa), msaShape: msa.shape, pairs: toFloat32(pairs), pairsShape: pairs.shape };
@@ -57,7 +60,7 @@ gpuTest("the losses of the notebook's steps are those of Flax", async (device) =
 });
 
 gpuTest("the first loss at the notebook's own sizes is that of Flax", async (device) => {
-  const settings = resolveSettings({ model: "nnx" }, {});
+  const settings = resolveSettings<EvoformerSettings>({ model: "nnx" }, {});
   const { network, source } = openNnx(settings);
   const params: NnxEvoformerParams = network.init(device, settings.training.seed);
   const loss = await network.lossOf(device, source.batch(0))(params).item();
@@ -65,7 +68,7 @@ gpuTest("the first loss at the notebook's own sizes is that of Flax", async (dev
 });
 
 Deno.test("nnxBatches() is a function of the step alone, and of the seed", () => {
-  const { model } = resolveSettings(SMALL, {});
+  const { model } = resolveSettings<EvoformerSettings>(SMALL, {});
   const open = (seed: number) => nnxBatches({ model, batchSize: 2, seed });
   const [one, other] = [open(0), open(0)];
   const inOrder = [0, 1, 2, 3].map((step) => one.batch(step));
@@ -129,6 +132,6 @@ gpuTest(
 );
 
 Deno.test("a seed that the notebook's generator does not take is an input error", () => {
-  const settings = resolveSettings({ ...SMALL, seed: 2 ** 33 }, {});
+  const settings = resolveSettings<EvoformerSettings>({ ...SMALL, seed: 2 ** 33 }, {});
   assert.throws(() => openNnx(settings), InputError);
 });

@@ -16,7 +16,7 @@ import { openTiny } from "../../../tools/train/data.ts";
 import { runSteps } from "../../../tools/train/loop.ts";
 import { predictDistances } from "../../../tools/fold/predict.ts";
 import { TrainingSession } from "../../../tools/train/session.ts";
-import { modelConfig, type TrainSettings } from "../../../tools/train/settings.ts";
+import { type EvoformerSettings, modelConfig, type TrainSettings } from "../../../tools/train/settings.ts";
 import { wholeSample } from "../../../tools/train/structure_batches.ts";
 import { upload } from "../../../tools/train/tiny_openfold.ts";
 import { matmulTiles } from "../../../ops/matmul_tiles.ts";
@@ -27,7 +27,7 @@ import { GO_ON, inFolder, quietView, toyData, toyFamily, toySettings } from "./_
 
 type TinySession = TrainingSession<TinyOpenFoldParams, Batch>;
 
-async function open(device: Device, settings: TrainSettings, folder?: string): Promise<TinySession> {
+async function open(device: Device, settings: TrainSettings<EvoformerSettings>, folder?: string): Promise<TinySession> {
   const learning = await openTiny(settings, settings.data.kind === "structures" ? await toyData() : undefined);
   return new TrainingSession(device, settings, learning, folder ? await readRun(folder, CHECKPOINT_NAMES) : undefined);
 }
@@ -35,7 +35,7 @@ async function open(device: Device, settings: TrainSettings, folder?: string): P
 const numbersOf = <P extends Tree<Tensor>, B>(session: TrainingSession<P, B>) =>
   session.history.map(({ step, loss, gradNorm }) => [step, loss, gradNorm]);
 
-const SYNTHETIC: TrainSettings = {
+const SYNTHETIC: TrainSettings<EvoformerSettings> = {
   ...toySettings({ numSteps: 4 }),
   model: { ...toySettings().model, seqLen: 5 },
   data: { kind: "synthetic" },

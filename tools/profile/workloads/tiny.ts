@@ -4,7 +4,7 @@ import {
   type TinyOpenFoldInputs,
   type TinyOpenFoldParams,
 } from "../../../model/tiny_openfold/mod.ts";
-import { DEFAULT_MODEL, DEFAULT_TRAINING, modelConfig, type ModelSettings } from "../../train/settings.ts";
+import { DEFAULT_MODEL, DEFAULT_TRAINING, type EvoformerSettings, modelConfig } from "../../train/settings.ts";
 import type { Workload, WorkloadFlag, WorkloadValues } from "./workload.ts";
 import { modelWorkload, randomTensor } from "./model_workload.ts";
 
@@ -19,7 +19,7 @@ export const TINY_FLAGS: readonly WorkloadFlag[] = [
 ];
 
 /** The same sizes as training names them. */
-export function tinySettings(values: WorkloadValues): ModelSettings {
+export function tinySettings(values: WorkloadValues): EvoformerSettings {
   const size = (name: string) => Number(values[name]);
   return {
     ...DEFAULT_MODEL,

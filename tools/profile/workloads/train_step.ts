@@ -9,7 +9,7 @@ import { performanceJson, summarize } from "../../train/performance.ts";
 import { TrainingSession } from "../../train/session.ts";
 import {
   DEFAULT_TRAINING,
-  type ModelSettings,
+  type EvoformerSettings,
   NNX_MODEL,
   NNX_TRAINING,
   type TrainingSettings,
@@ -33,7 +33,7 @@ export const trainStep: Workload = {
     const model = tinySettings(values);
     const network = tinyOpenFoldNetwork(model);
     const source = constantBatch(tinyBatch(device, model, Number(values.batch)));
-    return openSession(device, { model, training: { ...DEFAULT_TRAINING, ...steps(values.batch) } }, {
+    return openSession(device, { model, training: { ...DEFAULT_TRAINING, ...stepsOf(values.batch) } }, {
       network,
       source,
     });
@@ -49,18 +49,20 @@ export const nnxTrainStep: Workload = {
     const [msaDim, pairDim, numSeqs, seqLen] = ["c-m", "c-z", "n-seq", "n-res"].map(size);
     const model = { ...NNX_MODEL, msaDim, pairDim, numSeqs, seqLen };
     const source = constantBatch(nnxBatch(device, model, size("batch")));
-    return openSession(device, { model, training: { ...NNX_TRAINING, ...steps(values.batch) } }, {
+    return openSession(device, { model, training: { ...NNX_TRAINING, ...stepsOf(values.batch) } }, {
       network: nnxNetwork(model),
       source,
     });
   },
 };
 
-function steps(batch: unknown): Pick<TrainingSettings, "batchSize" | "numSteps"> {
+/** A session of single steps. */
+export function stepsOf(batch: unknown): Pick<TrainingSettings, "batchSize" | "numSteps"> {
   return { batchSize: Number(batch), numSteps: Number.MAX_SAFE_INTEGER };
 }
 
-function openSession<P extends Tree<Tensor>, B>(
+/** A training session as a workload. */
+export function openSession<P extends Tree<Tensor>, B>(
   device: Device,
   settings: Omit<TrainSettings, "data">,
   learning: Learning<P, B>,
@@ -74,7 +76,7 @@ function openSession<P extends Tree<Tensor>, B>(
 }
 
 /** The same batch for every step. */
-function constantBatch<B>(batch: B): BatchSource<B> {
+export function constantBatch<B>(batch: B): BatchSource<B> {
   return {
     ...{ description: "one batch of noise", fingerprint: "noise", warmupSteps: 0 },
     batch: () => batch,
@@ -83,7 +85,11 @@ function constantBatch<B>(batch: B): BatchSource<B> {
   };
 }
 
-function tinyBatch(device: Device, { numSeqs, seqLen }: ModelSettings, size: number): Batch {
+function tinyBatch(
+  device: Device,
+  { numSeqs, seqLen }: Pick<EvoformerSettings, "numSeqs" | "seqLen">,
+  size: number,
+): Batch {
   const pairChannels = RELATIVE_POSITION_CLASSES;
   const pairs = [size, seqLen, seqLen];
   if (!device.dry) checkFits(device, [...pairs, pairChannels]);
@@ -97,7 +103,7 @@ function tinyBatch(device: Device, { numSeqs, seqLen }: ModelSettings, size: num
   };
 }
 
-function nnxBatch(device: Device, { msaDim, pairDim, numSeqs, seqLen }: ModelSettings, size: number): NnxBatch {
+function nnxBatch(device: Device, { msaDim, pairDim, numSeqs, seqLen }: EvoformerSettings, size: number): NnxBatch {
   const msaShape = [size, numSeqs, seqLen, msaDim], pairsShape = [size, seqLen, seqLen, pairDim];
   if (!device.dry) checkFits(device, pairsShape, msaShape);
   const [msaKey, pairsKey] = Key.fromSeed(NNX_TRAINING.seed).split(2);

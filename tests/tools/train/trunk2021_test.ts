@@ -1,0 +1,112 @@
+/** The trunk of 2021 as training and predictions know it. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { encodeCheckpoint } from "../../../finetune/mod.ts";
+import { captureAttention } from "../../../tools/attention/capture.ts";
+import { trunk2021Attention } from "../../../tools/attention/trunk2021.ts";
+import { encodeTokens } from "../../../tools/data/alignment.ts";
+import { InputError, UsageError } from "../../../tools/errors.ts";
+import { readCheckpoint } from "../../../tools/fold/distance_model.ts";
+import { trunkDistanceModel } from "../../../tools/fold/trunk2021.ts";
+import { readDistanceModel } from "../../../tools/networks/read_network.ts";
+import { readRunData, trainDataOf } from "../../../tools/train/data.ts";
+import { checkFlags, resolveSettings, type TrainFlags } from "../../../tools/train/options.ts";
+import { TrainingSession } from "../../../tools/train/session.ts";
+import type { Trunk2021Settings } from "../../../tools/train/settings.ts";
+import { openTrunk2021, trunk2021Network } from "../../../tools/train/trunk2021.ts";
+import { assertClose, gpuTest } from "../../_gpu.ts";
+import { FINGERS, FINGERS_MSA, inFolder } from "./_toy.ts";
+
+const SMALL: TrainFlags = { model: "trunk2021", dim: 8, depth: 1, heads: 2, dimHead: 4, numSeqs: 3 };
+
+const settingsOf = (flags: TrainFlags) => resolveSettings<Trunk2021Settings>({ ...SMALL, ...flags }, {});
+
+Deno.test("the trunk's settings are the published ones, its choices flags of their own names", () => {
+  const { model, training } = resolveSettings<Trunk2021Settings>({ model: "trunk2021", synthetic: true }, {});
+  assert.deepEqual([model.dim, model.depth, model.heads, model.dimHead, model.maxSeqLen], [256, 2, 8, 64, 2048]);
+  assert.deepEqual([training.learningRate, training.batchSize, training.accumulate], [3e-4, 1, 16]);
+  const given = settingsOf({ synthetic: true, reversible: true, sparseSelfAttn: [true], crossAttnCompressRatio: 3 });
+  const { lines, inWords } = trunk2021Network(given.model);
+  assert.match(inWords, /^1 layer of the trunk of 2021, 8 channels, reversible, sparse self attention, keys .* 3:1$/);
+  assert.deepEqual(lines[0], ["Channels", 8]);
+});
+
+const WRONG: [TrainFlags, new (...args: never[]) => Error, RegExp][] = [
+  [{ synthetic: true, seqLen: 9, maxSeqLen: 8 }, InputError, /up to 9 residues, expected at most max-seq-len 8/],
+  [{ synthetic: true, numSeqs: 21 }, InputError, /up to 21 rows, expected at most max-num-msa 20/],
+  [
+    { synthetic: true, sparseSelfAttn: [true, false] },
+    InputError,
+    /one for each of the 1 layers, got 2: \[true,false\]/,
+  ],
+  [
+    { synthetic: true, msaDim: 8 },
+    UsageError,
+    /--msa-dim does not apply to --model trunk2021: it is a choice of tiny or nnx/,
+  ],
+  [{ demo: true }, UsageError, /--demo does not apply to --model trunk2021/],
+  [{ structures: ["a"], holdOut: ["b"] }, UsageError, /--hold-out needs --msa FILE beside --structures/],
+  [
+    { model: "tiny", synthetic: true, dim: 4 },
+    UsageError,
+    /--dim does not apply to --model tiny: it is a choice of trunk2021/,
+  ],
+];
+
+Deno.test("flags that do not fit the trunk are refused", () => {
+  for (const [flags, kind, message] of WRONG) {
+    assert.throws(() => {
+      const all = flags.model ? flags : { ...SMALL, ...flags };
+      checkFlags(all);
+      resolveSettings(all, { examples: "examples" });
+    }, (error) => error instanceof kind && message.test((error as Error).message) || assert.fail(`${error}`));
+  }
+});
+
+gpuTest(
+  "a trunk learns from structures with and without an alignment, and predicts from its checkpoint",
+  (device) =>
+    inFolder(async (folder) => {
+      const structures = ["1znf", "1paa"].map((id) => join(FINGERS, `${id}.cif`));
+      for (const msa of [FINGERS_MSA, undefined]) {
+        const settings = settingsOf({ structures, msa, numSteps: 2, accumulate: 2, learningRate: 0.01 });
+        const data = (await readRunData(settings))!;
+        assert.equal(data.families.length === 0, msa === undefined);
+        assert.deepEqual(data.examples.map(({ id, depth }) => [id, depth]), [["1znf", msa ? 15 : 1], [
+          "1paa",
+          msa ? 15 : 1,
+        ]]);
+        const learning = await openTrunk2021(settings, trainDataOf(data, "structures"));
+        using session = new TrainingSession(device, settings, learning);
+        await session.advance();
+        await session.advance();
+        const [first, second] = session.history.map(({ loss }) => loss);
+        assert.ok(Math.abs(first - Math.log(37)) < 1 && second < first, `${first} ${second}`);
+        if (msa) continue;
+        const path = join(folder, "model.safetensors");
+        await Deno.writeFile(path, await session.encodeModel());
+        const model = await readDistanceModel(path);
+        assert.equal(model.sequences, 3);
+        const tokens = encodeTokens(["ACDEF", "ACDEF", "GHIKL"]);
+        using _ = device.scope("predict");
+        const distances = await model.open(device)({ tokens, nRes: 5 });
+        assert.equal(distances.length, 25);
+        assert.ok(distances[1] === distances[5] && distances[0] === 0 && distances[1] > 1.5 && distances[1] <= 20);
+        const attention = trunk2021Attention(trunkDistanceModel(await readCheckpoint(path), path));
+        const rows = ["ACDEF", "ACDEF", "GHIKL"];
+        const { kinds } = await captureAttention(device, attention, { names: ["a", "b", "c"], rows, tokens }, {});
+        assert.deepEqual(kinds.map(({ kind }) => kind), ["triangleAttentionStarting", "triangleAttentionEnding"]);
+        for (const { means: [{ data }] } of kinds) {
+          assertClose([data.slice(0, 5).reduce((sum, x) => sum + x, 0)], [1], { rtol: 1e-5 });
+        }
+      }
+      await Deno.writeFile(
+        join(folder, "other.safetensors"),
+        await encodeCheckpoint({ a: device.zeros([1]) }, { model: "gpt" }),
+      );
+      await assert.rejects(readDistanceModel(join(folder, "other.safetensors")), {
+        name: "InputError",
+        message: /its model is "gpt", expected "tiny-openfold" or "trunk2021"/,
+      });
+    }),
+);
