@@ -1,8 +1,8 @@
 import { addInto, type Device, leavesLike, type Packing, pullback, type Tensor, type Tree } from "../core/mod.ts";
-import { cast, sum } from "../ops/mod.ts";
+import { cast, divide, maximum, multiply, sum } from "../ops/mod.ts";
 import { FlatParams } from "./_flat.ts";
 import { ExponentialMovingAverage } from "./ema.ts";
-import { type GroupReport, Optimizer, type OptimizerOptions, type OptimizerState } from "./optimizer.ts";
+import { globalNorm, type GroupReport, Optimizer, type OptimizerOptions, type OptimizerState } from "./optimizer.ts";
 import { learningRateFactor, type Schedule } from "./schedule.ts";
 
 /** What a trainer trains, and how. */
@@ -28,6 +28,11 @@ export interface TrainerOptions<P, B> {
    * ones. Sums and gradients are of f32 either way. @default "f32"
    */
   readonly activations?: "f32" | "f16";
+  /**
+   * Scales the gradient of each batch of {@linkcode Trainer.accumulate} down to this global norm before they are summed,
+   * times its weight: with a sample a batch, clipping by sample. @default no clipping
+   */
+  readonly maxNormEach?: number;
 }
 
 /** Activations as packed 16-bit floats. */
@@ -203,7 +208,7 @@ export class Trainer<P, B> {
    */
   async accumulate(batch: B, weight = 1): Promise<void> {
     const device = this.#device;
-    const { params, loss, activations } = this.#options;
+    const { params, loss, activations, maxNormEach } = this.#options;
     const start = performance.now();
     using _ = device.scope("step");
     const back = pullback<P, Tensor>(device, (p) => loss(p, batch), params, {
@@ -222,7 +227,8 @@ export class Trainer<P, B> {
     const backwarded = performance.now();
     const found = leavesLike<Tensor>(params as Tree<Tensor>, grads as Tree<Tensor | null>);
     const before = this.#accumulated;
-    const g = this.#layout.gather(found);
+    const gathered = this.#layout.gather(found);
+    const g = maxNormEach === undefined ? gathered : clipped(device, gathered, weight * maxNormEach);
     if (before) addInto(device, before.gradients, g);
     this.#accumulated = {
       gradients: before?.gradients ?? device.hold(g),
@@ -341,4 +347,10 @@ export class Trainer<P, B> {
     this.#optimizer[Symbol.dispose]();
     this.ema?.[Symbol.dispose]();
   }
+}
+
+/** Gradients scaled down to a global norm. What is not finite stays so, or becomes NaN, and the step is skipped. */
+function clipped(device: Device, gradients: Tensor, maxNorm: number): Tensor {
+  const most = device.tensor([maxNorm], [1]);
+  return multiply(gradients, divide(most, maximum(globalNorm(device, gradients), most)));
 }

@@ -11,6 +11,14 @@ for (const { kind, warmup, total, min, step, factor } of fixture.tables) {
   });
 }
 
+Deno.test("learningRateFactor() drops once, from a step on, whatever the form", () => {
+  const drop = { step: 6, factor: 0.95 };
+  const of = (step: number) => learningRateFactor(step, { warmup: 4, drop });
+  assert.deepEqual([0, 3, 4, 5, 6, 7, 1e6].map(of), [0.25, 1, 1, 1, 0.95, 0.95, 0.95]);
+  const linear = { kind: "linear", total: 10 } as const;
+  assert.equal(learningRateFactor(8, { ...linear, drop }), 0.95 * learningRateFactor(8, linear));
+});
+
 Deno.test("learningRateFactor() is 1 without a schedule", () => {
   for (const step of [0, 1, 1e6]) assert.equal(learningRateFactor(step, {}), 1);
 });

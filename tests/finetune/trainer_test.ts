@@ -70,6 +70,27 @@ gpuTest("Trainer lowers the loss of one batch and reports rates of the schedule"
   assert.ok(Math.abs(rates[39] - 0.01 / 36) < 1e-12);
 });
 
+gpuTest("maxNormEach clips the gradient of each batch by itself, then weighs them", async (device) => {
+  const batches = [batch(device, 0), batch(device, 1)];
+  const gradients = async (more: Partial<TrainerOptions<Params, Batch>>, used: readonly Batch[]) => {
+    using trainer = trainerOf(device, start(device), more);
+    for (const one of used) await trainer.accumulate(one, 1 / used.length);
+    const found = [...trainer.gradientsByPath().values()];
+    const numbers: number[] = [];
+    for (const gradient of found) numbers.push(...await gradient.read());
+    return numbers;
+  };
+  const norm = (x: readonly number[]) => Math.hypot(...x);
+  const [a, b] = [await gradients({}, [batches[0]]), await gradients({}, [batches[1]])];
+  const most = (norm(a) + norm(b)) / 2; // clips one of the two
+  const clip = (x: readonly number[]) => x.map((value) => value * Math.min(1, most / norm(x)) / 2);
+  const [first, second] = [clip(a), clip(b)];
+  const found = await gradients({ maxNormEach: most }, batches);
+  assertClose(found, first.map((value, i) => value + second[i]), { rtol: 1e-5, atol: 1e-7 });
+  const both = a.map((value, i) => (value + b[i]) / 2);
+  assert(found.some((value, i) => Math.abs(value - both[i]) > 1e-3), "neither was clipped");
+});
+
 gpuTest("Trainer refuses a state without the average it keeps", async (device) => {
   const params = start(device);
   using trainer = trainerOf(device, params);

@@ -18,7 +18,7 @@ import { blockPeers, type BlockSize, defaultPeers, PEER_NAMES } from "./block_pe
 import { findKit, findTorch } from "./peers.ts";
 import { type BenchRecord, judge } from "./record.ts";
 import { formatDetails, formatKernels, formatPeers, formatTable } from "./table.ts";
-import { WORKLOADS } from "./workloads/mod.ts";
+import { LONG, WORKLOADS } from "./workloads/mod.ts";
 
 interface Flags {
   readonly json?: true;
@@ -44,7 +44,9 @@ export async function main(args: readonly string[]): Promise<number> {
   let code = 0;
   const program = new Command("deno task bench")
     .description("Measures this machine's adapter, beside other programs where they are installed.")
-    .addArgument(new Argument("[NAME...]", "what to measure (default: all)").choices(Object.keys(WORKLOADS)))
+    .addArgument(
+      new Argument("[NAME...]", "what to measure (default: all but the longest)").choices(Object.keys(WORKLOADS)),
+    )
     .option("--json", "print one JSON object a line instead of a table")
     .addOption(
       new Option("--sizes <list>", "N_seq x N_res of evoformer and pair-block (which has no N_seq)")
@@ -58,7 +60,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .option("--threads <n>", "threads of a peer on the CPU", positiveInteger, navigator.hardwareConcurrency)
     .addOption(fusionOption())
     .action(async (names: string[], flags: Flags) => {
-      code = await bench(names.length ? names : Object.keys(WORKLOADS), flags);
+      code = await bench(names.length ? names : Object.keys(WORKLOADS).filter((name) => !LONG.has(name)), flags);
     })
     .addHelpText("after", EXAMPLES)
     .exitOverride()

@@ -8,7 +8,7 @@ export const SPLIT_FILE = "split.json";
 
 /** Files that a command of this kind writes, whatever it runs on. */
 const FIXED: ReadonlySet<string> = new Set([
-  ...["checkpoint.safetensors", "best.safetensors", "model.safetensors", "loss_history.csv"],
+  ...["checkpoint.safetensors", "best.safetensors", "model.safetensors", "loss_history.csv", "recipe.json"],
   ...["performance_summary.json", "report.html", "metrics.json", "leave_one_out.json", "leave_one_out.csv"],
   ...["score.html", "score.json", "residues.csv", "attention.html", "attention.safetensors"],
   ...["profile.json", "profile.trace.json", "profile.html", SPLIT_FILE],

@@ -5,21 +5,26 @@ import { type Fusion, setFusions } from "../../ops/mod.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { examplesFolder } from "../platform/examples.ts";
-import { readRunData, type RunData } from "../train/data.ts";
+import { readRunData, type RunData, trainDataOf } from "../train/data.ts";
 import { forecastRun, forecastText } from "../train/forecast.ts";
 import { methodsOf } from "../train/held_out.ts";
 import { leaveOneOut } from "../train/leave_one_out.ts";
-import { TRAINABLE } from "../networks/mod.ts";
-import { checkFlags, DEFAULT_NETWORK, resolveSettings, type TrainFlags } from "../train/options.ts";
+import { TRAINABLE, trainableOf } from "../networks/mod.ts";
+import type { OwnOption } from "../train/network.ts";
+import { checkFlags, DEFAULT_NETWORK, flagOf, resolveSettings, type TrainFlags } from "../train/options.ts";
+import { recipeOf } from "../train/recipe.ts";
 import { readResumable } from "../train/resume.ts";
 import {
   DEMO_MODEL,
   DEMO_NOTE,
   DEMO_TRAINING,
   type ModelSettings,
+  type OwnSettings,
+  type OwnValue,
   type TrainingSettings,
   type TrainSettings,
 } from "../train/settings.ts";
+import { modelText, trainingText } from "../train/summary_text.ts";
 import { train, type TrainContext, type TrainRequest, validateSetup } from "../train/train.ts";
 import { folderForProfile, folderForRun, overwriteOption } from "./_folder.ts";
 import { networkSizeOption } from "./_sizes.ts";
@@ -209,6 +214,7 @@ export function register(program: Command): void {
     .option("--profile-dir <dir>", "folder for performance_summary.json (default: that of --out)")
     .option("--checkpoint-every <n>", "steps between checkpoints (default: 50)", positiveInteger)
     .option("--resume <dir>", "go on with the run in this folder, with its settings; --num-steps may raise the goal")
+    .option("--dry-run", "say what would be trained on what, the memory and the time it takes, and write nothing")
     .option("--validate-setup", "three steps on noise, to see whether everything works")
     .addOption(deviceOption())
     .addOption(fusionOption())
@@ -218,12 +224,48 @@ export function register(program: Command): void {
     .addHelpText("after", HELP)
     .action(run);
   addStepProfileOptions(command);
+  for (const [name, { own = [], defaultsFor, description }] of Object.entries(TRAINABLE)) {
+    const usual = defaultsFor?.({}).own ?? {};
+    if (own.length > 0) command.optionsGroup(`Training of ${description} (--model ${name}):`);
+    for (const option of own) command.addOption(ownOption(option, usual[option.name]));
+  }
+}
+
+/** A choice of one network as a flag. */
+function ownOption({ name, value, description, parse, choices }: OwnOption, usual: OwnValue | undefined): Option {
+  const isGiven = usual !== undefined && usual !== null;
+  const option = new Option(
+    value === undefined ? flagOf(name) : `${flagOf(name)} ${value}`,
+    isGiven ? `${description} (default: ${usual})` : description,
+  );
+  if (choices) return option.choices(choices);
+  return option.argParser((text: string) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (error instanceof RangeError) throw new InvalidArgumentError(`Expected ${error.message}.`);
+      throw error;
+    }
+  });
+}
+
+/** The choices of one network that were given, whichever it is. */
+function ownFlags(flags: object): OwnSettings | undefined {
+  const given = flags as Readonly<Record<string, OwnValue | undefined>>;
+  const known = Object.values(TRAINABLE).flatMap(({ own = [] }) => own);
+  const found = known.flatMap(({ name, isPath }) => {
+    const value = given[name];
+    if (value === undefined) return [];
+    return [[name, isPath && typeof value === "string" ? resolve(value) : value] as const];
+  });
+  return found.length > 0 ? Object.fromEntries(found) : undefined;
 }
 
 /** All flags of the command. */
 type Flags = TrainFlags & StepProfileFlags & {
   out?: string;
   overwrite?: boolean;
+  dryRun?: boolean;
   profileDir?: string;
   checkpointEvery?: number;
   checkNumerics?: boolean;
@@ -233,7 +275,8 @@ type Flags = TrainFlags & StepProfileFlags & {
   json?: boolean;
 };
 
-async function run(flags: Flags): Promise<void> {
+async function run(options: Flags): Promise<void> {
+  const flags: Flags = { ...options, own: ownFlags(options) };
   checkFlags(flags);
   checkProfileFlags(flags, { "--leave-one-out": flags.leaveOneOut, "--validate-setup": flags.validateSetup });
   if (flags.validateSetup) return await validate(flags);
@@ -241,10 +284,12 @@ async function run(flags: Flags): Promise<void> {
   const examples = flags.demo ? await examplesFolder() : undefined;
   const given = absolute(resolveSettings(flags, { examples, saved: found?.settings }));
   const everyOne = flags.leaveOneOut || (found !== undefined && found.saved === undefined);
-  const isSized = flags.seqLen !== undefined || found !== undefined;
-  const data = await readRunData(given, isSized ? given.model.seqLen : undefined);
+  const { cropsChains = false } = trainableOf(given.model.network);
+  const isSized = cropsChains || flags.seqLen !== undefined || found !== undefined;
+  const data = await readRunData(given, isSized && !cropsChains ? given.model.seqLen : undefined);
   if (data) tellData(data);
   const settings = isSized || !data ? given : sizedFor(data, given);
+  if (flags.dryRun) return await dryRun(flags, settings, data);
   const out = await outputFolder(flags);
   const request: TrainRequest = {
     ...{ settings, out, saved: found?.saved, data },
@@ -273,6 +318,23 @@ async function run(flags: Flags): Promise<void> {
     const performance = facts.performance && camelKeys(facts.performance);
     finish(flags, out, { ...facts, performance, forecast, files, targets });
   }
+}
+
+/** Says what a run would be, and what it would take; writes nothing. */
+async function dryRun(flags: Flags, settings: TrainSettings, data: RunData | undefined): Promise<void> {
+  using opened = await open(flags, settings, false);
+  const { device, adapter, view } = opened.context;
+  const network = trainableOf(settings.model.network).network(settings.model, settings.own);
+  const learning = data && await trainableOf(settings.model.network).open(settings, trainDataOf(data));
+  const forecast = await forecastRun(device, settings, data, settings.training.numSteps);
+  for (const warning of learning?.warnings ?? []) console.error(`warning: ${warning}`);
+  if (flags.json) {
+    console.log(JSON.stringify({ recipe: recipeOf(settings), parameters: network.parameters, forecast }, undefined, 2));
+    return;
+  }
+  view.say(modelText(settings, network));
+  view.say(`\n${trainingText(settings, network, learning?.source.description ?? "noise", adapter)}\n`);
+  view.say(forecast ? forecastText(forecast, device.traits.software) : "A step of these sizes cannot be planned.");
 }
 
 /** What is printed at the end: files, or the JSON object. */

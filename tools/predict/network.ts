@@ -25,7 +25,7 @@ import type { WeightEntry } from "../../model/weights/weight_file.ts";
 import { ATOM14_SLOTS } from "../../model/protein/residue_constants.ts";
 import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
 import { makeAtom14Masks } from "../data/features/atom14.ts";
-import { makeNetworkInputs } from "../data/features/network_inputs.ts";
+import { makeNetworkInputs, type NetworkInputOptions } from "../data/features/network_inputs.ts";
 import type { TargetFeatures } from "../prep/prepare_target.ts";
 import { namedShapes } from "../weights/presets.ts";
 import { checkAttentionSize, type PredictionAttention } from "./attention_file.ts";
@@ -101,6 +101,8 @@ export interface PredictOptions {
   readonly maxExtraMsa?: number;
   /** Samples of the alignment that representations are averaged over. @default 1 */
   readonly ensemble?: number;
+  /** How the alignment's letters are hidden; `false`: none is. @default as in AlphaFold's training */
+  readonly maskedMsa?: NetworkInputOptions["maskedMsa"];
   /** Whether sizes are filled up to few different ones, so that targets of a batch share kernels and buffers. @default true */
   readonly padding?: boolean;
   /** Receives the attention of the last iteration, for which nothing is padded. @default none is recorded */
@@ -152,7 +154,11 @@ export async function predictTarget(
     for (const sample of current) disposeAll(sample, sample.aatype); // the next iteration reads the types once more
     current = Array.from({ length: ensemble }, (_, sample) => {
       const drawn = key.at(index * ensemble + sample);
-      const inputs = makeNetworkInputs(features, features, drawn, { maxMsaClusters: clusters, maxExtraMsa });
+      const inputs = makeNetworkInputs(features, features, drawn, {
+        maxMsaClusters: clusters,
+        maxExtraMsa,
+        maskedMsa: options.maskedMsa,
+      });
       if (sample === 0) msa = inputs.true_msa;
       const sizes = {
         residues: n,

@@ -25,6 +25,8 @@ export interface RunData {
   readonly heldOut: readonly FamilyMember[];
   /** Examples that are learnt from. */
   readonly examples: readonly Example[];
+  /** Targets of feature files that are predicted at the end. @default none */
+  readonly heldOutTargets?: readonly Example[];
   /** Examples whose loss is watched. */
   readonly validation: readonly Example[];
   /** What cannot be learnt from, and is left out. */
@@ -152,17 +154,29 @@ async function readChains(data: DataSettings & { readonly kind: "structures" }, 
 async function readFeatures(data: DataSettings & { readonly kind: "features" }, seqLen?: number): Promise<RunData> {
   const entries = await featureEntries(data.folder);
   const { list, validation, missing } = await chooseLists(entries, data);
-  const wanted = entries.filter((entry) => (list ?? entries).includes(entry) || validation.includes(entry));
+  const heldOut = findEntries(entries, data.holdOut ?? []);
+  const wanted = entries.filter((entry) => [...list ?? entries, ...validation, ...heldOut].includes(entry));
   const { examples, bad } = await featureExamples(wanted, seqLen);
   const all = [...missing, ...bad];
   refuseBad(all, data, "targets");
-  const watched = new Set(validation.map(({ id }) => id));
-  const learnt = examples.filter(({ id }) => !watched.has(id));
+  const watched = new Set(validation.map(({ id }) => id)), kept = new Set(heldOut.map(({ id }) => id));
+  const learnt = examples.filter(({ id }) => !watched.has(id) && !kept.has(id));
   if (learnt.length === 0) throw new InputError(`${data.folder}: no target is left to train on`);
   return {
     ...{ families: [], heldOut: [], examples: learnt, bad: all, warnings: unknownText(examples) },
-    validation: examples.filter(({ id }) => watched.has(id)),
+    validation: examples.filter(({ id }) => watched.has(id) && !kept.has(id)),
+    ...(heldOut.length > 0 && { heldOutTargets: examples.filter(({ id }) => kept.has(id)) }),
   };
+}
+
+/** The feature files of the given names. */
+function findEntries<T extends { readonly id: string }>(entries: readonly T[], ids: readonly string[]): T[] {
+  const there = entries.map(({ id }) => id), names = new NameIndex(there);
+  return ids.map((id) => {
+    const found = names.find(id);
+    if (found !== undefined) return entries[there.indexOf(found)];
+    throw new InputError(`There is no target "${id}" to hold out: there are ${listed(there)}`);
+  });
 }
 
 function tooLong(
@@ -216,7 +230,7 @@ export function findMembers(members: readonly FamilyMember[], ids: readonly stri
 
 /** What a run makes of its data for the network. */
 export function trainDataOf(
-  { families, heldOut, examples, validation }: RunData,
+  { families, heldOut, heldOutTargets = [], examples, validation }: RunData,
   from: DataSettings["kind"] = "features",
 ): TrainData {
   return {
@@ -227,7 +241,7 @@ export function trainDataOf(
       ? `${counted(examples.length, "target")} with structures, from feature files`
       : `${counted(examples.length, "structure")}, without an alignment`,
     identity: families.map(({ alignment }) => JSON.stringify([alignment.names, alignment.aligned])),
-    watched: validation.length > 0 || families.length === 0 ? validation : familyExamples(families, heldOut),
+    watched: validation.length > 0 ? validation : [...familyExamples(families, heldOut), ...heldOutTargets],
   };
 }
 

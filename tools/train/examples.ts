@@ -3,6 +3,7 @@ import { encodeTokens } from "../data/alignment.ts";
 import { type ChosenChain, distanceTarget, type Family, type FamilyMember, familyOf } from "../data/family.ts";
 import { stem } from "../data/file_kind.ts";
 import { InputError } from "../errors.ts";
+import type { FeatureFile } from "../prep/feature_file.ts";
 import type { Sample } from "./batches.ts";
 import { wholeSample } from "./structure_batches.ts";
 
@@ -20,6 +21,20 @@ export interface Example {
   readonly identity: readonly (string | Float32Array)[];
   /** The whole of it; its own row first. */
   sample(): Sample;
+  /** The target as its feature file has it, of examples that come from one. */
+  readonly target?: ExampleTarget;
+}
+
+/** The target of an example that comes from a feature file. */
+export interface ExampleTarget {
+  /** One letter a residue. */
+  readonly sequence: string;
+  /** Rows of its whole alignment. */
+  readonly rows: number;
+  /** Resolution of its structure in Å; 0: not known. */
+  readonly resolutionAngstrom: number;
+  /** Reads the file, which has a structure. */
+  features(): FeatureFile;
 }
 
 /** What cannot be learnt from. */

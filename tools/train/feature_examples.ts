@@ -7,7 +7,7 @@ import { distancesOf, learntResidues } from "../data/family.ts";
 import type { Chain } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
 import { NameIndex } from "../name_index.ts";
-import { type FeatureFile, readFeatureFile } from "../prep/feature_file.ts";
+import { type FeatureFile, parseFeatureFile, readFeatureFile } from "../prep/feature_file.ts";
 import { readManifest } from "../prep/manifest.ts";
 import { readSplitRecords } from "../split/records.ts";
 import type { BadTarget, Example } from "./examples.ts";
@@ -156,6 +156,12 @@ function exampleOf(file: FeatureFile, source: string, seqLen: number): Example {
       ...{ numSeqs: tokens.length / n, numRes: n, tokens: Int32Array.from(tokens) },
       ...distancesOf(positions, mask),
     }),
+    target: {
+      sequence,
+      rows: file.features.num_alignments[0],
+      resolutionAngstrom: supervised.resolution[0],
+      features: () => parseFeatureFile(Deno.readFileSync(source), source),
+    },
   };
 }
 

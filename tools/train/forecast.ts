@@ -1,13 +1,17 @@
 /** What a run will take, told before it begins. */
 import config from "../../deno.json" with { type: "json" };
-import type { Device } from "../../core/mod.ts";
+import type { Device, Tensor, Tree } from "../../core/mod.ts";
 import { tuningOf } from "../../ops/mod.ts";
 import { TRAINABLE } from "../networks/mod.ts";
 import { flagOf, plannedWorkload } from "../plan/models.ts";
 import { gibibytes, type Plan, planIfPossible } from "../plan/plan.ts";
+import type { Roofs } from "../profile/profile_data.ts";
 import { cachedRoofs } from "../profile/roofs.ts";
+import { constantBatch, openSession } from "../profile/workloads/train_step.ts";
+import type { Workload } from "../profile/workloads/workload.ts";
 import { checkFits } from "./check_fits.ts";
-import type { RunData } from "./data.ts";
+import { type RunData, trainDataOf } from "./data.ts";
+import type { Learning } from "./network.ts";
 import { duration } from "./run_facts.ts";
 import type { TrainSettings } from "./settings.ts";
 
@@ -53,6 +57,10 @@ export async function forecastRun(
     ...TRAINABLE[name].planSizes(model),
   };
   const roofs = await cachedRoofs(device);
+  if (data && TRAINABLE[name].own) {
+    const learning = await TRAINABLE[name].open(settings, trainDataOf(data));
+    if (learning.planned) return await forecastSamples(device, settings, learning, roofs, steps);
+  }
   const plan = (changed: Partial<typeof sizes> = {}): Promise<Plan | null> => {
     const all = Object.entries({ ...sizes, ...changed });
     const own = Object.fromEntries(all.filter(([size]) => flagOf(name, size) !== undefined));
@@ -87,6 +95,43 @@ export async function forecastRun(
     }
   }
   return { peakBytes: memory.peakAllocatedBytes, stepSeconds, seconds, problems, quicker };
+}
+
+/** Plans a run whose batches are computed sample by sample: a step costs as much as its samples, and their mean as much as
+ * the mean of the cheapest and the dearest, whose number of iterations differs. */
+async function forecastSamples(
+  device: Device,
+  settings: TrainSettings,
+  { network, source, planned = [] as never }: Learning<Tree<Tensor>, unknown>,
+  roofs: Roofs | null,
+  steps: number,
+): Promise<Forecast | undefined> {
+  const plans: Plan[] = [];
+  for (const batch of planned) {
+    const one: TrainSettings = { ...settings, training: { ...settings.training, batchSize: 1 } };
+    const workload: Workload = {
+      ...{ description: "", flags: [] },
+      open: (device) =>
+        openSession(device, one, { network, source: { ...constantBatch(batch), fingerprint: source.fingerprint } }),
+    };
+    const plan = await planIfPossible({
+      ...{ planned: { name: "train", workload, values: {} }, traits: device.traits, tuning: tuningOf(device), roofs },
+      memoryBytes: device.traits.software ? Deno.systemMemoryInfo().total : undefined,
+      version: config.version,
+    });
+    if (!plan) return undefined;
+    plans.push(plan);
+  }
+  const times = plans.map(({ time }) => time.roofMs);
+  const mean = times.includes(null) ? null : times.reduce<number>((sum, ms) => sum + ms! / times.length, 0);
+  const stepSeconds = mean === null ? null : settings.training.batchSize * mean / 1000;
+  return {
+    peakBytes: Math.max(...plans.map(({ memory }) => memory.peakAllocatedBytes)),
+    stepSeconds,
+    seconds: stepSeconds === null ? null : stepSeconds * steps,
+    problems: [...new Set(plans.flatMap(({ problems }) => problems))],
+    quicker: [],
+  };
 }
 
 /** The forecast in a few lines. */

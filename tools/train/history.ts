@@ -1,5 +1,6 @@
 /** What each step of a training run was like. */
 import type { StepReport } from "../../finetune/mod.ts";
+import { snakeCase } from "../../model/weights/names.ts";
 import type { LossCurve } from "../report/report_data.ts";
 
 /** One recorded step; numbers count from 0 without the warm-up steps, times leave the making of the batch out. */
@@ -10,9 +11,21 @@ export interface StepRecord extends Omit<StepReport, "savedBytes" | "skipped" | 
   readonly peakBytes: number;
   /** Loss of what is watched, after the update; measured now and then. Only the best checkpoint and early ends heed it. */
   readonly heldOutLoss?: number;
+  /** Measures of what is watched besides its loss, where the network has some. */
+  readonly heldOutMeasures?: Readonly<Record<string, number>>;
+  /** Terms of the loss before they are weighed, means over the samples, where the network tells them. */
+  readonly terms?: Readonly<Record<string, number>>;
+  /** What was not finite, where the step was skipped and the network tells terms. */
+  readonly trouble?: string;
 }
 
-const COLUMNS: readonly [name: string, key: keyof StepRecord][] = [
+/** What a record has besides numbers of every network. */
+type Details = Pick<StepRecord, "heldOutMeasures" | "terms" | "trouble">;
+
+/** Numbers of every network. */
+type NumberKey = Exclude<keyof StepRecord, keyof Details>;
+
+const COLUMNS: readonly [name: string, key: NumberKey][] = [
   ["step", "step"],
   ["loss", "loss"],
   ["grad_norm", "gradNorm"],
@@ -29,8 +42,23 @@ const COLUMNS: readonly [name: string, key: keyof StepRecord][] = [
 
 /** The history as CSV: a line a step; numbers in full, so that they read back to the same bits. */
 export function historyCsv(history: readonly StepRecord[]): string {
-  const lines = history.map((record) => COLUMNS.map(([, key]) => record[key] ?? "").join(","));
-  return [COLUMNS.map(([name]) => name).join(","), ...lines, ""].join("\n");
+  const namesOf = (of: (record: StepRecord) => Readonly<Record<string, number>> | undefined) => [
+    ...new Set(history.flatMap((record) => Object.keys(of(record) ?? {}))),
+  ];
+  const terms = namesOf((record) => record.terms), measures = namesOf((record) => record.heldOutMeasures);
+  const lines = history.map((record) =>
+    [
+      ...COLUMNS.map(([, key]) => record[key]),
+      ...measures.map((name) => record.heldOutMeasures?.[name]),
+      ...terms.map((name) => record.terms?.[name]),
+    ].map((value) => value ?? "").join(",")
+  );
+  const header = [
+    ...COLUMNS.map(([name]) => name),
+    ...measures.map((name) => `held_out_${snakeCase(name)}`),
+    ...terms.map((name) => `term_${snakeCase(name)}`),
+  ];
+  return [header.join(","), ...lines, ""].join("\n");
 }
 
 /** Whether a step was skipped, since its loss or the norm of its gradients is NaN or infinite. */
@@ -66,34 +94,62 @@ export function skippedText(history: readonly StepRecord[]): string | undefined 
 /** Numbers that JSON does not know, by their names. */
 const NOT_FINITE = new Map([NaN, Infinity, -Infinity].map((value) => [`${value}`, value]));
 
-/** The history as plain JSON for a checkpoint: a list a step, null where there is no value. */
-export function packHistory(history: readonly StepRecord[]): (number | string | null)[][] {
-  return history.map((record) =>
-    COLUMNS.map(([, key]) => {
-      const value = record[key] ?? null;
-      return value === null || Number.isFinite(value) ? value : `${value}`;
-    })
-  );
+/** The history as plain JSON for a checkpoint: a list a step, null where there is no value; details in an object behind. */
+export function packHistory(history: readonly StepRecord[]): unknown[][] {
+  return history.map((record) => {
+    const { heldOutMeasures, terms, trouble } = record;
+    const details = {
+      ...(heldOutMeasures && { heldOutMeasures: mapValues(heldOutMeasures, packed) }),
+      ...(terms && { terms: mapValues(terms, packed) }),
+      ...(trouble !== undefined && { trouble }),
+    };
+    const numbers = COLUMNS.map(([, key]) => packed(record[key] ?? null));
+    return Object.keys(details).length > 0 ? [...numbers, details] : numbers;
+  });
+}
+
+function packed(value: number | null): number | string | null {
+  return value === null || Number.isFinite(value) ? value : `${value}`;
+}
+
+function unpacked(value: unknown): unknown {
+  return NOT_FINITE.get(value as string) ?? value;
+}
+
+function mapValues<V, R>(values: Readonly<Record<string, V>>, map: (value: V) => R): Record<string, R> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]));
 }
 
 /** What {@link packHistory} packed; undefined if it is no such thing. */
-export function unpackHistory(packed: unknown): StepRecord[] | undefined {
-  if (!Array.isArray(packed)) return undefined;
+export function unpackHistory(list: unknown): StepRecord[] | undefined {
+  if (!Array.isArray(list)) return undefined;
   const history: StepRecord[] = [];
-  for (const row of packed) {
-    if (!Array.isArray(row)) return undefined;
+  for (const given of list) {
+    if (!Array.isArray(given)) return undefined;
+    const details: unknown = given.at(-1);
+    const hasDetails = typeof details === "object" && details !== null;
+    const row = hasDetails ? given.slice(0, -1) : given;
     // Runs of before steps could be skipped lack their count.
     const columns = row.length === COLUMNS.length ? COLUMNS : COLUMNS.filter(([, key]) => key !== "skippedSteps");
     if (row.length !== columns.length) return undefined;
-    const record: Partial<Record<keyof StepRecord, number>> = { skippedSteps: 0 };
+    const record: Partial<Record<NumberKey, number>> = { skippedSteps: 0 };
     for (const [i, [, key]] of columns.entries()) {
-      const value: unknown = NOT_FINITE.get(row[i]) ?? row[i];
+      const value = unpacked(row[i]);
       if (typeof value === "number") record[key] = value;
       else if (value !== null || key !== "heldOutLoss") return undefined;
     }
-    history.push(record as StepRecord);
+    history.push({ ...record as StepRecord, ...(hasDetails && detailsIn(details as Record<string, unknown>)) });
   }
   return history;
+}
+
+function detailsIn({ heldOutMeasures, terms, trouble }: Record<string, unknown>): Details {
+  const numbers = (given: unknown) => mapValues(Object(given) as Record<string, unknown>, unpacked);
+  return {
+    ...(heldOutMeasures !== undefined && { heldOutMeasures: numbers(heldOutMeasures) as Record<string, number> }),
+    ...(terms !== undefined && { terms: numbers(terms) as Record<string, number> }),
+    ...(typeof trouble === "string" && { trouble }),
+  };
 }
 
 /** The curves of the report, where they are finite; `label` says what the loss is, with its unit. */

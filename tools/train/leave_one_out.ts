@@ -58,7 +58,7 @@ export async function leaveOneOut(
       }, expected 2 or more`,
     );
   }
-  const network = trainableOf(settings.model.network).network(settings.model);
+  const network = trainableOf(settings.model.network).network(settings.model, settings.own);
   view.say(modelText(settings, network));
   view.say(
     `\n${trainingText(settings, network, `${members.length} structures, each left out in turn`, context.adapter)}`,

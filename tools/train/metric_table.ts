@@ -20,10 +20,14 @@ export function metricTitle({ label, unit }: MetricInfo): string {
 }
 
 /** A table of methods, a line each. */
-export function methodTable(title: string, methods: readonly { label: string; values: MetricValues }[]): string {
+export function methodTable(
+  title: string,
+  methods: readonly { label: string; values: MetricValues }[],
+  metrics: readonly MetricInfo[] = STANDARD_METRICS,
+): string {
   return textTable(
-    [title, ...STANDARD_METRICS.map(metricTitle)],
-    methods.map(({ label, values }) => [label, ...STANDARD_METRICS.map((info) => shown(values[info.name], info))]),
+    [title, ...metrics.map(metricTitle)],
+    methods.map(({ label, values }) => [label, ...metrics.map((info) => shown(values[info.name], info))]),
   );
 }
 

@@ -9,6 +9,7 @@ import {
   DEMO_MODEL,
   DEMO_TRAINING,
   type ModelSettings,
+  type OwnSettings,
   type TrainingSettings,
   type TrainSettings,
 } from "./settings.ts";
@@ -44,6 +45,8 @@ export interface RunFlags {
   validateSetup?: boolean;
   /** A run to go on with. */
   resume?: string;
+  /** Choices that one network alone has, those that were given. */
+  own?: OwnSettings;
 }
 
 /** Flags of the command as they were given; what was not given is undefined. */
@@ -94,7 +97,7 @@ export const DEMO_HOLD_OUT = "1znf";
  */
 export function checkFlags(flags: TrainFlags): void {
   const { structures, msa, synthetic, demo, holdOut, leaveOneOut, validateSetup, resume } = flags;
-  const { learnsNoise, withoutMsa } = checkUnused(flags, flags.model ?? DEFAULT_NETWORK);
+  const { learnsNoise, withoutMsa, holdsOutTargets } = checkUnused(flags, flags.model ?? DEFAULT_NETWORK);
   const sources = [
     structures || msa ? "--structures" : "",
     flags.features ? "--features" : "",
@@ -129,7 +132,7 @@ export function checkFlags(flags: TrainFlags): void {
   const choice = CHOICE.find((name) => flags[name] !== undefined);
   const dataOnly = structuresOnly || (choice ? flagOf(choice) : flags.cropEnds ? "--crop-ends" : "");
   if (synthetic && dataOnly) both("--synthetic", dataOnly);
-  if (flags.features && structuresOnly) both("--features", structuresOnly);
+  if (flags.features && structuresOnly && !holdsOutTargets) both("--features", structuresOnly);
   if (leaveOneOut && choice) both("--leave-one-out", flagOf(choice));
   for (const name of ["patience", "validationEvery"] as const) {
     if (
@@ -154,6 +157,8 @@ function checkUnused(flags: TrainFlags, name: string): AnyTrainable {
     throw new UsageError(`${flagOf(foreign)} does not apply to --model ${name}: it is a choice of ${owners}`);
   }
   const unused = network.unused?.flags.find((flag) => flags[flag] !== undefined);
+  const others = Object.keys(flags.own ?? {}).find((name) => !network.own?.some((own) => own.name === name));
+  if (others !== undefined) throw new UsageError(`${flagOf(others)} does not apply to --model ${name}`);
   if (unused === undefined) return network;
   throw new UsageError(`${flagOf(unused)} does not apply to --model ${name}: ${network.unused!.because}`);
 }
@@ -171,22 +176,23 @@ export function resolveSettings<M extends ModelSettings = ModelSettings>(flags: 
   examples?: string;
   saved?: TrainSettings;
 }): TrainSettings<M> {
-  const base = saved ??
+  const base: TrainSettings = saved ??
     (flags.demo
       ? { model: DEMO_MODEL, training: DEMO_TRAINING, data: demoData(examples ?? "examples") }
-      : { ...defaultsOf(flags.model ?? DEFAULT_NETWORK), data: { kind: "synthetic" } as const });
+      : { ...defaultsOf(flags.model ?? DEFAULT_NETWORK, flags.own), data: { kind: "synthetic" } as const });
   checkUnused(flags, nameOf(base.model));
   const model = overlay(base.model, flags);
   // A checkpoint of before some of the settings came has not all of them.
   const training = overlay({ ...trainableOf(base.model.network).training, ...base.training }, flags);
   if (saved) checkFixed(flags, saved);
-  trainableOf(model.network).network(model); // checks that sizes fit together
-  return { model: model as M, training, data: dataOf(flags, base.data) };
+  const own = base.own && { ...base.own, ...flags.own };
+  trainableOf(model.network).network(model, own); // checks that sizes fit together
+  return { model: model as M, training, data: dataOf(flags, base.data), ...(own && { own }) };
 }
 
-function defaultsOf(name: string): Pick<TrainSettings, "model" | "training"> {
-  const { model, training } = TRAINABLE[name];
-  return { model, training };
+function defaultsOf(name: string, own: OwnSettings = {}): Pick<TrainSettings, "model" | "training" | "own"> {
+  const { model, training, defaultsFor } = TRAINABLE[name];
+  return defaultsFor?.(own) ?? { model, training };
 }
 
 /** The name that `--model` takes of a run's network. */
@@ -213,9 +219,10 @@ function dataOf(flags: TrainFlags, base: DataSettings): DataSettings {
     validation: flags.validation ?? before.validation ?? null,
     skipBad: flags.skipBad ?? before.skipBad ?? false,
   };
-  if (features) return { kind: "features", folder: features, ...choice };
+  const kept = holdOut ?? (base.kind === "features" ? base.holdOut : undefined);
+  if (features) return { kind: "features", folder: features, ...choice, ...(kept && { holdOut: kept }) };
   if (!structures && base.kind !== "structures") {
-    return base.kind === "features" ? { ...base, ...choice } : base;
+    return base.kind === "features" ? { ...base, ...choice, ...(kept && { holdOut: kept }) } : base;
   }
   const own = base.kind === "structures"
     ? base
@@ -235,15 +242,15 @@ function overlay<T extends object>(base: T, flags: TrainFlags): T {
   return { ...base, ...Object.fromEntries(given) };
 }
 
-function checkFixed(flags: TrainFlags, { model, training }: TrainSettings): void {
-  const had: Readonly<Record<string, unknown>> = { ...model, ...training };
+function checkFixed(flags: TrainFlags, { model, training, own = {} }: TrainSettings): void {
+  const had: Readonly<Record<string, unknown>> = { ...own, ...model, ...training };
   if (flags.model && TRAINABLE[flags.model].model.network !== model.network) {
     throw new InputError(
       `Cannot resume from ${flags.resume} with --model ${flags.model}: the run is one of ${model.network}`,
     );
   }
-  for (const name of FIXED) {
-    const given = flags[name];
+  const all = [...FIXED.map((name) => [name, flags[name]] as const), ...Object.entries(flags.own ?? {})];
+  for (const [name, given] of all) {
     if (given === undefined || `${given}` === `${had[name]}`) continue;
     const flag = flagOf(name);
     const before = had[name] === null ? `without ${flag}` : `with ${flag} ${had[name]}`;
@@ -251,6 +258,7 @@ function checkFixed(flags: TrainFlags, { model, training }: TrainSettings): void
   }
 }
 
-function flagOf(name: string): string {
+/** The flag of a choice. */
+export function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

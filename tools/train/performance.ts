@@ -54,7 +54,11 @@ export function stepLine(record: StepRecord, numSteps: number, batchSize: number
   return `Step ${`${step}`.padStart(3)}/${numSteps} | Loss: ${loss.toFixed(4)} | ` +
     `Speed: ${number(1000 * batchSize / totalMs, 1, 5)} samples/sec | ` +
     `Memory: ${number(memoryBytes / MEGABYTE, 1, 6)} MB | Time: ${number(totalMs, 1, 5)}ms` +
-    (wasSkipped(record) ? ` | skipped (${record.skippedSteps} so far)` : "");
+    (wasSkipped(record) ? ` | skipped (${record.skippedSteps} so far)${troubleText(record)}` : "");
+}
+
+function troubleText({ trouble }: StepRecord): string {
+  return trouble === undefined ? "" : `: ${trouble}`;
 }
 
 /** The block at the end of a run. "Final loss" is the last step's; the reference recipe calls the mean so. */

@@ -6,6 +6,7 @@ import type { BatchSource } from "./batches.ts";
 import { factsOf, type SavedRun } from "./checkpoint_file.ts";
 import { computedWith, goOnWith } from "./computed_with.ts";
 import type { StepRecord } from "./history.ts";
+import { capital, meanOf, TermLog, troubleOf } from "./term_log.ts";
 import type { Learning, Network } from "./network.ts";
 import type { TrainSettings } from "./settings.ts";
 
@@ -49,16 +50,20 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
       const made = saved ? loadParams(device, network, saved) : network.init(device, training.seed);
       this.#params = mapLeaves<Tensor, P>(made, (tensor) => device.hold(tensor));
     }
+    const { clipsSamples = false } = network.protocol ?? {};
     this.#trainer = new Trainer(device, {
       params: this.#params,
       loss: (params, lossOf) => lossOf(params),
       optimizer: {
+        ...network.protocol?.optimizer,
         kind: network.optimizer,
         learningRate: training.learningRate,
         weightDecay: training.weightDecay,
-        maxNorm: training.maxNorm ?? undefined,
+        maxNorm: (!clipsSamples && training.maxNorm) || undefined,
       },
-      schedule: scheduleOf(settings, source),
+      maxNormEach: (clipsSamples && training.maxNorm) || undefined,
+      maxSkipped: network.protocol?.maxSkipped,
+      schedule: { ...scheduleOf(settings, source), drop: network.protocol?.drop },
       emaDecay: training.ema ?? undefined,
     });
     if (saved) this.#restore(saved);
@@ -88,14 +93,15 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
     const { accumulate } = this.settings.training;
     using scope = device.scope("train");
     void scope;
+    const terms = new TermLog(device);
     try {
       for (let k = 0; k < accumulate; k++) {
         using part = device.scope("batch");
         void part;
-        const batch = this.#source.batch(this.#trainer.steps * accumulate + k);
-        await this.#trainer.accumulate(this.network.lossOf(device, batch), 1 / accumulate);
+        await this.#accumulate(this.#source.batch(this.#trainer.steps * accumulate + k), 1 / accumulate, terms);
       }
       const { forwardMs, backwardMs, optimizerMs, totalMs, ...report } = await this.#trainer.apply();
+      const read = await terms.read();
       if (!recorded) return undefined;
       const { allocatedBytes, peakAllocatedBytes } = device.memory;
       const record: StepRecord = {
@@ -107,28 +113,52 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
         memoryBytes: allocatedBytes,
         peakBytes: peakAllocatedBytes,
         skippedSteps: report.skippedSteps,
+        ...(read.length > 0 && { terms: meanOf(read.map(({ terms }) => terms)) }),
+        ...(report.skipped && read.length > 0 && { trouble: troubleOf(read) }),
       };
       this.history.push(record);
       return record;
     } catch (error) {
-      if (error instanceof RangeError || error instanceof OutOfMemoryError) throw new InputError(error.message);
+      if (error instanceof RangeError) {
+        const read = await terms.read();
+        throw new InputError(read.length > 0 ? `${error.message}. ${capital(troubleOf(read))}` : error.message);
+      }
+      if (error instanceof OutOfMemoryError) throw new InputError(error.message);
       throw error;
+    } finally {
+      terms[Symbol.dispose]();
+    }
+  }
+
+  /** Adds the weighted gradients of a batch to those of the step: at once, or sample by sample. */
+  async #accumulate(batch: B, weight: number, log: TermLog): Promise<void> {
+    const { network } = this;
+    const samples = network.samplesOf?.(batch);
+    if (!samples) return await this.#trainer.accumulate(network.lossOf(this.#device, batch), weight);
+    for (const { id, batch } of samples) {
+      using scope = this.#device.scope("sample");
+      void scope;
+      const loss = network.lossOf(this.#device, batch, (terms) => log.add(id, terms));
+      await this.#trainer.accumulate(loss, weight / samples.length);
     }
   }
 
   /** Measures the mean loss of other batches with the parameters that predict, and notes it with the last step. */
   async measureHeldOut(batches: readonly B[]): Promise<void> {
     const device = this.#device;
+    const measured: Readonly<Record<string, number>>[] = [];
     const heldOutLoss = await this.withParams(async (params) => {
       let sum = 0;
       for (const batch of batches) {
         using _ = device.scope("heldOut");
         sum += await this.network.lossOf(device, batch)(params).item();
+        if (this.network.measure) measured.push(await this.network.measure(device, params, batch));
       }
       return sum / batches.length;
     });
     const last = this.history.length - 1;
-    this.history[last] = { ...this.history[last], heldOutLoss };
+    const heldOutMeasures = measured.length > 0 ? meanOf(measured) : undefined;
+    this.history[last] = { ...this.history[last], heldOutLoss, ...(heldOutMeasures && { heldOutMeasures }) };
   }
 
   /** Runs something with the moving average of the parameters if one is kept, else with the parameters. */

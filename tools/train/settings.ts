@@ -103,7 +103,15 @@ export type DataSettings =
     readonly kind: "features";
     /** Folder that `denofold prep` wrote. */
     readonly folder: string;
+    /** Names of the targets that are kept out and predicted at the end. @default none */
+    readonly holdOut?: readonly string[];
   };
+
+/** A value of a choice that one network alone has. */
+export type OwnValue = number | string | boolean | null;
+
+/** Choices that one network alone has, by their names; those of AlphaFold's training, say. */
+export type OwnSettings = Readonly<Record<string, OwnValue>>;
 
 /** Model, training and data together. */
 export interface TrainSettings<M extends ModelSettings = ModelSettings> {
@@ -113,6 +121,8 @@ export interface TrainSettings<M extends ModelSettings = ModelSettings> {
   readonly training: TrainingSettings;
   /** What it learns from. */
   readonly data: DataSettings;
+  /** Choices that the network alone has. @default it has none */
+  readonly own?: OwnSettings;
 }
 
 /** Sizes of the reference recipe. */

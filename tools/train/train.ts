@@ -20,12 +20,19 @@ import {
   metricsJson,
   predictHeldOut,
 } from "./held_out.ts";
+import {
+  type HeldOutStructure,
+  heldOutStructureFiles,
+  predictStructure,
+  STRUCTURE_METRICS,
+} from "./held_out_structures.ts";
 import { bestOf, historyCsv, lossCurve, skippedText } from "./history.ts";
 import { type LoopEnd, runSteps } from "./loop.ts";
 import { lossReport } from "./loss_report.ts";
 import { methodTable } from "./metric_table.ts";
 import type { Learning, Network, TrainData } from "./network.ts";
 import { performanceJson, type PerformanceSummary, performanceText, summarize } from "./performance.ts";
+import { RECIPE_FILE, recipeOf } from "./recipe.ts";
 import { TrainingSession } from "./session.ts";
 import type { TrainSettings } from "./settings.ts";
 import { modelText, trainingText } from "./summary_text.ts";
@@ -84,6 +91,8 @@ export interface TrainOutcome {
   readonly performance?: PerformanceSummary;
   /** The structures held out. */
   readonly results: readonly HeldOutResult[];
+  /** The targets of feature files held out. @default none */
+  readonly structures?: readonly HeldOutStructure[];
   /** Files written, with their folders. */
   readonly files: readonly string[];
 }
@@ -93,14 +102,20 @@ export async function train(request: TrainRequest, context: TrainContext): Promi
   const { settings, out, data } = request;
   const { view, device } = context;
   const started = performance.now();
-  const { families = [], heldOut = [], validation = [] } = data ?? {};
+  const { families = [], heldOut = [], heldOutTargets = [], validation = [] } = data ?? {};
+  const kept = [...heldOut, ...heldOutTargets];
   const learning = await openLearning(settings, data && trainDataOf(data, settings.data.kind), context);
-  const { network, source } = learning;
+  const { network, source, warnings = [] } = learning;
+  for (const warning of warnings) view.say(`warning: ${warning}`);
   const without = (validation.length > 0 ? `; ${counted(validation.length, "target")} for validation` : "") +
-    (heldOut.length > 0 ? `; held out: ${heldOut.map(({ id }) => id).join(", ")}` : "");
+    (kept.length > 0 ? `; held out: ${kept.map(({ id }) => id).join(", ")}` : "");
   view.say(`\n${trainingText(settings, network, source.description + without, context.adapter)}\n`);
   using session = new TrainingSession(device, settings, learning, request.saved);
   const outcome = await runAndWrite(session, learning, request, context, started);
+  if (outcome.finished && heldOutTargets.length > 0) {
+    const seconds = (performance.now() - started) / 1000;
+    return await predictTargets(session, heldOutTargets, request, context, outcome, seconds);
+  }
   if (!outcome.finished || heldOut.length === 0) return outcome;
   const results = await predictAll(session, families, data?.examples ?? [], heldOut, device);
   const seconds = (performance.now() - started) / 1000;
@@ -118,6 +133,27 @@ export async function train(request: TrainRequest, context: TrainContext): Promi
   return { ...outcome, results, files: written };
 }
 
+/** Predicts the targets held out, with their files and the report. */
+async function predictTargets<P extends Tree<Tensor>, B>(
+  session: TrainingSession<P, B>,
+  targets: readonly Example[],
+  request: TrainRequest,
+  { device, adapter, view }: TrainContext,
+  outcome: TrainOutcome,
+  seconds: number,
+): Promise<TrainOutcome> {
+  const structures: HeldOutStructure[] = [];
+  for (const target of targets) structures.push(await predictStructure(device, session, target));
+  for (const { id, evaluation: { measures } } of structures) {
+    view.say(`\n${methodTable(`${id}, held out`, [{ label: "Prediction", values: measures }], STRUCTURE_METRICS)}`);
+  }
+  const files = await heldOutStructureFiles(structures, {
+    ...{ request, network: session.network, history: session.history, adapter, seconds },
+    examples: request.data?.examples.length ?? 0,
+  });
+  return { ...outcome, structures, files: [...outcome.files, ...await writeTogether(request.out, files)] };
+}
+
 /** Says what the network is, and makes ready what it learns from. */
 async function openLearning(
   settings: TrainSettings,
@@ -125,7 +161,7 @@ async function openLearning(
   { device, view }: TrainContext,
 ): Promise<Learning<Tree<Tensor>, unknown>> {
   const trainable = trainableOf(settings.model.network);
-  view.say(modelText(settings, trainable.network(settings.model)));
+  view.say(modelText(settings, trainable.network(settings.model, settings.own)));
   if (!data) checkFits(device, ...trainable.noiseShapes(settings));
   let shown = false;
   try {
@@ -155,10 +191,11 @@ async function runAndWrite<P extends Tree<Tensor>, B>(
   const { history } = session;
   await makeFolder(out);
   await makeFolder(profileDir);
+  await writeFileAtomic(join(out, RECIPE_FILE), `${JSON.stringify(recipeOf(settings), undefined, 2)}\n`);
   const end = await trainSteps(session, request, context, watched);
   const finished = end !== "asked to stop";
   const summary = history.length > 0 ? summarize(history, training.batchSize * training.accumulate) : undefined;
-  const files = [join(out, CHECKPOINT_FILE), join(out, "loss_history.csv")];
+  const files = [join(out, CHECKPOINT_FILE), join(out, "loss_history.csv"), join(out, RECIPE_FILE)];
   const best = bestOf(history);
   if (best && keepsBest(data)) files.push(join(out, BEST_FILE));
   if (summary) {
@@ -175,7 +212,8 @@ async function runAndWrite<P extends Tree<Tensor>, B>(
     files.push(join(out, "model.safetensors"));
     await writeFileAtomic(files[files.length - 1], await session.encodeModel());
   }
-  if (finished && !(data.kind === "structures" && data.holdOut.length > 0)) {
+  const heldOut = data.kind === "synthetic" ? [] : data.holdOut ?? [];
+  if (finished && heldOut.length === 0) {
     const html = await lossReport({
       ...{ settings, network, history, command: request.command, adapter: context.adapter },
       data: source.description,

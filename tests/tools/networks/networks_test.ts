@@ -25,7 +25,7 @@ Deno.test("every row of the table is whole", () => {
       assert.ok(WORKLOADS[plan.forward].flags.some((own) => own.name === flag), `${name} has no flag ${flag}`);
     }
     if (!training) continue;
-    const settings = resolveSettings({ model: name, synthetic: true }, {});
+    const settings = resolveSettings({ model: name }, {});
     assert.deepEqual(settings.model, training.model);
     assert.equal(trainableOf(training.model.network), training);
     assert.equal(training.network(training.model).name, training.model.network);

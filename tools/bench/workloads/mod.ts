@@ -4,6 +4,7 @@ import type { BlockPeer, BlockSize } from "../block_peers.ts";
 import type { Torch } from "../peers.ts";
 import type { Measurement } from "../record.ts";
 import { alphafold } from "./alphafold.ts";
+import { alphafoldOverfit } from "./alphafold_overfit.ts";
 import { coldStart } from "./cold_start.ts";
 import { data } from "./data.ts";
 import { evoformer } from "./evoformer.ts";
@@ -36,6 +37,9 @@ export interface BenchContext {
 /** Measures; tells each measurement as soon as it is made. */
 export type Workload = (context: BenchContext) => AsyncIterable<Measurement>;
 
+/** Workloads of an hour or so, which run when they are named alone. */
+export const LONG: ReadonlySet<string> = new Set(["alphafold-overfit"]);
+
 /** All workloads, in the order in which they run. */
 export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "matmul": matmul,
@@ -44,6 +48,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "triangle": triangle,
   "structure": structure,
   "alphafold": alphafold,
+  "alphafold-overfit": alphafoldOverfit,
   "load-weights": loadWeights,
   "lora": lora,
   "optimizer": optimizer,

@@ -14,7 +14,6 @@ import {
   type FapeOptions,
   lddtCa,
   lddtLoss,
-  type LossTruth,
   maskedMsaLoss,
   renamedGroundTruth,
   sidechainFapeLoss,
@@ -27,6 +26,7 @@ import {
 } from "../../../model/alphafold/losses/mod.ts";
 import { atom14DistanceBounds, SLOT } from "../../../model/protein/mod.ts";
 import { addScalar, divide, framesFromMatrices, multiply, reshape, slice, sum } from "../../../ops/mod.ts";
+import { TRUTH_FEATURES, truthOf } from "../../train/alphafold/loss_truth.ts";
 import { compare } from "../compare.ts";
 import type { Family } from "../family.ts";
 import { type Golden, recordOf } from "../golden.ts";
@@ -241,52 +241,6 @@ export function lossConfigOf(given: Readonly<Record<string, unknown>>): AlphaFol
   };
 }
 
-/** What is true of the examples, and the types of its numbers. */
-export const TRUTH_CONSTANTS: Readonly<Record<string, "f32" | "i32">> = {
-  ...{ aatype: "i32", residue_index: "i32", true_msa: "i32" },
-  ...{ all_atom_positions: "f32", all_atom_mask: "f32", atom14_atom_exists: "f32", atom37_atom_exists: "f32" },
-  ...{ atom14_gt_exists: "f32", atom14_gt_positions: "f32", atom14_alt_gt_positions: "f32" },
-  ...{ atom14_alt_gt_exists: "f32", atom14_atom_is_ambiguous: "f32", rigidgroups_gt_frames: "f32" },
-  ...{ rigidgroups_gt_exists: "f32", rigidgroups_alt_gt_frames: "f32", pseudo_beta: "f32", pseudo_beta_mask: "f32" },
-  ...{ backbone_rigid_tensor: "f32", backbone_rigid_mask: "f32", chi_angles_sin_cos: "f32", chi_mask: "f32" },
-  ...{ seq_mask: "f32", seq_length: "f32", resolution: "f32", bert_mask: "f32", use_clamped_fape: "f32" },
-};
-
-/** What is true of the examples, from tensors under the names of {@linkcode TRUTH_CONSTANTS}. */
-export function truthOf(fixed: Tensors): LossTruth {
-  return {
-    aatype: fixed.aatype,
-    residueIndex: fixed.residue_index,
-    seqMask: fixed.seq_mask,
-    seqLength: fixed.seq_length,
-    chiAnglesSinCos: fixed.chi_angles_sin_cos,
-    chiMask: fixed.chi_mask,
-    backbone: { frames: framesFromMatrices(fixed.backbone_rigid_tensor), mask: fixed.backbone_rigid_mask },
-    atoms: {
-      positions: fixed.atom14_gt_positions,
-      exists: fixed.atom14_gt_exists,
-      altPositions: fixed.atom14_alt_gt_positions,
-      altExists: fixed.atom14_alt_gt_exists,
-      ambiguous: fixed.atom14_atom_is_ambiguous,
-    },
-    rigidGroups: {
-      frames: framesFromMatrices(fixed.rigidgroups_gt_frames),
-      altFrames: framesFromMatrices(fixed.rigidgroups_alt_gt_frames),
-      exists: fixed.rigidgroups_gt_exists,
-    },
-    allAtomPositions: fixed.all_atom_positions,
-    allAtomMask: fixed.all_atom_mask,
-    atom14Exists: fixed.atom14_atom_exists,
-    atom37Exists: fixed.atom37_atom_exists,
-    pseudoBeta: fixed.pseudo_beta,
-    pseudoBetaMask: fixed.pseudo_beta_mask,
-    trueMsa: fixed.true_msa,
-    bertMask: fixed.bert_mask,
-    resolution: fixed.resolution,
-    useClampedFape: fixed.use_clamped_fape,
-  };
-}
-
 const TOTAL = moduleFamily({
   prefix: "alphafold_loss_total",
   source: LOSS,
@@ -294,7 +248,7 @@ const TOTAL = moduleFamily({
     ...["sm_frames", "sm_sidechain_frames", "sm_angles", "sm_unnormalized_angles", "sm_positions"],
     ...["distogram_logits", "masked_msa_logits", "experimentally_resolved_logits", "lddt_logits", "tm_logits"],
   ],
-  constants: { ...TRUTH_CONSTANTS, final_atom_positions: "f32" },
+  constants: { ...TRUTH_FEATURES, final_atom_positions: "f32" },
   run(_, own, fixed, golden) {
     const frames = iterations(own.sm_frames), groups = iterations(own.sm_sidechain_frames);
     const angles = iterations(own.sm_angles), raw = iterations(own.sm_unnormalized_angles);

@@ -1,6 +1,7 @@
 /** The whole network as OpenFold computes it: small, with weights of files, and full size, with weights of hashes. */
 import { dirname, join } from "node:path";
-import { type Device, entries, pullback, type Shape, type Tensor } from "../../../core/mod.ts";
+import { type Device, mapTree, type Shape, type Tensor } from "../../../core/mod.ts";
+import { Trainer } from "../../../finetune/mod.ts";
 import {
   alphafold,
   type AlphaFoldConfig,
@@ -12,14 +13,11 @@ import {
   loadAlphaFold,
   lossOutputs,
   recycledOf,
-  recycleForTraining,
 } from "../../../model/alphafold/mod.ts";
-import { alphafoldLoss } from "../../../model/alphafold/losses/mod.ts";
 import { shapesByPath } from "../../../model/layers/params.ts";
 import { snakeCase } from "../../../model/weights/names.ts";
 import { openfoldWeights } from "../../../model/weights/openfold_weights.ts";
 import { toFloat32 } from "../../../model/weights/safetensors.ts";
-import { noGrad } from "../../../core/mod.ts";
 import { matricesFromFrames } from "../../../ops/mod.ts";
 import { openWeights } from "../../weights/open_weights.ts";
 import { compare, type Comparison } from "../compare.ts";
@@ -27,7 +25,9 @@ import type { Family, Results } from "../family.ts";
 import { Golden, recordOf } from "../golden.ts";
 import { EXACT } from "../tolerance.ts";
 import { alphafoldConfigOf, featuresOf, hashedAlphaFoldParameter, inputsOfIteration, isPreset } from "./_alphafold.ts";
-import { lossConfigOf, TRUTH_CONSTANTS, truthOf } from "./alphafold_losses.ts";
+import { TRUTH_FEATURES, truthOf } from "../../train/alphafold/loss_truth.ts";
+import { type DeviceSample, sampleLoss } from "../../train/alphafold/network.ts";
+import { lossConfigOf } from "./alphafold_losses.ts";
 import { goldenTensor, type Tensors } from "./_module.ts";
 
 const MODEL = /^openfold\/model\/model\.py::AlphaFold/;
@@ -216,7 +216,7 @@ function checkFill(name: string, { shape, first4, last }: Readonly<Record<string
   }
 }
 
-/** Loss and gradients of all parameters of a small network, for the last iteration alone. */
+/** Loss and gradients of all parameters of a small network, for the last iteration alone, through the trainer. */
 const TRAINING_STEP: Family = {
   prefix: "tiny_model",
   matches: ({ source }) => STEP.test(source),
@@ -236,7 +236,7 @@ const TRAINING_STEP: Family = {
     const fixed: Tensors = {
       ...last,
       ...Object.fromEntries(
-        Object.entries(TRUTH_CONSTANTS).filter(([name]) => golden.has(`in/${name}`)).map(([name, dtype]) => [
+        Object.entries(TRUTH_FEATURES).filter(([name]) => golden.has(`in/${name}`)).map(([name, dtype]) => [
           name,
           goldenTensor(device, golden, name, { dtype }),
         ]),
@@ -244,13 +244,18 @@ const TRAINING_STEP: Family = {
     };
     const truth = truthOf(fixed);
     const lossConfig = lossConfigOf(recordOf(golden.description.loss_config));
-    const recycled = noGrad(device, () => recycleForTraining(params, samples.slice(0, -1), config));
-    const back = pullback(device, (params: AlphaFoldParams) => {
-      const outputs = alphafold(params, samples.at(-1)!, recycled, config, { recompute: "block" });
-      const { loss, unscaled, terms } = alphafoldLoss(lossOutputs(params.auxHeads, outputs), truth, lossConfig);
-      return { loss, unscaled, ...terms };
-    }, params);
-    const { loss, ...rest } = back.output;
+    const sample: DeviceSample = { before: samples.slice(0, -1), features: samples.at(-1)!, truth };
+    const found: Record<string, Tensor> = {};
+    using trainer = new Trainer<AlphaFoldParams, DeviceSample>(device, {
+      params,
+      loss(params, sample) {
+        const { loss, unscaled, terms } = sampleLoss(params, sample, { config, loss: lossConfig, recompute: "block" });
+        Object.assign(found, mapTree<Tensor, Tensor>({ loss, unscaled, ...terms }, (term) => device.hold(term)));
+        return loss;
+      },
+    });
+    await trainer.accumulate(sample);
+    const { loss, ...rest } = found;
     const results: Results = new Map();
     const termNames: Readonly<Record<string, string>> = {
       unscaled: "unscaled_loss",
@@ -263,14 +268,10 @@ const TRAINING_STEP: Family = {
     for (const [term, tensor] of Object.entries(rest)) {
       if (tensor) results.set(`out/breakdown_${termNames[term] ?? term}`, await tensor.read());
     }
-    const one = device.tensor([1], loss.shape);
-    const grads = back.pullLeaves(
-      Object.keys(back.output).filter((key) => (back.output as Tensors)[key]).map((key) => key === "loss" ? one : null),
-    );
-    for (const [i, [path]] of entries<Tensor>(params).entries()) {
-      const grad = grads[i];
-      if (grad) results.set(`grad_param/${snakeCase(path)}`, await grad.read());
+    for (const [path, grad] of trainer.gradientsByPath()) {
+      results.set(`grad_param/${snakeCase(path)}`, await grad.read());
     }
+    for (const term of Object.values(found)) term.dispose();
     return results;
   },
   special(golden, results) {

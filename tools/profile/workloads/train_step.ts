@@ -61,7 +61,7 @@ export function stepsOf(batch: unknown): Pick<TrainingSettings, "batchSize" | "n
   return { batchSize: Number(batch), numSteps: Number.MAX_SAFE_INTEGER };
 }
 
-/** A training session as a workload. */
+/** A training session as a workload, to be measured or planned. */
 export function openSession<P extends Tree<Tensor>, B>(
   device: Device,
   settings: Omit<TrainSettings, "data">,

@@ -1,0 +1,162 @@
+/** Samples of AlphaFold's training: which chain, which part of it, which rows of its alignment. */
+import type { Key } from "../../../core/mod.ts";
+import type { AlphaFoldConfig } from "../../../model/alphafold/mod.ts";
+import {
+  makeRecyclingInputs,
+  type NetworkInputOptions,
+  type NetworkInputs,
+} from "../../data/features/network_inputs.ts";
+import { takeRows } from "../../data/features/_rows.ts";
+import type { TemplateFeatures } from "../../data/features/template_feats.ts";
+import { drawCrop, type FeatureRecord, windowFeatures } from "../../data/features/window.ts";
+import type { PaddedSizes } from "../../predict/network_inputs.ts";
+import type { FeatureFile } from "../../prep/feature_file.ts";
+import type { ExampleTarget } from "../examples.ts";
+import { ablationsOf, type AlphaFoldOwn } from "./options.ts";
+
+/** A sample on the CPU. */
+export interface AlphaFoldSample {
+  /** Name of the target. */
+  readonly id: string;
+  /** The target. */
+  readonly file: FeatureFile;
+  /** First residue of the crop. */
+  readonly start: number;
+  /** What the network reads of the crop, an iteration each; the last is learnt from. */
+  readonly iterations: readonly NetworkInputs[];
+  /** Templates of the crop; absent for a network without. */
+  readonly templates?: TemplateFeatures;
+  /** Whether the backbone error is clamped. */
+  readonly clamped: boolean;
+  /** Makes dropout's decisions. @default no dropout */
+  readonly key?: Key;
+  /** Sizes that it is filled up to, the same for all samples. */
+  readonly padded: PaddedSizes;
+}
+
+/** What {@linkcode makeSample} chooses from. */
+export interface SampleOptions {
+  /** The network. */
+  readonly config: AlphaFoldConfig;
+  /** How letters are hidden. */
+  readonly own: AlphaFoldOwn;
+  /** Sizes that samples are filled up to, templates' rows not counted. */
+  readonly padded: PaddedSizes;
+  /** Iterations after the first. */
+  readonly recycles: number;
+  /** Whether the backbone error is clamped, and crops drawn equally likely. */
+  readonly clamped: boolean;
+  /** Whether nothing is left to chance that need not be: the first crop, the first templates, no dropout. */
+  readonly fixed?: boolean;
+}
+
+/** Sizes that all samples of a run are filled up to: no larger than its targets need. */
+export function sampleSizes(
+  targets: readonly Pick<ExampleTarget, "sequence" | "rows">[],
+  cropSize: number,
+  { templates, data }: AlphaFoldConfig,
+): PaddedSizes {
+  const longest = Math.max(...targets.map(({ sequence }) => sequence.length));
+  const deepest = Math.max(...targets.map(({ rows }) => rows));
+  // Rows of templates take places of the alignment's, as in the published pipeline.
+  const most = Math.max(1, data.maxMsaClusters - (templates?.embedAngles ? data.maxTemplates : 0));
+  const clusters = Math.min(most, deepest);
+  return {
+    residues: Math.min(cropSize, longest),
+    clusters,
+    extra: Math.max(1, Math.min(data.maxExtraMsa, deepest - clusters)),
+    templates: templates ? data.maxTemplates : 0,
+  };
+}
+
+/** How letters are hidden. */
+export function maskingOf(own: AlphaFoldOwn): NetworkInputOptions["maskedMsa"] {
+  if (ablationsOf(own).has("masked-msa")) return false;
+  const { maskFraction: replaceFraction, maskUniform: uniformProb, maskProfile: profileProb, maskSame: sameProb } = own;
+  return { replaceFraction, uniformProb, profileProb, sameProb };
+}
+
+/**
+ * Draws a sample of a target: a contiguous crop, rows and hidden letters anew for each iteration, templates.
+ *
+ * Source: Jumper et al. (2021), Suppl. 1.2.3 and 1.2.6 to 1.2.9.
+ *
+ * @param key Of all random choices; not used up.
+ * @throws {RangeError} If probabilities do not fit together.
+ */
+export function makeSample(
+  id: string,
+  file: FeatureFile,
+  { config, own, padded, recycles, clamped, fixed = false }: SampleOptions,
+  key: Key,
+): AlphaFoldSample {
+  const { features, sequence } = file;
+  const n = sequence.length;
+  const { start, size } = fixed
+    ? { start: 0, size: Math.min(n, padded.residues) }
+    : drawCrop(n, padded.residues, clamped, key.at(KEYS.crop));
+  const whole = makeRecyclingInputs(features, features, key.at(KEYS.rows), recycles + 1, {
+    maxMsaClusters: padded.clusters,
+    maxExtraMsa: padded.extra,
+    maskedMsa: maskingOf(own),
+  });
+  return {
+    ...{ id, file, start, clamped, padded },
+    iterations: whole.map((inputs) => cropInputs(inputs, start, size)),
+    ...(config.templates && { templates: cropTemplates(drawTemplates(), n, start, size) }),
+    ...(!fixed && { key: key.at(KEYS.dropout) }),
+  };
+
+  function drawTemplates(): TemplateFeatures {
+    const there = features.template_mask.length;
+    const [x] = key.at(KEYS.templateCount).uniform(1);
+    const most = Math.min(padded.templates, fixed ? there : Math.floor(x * (there + 1)));
+    const order = fixed ? Array.from({ length: there }, (_, i) => i) : key.at(KEYS.templates).permutation(there);
+    return templateRows(features, order.slice(0, most));
+  }
+}
+
+const KEYS = { crop: 0, rows: 1, templateCount: 2, templates: 3, dropout: 4 } as const;
+
+/** The inputs of a part of the residues. */
+function cropInputs(inputs: NetworkInputs, start: number, size: number): NetworkInputs {
+  const sizes = {
+    residues: inputs.aatype.length,
+    clusters: inputs.msa_row_mask.length,
+    extra: inputs.extra_msa_row_mask.length,
+  };
+  const { aatype, residue_index, between_segment_residues, target_feat, seq_mask, msa_feat, msa_mask } = inputs;
+  const { msa_row_mask, true_msa, bert_mask, extra_msa, extra_msa_mask, extra_msa_row_mask } = inputs;
+  const { extra_has_deletion, extra_deletion_value } = inputs;
+  return windowFeatures(
+    {
+      ...{ aatype, residue_index, between_segment_residues, target_feat, seq_mask, msa_feat, msa_mask, msa_row_mask },
+      ...{ true_msa, bert_mask, extra_msa, extra_msa_mask, extra_msa_row_mask, extra_has_deletion },
+      extra_deletion_value,
+    },
+    sizes,
+    { residues: { start, size } },
+  );
+}
+
+const TEMPLATE_NAMES = [
+  ...["template_aatype", "template_all_atom_positions", "template_all_atom_mask", "template_mask"],
+  ...["template_pseudo_beta", "template_pseudo_beta_mask", "template_torsion_angles_sin_cos"],
+  ...["template_alt_torsion_angles_sin_cos", "template_torsion_angles_mask"],
+] as (keyof TemplateFeatures)[];
+
+/** Some of the templates. */
+function templateRows(templates: TemplateFeatures, rows: readonly number[]): TemplateFeatures {
+  const there = templates.template_mask.length;
+  return Object.fromEntries(TEMPLATE_NAMES.map((name) => {
+    const data = templates[name];
+    return [name, takeRows(data as Float32Array, there ? data.length / there : 0, rows)];
+  })) as unknown as TemplateFeatures;
+}
+
+/** The templates of a part of the residues. */
+function cropTemplates(templates: TemplateFeatures, residues: number, start: number, size: number): TemplateFeatures {
+  const sizes = { residues, templates: templates.template_mask.length };
+  const all = Object.fromEntries(TEMPLATE_NAMES.map((name) => [name, templates[name]])) as unknown as FeatureRecord;
+  return windowFeatures(all, sizes, { residues: { start, size } }) as unknown as TemplateFeatures;
+}
