@@ -20,7 +20,7 @@ const LOOK_EVERY = 100;
 
 /** Sizes: a third of the reduced network's parameters. */
 const SIZES = { msaDim: 32, pairDim: 32, numBlocks: 2, seqLen: 76 };
-const OWN_SIZES = { singleDim: 64, structureBlocks: 6, recycles: 1, recompute: "nothing" } as const;
+const OWN_SIZES = { singleDim: 64, structureBlocks: 4, recycles: 0, recompute: "nothing" } as const;
 /** Most steps, learning rate and its warm-up. */
 const OVERFIT = { numSteps: 6000, batchSize: 1, learningRate: 2e-3, lrWarmupSteps: 50, ema: 0.99 };
 /** Nothing is left out by chance, as there is nothing to generalize to. */
@@ -98,7 +98,8 @@ export function overfitSettings(): TrainSettings {
   };
 }
 
-async function exampleOf(id: string, structure: string): Promise<Example> {
+/** A structure as an example, with its sequence alone. */
+export async function exampleOf(id: string, structure: string): Promise<Example> {
   const bytes = encodeFeatureFile(await prepareTarget({ id, structure }));
   const file = parseFeatureFile(bytes, structure);
   const { sequence, supervised } = file;

@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import { type Device, entries, Key, type Tensor } from "../../../core/mod.ts";
+import { InputError, UsageError } from "../../../tools/errors.ts";
+import { CHECKPOINT_NAMES } from "../../../tools/networks/mod.ts";
+import { alphafoldNetwork } from "../../../tools/train/alphafold/network.ts";
+import {
+  alphafoldConfigOf,
+  alphafoldDefaults,
+  alphafoldLossOf,
+  type AlphaFoldOwn,
+  alphafoldOwn,
+} from "../../../tools/train/alphafold/options.ts";
+import { makeSample, sampleSizes } from "../../../tools/train/alphafold/samples.ts";
+import {
+  clusterSizes,
+  drawWeighted,
+  filterExamples,
+  largestShare,
+  samplingWeights,
+} from "../../../tools/train/alphafold/sampling.ts";
+import { openAlphaFold } from "../../../tools/train/alphafold/source.ts";
+import { CHECKPOINT_FILE, readRun } from "../../../tools/train/checkpoint_file.ts";
+import { historyCsv } from "../../../tools/train/history.ts";
+import { checkFlags, resolveSettings } from "../../../tools/train/options.ts";
+import { recipeOf } from "../../../tools/train/recipe.ts";
+import { TrainingSession } from "../../../tools/train/session.ts";
+import type { TrainSettings } from "../../../tools/train/settings.ts";
+import { assertClose, gpuTest } from "../../_gpu.ts";
+import { examplesOf, fingerFiles, smallSettings } from "./_alphafold.ts";
+import { inFolder } from "./_toy.ts";
+
+const FILES = await fingerFiles();
+
+async function open(device: Device, settings: TrainSettings, folder?: string, files = FILES) {
+  const learning = await openAlphaFold(settings, { examples: examplesOf(files), description: "3 fingers" });
+  return new TrainingSession(device, settings, learning, folder ? await readRun(folder, CHECKPOINT_NAMES) : undefined);
+}
+
+Deno.test("a sample is a contiguous part of a chain, the same one in all iterations; the same key draws the same", () => {
+  const settings = smallSettings(), own = alphafoldOwn(settings.own);
+  const config = alphafoldConfigOf(settings.model, own);
+  const [file] = FILES;
+  const padded = sampleSizes(examplesOf(FILES).map(({ target }) => target!), 12, config);
+  assert.deepEqual(padded, { residues: 12, clusters: 3, extra: 4, templates: 0 });
+  const options = { config, own, padded, recycles: 2, clamped: true };
+  const starts = new Set<number>(), key = Key.fromSeed(3);
+  for (let i = 0; i < 120; i++) {
+    const { start, iterations } = makeSample("1znf", file, options, key.at(i));
+    starts.add(start);
+    assert.equal(iterations.length, 3);
+    for (const inputs of iterations) {
+      assert.deepEqual([...inputs.aatype], [...file.features.aatype.slice(start, start + 12)]);
+      assert.deepEqual([...inputs.residue_index], Array.from({ length: 12 }, (_, k) => start + k));
+      assert.deepEqual([inputs.true_msa.length, inputs.extra_msa.length], [3 * 12, 4 * 12]);
+      assert.deepEqual([...inputs.true_msa.slice(0, 12)], [...inputs.aatype], "the target's row comes first");
+    }
+    assert.notDeepEqual(iterations[0].msa_feat, iterations[1].msa_feat, "rows and hidden letters are drawn anew");
+  }
+  assert.equal(starts.size, file.sequence.length - 12 + 1, "every crop is drawn");
+  const drawn = () => makeSample("1znf", file, options, Key.fromSeed(5)).iterations;
+  assert.deepEqual(drawn(), drawn());
+  const unhidden = { ...options, own: { ...own, without: "masked-msa" } };
+  assert(makeSample("1znf", file, unhidden, Key.fromSeed(5)).iterations[0].bert_mask.every((x) => x === 0));
+});
+
+gpuTest("what a sample is filled up with changes neither its loss nor a term of it", async (device) => {
+  const settings = smallSettings({}, { violationWeight: 1, resolvedWeight: 0.01 });
+  const own = alphafoldOwn(settings.own), config = alphafoldConfigOf(settings.model, own);
+  const network = alphafoldNetwork(settings.model, settings.own);
+  const params = network.init(device, 1);
+  for (const [i, [, tensor]] of entries<Tensor>(params).entries()) { // fresh ones give all residues the same
+    device.write(tensor, Key.fromSeed(i).normal(tensor.size).map((x) => 0.2 * x));
+  }
+  const supervised = { ...FILES[0].supervised!, resolution: Float32Array.of(2) };
+  const file = { ...FILES[0], supervised };
+  const padded = { residues: 12, clusters: 3, extra: 4, templates: 0 };
+  const options = { config, own, padded, recycles: 1, clamped: true, fixed: true };
+  const sample = makeSample("1znf", file, options, Key.fromSeed(1));
+  const run = async (residues: number, clusters: number, extra: number) => {
+    const terms: Record<string, Tensor> = {};
+    const filled = { ...sample, padded: { ...padded, residues, clusters, extra } };
+    const loss = network.lossOf(device, [filled], (found) => Object.assign(terms, found))(params);
+    const numbers = [await loss.item()];
+    for (const term of Object.values(terms)) numbers.push(await term.item());
+    return numbers;
+  };
+  const tight = await run(12, 3, 4);
+  assert.equal(tight.length, 9);
+  assert(tight.every((x) => Number.isFinite(x) && x > 0), `${tight}`);
+  // Numbers of √N and the mean over residues do not know of the padding either.
+  assertClose(await run(17, 5, 7), tight.map((x, i) => (i === 0 ? x * Math.sqrt(17 / 12) : x)), { rtol: 2e-4 });
+});
+
+Deno.test("filters tell what they leave out; chains are drawn by cluster and length", async () => {
+  const examples = examplesOf(FILES);
+  const [first, second, third] = examples;
+  const poly = { ...second, target: { ...second.target!, sequence: "A".repeat(9) + "G" } };
+  const coarse = { ...third, target: { ...third.target!, resolutionAngstrom: 9.5 } };
+  const { kept, dropped } = filterExamples([first, poly, coarse], { maxResolution: 9, maxSingleShare: 0.8 });
+  assert.deepEqual(kept.map(({ id }) => id), ["1znf"]);
+  assert.deepEqual(dropped.map(({ reason }) => reason), [
+    "1paa.safetensors: 90 % of the residues are one amino acid, more than --max-single-share 0.8",
+    "1sp1.safetensors: a resolution of 9.5 Å, worse than --max-resolution 9",
+  ]);
+  assert.equal(largestShare("AAGA"), 0.75);
+  const sizes = await clusterSizes(["MKTAYIAKQRQISFVKSHFSRQ", "MKTAYIAKQRQISFVKSHFSRW", "GSDWNEPLTVCH"], 0.4);
+  assert.deepEqual(sizes, [2, 2, 1]);
+  const weights = samplingWeights([100, 300, 900], sizes, { leastLength: 256, mostLength: 512 });
+  assert.deepEqual(weights, [0.25, 300 / 512 / 2, 1]);
+  const counts = [0, 0, 0], key = Key.fromSeed(1), draws = 4000;
+  for (let i = 0; i < draws; i++) counts[drawWeighted(weights, key.at(i))]++;
+  const total = weights.reduce((sum, weight) => sum + weight);
+  counts.forEach((count, i) => assert(Math.abs(count / draws - weights[i] / total) < 0.03, `${counts}`));
+  const nothing = openAlphaFold(smallSettings({}, { maxSingleShare: 0.01 }), { examples });
+  await assert.rejects(nothing, /^InputError: No target is left to train on: 1znf\.safetensors: \d+ % of the residues/);
+  const sums = openAlphaFold(smallSettings({}, { maskUniform: 0.9 }), { examples });
+  await assert.rejects(
+    sums,
+    /--mask-uniform 0\.9, --mask-profile 0\.1 and --mask-same 0\.1 sum to 1\.1, expected no more/,
+  );
+});
+
+gpuTest(
+  "a run stopped after any step and gone on gives the same weights and average, to the bit",
+  (device) =>
+    inFolder(async (folder) => {
+      const settings = smallSettings();
+      const path = `${folder}/${CHECKPOINT_FILE}`;
+      const bitsOf = async (session: Awaited<ReturnType<typeof open>>) => {
+        const { params, trainer } = await (async () => {
+          await Deno.writeFile(path, await session.encode());
+          const { checkpoint, trainer } = await readRun(folder, CHECKPOINT_NAMES);
+          return { params: checkpoint.params, trainer };
+        })();
+        return { params, trainer, losses: session.history.map(({ loss, gradNorm, terms }) => [loss, gradNorm, terms]) };
+      };
+      using whole = await open(device, settings);
+      const saved: Uint8Array[] = [];
+      while (whole.step < settings.training.numSteps) {
+        await whole.advance();
+        saved.push(await whole.encode());
+      }
+      const rates = whole.history.map(({ learningRate }) => Math.fround(learningRate * 1e6));
+      assert.deepEqual(rates, [500, 1000, 950, 950].map(Math.fround), "warm-up, then the drop");
+      const expected = await bitsOf(whole);
+      for (const bytes of saved.slice(0, -1)) {
+        await Deno.writeFile(path, bytes);
+        using gone = await open(device, settings, folder);
+        assert.equal(gone.remark, undefined);
+        while (gone.step < settings.training.numSteps) await gone.advance();
+        assert.deepEqual(await bitsOf(gone), expected);
+      }
+      const [header] = historyCsv(whole.history).split("\n");
+      assert.match(header, /,term_fape,term_supervised_chi,term_distogram,term_masked_msa,/);
+    }),
+);
+
+gpuTest(
+  "a loss of NaN names target and term, is skipped and counted, and ends the run at the limit",
+  async (device) => {
+    const { chi_angles_sin_cos, ...supervised } = FILES[1].supervised!;
+    const spoilt = {
+      ...FILES[1],
+      supervised: { ...supervised, chi_angles_sin_cos: chi_angles_sin_cos.map(() => NaN) },
+    };
+    const settings = smallSettings({ batchSize: 1 }, { maxSkipped: 2, recycles: 0 });
+    using session = await open(device, settings, undefined, [spoilt]);
+    const record = await session.advance();
+    assert.equal(record?.skippedSteps, 1);
+    assert.equal(record?.trouble, "supervisedChi of 1paa is NaN");
+    await assert.rejects(session.advance(), (error) => {
+      assert(error instanceof InputError);
+      assert.match(
+        error.message,
+        /^2 steps in a row were skipped: the loss of step 1 is NaN, .*smaller learning rate\. SupervisedChi of 1paa is NaN$/,
+      );
+      return true;
+    });
+  },
+);
+
+gpuTest("watched targets are measured with the average: loss, lDDT, FAPE, TM", async (device) => {
+  const settings = smallSettings({ batchSize: 1 }, { recycles: 0 });
+  const [first, second] = examplesOf(FILES);
+  const learning = await openAlphaFold(settings, { examples: [first], watched: [second] });
+  using session = new TrainingSession(device, settings, learning);
+  await session.advance();
+  await session.measureHeldOut(learning.watched!);
+  const { heldOutLoss, heldOutMeasures = {} } = session.history[0];
+  assert(heldOutLoss! > 0);
+  for (const name of ["lddt", "fape", "tmScore", "plddt"]) {
+    assert(heldOutMeasures[name] > 0 && heldOutMeasures[name] < 10, name);
+  }
+  assert.deepEqual(learning.planned!.map(([{ iterations }]) => iterations.length), [1, 1]);
+});
+
+Deno.test("stage and size decide the defaults of all else, and flags go over them", () => {
+  const published = alphafoldDefaults();
+  assert.deepEqual([published.model.seqLen, published.model.numSeqs, published.own.nExtra], [256, 128, 1024]);
+  const fine = resolveSettings({ model: "alphafold", features: "d", own: { stage: "finetuning" } }, {});
+  assert.deepEqual([fine.model.seqLen, fine.model.numSeqs, fine.own!.nExtra], [384, 512, 5120]);
+  assert.deepEqual([fine.own!.violationWeight, fine.own!.resolvedWeight, fine.training.learningRate], [1, 0.01, 5e-4]);
+  assert.equal(alphafoldDefaults({ size: "model_3" }).own.templates, 0);
+  const own = { size: "reduced", without: "ipa,auxiliary", violationWeight: 0.5 };
+  const { model, own: all, ...rest } = resolveSettings({ model: "alphafold", features: "d", numBlocks: 3, own }, {});
+  const config = alphafoldConfigOf(model, all as AlphaFoldOwn);
+  assert.deepEqual([config.evoformer.nBlock, config.recycling.maxRecycles, config.heads.tm], [3, 3, true]);
+  assert.equal(config.ablations.pointAttention, false);
+  const loss = alphafoldLossOf(config, all as AlphaFoldOwn);
+  assert.deepEqual([loss.fape.weight, loss.distogram.weight, loss.violation.weight, loss.tm.weight], [1, 0, 0.5, 0]);
+  const recipe = recipeOf({ model, own: all, ...rest });
+  assert.equal(recipe.model, "alphafold");
+  assert.deepEqual([recipe["num-blocks"], recipe["violation-weight"], recipe.without], [3, 0.5, "ipa,auxiliary"]);
+  const reduced = resolveSettings({ model: "alphafold", features: "d", own: { size: "reduced" } }, {});
+  const { parameters } = alphafoldNetwork(reduced.model, reduced.own);
+  assert(parameters <= 1_500_000, `${parameters} parameters`);
+  assert(reduced.model.numBlocks <= 8 && reduced.own!.recycles === 3);
+});
+
+Deno.test("flags of AlphaFold's training apply to it alone, and what a run was started with stays", () => {
+  assert.throws(() => checkFlags({ synthetic: true, own: { recycles: 1 } }), (error) => {
+    assert(error instanceof UsageError);
+    assert.equal(error.message, "--recycles does not apply to --model tiny");
+    return true;
+  });
+  assert.throws(
+    () => checkFlags({ model: "alphafold", synthetic: true }),
+    /--synthetic does not apply to --model alphafold/,
+  );
+  checkFlags({ model: "alphafold", features: "d", holdOut: ["1znf"] });
+  assert.throws(() => checkFlags({ features: "d", holdOut: ["1znf"] }), /--features and --hold-out exclude each other/);
+  const saved = smallSettings();
+  assert.deepEqual(resolveSettings({ resume: "run" }, { saved }).own, saved.own);
+  assert.throws(
+    () => resolveSettings({ resume: "run", own: { recycles: 3 } }, { saved }),
+    /^InputError: Cannot resume from run with --recycles 3: the run was started with --recycles 1$/,
+  );
+  assert.throws(() => resolveSettings({ model: "alphafold", msaDim: 0 }, {}), InputError);
+});
