@@ -27,6 +27,7 @@ import {
 import { modelText, trainingText } from "../train/summary_text.ts";
 import { train, type TrainContext, type TrainRequest, validateSetup } from "../train/train.ts";
 import { folderForProfile, folderForRun, overwriteOption } from "./_folder.ts";
+import { applyRecipe, type RecipeNames } from "./_recipe.ts";
 import { networkSizeOption } from "./_sizes.ts";
 import { fusionOption } from "./_fusion.ts";
 import {
@@ -65,7 +66,7 @@ function defaults(flag: keyof ModelSettings | keyof TrainingSettings): string {
 
 const HELP = `
 Files in DIR: checkpoint.safetensors (to go on from, or to predict with), loss_history.csv, performance_summary.json;
-report.html; with --ema model.safetensors (the averaged parameters); with --validation best.safetensors (the parameters of the
+recipe.json (all choices, which --config takes again), report.html; with --ema model.safetensors (the averaged parameters); with --validation best.safetensors (the parameters of the
 lowest loss of these, to predict with); with held-out structures ID.cif, ID.pdb,
 ID_distances.npy, ID_coordinates.npy and metrics.json; with --leave-one-out a folder for each structure, and leave_one_out.csv.
 
@@ -118,10 +119,14 @@ function yesOrNo(value: string): boolean {
 
 /** Adds `denofold train`. */
 export function register(program: Command): void {
-  const collect = (value: string, before: string[] = []) => [...before, value];
+  const collect = (value: string, before: string[] = []) => [...before, ...value.split(",")];
   const command = program.command("train")
     .description(
       `train a network: ${Object.values(TRAINABLE).map(({ description }) => description).join(", ")}; or run the demo`,
+    )
+    .option(
+      "--config <recipe>",
+      "YAML or JSON file with flags, such as recipe.json of a run; those of the command line count more",
     )
     .optionsGroup("Data:")
     .option("--structures <paths...>", "mmCIF or PDB files (FILE:CHAIN for one chain of several) and folders of them")
@@ -136,7 +141,11 @@ export function register(program: Command): void {
     .option("--list <file>", "names to learn from: a table, FASTA, or .txt with a name a line (default: all)")
     .option("--validation <file>", "names whose loss is watched and that are not learnt from, likewise")
     .option("--skip-bad", "leave out what cannot be learnt from, with a warning, instead of ending")
-    .option("--hold-out <id>", "a structure to keep out and to predict at the end; may be given several times", collect)
+    .option(
+      "--hold-out <id>",
+      "a structure to keep out and to predict at the end; several with commas, or given several times",
+      collect,
+    )
     .option("--leave-one-out", "train once for every structure without it, predict it, and print the table")
     .option("--synthetic", "the reference recipe's noise, for timing and comparison")
     .option("--demo", "the built-in zinc fingers, one held out, with small settings")
@@ -261,8 +270,18 @@ function ownFlags(flags: object): OwnSettings | undefined {
   return found.length > 0 ? Object.fromEntries(found) : undefined;
 }
 
+/** Keys of recipes: flags but those that say where and how. */
+export const TRAIN_RECIPE: RecipeNames = {
+  aliases: {},
+  without: [
+    ...["config", "out", "overwrite", "profile-dir", "checkpoint-every", "resume", "dry-run", "validate-setup"],
+    ...["device", "quiet", "json", "demo", "leave-one-out"],
+  ],
+};
+
 /** All flags of the command. */
 type Flags = TrainFlags & StepProfileFlags & {
+  config?: string;
   out?: string;
   overwrite?: boolean;
   dryRun?: boolean;
@@ -275,8 +294,10 @@ type Flags = TrainFlags & StepProfileFlags & {
   json?: boolean;
 };
 
-async function run(options: Flags): Promise<void> {
-  const flags: Flags = { ...options, own: ownFlags(options) };
+async function run({ config }: Flags, command: Command): Promise<void> {
+  if (config !== undefined) await applyRecipe(command, config, TRAIN_RECIPE);
+  const all = command.opts<Flags>();
+  const flags: Flags = { ...all, own: ownFlags(all) };
   checkFlags(flags);
   checkProfileFlags(flags, { "--leave-one-out": flags.leaveOneOut, "--validate-setup": flags.validateSetup });
   if (flags.validateSetup) return await validate(flags);

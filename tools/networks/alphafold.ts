@@ -50,7 +50,7 @@ network or of the loss away, as the paper's study did: ${ABLATIONS.join(", ")}.`
     open: openAlphaFold,
   }),
   async attention({ path, facts }) {
-    if (facts) return undefined;
+    if (facts && facts.model !== ALPHAFOLD) return undefined;
     const [model] = await planModels(path, undefined);
     return alphafoldAttention(model);
   },

@@ -15,6 +15,7 @@ import { sha256OfFile } from "../weights/download.ts";
 import { openWeights } from "../weights/open_weights.ts";
 import { fittingPresets, namedShapes } from "../weights/presets.ts";
 import { randomWeights } from "./random_weights.ts";
+import { trainedModel } from "./trained_model.ts";
 
 /** A network to run. */
 export interface PlannedModel {
@@ -36,8 +37,8 @@ const ENDINGS = ["safetensors", "pt", "npz"];
 /**
  * Finds the networks and their weights.
  *
- * @param weights A file, a folder of files named after presets (`params_model_1_ptm.npz`, `model_1_ptm.safetensors`), or
- * `random:SEED`.
+ * @param weights A file, a folder of files named after presets (`params_model_1_ptm.npz`, `model_1_ptm.safetensors`), a
+ * checkpoint or the folder of a run of `denofold train`, or `random:SEED`.
  * @param models Presets that were asked for. @default those of the folder; the one that the file fits; `model_1_ptm`
  * @param choices Other sizes than the presets' own.
  * @throws {InputError} If a file is missing, or fits none of the presets; the message says what it lacks.
@@ -64,6 +65,8 @@ export async function planModels(
   const { isDirectory } = await Deno.stat(weights).catch(() => {
     throw new InputError(`Cannot read the weights ${weights}: there is no such file or folder`);
   });
+  const trained = await trainedModel(weights);
+  if (trained) return [trained];
   if (!isDirectory) return await modelsOfFile(weights, models, choices);
   const found: PlannedModel[] = [];
   for (const preset of models ?? ALPHAFOLD_PRESETS) {

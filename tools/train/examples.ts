@@ -27,8 +27,6 @@ export interface Example {
 
 /** The target of an example that comes from a feature file. */
 export interface ExampleTarget {
-  /** One letter a residue. */
-  readonly sequence: string;
   /** Rows of its whole alignment. */
   readonly rows: number;
   /** Resolution of its structure in Å; 0: not known. */

@@ -157,7 +157,6 @@ function exampleOf(file: FeatureFile, source: string, seqLen: number): Example {
       ...distancesOf(positions, mask),
     }),
     target: {
-      sequence,
       rows: file.features.num_alignments[0],
       resolutionAngstrom: supervised.resolution[0],
       features: () => parseFeatureFile(Deno.readFileSync(source), source),

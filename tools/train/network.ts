@@ -61,6 +61,8 @@ export interface TrainingProtocol {
   readonly drop?: Schedule["drop"];
   /** Whether gradients are clipped sample by sample, instead of their sum. @default false */
   readonly clipsSamples?: boolean;
+  /** How checkpoints on the way back keep representations. @default "f32" */
+  readonly activations?: "f32" | "f16";
   /** So many steps in a row that were skipped are an error. @default the trainer's */
   readonly maxSkipped?: number;
 }

@@ -63,6 +63,7 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
       },
       maxNormEach: (clipsSamples && training.maxNorm) || undefined,
       maxSkipped: network.protocol?.maxSkipped,
+      activations: network.protocol?.activations,
       schedule: { ...scheduleOf(settings, source), drop: network.protocol?.drop },
       emaDecay: training.ema ?? undefined,
     });

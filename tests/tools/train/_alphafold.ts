@@ -20,13 +20,14 @@ export function examplesOf(files: readonly FeatureFile[]): Example[] {
   return files.map((file) => {
     const { id, sequence, features, supervised } = file;
     return {
-      ...{ id, source: `${id}.safetensors`, length: sequence.length, depth: features.num_alignments[0] },
+      ...{ id, source: `${id}.safetensors`, sequence, depth: features.num_alignments[0] },
       identity: [id, sequence, supervised!.all_atom_positions],
       sample() {
         throw new TypeError("not used");
       },
       target: {
-        ...{ sequence, rows: features.num_alignments[0], resolutionAngstrom: supervised!.resolution[0] },
+        rows: features.num_alignments[0],
+        resolutionAngstrom: supervised!.resolution[0],
         features: () => file,
       },
     };

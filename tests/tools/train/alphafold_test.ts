@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
 import { type Device, entries, Key, type Tensor } from "../../../core/mod.ts";
+import { Command } from "commander";
+import { decodeCheckpoint } from "../../../finetune/mod.ts";
+import { planModels } from "../../../tools/predict/models.ts";
+import { readTrained } from "../../../tools/predict/trained_model.ts";
+import { applyRecipe } from "../../../tools/cli/_recipe.ts";
+import { register, TRAIN_RECIPE } from "../../../tools/cli/train.ts";
 import { InputError, UsageError } from "../../../tools/errors.ts";
 import { CHECKPOINT_NAMES } from "../../../tools/networks/mod.ts";
 import { alphafoldNetwork } from "../../../tools/train/alphafold/network.ts";
@@ -40,7 +46,11 @@ Deno.test("a sample is a contiguous part of a chain, the same one in all iterati
   const settings = smallSettings(), own = alphafoldOwn(settings.own);
   const config = alphafoldConfigOf(settings.model, own);
   const [file] = FILES;
-  const padded = sampleSizes(examplesOf(FILES).map(({ target }) => target!), 12, config);
+  const padded = sampleSizes(
+    FILES.map((file) => ({ residues: file.sequence.length, rows: file.features.num_alignments[0] })),
+    12,
+    config,
+  );
   assert.deepEqual(padded, { residues: 12, clusters: 3, extra: 4, templates: 0 });
   const options = { config, own, padded, recycles: 2, clamped: true };
   const starts = new Set<number>(), key = Key.fromSeed(3);
@@ -94,7 +104,7 @@ gpuTest("what a sample is filled up with changes neither its loss nor a term of 
 Deno.test("filters tell what they leave out; chains are drawn by cluster and length", async () => {
   const examples = examplesOf(FILES);
   const [first, second, third] = examples;
-  const poly = { ...second, target: { ...second.target!, sequence: "A".repeat(9) + "G" } };
+  const poly = { ...second, sequence: "A".repeat(9) + "G" };
   const coarse = { ...third, target: { ...third.target!, resolutionAngstrom: 9.5 } };
   const { kept, dropped } = filterExamples([first, poly, coarse], { maxResolution: 9, maxSingleShare: 0.8 });
   assert.deepEqual(kept.map(({ id }) => id), ["1znf"]);
@@ -237,3 +247,72 @@ Deno.test("flags of AlphaFold's training apply to it alone, and what a run was s
   );
   assert.throws(() => resolveSettings({ model: "alphafold", msaDim: 0 }, {}), InputError);
 });
+
+Deno.test("recipes: an unknown key and a value of the wrong type are told with file and line", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/recipe.yaml`;
+    const applied = async (text: string) => {
+      const program = new Command();
+      register(program);
+      const [command] = program.commands;
+      await Deno.writeTextFile(path, text);
+      await applyRecipe(command, path, TRAIN_RECIPE);
+      return command.opts();
+    };
+    const opts = await applied("model: alphafold\nviolation_weight: 0.5\nhold-out: [a, b]\nwithout: ipa\n");
+    assert.deepEqual([opts.model, opts.violationWeight, opts.holdOut], ["alphafold", 0.5, ["a", "b"]]);
+    for (
+      const [text, message] of [
+        ["recyclings: 3\n", /recipe\.yaml line 1: there is no key recyclings; near: recycles/],
+        [
+          "seed: 1\nrecycles: many\n",
+          /recipe\.yaml line 2: recycles is "many", expected a whole number of at least 0$/,
+        ],
+        ["without: [ipa, nothing]\n", /without is \["ipa","nothing"\], expected parts out of templates, ipa/],
+        ["stage: last\n", /stage is "last", expected one of initial, finetuning$/],
+        ["out: run\n", /out is no part of a recipe, give --out$/],
+      ] as const
+    ) await assert.rejects(applied(text), message);
+  }));
+
+gpuTest(
+  "a run's average is what predicts, whichever file it is read from, and what a later stage starts from",
+  (device) =>
+    inFolder(async (folder) => {
+      const settings = smallSettings({ batchSize: 1 }, { recycles: 0 });
+      using session = await open(device, settings);
+      for (let step = 0; step < 2; step++) await session.advance();
+      const model = `${folder}/model.safetensors`, checkpoint = `${folder}/${CHECKPOINT_FILE}`;
+      await Deno.writeFile(checkpoint, await session.encode());
+      const average = (await readTrained(folder))!;
+      assert.equal(average.path, checkpoint);
+      await Deno.writeFile(model, await session.encodeModel());
+      const trained = (await readTrained(folder))!;
+      assert.deepEqual([trained.path, trained.config], [model, session.network.config]);
+      assert.deepEqual(average.params, trained.params);
+      const [planned] = await planModels(folder, undefined);
+      assert.match(planned.weights, /^model\.safetensors of denofold train, SHA-256 \w{64}$/);
+      const read = await planned.open();
+      const [name, expected] = [...trained.params][0];
+      const part = await read.entries.get(name)!.read({ from: 1, to: 3 });
+      const width = expected.shape[1];
+      assert.deepEqual([...part.data as Float32Array], [...expected.data as Float32Array].slice(width, 3 * width));
+
+      const next = await open(device, smallSettings({}, { stage: "finetuning", init: folder }));
+      const started = decodeCheckpoint(await next.encode(), "start");
+      next[Symbol.dispose]();
+      assert.deepEqual(
+        [...started.params.values()].map(({ data }) => data),
+        [...trained.params.values()].map(({ data }) => data),
+      );
+      const wider = open(device, smallSettings({}, { singleDim: 16, init: folder }));
+      await assert.rejects(
+        wider,
+        /^InputError: Cannot start from .*: its parameters are of another configuration: .*\[16,8\]/,
+      );
+      await assert.rejects(
+        open(device, smallSettings({}, { init: `${folder}/none` })),
+        /there is no such file or folder/,
+      );
+    }),
+);

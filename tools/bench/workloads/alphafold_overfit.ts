@@ -107,13 +107,13 @@ export async function exampleOf(id: string, structure: string): Promise<Example>
     ...{
       id,
       source: structure,
-      length: sequence.length,
+      sequence,
       depth: 1,
       identity: [id, sequence, supervised!.all_atom_positions],
     },
     sample() {
       throw new TypeError("AlphaFold learns from features");
     },
-    target: { sequence, rows: 1, resolutionAngstrom: supervised!.resolution[0], features: () => file },
+    target: { rows: 1, resolutionAngstrom: supervised!.resolution[0], features: () => file },
   };
 }

@@ -74,6 +74,7 @@ export function alphafoldNetwork(
       optimizer: { betas: [own.beta1, own.beta2], eps: own.adamEps },
       ...(own.dropStep !== null && { drop: { step: own.dropStep, factor: own.dropFactor } }),
       clipsSamples: true,
+      activations: own.activations,
       maxSkipped: own.maxSkipped,
     },
     init: (device, seed) => initAlphaFold(device, config, runKeys(seed).params),

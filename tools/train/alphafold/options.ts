@@ -98,6 +98,8 @@ export type AlphaFoldOwn = {
   readonly mostLength: number;
   /** What is computed again on the way back. */
   readonly recompute: Recompute;
+  /** How what is computed again from is kept. */
+  readonly activations: "f32" | "f16";
   /** File with parameters to start from; null: random ones. */
   readonly init: string | null;
 };
@@ -199,8 +201,13 @@ export const ALPHAFOLD_OPTIONS: readonly OwnOption[] = [
     ...{ name: "recompute", value: "<what>", choices: RECOMPUTE, parse: text },
     description: "what is computed again on the way back instead of being kept",
   },
+  {
+    ...{ name: "activations", value: "<type>", choices: ["f32", "f16"], parse: text },
+    description: "how the representations that it is computed from are kept; f16 rounds them",
+  },
 ];
 
+/** Parts by their names with commas. */
 function parseWithout(given: string): string {
   const names = given.split(",").map((name) => name.trim()).filter((name) => name !== "");
   const known: readonly string[] = ABLATIONS;
@@ -224,7 +231,7 @@ const OWN: AlphaFoldOwn = {
   ...{ resolvedWeight: 0, violationWeight: 0, tmWeight: 0.1 },
   ...{ beta1: 0.9, beta2: 0.999, adamEps: 1e-6, dropStep: 50_000, dropFactor: 0.95, maxSkipped: 10 },
   ...{ clusterIdentity: 0.4, maxResolution: 9, maxSingleShare: 0.8, leastLength: 256, mostLength: 512 },
-  recompute: "block",
+  ...{ recompute: "block", activations: "f32" },
 };
 
 /**

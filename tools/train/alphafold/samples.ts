@@ -11,7 +11,6 @@ import type { TemplateFeatures } from "../../data/features/template_feats.ts";
 import { drawCrop, type FeatureRecord, windowFeatures } from "../../data/features/window.ts";
 import type { PaddedSizes } from "../../predict/network_inputs.ts";
 import type { FeatureFile } from "../../prep/feature_file.ts";
-import type { ExampleTarget } from "../examples.ts";
 import { ablationsOf, type AlphaFoldOwn } from "./options.ts";
 
 /** A sample on the CPU. */
@@ -52,11 +51,11 @@ export interface SampleOptions {
 
 /** Sizes that all samples of a run are filled up to: no larger than its targets need. */
 export function sampleSizes(
-  targets: readonly Pick<ExampleTarget, "sequence" | "rows">[],
+  targets: readonly { readonly residues: number; readonly rows: number }[],
   cropSize: number,
   { templates, data }: AlphaFoldConfig,
 ): PaddedSizes {
-  const longest = Math.max(...targets.map(({ sequence }) => sequence.length));
+  const longest = Math.max(...targets.map(({ residues }) => residues));
   const deepest = Math.max(...targets.map(({ rows }) => rows));
   // Rows of templates take places of the alignment's, as in the published pipeline.
   const most = Math.max(1, data.maxMsaClusters - (templates?.embedAngles ? data.maxTemplates : 0));

@@ -22,8 +22,7 @@ export function filterExamples(
 ): Filtered {
   const kept: Example[] = [], dropped: BadTarget[] = [];
   for (const example of examples) {
-    const { id, source, target } = example;
-    const { sequence = "", resolutionAngstrom = 0 } = target ?? {};
+    const { id, source, sequence, target: { resolutionAngstrom = 0 } = {} } = example;
     const share = largestShare(sequence);
     if (resolutionAngstrom > maxResolution) {
       const resolution = Number(resolutionAngstrom.toFixed(2));

@@ -7,6 +7,7 @@ import type { Example, ExampleTarget } from "../examples.ts";
 import type { Learning, TrainData } from "../network.ts";
 import type { EvoformerSettings, TrainSettings } from "../settings.ts";
 import { runKeys } from "../tiny_openfold.ts";
+import { readInitial } from "./initial.ts";
 import { alphafoldNetwork } from "./network.ts";
 import { ablationsOf, alphafoldConfigOf, type AlphaFoldOwn, alphafoldOwn } from "./options.ts";
 import { type AlphaFoldSample, makeSample, type SampleOptions, sampleSizes } from "./samples.ts";
@@ -24,16 +25,23 @@ export async function openAlphaFold(
   const own = alphafoldOwn(settings.own);
   checkProbabilities(own);
   const config = alphafoldConfigOf(model, own);
-  const network = alphafoldNetwork(model, settings.own);
+  const usual = alphafoldNetwork(model, settings.own);
+  const init = own.init === null ? usual.init : await readInitial(own.init, config);
+  const network = { ...usual, init };
   const { kept, dropped } = filterExamples(given, own);
   if (kept.length === 0) {
     const reasons = dropped.slice(0, MOST_NAMES).map(({ reason }) => reason).join("; ");
     throw new InputError(`No target is left to train on: ${reasons || "there is none"}`);
   }
   const targets = kept.map(targetOf);
-  const padded = sampleSizes([...targets, ...watched.map(targetOf)], model.seqLen, config);
-  const sizes = await clusterSizes(targets.map(({ sequence }) => sequence), own.clusterIdentity);
-  const weights = samplingWeights(targets.map(({ sequence }) => sequence.length), sizes, own);
+  const lengths = kept.map(({ sequence }) => sequence.length);
+  const padded = sampleSizes(
+    [...kept, ...watched].map((one) => ({ residues: one.sequence.length, rows: targetOf(one).rows })),
+    model.seqLen,
+    config,
+  );
+  const sizes = await clusterSizes(kept.map(({ sequence }) => sequence), own.clusterIdentity);
+  const weights = samplingWeights(lengths, sizes, own);
   const [chainKey, sampleKey, recycleKey, clampKey, watchKey] = runKeys(training.seed).data.split(5);
   const most = ablationsOf(own).has("recycling") ? 0 : own.recycles;
   const options = (recycles: number, clamped: boolean): SampleOptions => ({ config, own, padded, recycles, clamped });
@@ -72,8 +80,7 @@ export async function openAlphaFold(
 
   /** Of the target with the largest crop, without and with recycling; all samples are filled up to the same sizes. */
   function plannedSamples(): [readonly AlphaFoldSample[], readonly AlphaFoldSample[]] {
-    const longest = Math.max(...targets.map(({ sequence }) => sequence.length));
-    const i = targets.findIndex(({ sequence }) => sequence.length === longest);
+    const i = lengths.indexOf(Math.max(...lengths));
     const file = targets[i].features();
     const sample = (recycles: number) => [makeSample(kept[i].id, file, options(recycles, true), sampleKey.at(0))];
     return [sample(0), sample(most)];
