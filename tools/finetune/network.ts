@@ -104,7 +104,7 @@ export async function loadFineTuned(
 }
 
 /** Whether a strategy trains a parameter, by its name in OpenFold's state dict. */
-function trainedNames(network: AlphaFoldConfig, { groups }: Strategy): (name: string) => boolean {
+export function trainedNames(network: AlphaFoldConfig, { groups }: Strategy): (name: string) => boolean {
   const paths = [...shapesByPath(alphafoldShapes(network)).keys()];
   const names = new Set(paths.filter((path) => groups.some(({ has }) => has(`model.${path}`))).map(snakeCase));
   return (name) => names.has(name);
