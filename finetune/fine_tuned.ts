@@ -141,7 +141,7 @@ export function headInputsOf(
   options: FineTunedOptions = {},
 ): LabelHeadInputs {
   using scope = sample.features.aatype.device.scope("headInputs");
-  const { heads: { mask, ...read } } = runNetwork(model, sample, { ...config, maskedMsaWeight: 0 }, options);
+  const { heads: { mask, ...read } } = runNetwork(model, sample, labelsAlone(config), options);
   return { ...scope.keep(read), ...(mask && { mask }) };
 }
 
@@ -238,8 +238,12 @@ export function fineTuned(
   config: FineTunedConfig,
   options: FineTunedOptions = {},
 ): Record<string, Tensor> {
-  const { structure: _, maskedMsaWeight: __, ...labels } = config;
-  return fineTunedOutputs(params, input, labels, options).predictions;
+  return fineTunedOutputs(params, input, labelsAlone(config), options).predictions;
+}
+
+/** What is learned without all that is no label. */
+function labelsAlone({ structure: _, maskedMsaWeight: __, ...labels }: FineTunedConfig): FineTunedConfig {
+  return labels;
 }
 
 /**

@@ -9,7 +9,7 @@ import { readCheckpoint } from "../finetune/checkpoint.ts";
 import { finetune, type FinetuneRequest, type FinetuneResult } from "../finetune/finetune.ts";
 import type { DryRun } from "../finetune/dry_run.ts";
 import { FINETUNE_DEFAULTS, type FinetuneOptions } from "../finetune/options.ts";
-import { TASK } from "../finetune/network.ts";
+import { TASK, TASK_KINDS, type TaskKind } from "../finetune/label_tasks.ts";
 import { readPeftFolder } from "../finetune/peft_folder.ts";
 import { readSizes } from "../finetune/sizes_file.ts";
 import { ensureAdapter } from "../platform/driver.ts";
@@ -35,7 +35,8 @@ import { applyRecipe, type RecipeNames, recipeText } from "./_recipe.ts";
 import { aliasedOption } from "./_sizes.ts";
 
 const HELP = `
-DATA is a table (pdb_id,affinity[,sequence,year,family,…]) or an INDEX file of PDBbind. Each row's protein comes from --features
+DATA is a table (pdb_id,affinity[,sequence,year,family,…]) or an INDEX file of PDBbind. With --task, columns hold numbers, names of
+classes, or one of either a residue ("0.1;0.7;…", "HHEE-…"; ? where it is not known), and "structure" learns the structures themselves. Each row's protein comes from --features
 (files of "denofold prep", read again in every epoch: best for large sets) or is made of --structures, --msas and the table's
 sequences. Rows without them are errors, none is left out in silence.
 
@@ -77,7 +78,9 @@ export function register(program: Command): void {
     .option("--structures <paths...>", "structures named after the rows")
     .addOption(new Option("--pdbs <paths...>", "the same as --structures").hideHelp())
     .option("--msas <paths...>", "alignments named after the rows")
-    .option("--label <column>", "column with the labels (default: affinity, label, value, y, …)")
+    .option("--task <kinds>", `what is learned, comma-separated: ${TASK_KINDS.join(", ")}`, taskKinds, ["regression"])
+    .option("--label <columns>", "columns with the labels, comma-separated (default: affinity, label, value, y, …)")
+    .option("--task-weights <numbers>", "of the columns' losses, then the structures' (default: 1 each)", weights)
     .option("--unit <text>", "unit of the labels, for people", "")
     .addOption(boundsOption())
     .addOption(
@@ -190,6 +193,8 @@ interface Flags {
   structures?: string[];
   pdbs?: string[];
   msas?: string[];
+  task: TaskKind[];
+  taskWeights?: number[];
   label?: string;
   unit: string;
   bounds: BoundsPolicy;
@@ -250,6 +255,18 @@ interface Flags {
   json?: boolean;
 }
 
+function taskKinds(value: string): TaskKind[] {
+  return value.split(",").map((name) => {
+    const kind = TASK_KINDS.find((kind) => kind === name.trim());
+    if (!kind) throw new InvalidArgumentError(`Expected some of ${TASK_KINDS.join(", ")}.`);
+    return kind;
+  });
+}
+
+function weights(value: string): number[] {
+  return value.split(",").map((text) => positiveNumber(text.trim()));
+}
+
 function names(value: string): string[] {
   const found = value.split(/,(?![^{]*\})/).map((name) => name.trim());
   if (found.some((name) => !name)) throw new InvalidArgumentError("Expected names with commas between them.");
@@ -287,7 +304,9 @@ function dryText(
   { peakBytes, longest, batchSeconds, seconds, firstBatch, loss }: DryRun,
   { fit }: FinetuneOptions,
 ): string {
-  const batch = firstBatch.map(({ id, residues, label }) => `${id} (${residues} residues, label ${label})`);
+  const batch = firstBatch.map(({ id, residues, label }) =>
+    `${id} (${residues} residues${label === undefined ? "" : `, label ${label}`})`
+  );
   return [
     `Memory: ${gibibytes(peakBytes)} of GPU memory at the peak, for ${longest} residues`,
     `Time: ${batchSeconds.toPrecision(2)} s for the first batch, about ${duration(seconds)} for ${fit.epochs} epochs`,
@@ -296,7 +315,7 @@ function dryText(
   ].join("\n");
 }
 
-function textOf({ end, metrics, best, files }: FinetuneResult, { output }: FinetuneOptions): string {
+function textOf({ end, metrics, taskMetrics = {}, best, files }: FinetuneResult, { output }: FinetuneOptions): string {
   if (end === "stopped") return `Stopped; \`denofold finetune --resume ${output}\` goes on`;
   // Of one label, or of equal ones, there is no correlation.
   const shown = (x: number, digits = 3) => Number.isNaN(x) ? "–" : x.toFixed(digits);
@@ -306,8 +325,20 @@ function textOf({ end, metrics, best, files }: FinetuneResult, { output }: Finet
     `  ${name.padEnd(10)} ${TASK}: n=${n} pearson=${shown(pearson)}${interval(intervals.pearson)} ` +
     `spearman=${shown(spearman)} rmse=${shown(rmse)} mae=${shown(mae)} r2=${shown(r2)}`
   );
+  const ofTasks = Object.entries(taskMetrics).flatMap(([task, sets]) =>
+    Object.entries(sets).map(([set, found]) =>
+      `  ${set.padEnd(10)} ${task}: ` +
+      Object.entries(found).map(([name, x]) => `${name}=${name === "n" ? x : shown(x)}`).join(" ")
+    )
+  );
   const which = best ? `Best epoch ${best.epoch}` : "Last epoch";
-  return [`${which}${end === "patience" ? ", ended early" : ""}:`, ...lines, "Files:", ...files.map((f) => `  ${f}`)]
+  return [
+    `${which}${end === "patience" ? ", ended early" : ""}:`,
+    ...lines,
+    ...ofTasks,
+    "Files:",
+    ...files.map((f) => `  ${f}`),
+  ]
     .join("\n");
 }
 
@@ -342,6 +373,7 @@ async function runOf(flags: Flags): Promise<RunRequest> {
   const options: FinetuneOptions = {
     ...FINETUNE_DEFAULTS,
     ...{ data: data ?? "", features: flags.features, msas: flags.msas ?? [], label: flags.label, unit: flags.unit },
+    ...{ tasks: flags.task, taskWeights: flags.taskWeights },
     ...{ structures: [...flags.structures ?? [], ...flags.pdbs ?? []], bounds: flags.bounds, lora },
     ...{ structureInput: flags.structureInput, weights: weights ?? `random:${flags.seed}`, preset: flags.model },
     ...{ sizes: given?.sizes ?? await readSizes(flags.sizes), strategy: flags.strategy, loss: flags.loss },

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { formatCsv } from "../data/matrix.ts";
-import { UsageError } from "../errors.ts";
+import { InputError, UsageError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
 import { FineTuned } from "../finetune/fine_tuned.ts";
 import { readInputs } from "../finetune/targets.ts";
@@ -53,36 +53,69 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
     using scope = device.scope("predict-affinity");
     void scope;
     using tuned = await FineTuned.load(device, checkpoint, { weights, force });
-    const { options: { unit, structureInput }, data: { labels } } = tuned.facts;
-    const columns = ["id", "prediction", "ema_prediction", "uncertainty", "in_training_range", "unit"] as const;
-    const rows: Record<typeof columns[number], string | number | undefined>[] = [];
-    const predictions: object[] = [];
-    let outside = 0;
-    for (const target of await readInputs(inputs, structureInput)) {
-      for (const warning of target.warnings) console.error(`warning: ${target.id}: ${warning}`);
-      const found = await tuned.predict(await target.load(), { draws });
-      if (!found.inRange) outside++;
-      const { prediction, average, uncertainty, inRange } = found;
-      predictions.push({ id: target.id, prediction, average, uncertainty, inRange, warnings: target.warnings });
-      rows.push({
-        id: target.id,
-        prediction: found.prediction,
-        ema_prediction: found.average,
-        uncertainty: found.uncertainty ?? undefined,
-        in_training_range: found.inRange ? "yes" : "no",
-        unit,
-      });
-    }
-    if (outside) {
-      console.error(
-        `warning: ${outside} of ${rows.length} predictions lie outside the training labels, ${labels.min} to ${labels.max}`,
-      );
-    }
-    const text = formatCsv(columns, rows);
-    if (out !== undefined) await writeFileAtomic(out, text);
-    if (json) console.log(JSON.stringify({ unit, labels, predictions, out }, undefined, 2));
-    else if (out === undefined) console.log(text.trimEnd());
+    const { table, told } = await (tuned.isPlain ? affinities : allLabels)(tuned, inputs, draws);
+    if (out !== undefined) await writeFileAtomic(out, table);
+    if (json) console.log(JSON.stringify({ ...told, out }, undefined, 2));
+    else if (out === undefined) console.log(table.trimEnd());
   } finally {
     device.close();
   }
+}
+
+/** Predictions as a table, and as what is printed as JSON. */
+type Told = { readonly table: string; readonly told: object };
+
+/** A row a protein, of runs that learned one number a protein. */
+async function affinities(tuned: FineTuned, inputs: readonly string[], draws: number): Promise<Told> {
+  const { options: { unit, structureInput }, data: { labels } } = tuned.facts;
+  const columns = ["id", "prediction", "ema_prediction", "uncertainty", "in_training_range", "unit"] as const;
+  const rows: Record<typeof columns[number], string | number | undefined>[] = [];
+  const predictions: object[] = [];
+  let outside = 0;
+  for (const target of await readInputs(inputs, structureInput)) {
+    for (const warning of target.warnings) console.error(`warning: ${target.id}: ${warning}`);
+    const found = await tuned.predict(await target.load(), { draws });
+    if (!found.inRange) outside++;
+    const { prediction, average, uncertainty, inRange } = found;
+    predictions.push({ id: target.id, prediction, average, uncertainty, inRange, warnings: target.warnings });
+    rows.push({
+      id: target.id,
+      prediction: found.prediction,
+      ema_prediction: found.average,
+      uncertainty: found.uncertainty ?? undefined,
+      in_training_range: found.inRange ? "yes" : "no",
+      unit,
+    });
+  }
+  if (outside) {
+    console.error(
+      `warning: ${outside} of ${rows.length} predictions lie outside the training labels, ${labels.min} to ${labels.max}`,
+    );
+  }
+  return { table: formatCsv(columns, rows), told: { unit, labels, predictions } };
+}
+
+/** A row a label, or a residue, of runs that learned others. */
+async function allLabels(tuned: FineTuned, inputs: readonly string[], draws: number): Promise<Told> {
+  if (!tuned.tasks.length) {
+    throw new InputError(
+      "This run learned structures alone: `denofold finetune export` and `denofold predict` predict them",
+    );
+  }
+  const columns = ["id", "task", "residue", "prediction", "probability", "uncertainty", "in_training_range"] as const;
+  const rows: Record<typeof columns[number], string | number | undefined>[] = [];
+  const predictions: object[] = [];
+  for (const target of await readInputs(inputs, tuned.facts.options.structureInput)) {
+    for (const warning of target.warnings) console.error(`warning: ${target.id}: ${warning}`);
+    const all = await tuned.predictAll(await target.load(), { draws });
+    predictions.push({ id: target.id, tasks: Object.fromEntries(all), warnings: target.warnings });
+    for (const { name, range } of tuned.tasks) {
+      rows.push(...all.get(name)!.map(({ residue, value, class: found, uncertainty }) => ({
+        ...{ id: target.id, task: name, residue, prediction: found?.name ?? value, probability: found?.probability },
+        uncertainty,
+        in_training_range: range && (value >= range.min && value <= range.max ? "yes" : "no"),
+      })));
+    }
+  }
+  return { table: formatCsv(columns, rows), told: { tasks: tuned.tasks, predictions } };
 }

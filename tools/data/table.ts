@@ -50,8 +50,11 @@ export interface TableTarget extends TableRow {
 
 /** Choices of {@linkcode readTargetTable}. */
 export interface TargetTableOptions {
-  /** Name of the column with the labels. @default the first of `affinity`, `label`, `value`, `y`, `pkd` that is there */
-  readonly label?: string;
+  /**
+   * Name of the column with the labels; false: none is read. @default the first of `affinity`, `label`, `value`, `y`, `pkd`
+   * that is there
+   */
+  readonly label?: string | false;
   /** Refuse a table, or row, without a label. @default false, true if `label` is given */
   readonly needLabel?: boolean;
   /** Is told of rows that cannot be used, which are then left out. @default they are thrown */
@@ -185,7 +188,7 @@ export async function* readTargetTable(
       options.onBadRow?.({ source: path, line: number, cells }, error);
     });
     for await (const entry of pdbbindEntries(pieces, path, onBadLine)) {
-      if (options.label !== undefined) {
+      if (typeof options.label === "string") {
         throw new InputError(`${path} is an INDEX file of PDBbind, which has no column "${options.label}"`);
       }
       const { id, line, resolutionAngstrom, year, value, measured, remarks } = entry;
@@ -196,8 +199,9 @@ export async function* readTargetTable(
     }
     return;
   }
-  const labels = options.label === undefined ? COLUMNS.label : [options.label.toLowerCase()];
-  const needLabel = options.needLabel ?? options.label !== undefined;
+  const { label: column } = options;
+  const labels = column === undefined ? COLUMNS.label : column === false ? [] : [column.toLowerCase()];
+  const needLabel = options.needLabel ?? typeof column === "string";
   for await (const row of parseTableRows(pieces, path, needLabel ? [COLUMNS.id, labels] : [COLUMNS.id])) {
     let target: TableTarget;
     try {

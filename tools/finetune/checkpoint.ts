@@ -15,7 +15,8 @@ import {
 import type { AlphaFoldPreset } from "../../model/alphafold/mod.ts";
 import { asInputError, InputError } from "../errors.ts";
 import { makeFolder, readFileBytes, writeFileAtomic } from "../files.ts";
-import type { FinetuneOptions } from "./options.ts";
+import type { LearnedTasks } from "./label_tasks.ts";
+import { FINETUNE_DEFAULTS, type FinetuneOptions } from "./options.ts";
 
 /** Name of the file in the folders `best` and `last`. */
 export const CHECKPOINT_NAME = "checkpoint.safetensors";
@@ -41,7 +42,9 @@ export interface FinetuneFacts {
     readonly fingerprint: string;
     /** Names in each set. */
     readonly sets: Readonly<Record<string, readonly string[]>>;
-    /** Of the training labels. */
+    /** What is learned of them, where that is not one number a protein. */
+    readonly learned?: LearnedTasks;
+    /** Of the training labels, where they are one number a protein. */
     readonly labels: { readonly n: number; readonly min: number; readonly max: number; readonly mean: number };
   };
   /** Where the loop stood. */
@@ -130,7 +133,9 @@ function savedOf(bytes: Uint8Array, source: string): SavedFinetune {
       `${source} is no checkpoint of \`denofold finetune\`: its model is ${JSON.stringify(model) ?? "not named"}`,
     );
   }
-  return { source, facts, checkpoint, trainer: checkpoint.trainer };
+  // Choices that there were none of when it was written are as by default.
+  const options = { ...FINETUNE_DEFAULTS, ...facts.options };
+  return { source, facts: { ...facts, options }, checkpoint, trainer: checkpoint.trainer };
 }
 
 /** The file that {@linkcode readCheckpoint} reads; undefined where there is none. */

@@ -14,7 +14,7 @@ import {
 import { emptyWeights } from "../../model/weights/load_weights.ts";
 import { paramsOf } from "../predict/network.ts";
 import { namedShapes } from "../weights/presets.ts";
-import { networkSample, TASK } from "./network.ts";
+import { networkSample } from "./network.ts";
 import type { FinetuneOptions } from "./options.ts";
 import { SETS, type Sets } from "./sets.ts";
 import type { ReadableTarget } from "./targets.ts";
@@ -30,7 +30,7 @@ export interface DryRun {
   /** Seconds of all epochs, if time goes with the square of the length. */
   readonly seconds: number;
   /** The first batch of the first epoch. */
-  readonly firstBatch: readonly { readonly id: string; readonly residues: number; readonly label: number }[];
+  readonly firstBatch: readonly { readonly id: string; readonly residues: number; readonly label?: number }[];
   /** Its loss before training. */
   readonly loss: number;
 }
@@ -82,7 +82,7 @@ export async function dryRun(
     seconds: isHeadAlone
       ? perSquare * squares(everyone) + times[1] * batches * fit.epochs
       : perSquare * (squares(sets.train) + FORWARD * squares(sets.validation)) * fit.epochs,
-    firstBatch: targets.map(({ id, sequence: { length }, label }) => ({ id, residues: length, label: label! })),
+    firstBatch: targets.map(({ id, sequence: { length }, label }) => ({ id, residues: length, label })),
     loss: losses[0],
   };
 }
@@ -107,7 +107,12 @@ async function peakOf(
   const params = withStrategy({ model, heads }, strategy, Key.fromSeed(fit.seed));
   const load = () => ({
     input: networkSample(device, prepared, config.network, options, fit.seed),
-    labels: { [TASK]: [0] },
+    labels: Object.fromEntries(
+      Object.entries(config.tasks).map(([name, { head: { level } }]) => [
+        name,
+        new Array<number>(level === "residue" ? prepared.sequence.length : 1).fill(0),
+      ]),
+    ),
   });
   if (strategy.name === "head_only") headInputsOf(params.model, load().input, config);
   else {

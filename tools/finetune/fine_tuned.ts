@@ -12,7 +12,9 @@ import { planModels, type PlannedModel } from "../predict/models.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
 import { checkBase, type FinetuneFacts, readCheckpoint, restoreTrained } from "./checkpoint.ts";
 import { DRAWS, predictLabel } from "./label_prediction.ts";
+import { type LabelTask, learnedTasks } from "./label_tasks.ts";
 import { chosenStrategy, fineTunedConfig, loadFineTuned, networkSample } from "./network.ts";
+import { predictAll, type TaskPrediction } from "./task_outcome.ts";
 
 /** How a fine-tuned network is read. */
 export interface FineTunedLoadOptions {
@@ -93,7 +95,7 @@ export class FineTuned {
     const [model] = await planModels(options.weights ?? run.weights, [preset], run.sizes);
     if (!options.force) checkBase(saved, model.preset, model.weights);
     const { strategy } = chosenStrategy(run, model.config, n);
-    const config = fineTunedConfig(model.config, strategy, run);
+    const config = fineTunedConfig(model.config, strategy, run, facts.data.learned ?? learnedTasks(run));
     const params = await loadFineTuned(device, model, strategy, config, run.fit.seed, run.fit.amp);
     const parts = trainedPart(params, strategy);
     restoreTrained(device, parts[0] as Tree<Tensor>, saved);
@@ -123,6 +125,34 @@ export class FineTuned {
     const { prediction: average, uncertainty } = await predictLabel(this.#params, known, this.config, { key, draws });
     const { min, max } = this.facts.data.labels;
     return { prediction, average, uncertainty, inRange: average >= min && average <= max };
+  }
+
+  /** Whether one number a protein was learned. */
+  get isPlain(): boolean {
+    return this.facts.data.learned === undefined;
+  }
+
+  /** The labels that were learned. */
+  get tasks(): readonly LabelTask[] {
+    return (this.facts.data.learned ?? learnedTasks(this.facts.options)).labels;
+  }
+
+  /**
+   * Predicts all labels of a protein by the average, where the run learned more than one number a protein.
+   *
+   * @param draws Predictions with dropout, for the uncertainty of numbers. @default 16
+   */
+  async predictAll(
+    target: PreparedTarget,
+    { draws = DRAWS }: { readonly draws?: number } = {},
+  ): Promise<Map<string, TaskPrediction[]>> {
+    const device = this.#device;
+    using _ = device.scope("predictLabels");
+    using _average = this.#average?.apply(this.#trained as Tree<Tensor>);
+    const sample = networkSample(device, target, this.config.network, this.facts.options, this.#seed);
+    const known = headInputsOf(this.#params.model, sample, this.config);
+    const key = Key.fromSeed(this.#seed);
+    return await predictAll(this.#params, known, this.config, this.tasks, target.sequence.length, { key, draws });
   }
 
   /** Paths of what was trained, in `{ model, heads }`. */

@@ -31,8 +31,9 @@ import {
 import { type DryRun, dryRun } from "./dry_run.ts";
 import { EventLog } from "./event_log.ts";
 import { knownSet, representationCache } from "./known_set.ts";
+import { isClassification, isPlain, type LearnedTasks, learnedTasks, TASK } from "./label_tasks.ts";
 import { movements, trainedNumbers } from "./movement.ts";
-import { chosenStrategy, fineTunedConfig, loadFineTuned, targetSet, TASK } from "./network.ts";
+import { chosenStrategy, fineTunedConfig, loadFineTuned, targetSet } from "./network.ts";
 import type { FinetuneOptions } from "./options.ts";
 import { metricsOf, predictRows, type SetMetrics } from "./outcome.ts";
 import { writePeft } from "./peft_folder.ts";
@@ -40,7 +41,8 @@ import { renderRuns } from "./report.ts";
 import { historyFiles, jsonText, outcomeFiles, readRun, RUN_FILES, type RunConfig } from "./run_files.ts";
 import { makeSets, SETS, type Sets } from "./sets.ts";
 import { tellSkipped } from "./skipped_step.ts";
-import { type ReadableTarget, readTrainingTargets } from "./targets.ts";
+import { type TaskOutcome, taskOutcome } from "./task_outcome.ts";
+import { type ReadableTarget, readLearnedTargets } from "./targets.ts";
 
 /** What a run is about to do. */
 export interface FinetunePlan {
@@ -77,6 +79,8 @@ export interface FinetuneResult {
   readonly best: FinetuneFacts["progress"]["best"];
   /** Metrics of the best checkpoint's average by set. */
   readonly metrics: Readonly<Record<string, SetMetrics>>;
+  /** Metrics by task and set, where more than one number a protein is learned. */
+  readonly taskMetrics?: TaskOutcome["metrics"];
   /** Files of the run. */
   readonly files: readonly string[];
   /** What the run will take, where it was only tried. */
@@ -127,7 +131,9 @@ export async function finetune(
   const model = how.given?.model ?? (await planModels(options.weights, preset && [preset], sizes))[0];
   const { sets } = made;
   const { strategy, reason } = chosenStrategy(options, model.config, sets.train.length);
-  const config = fineTunedConfig(model.config, strategy, options);
+  const learned = "learned" in made ? withRanges(made.learned, sets.train) : learnedTasks(options);
+  const plain = isPlain(learned);
+  const config = fineTunedConfig(model.config, strategy, options, learned);
   const fingerprint = await fingerprintOf(sets);
   const others = saved && !sameBase(saved.facts.base, model) ? { insteadOf: saved.facts.base.weights } : {};
   const facts: Omit<FinetuneFacts, "progress"> = {
@@ -137,6 +143,7 @@ export async function finetune(
     data: {
       fingerprint,
       sets: Object.fromEntries(SETS.map((name) => [name, sets[name].map(({ id }) => id)])),
+      ...(!plain && { learned }),
       labels: labelsOf(sets.train),
     },
   };
@@ -192,7 +199,7 @@ export async function finetune(
       await checkpoints.save("last", tuner);
       if (isBest) await checkpoints.save("best", tuner);
       await writeTogether(output, historyFiles(tuner.progress.history)).catch((error) => warn(error.message));
-      await log.epoch(record, found?.[TASK], sets.validation.map(({ label }) => label!));
+      await log.epoch(record, plain ? found?.[TASK] : undefined, sets.validation.map(({ label }) => label!));
       events.epoch?.(record, isBest);
     },
     stop: () => events.stop?.() ?? false,
@@ -212,13 +219,19 @@ export async function finetune(
     tuner.restore({ progress: kept.facts.progress, trainer: kept.trainer });
   }
   const families = "families" in made ? made.families : new Map<string, string>();
-  const rows = await predictRows(device, tuner, config, sets, labelled, { seed, families });
+  const rows = plain ? await predictRows(device, tuner, config, sets, labelled, { seed, families }) : [];
+  const ofTasks = plain ? undefined : await taskOutcome(device, tuner, config, learned, sets, labelled, seed);
   const metrics = metricsOf(rows, seed);
   const moved = await tuner.withAverage((params) => movements(start, params));
-  const files = await writeTogether(output, new Map([...historyFiles(history), ...outcomeFiles(rows, metrics, moved)]));
+  const outcome = outcomeFiles(rows, metrics, moved);
+  if (ofTasks) { for (const name of [RUN_FILES.predictions, RUN_FILES.metrics]) outcome.delete(name); }
+  const files = await writeTogether(
+    output,
+    new Map([...historyFiles(history), ...outcome, ...ofTasks?.files ?? []]),
+  );
   const report = await renderRuns([await readRun(output)]);
   return {
-    ...{ end, history, best, metrics },
+    ...{ end, history, best, metrics, ...(ofTasks && { taskMetrics: ofTasks.metrics }) },
     files: [...begun, ...files, ...await writeTogether(output, new Map([[RUN_FILES.report, report]]))],
   };
 }
@@ -227,8 +240,9 @@ export async function finetune(
 async function setsOfTable(options: FinetuneOptions, { check, warn = () => {} }: FinetuneEvents) {
   const { data, features, structures, msas, label, bounds } = options;
   const told = new Set<string>();
+  const plain = isPlain(learnedTasks(options));
   if (features === undefined && check) {
-    const report = await checkData({ csv: data, structures, msas, label, bounds });
+    const report = await checkData({ csv: data, structures, msas, label: plain && label, bounds });
     for (const { id, message } of report.warnings) told.add(`${id}: ${message}`);
     check(report);
   }
@@ -236,11 +250,25 @@ async function setsOfTable(options: FinetuneOptions, { check, warn = () => {} }:
     if (!told.has(message)) warn(message);
     told.add(message);
   };
-  const targets = await readTrainingTargets(options, once);
+  const { targets, learned } = await readLearnedTargets(options, once);
   for (const { id, warnings } of targets) for (const warning of warnings) once(`${id}: ${warning}`);
   const made = await makeSets(targets, options);
   for (const warning of made.report.warnings) once(warning);
-  return made;
+  return { ...made, learned };
+}
+
+/** What is learned, with the ranges of training labels that are numbers. */
+function withRanges({ labels, ...learned }: LearnedTasks, train: readonly ReadableTarget[]): LearnedTasks {
+  return {
+    ...learned,
+    labels: labels.map((task) => {
+      if (isClassification(task)) return task;
+      const numbers = train.flatMap((target) => target.labels?.[task.name] ?? []).filter((x) => !Number.isNaN(x));
+      if (!numbers.length) return task;
+      const extreme = (pick: (a: number, b: number) => number) => numbers.reduce(pick);
+      return { ...task, range: { min: extreme(Math.min), max: extreme(Math.max) } };
+    }),
+  };
 }
 
 function split(made: { readonly report?: SplitReport } | GivenSets): { readonly split?: SplitReport } {
@@ -273,12 +301,13 @@ function checkSame(
 }
 
 function fingerprintOf(sets: Sets): Promise<string> {
-  const rows = SETS.map((name) => sets[name].map(({ id, sequence, label }) => [id, sequence, label]));
+  const rows = SETS.map((name) => sets[name].map(({ id, sequence, label, labels }) => [id, sequence, labels ?? label]));
   return sha256(JSON.stringify(rows));
 }
 
 function labelsOf(targets: readonly ReadableTarget[]): FinetuneFacts["data"]["labels"] {
-  const labels = targets.map(({ label }) => label!);
+  const labels = targets.flatMap(({ label }) => label ?? []);
+  if (!labels.length) return { n: targets.length, min: 0, max: 0, mean: 0 };
   return {
     n: labels.length,
     min: Math.min(...labels),

@@ -17,17 +17,17 @@ import {
 import { type AlphaFoldConfig, alphafoldShapes } from "../../model/alphafold/mod.ts";
 import { shapesByPath } from "../../model/layers/params.ts";
 import { snakeCase } from "../../model/weights/names.ts";
+import { alphafoldLossConfig } from "../../model/alphafold/losses/mod.ts";
 import { InputError } from "../errors.ts";
 import { makeNetworkInputs } from "../data/features/network_inputs.ts";
 import { loadNetwork } from "../predict/network.ts";
 import { deviceFeatures, deviceHidden, firstTemplates, paddedSizes } from "../predict/network_inputs.ts";
 import type { PlannedModel } from "../predict/models.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
+import { headTasks, type LabelTask, type LearnedTasks, ofResidues, TASK } from "./label_tasks.ts";
 import type { FinetuneOptions } from "./options.ts";
+import { structureTruth } from "./structure_truth.ts";
 import type { ReadableTarget } from "./targets.ts";
-
-/** Name of the one label of a table. */
-export const TASK = "affinity";
 
 /** Numbers from which keys are derived: those of the loop are 0 and 1. */
 const KEYS = { heads: 2, adapters: 3, features: 4 } as const;
@@ -48,7 +48,7 @@ export function chosenStrategy(
   try {
     const strategy = strategyOf(advice?.name ?? options.strategy as StrategyName, network.evoformer.nBlock, {
       ...{ learningRate, headLearningRate, embedderLearningRate, structureLearningRate, layerDecay },
-      ...{ headInput, unfreezeBlocks, unfreezeStructureModule },
+      ...{ headInput, unfreezeBlocks, unfreezeStructureModule, structureLoss: options.tasks.includes("structure") },
       lora: { ...(advice?.rank && { rank: advice.rank }), ...lora },
     });
     return { strategy, ...(advice && { reason: advice.reason }) };
@@ -63,15 +63,26 @@ export function fineTunedConfig(
   network: AlphaFoldConfig,
   strategy: Strategy,
   { pooling, pairFusion, hidden, headDropout, loss, maskedMsaWeight }: FinetuneOptions,
+  { labels, structureWeight }: LearnedTasks,
 ): FineTunedConfig {
-  const head = labelHeadConfig(network.cS, {
-    ...{ pooling, hidden, dropout: headDropout },
-    ...(pairFusion && { cZ: network.cZ }),
-  });
+  const head = (task: LabelTask) =>
+    labelHeadConfig(network.cS, {
+      ...{ pooling, hidden, dropout: headDropout, classes: task.classes?.length },
+      ...(ofResidues(task) ? { level: "residue" } : pairFusion && { cZ: network.cZ }),
+    });
+  const learnsStructures = structureWeight !== undefined;
+  if (learnsStructures && strategy.name === "head_only") {
+    throw new InputError("Structures are no label of a head: learn them with --strategy lora, partial or full");
+  }
   if (maskedMsaWeight > 0 && strategy.name === "head_only") {
     throw new InputError("The masked-MSA loss trains the network, which head_only freezes: leave its weight out");
   }
-  return { network, headInput: strategy.headInput, tasks: { [TASK]: { head, loss } }, maskedMsaWeight };
+  return {
+    ...{ network, headInput: strategy.headInput, tasks: headTasks(labels, head, loss), maskedMsaWeight },
+    ...(learnsStructures && {
+      structure: { loss: alphafoldLossConfig("finetuning", { tm: network.heads.tm }), weight: structureWeight },
+    }),
+  };
 }
 
 /**
@@ -111,7 +122,7 @@ export function trainedNames(network: AlphaFoldConfig, { groups }: Strategy): (n
 }
 
 /** How much of a protein's data the network reads, and what it learns of its alignment. */
-export type SampleOptions = Pick<FinetuneOptions, "recycles" | "maxMsa" | "maxExtraMsa" | "maskedMsaWeight">;
+export type SampleOptions = Pick<FinetuneOptions, "recycles" | "maxMsa" | "maxExtraMsa" | "maskedMsaWeight" | "tasks">;
 
 /**
  * A protein as the network reads it; what is drawn at random of its alignment depends on seed and name alone.
@@ -121,9 +132,9 @@ export type SampleOptions = Pick<FinetuneOptions, "recycles" | "maxMsa" | "maxEx
  */
 export function networkSample(
   device: Device,
-  { id, features, sequence }: PreparedTarget,
+  { id, features, sequence, supervised }: PreparedTarget,
   config: AlphaFoldConfig,
-  { recycles, maxMsa, maxExtraMsa, maskedMsaWeight }: SampleOptions,
+  { recycles, maxMsa, maxExtraMsa, maskedMsaWeight, tasks }: SampleOptions,
   seed: number,
   draw?: number,
 ): NetworkSample {
@@ -144,11 +155,13 @@ export function networkSample(
     });
     return { inputs, padded, features: deviceFeatures(device, inputs, templates, padded) };
   });
-  const { inputs, padded } = iterations[recycles];
+  const { inputs, padded, features: last } = iterations[recycles];
+  const truth = tasks.includes("structure") && supervised && structureTruth(device, supervised, last, padded);
   return {
-    features: iterations[recycles].features,
+    features: last,
     before: iterations.slice(0, recycles).map(({ features }) => features),
-    ...(maskedMsaWeight > 0 && { hidden: deviceHidden(device, inputs, padded) }),
+    ...((maskedMsaWeight > 0 || truth) && { hidden: deviceHidden(device, inputs, padded) }),
+    ...(truth && { truth }),
   };
 }
 
@@ -177,8 +190,8 @@ export function targetSet(
   seed: number,
 ): TargetSet {
   const labelled = (index: number) => {
-    const { label = NaN, sequence } = targets[index];
-    return { labels: { [TASK]: [label] }, residues: sequence.length };
+    const { label = NaN, labels = { [TASK]: [label] }, sequence } = targets[index];
+    return { labels, residues: sequence.length };
   };
   return {
     size: targets.length,
@@ -186,7 +199,8 @@ export function targetSet(
     labelled,
     async load(index, draw): Promise<LabelledSample> {
       // Letters that are learned are hidden anew in each epoch; else each protein looks the same every time.
-      const drawn = options.maskedMsaWeight > 0 ? draw : undefined;
+      const learnsLetters = options.maskedMsaWeight > 0 || options.tasks.includes("structure");
+      const drawn = learnsLetters ? draw : undefined;
       const input = networkSample(device, await targets[index].load(), config, options, seed, drawn);
       return { input, ...labelled(index) };
     },

@@ -10,6 +10,7 @@ import type { LoraOptions, StrategyName } from "../../finetune/mod.ts";
 import type { AlphaFoldChoices, AlphaFoldPreset } from "../../model/alphafold/mod.ts";
 import type { BoundsPolicy } from "../data/bounds.ts";
 import type { SplitBy } from "../split/split.ts";
+import type { TaskKind } from "./label_tasks.ts";
 
 /** All choices of a run. */
 export interface FinetuneOptions {
@@ -21,8 +22,12 @@ export interface FinetuneOptions {
   readonly structures: readonly string[];
   /** Files and folders of alignments. */
   readonly msas: readonly string[];
-  /** Column with the labels. @default the usual names */
+  /** What is learned: a kind for each column of labels, or one for all; and structures. */
+  readonly tasks: readonly TaskKind[];
+  /** Column with the labels, or several with commas between them. @default the usual names */
   readonly label?: string;
+  /** By what the losses of the tasks count, in their order. @default 1 each */
+  readonly taskWeights?: readonly number[];
   /** Unit of the labels, for people. */
   readonly unit: string;
   /** What becomes of labels that are bounds or estimates. */
@@ -93,7 +98,16 @@ export interface FinetuneOptions {
 
 /** What is not given. */
 export const FINETUNE_DEFAULTS = {
-  ...{ structures: [], msas: [], unit: "", bounds: "drop", structureInput: "none", sizes: {}, strategy: "lora" },
+  ...{
+    tasks: ["regression"],
+    structures: [],
+    msas: [],
+    unit: "",
+    bounds: "drop",
+    structureInput: "none",
+    sizes: {},
+    strategy: "lora",
+  },
   ...{ lora: {}, unfreezeBlocks: 4, unfreezeStructureModule: false, pooling: "mean", pairFusion: false, hidden: 128 },
   ...{
     headDropout: 0.1,

@@ -6,6 +6,7 @@ import { builtAssets, type PageAssets } from "../report/page_assets.ts";
 import { duration } from "../train/run_facts.ts";
 import { counted } from "../words.ts";
 import { choiceDifferences } from "./choices.ts";
+import type { LearnedTasks } from "./label_tasks.ts";
 import type { RowPrediction, SetMetrics } from "./outcome.ts";
 import type { FinetuneReportData, GroupData, MetricName, MetricValues, RunData, SetData } from "./report_data.ts";
 import type { FinetuneRun } from "./run_files.ts";
@@ -74,7 +75,7 @@ function runData(run: FinetuneRun): RunData {
   const trained = trainedCount(run), seconds = history.reduce((sum, { seconds }) => sum + seconds, 0);
   const groups = Object.keys(history[0]?.lr ?? {});
   const count = (n: number) => n.toLocaleString("en-US");
-  const { labels } = data;
+  const { labels, learned } = data;
   const sets = SETS.filter((name) => data.sets[name]?.length).map((name) => `${data.sets[name].length} ${name}`);
   const skipped = history.at(-1)?.skipped ?? 0;
   return {
@@ -97,7 +98,7 @@ function runData(run: FinetuneRun): RunData {
     movedCount: moved.length,
     facts: [
       { label: "Data", value: `${options.data || "random proteins"}: ${sets.join(", ")}, split by ${options.split}` },
-      { label: "Labels", value: `${labels.min} to ${labels.max}, mean ${labels.mean.toPrecision(4)} (training)` },
+      { label: "Labels", value: learned ? tasksText(learned) : labelsText(labels) },
       { label: "Weights", value: `${base.preset}, ${base.weights}` },
       { label: "Parameters", value: `${count(trained)} trained of ${count(parameters.total)} with heads` },
       ...parameters.groups.slice(0, 6).map(({ name, parameters, learningRate }) => {
@@ -118,9 +119,23 @@ function runData(run: FinetuneRun): RunData {
       ...(base.insteadOf
         ? [`The run went on with other weights than those it was begun with: ${base.insteadOf}.`]
         : []),
-      ...(metrics.train || metrics.validation ? [] : ["This run has not ended: there are no predictions as yet."]),
+      ...(learned
+        ? ["Predictions are in predictions_*.csv, a file a task, and their metrics in task_metrics.json."]
+        : []),
+      ...(learned || metrics.train || metrics.validation
+        ? []
+        : ["This run has not ended: there are no predictions as yet."]),
     ],
   };
+}
+
+function labelsText({ min, max, mean }: FinetuneRun["config"]["data"]["labels"]): string {
+  return `${min} to ${max}, mean ${mean.toPrecision(4)} (training)`;
+}
+
+function tasksText({ labels, structureWeight }: LearnedTasks): string {
+  const tasks = labels.map(({ name, kind, classes }) => `${name} (${kind}${classes ? ` of ${classes.length}` : ""})`);
+  return [...tasks, ...(structureWeight === undefined ? [] : ["structures"])].join(", ");
 }
 
 const METRIC_NAMES: readonly MetricName[] = ["pearson", "spearman", "rmse", "mae", "r2"];

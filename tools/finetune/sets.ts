@@ -3,6 +3,7 @@ import { InputError } from "../errors.ts";
 import { clusterRecords } from "../split/cluster_records.ts";
 import { columnIndex, readSplitRecords } from "../split/records.ts";
 import { splitRecords, type SplitReport } from "../split/split.ts";
+import { TASK } from "./label_tasks.ts";
 import type { FinetuneOptions } from "./options.ts";
 import type { ReadableTarget } from "./targets.ts";
 
@@ -52,9 +53,16 @@ export async function makeSets(
       );
     }
   });
-  const labels = sets.train.map(({ label }) => label);
-  if (labels.length > 1 && labels.every((label) => label === labels[0])) {
-    throw new InputError(`All ${labels.length} training labels of ${data} are ${labels[0]}: there is nothing to learn`);
+  const all = sets.train.map(({ label = NaN, labels = { [TASK]: [label] } }) => labels);
+  for (const name of Object.keys(all[0])) {
+    const known = all.flatMap((labels) => labels[name].filter((label) => !Number.isNaN(label)));
+    if (!known.length) throw new InputError(`No training label of ${name} in ${data} is known`);
+    if (known.length > 1 && known.every((label) => label === known[0])) {
+      const of = name === TASK ? "" : ` of ${name}`;
+      throw new InputError(
+        `All ${known.length} training labels${of} of ${data} are ${known[0]}: there is nothing to learn`,
+      );
+    }
   }
   const column = columnIndex(table, "family");
   const families = column === undefined ? [] : records.map(({ id, cells }) => [id, cells[column]] as const);

@@ -9,6 +9,7 @@ import type { CollectedTarget } from "../prep/list_targets.ts";
 import { type PreparedTarget, prepareTarget } from "../prep/prepare_target.ts";
 import { SourceReader } from "../prep/sources.ts";
 import { counted } from "../words.ts";
+import { isPlain, type LearnedTasks, learnedTasks, readLabels, type TargetLabels } from "./label_tasks.ts";
 import type { FinetuneOptions } from "./options.ts";
 
 /** A protein whose features can be read. */
@@ -17,8 +18,10 @@ export interface ReadableTarget {
   readonly id: string;
   /** File and line that name it. */
   readonly place?: string;
-  /** Its label; undefined where it has none. */
+  /** Its label, where that is one number; undefined where it has none, or others. */
   readonly label?: number;
+  /** Its labels by task. @default `label` alone */
+  readonly labels?: TargetLabels;
   /** One letter a residue. */
   readonly sequence: string;
   /** What was doubtful, a sentence each. */
@@ -38,15 +41,30 @@ const MOST_NAMES = 5;
  * nothing is left; the message names rows.
  */
 export async function readTrainingTargets(
-  options: Pick<FinetuneOptions, "data" | "features" | "structures" | "msas" | "label" | "bounds" | "structureInput">,
+  options: TrainingTargetOptions,
   skipped: (message: string) => void = () => {},
 ): Promise<ReadableTarget[]> {
+  return (await readLearnedTargets(options, skipped)).targets;
+}
+
+/** Where proteins and labels of a run come from. */
+export type TrainingTargetOptions = Pick<
+  FinetuneOptions,
+  "data" | "features" | "structures" | "msas" | "label" | "bounds" | "structureInput" | "tasks" | "taskWeights"
+>;
+
+/** {@linkcode readTrainingTargets}, with what is learned of them. */
+export async function readLearnedTargets(
+  options: TrainingTargetOptions,
+  skipped: (message: string) => void = () => {},
+): Promise<{ readonly targets: ReadableTarget[]; readonly learned: LearnedTasks }> {
   const { data, features, structures, msas, bounds } = options;
+  const learned = learnedTasks(options), plain = isPlain(learned);
   const inputs = features === undefined ? [data, ...structures, ...msas] : [data];
-  const { targets } = await collectTargets(inputs, { label: options.label, needLabel: true });
+  const { targets } = await collectTargets(inputs, { label: plain && options.label, needLabel: plain });
   refuse(targets.filter(({ problem }) => problem !== undefined), ({ id, problem }) => `${id}: ${problem}`);
   const rows = targets.filter(({ id, place, relation, label }) => {
-    if (relation === undefined || bounds === "keep") return true;
+    if (!plain || relation === undefined || bounds === "keep") return true;
     if (bounds === "censored") {
       throw new InputError(`${place}: the losses of fine-tuning know no bounds: give --bounds drop or keep`);
     }
@@ -60,15 +78,31 @@ export async function readTrainingTargets(
   const found: ReadableTarget[] = [], problems: string[] = [];
   for (const row of rows) {
     try {
-      const { label, place } = row;
-      found.push({ ...await readable(row.id, read(row)), label, place });
+      const { label, place = row.id } = row;
+      const target = await readable(row.id, read(row));
+      if (learned.structureWeight !== undefined && !(await target.load()).supervised) {
+        throw new InputError(`${place}: ${row.id} has no structure to learn`);
+      }
+      found.push({ ...target, label, place });
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       problems.push(error.message);
     }
   }
   refuse(problems, (problem) => problem);
-  return found;
+  if (plain) return { targets: found, learned };
+  const cells = new Map(rows.map((row) => [row.id, row.cells]));
+  const labelledRows = found.map(({ id, place = id }) => ({
+    id,
+    place,
+    cells: cells.get(id) ?? new Map<string, string>(),
+  }));
+  const lengths = new Map(found.map(({ id, sequence }) => [id, sequence.length]));
+  const { tasks, labels } = readLabels(learned.labels, labelledRows, (id) => lengths.get(id)!);
+  return {
+    targets: found.map((target) => ({ ...target, labels: labels.get(target.id)! })),
+    learned: { ...learned, labels: tasks },
+  };
 
   function refuse<T>(bad: readonly T[], tell: (one: T) => string): void {
     if (!bad.length) return;

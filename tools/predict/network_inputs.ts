@@ -58,7 +58,7 @@ export function deviceFeatures(
 ): AlphaFoldFeatures {
   const residues = inputs.aatype.length;
   const { residx_atom37_to_atom14, atom37_atom_exists } = makeAtom14Masks(inputs.aatype);
-  const put = filler(device, {
+  const put = paddedTensors(device, {
     residues,
     clusters: inputs.msa_row_mask.length,
     extra: inputs.extra_msa_row_mask.length,
@@ -90,14 +90,15 @@ export function deviceHidden(
   padded: PaddedSizes,
 ): { readonly trueMsa: Tensor; readonly bertMask: Tensor } {
   const sizes = { residues: inputs.aatype.length, clusters: inputs.msa_row_mask.length, extra: 0, templates: 0 };
-  const put = filler(device, sizes, padded);
+  const put = paddedTensors(device, sizes, padded);
   return { trueMsa: put("true_msa", inputs.true_msa), bertMask: put("bert_mask", inputs.bert_mask) };
 }
 
+/** Puts an array on the device by its feature's name. */
 type Put = (name: string, data: Float32Array | Int32Array) => Tensor;
 
 /** Fills an array with zeros up to the padded sizes and puts it on the device, with a batch axis of 1. */
-function filler(device: Device, sizes: PaddedSizes, padded: PaddedSizes): Put {
+export function paddedTensors(device: Device, sizes: PaddedSizes, padded: PaddedSizes): Put {
   const windows = Object.fromEntries(Object.entries(padded).map(([axis, size]) => [axis, { start: 0, size }]));
   return (name, data) => {
     const cut = windowFeatures({ [name]: data } as FeatureRecord, { ...sizes }, windows);

@@ -45,7 +45,8 @@ const DATABASE_ORDER = [/uniref90/i, /bfd|uniclust|uniref30/i, /mgnify/i];
  */
 export async function collectTargets(
   inputs: readonly string[],
-  options: { readonly templates?: readonly string[]; readonly label?: string; readonly needLabel?: boolean } = {},
+  options: { readonly templates?: readonly string[]; readonly label?: string | false; readonly needLabel?: boolean } =
+    {},
 ): Promise<Collected> {
   const files: Record<FileKind, string[]> = { structure: [], alignment: [], fasta: [], hits: [], table: [] };
   const seen = new Set<string>();

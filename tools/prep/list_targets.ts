@@ -13,6 +13,8 @@ import type { TargetInput } from "./read_target.ts";
 export interface CollectedTarget extends TargetInput {
   /** File and line that name it. */
   readonly place?: string;
+  /** Cells of its row by column, of a table. */
+  readonly cells?: ReadonlyMap<string, string>;
   /** Why it cannot be prepared. */
   readonly problem?: string;
 }
@@ -49,6 +51,7 @@ export async function tableTargets(
           sequenceSource,
           alignments,
           place,
+          cells: row.cells,
         });
       } else targets.push(...ofChains(id, sequences, place, row.remarks));
     }
