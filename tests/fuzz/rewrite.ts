@@ -423,10 +423,10 @@ export const REWRITERS: Readonly<Record<string, Rewriter>> = {
     rewrite: (sample, dice) =>
       textOf(sample).startsWith("#") ? rewriteIndex({ ...sample, ending: "index" }, dice) : rewriteTable(sample, dice),
     comparable: (read: TableTarget[]) =>
-      read.map(({ cells, line: _, source: __, measured: ___, warnings = [], ...target }) => ({
+      read.map(({ cells, line: _, source: __, measured: ___, remarks = [], ...target }) => ({
         ...target,
         columns: [...cells.keys()].sort(),
-        warnings: warnings.length,
+        remarks: remarks.length,
       })),
   },
   pdbbind: {

@@ -3,7 +3,7 @@ import { encodeFeatureFile, type FeatureFile, parseFeatureFile } from "../../../
 import { prepareTarget } from "../../../tools/prep/prepare_target.ts";
 import { alphafoldDefaults, type AlphaFoldOwn } from "../../../tools/train/alphafold/options.ts";
 import type { Example } from "../../../tools/train/examples.ts";
-import type { TrainSettings } from "../../../tools/train/settings.ts";
+import type { EvoformerSettings, TrainSettings } from "../../../tools/train/settings.ts";
 import { FINGERS, FINGERS_MSA, TOY_IDS } from "./_toy.ts";
 
 /** The fingers' features, with structures. */
@@ -38,7 +38,7 @@ export function examplesOf(files: readonly FeatureFile[]): Example[] {
 export function smallSettings(
   training: Partial<TrainSettings["training"]> = {},
   own: Partial<AlphaFoldOwn> = {},
-): TrainSettings {
+): TrainSettings<EvoformerSettings> {
   const usual = alphafoldDefaults({ size: "reduced" });
   return {
     model: { ...usual.model, msaDim: 8, pairDim: 8, numBlocks: 1, numSeqs: 3, seqLen: 12 },

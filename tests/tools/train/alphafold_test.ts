@@ -30,14 +30,14 @@ import { historyCsv } from "../../../tools/train/history.ts";
 import { checkFlags, resolveSettings } from "../../../tools/train/options.ts";
 import { recipeOf } from "../../../tools/train/recipe.ts";
 import { TrainingSession } from "../../../tools/train/session.ts";
-import type { TrainSettings } from "../../../tools/train/settings.ts";
+import type { EvoformerSettings, TrainSettings } from "../../../tools/train/settings.ts";
 import { assertClose, gpuTest } from "../../_gpu.ts";
 import { examplesOf, fingerFiles, smallSettings } from "./_alphafold.ts";
 import { inFolder } from "./_toy.ts";
 
 const FILES = await fingerFiles();
 
-async function open(device: Device, settings: TrainSettings, folder?: string, files = FILES) {
+async function open(device: Device, settings: TrainSettings<EvoformerSettings>, folder?: string, files = FILES) {
   const learning = await openAlphaFold(settings, { examples: examplesOf(files), description: "3 fingers" });
   return new TrainingSession(device, settings, learning, folder ? await readRun(folder, CHECKPOINT_NAMES) : undefined);
 }
@@ -207,12 +207,20 @@ gpuTest("watched targets are measured with the average: loss, lDDT, FAPE, TM", a
 Deno.test("stage and size decide the defaults of all else, and flags go over them", () => {
   const published = alphafoldDefaults();
   assert.deepEqual([published.model.seqLen, published.model.numSeqs, published.own.nExtra], [256, 128, 1024]);
-  const fine = resolveSettings({ model: "alphafold", features: "d", own: { stage: "finetuning" } }, {});
+  const fine = resolveSettings<EvoformerSettings>(
+    { model: "alphafold", features: "d", own: { stage: "finetuning" } },
+    {},
+  );
   assert.deepEqual([fine.model.seqLen, fine.model.numSeqs, fine.own!.nExtra], [384, 512, 5120]);
   assert.deepEqual([fine.own!.violationWeight, fine.own!.resolvedWeight, fine.training.learningRate], [1, 0.01, 5e-4]);
   assert.equal(alphafoldDefaults({ size: "model_3" }).own.templates, 0);
   const own = { size: "reduced", without: "ipa,auxiliary", violationWeight: 0.5 };
-  const { model, own: all, ...rest } = resolveSettings({ model: "alphafold", features: "d", numBlocks: 3, own }, {});
+  const { model, own: all, ...rest } = resolveSettings<EvoformerSettings>({
+    model: "alphafold",
+    features: "d",
+    numBlocks: 3,
+    own,
+  }, {});
   const config = alphafoldConfigOf(model, all as AlphaFoldOwn);
   assert.deepEqual([config.evoformer.nBlock, config.recycling.maxRecycles, config.heads.tm], [3, 3, true]);
   assert.equal(config.ablations.pointAttention, false);
@@ -221,7 +229,10 @@ Deno.test("stage and size decide the defaults of all else, and flags go over the
   const recipe = recipeOf({ model, own: all, ...rest });
   assert.equal(recipe.model, "alphafold");
   assert.deepEqual([recipe["num-blocks"], recipe["violation-weight"], recipe.without], [3, 0.5, "ipa,auxiliary"]);
-  const reduced = resolveSettings({ model: "alphafold", features: "d", own: { size: "reduced" } }, {});
+  const reduced = resolveSettings<EvoformerSettings>(
+    { model: "alphafold", features: "d", own: { size: "reduced" } },
+    {},
+  );
   const { parameters } = alphafoldNetwork(reduced.model, reduced.own);
   assert(parameters <= 1_500_000, `${parameters} parameters`);
   assert(reduced.model.numBlocks <= 8 && reduced.own!.recycles === 3);

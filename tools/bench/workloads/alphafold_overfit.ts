@@ -8,7 +8,7 @@ import { evaluatePrediction } from "../../train/alphafold/evaluate.ts";
 import { alphafoldDefaults } from "../../train/alphafold/options.ts";
 import type { Example } from "../../train/examples.ts";
 import { TrainingSession } from "../../train/session.ts";
-import type { TrainSettings } from "../../train/settings.ts";
+import type { EvoformerSettings, TrainSettings } from "../../train/settings.ts";
 import { atLeast, atMost, type Measurement, round } from "../record.ts";
 import type { BenchContext } from "./mod.ts";
 
@@ -88,7 +88,7 @@ export async function* alphafoldOverfit({ device, note }: BenchContext): AsyncIt
 }
 
 /** Settings of the run. */
-export function overfitSettings(): TrainSettings {
+export function overfitSettings(): TrainSettings<EvoformerSettings> {
   const { model, training, own } = alphafoldDefaults({ size: "reduced" });
   return {
     model: { ...model, ...SIZES },
