@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { bundle } from "../../../tools/bundle.ts";
+import { findOnPath } from "../../../tools/find_on_path.ts";
+import { makeNpmPackage } from "../../../tools/npm_package.ts";
 import config from "../../../deno.json" with { type: "json" };
 import { runDeno } from "./_run.ts";
+
+const node = findOnPath(["node"]);
 
 Deno.test({
   name: "the bundle runs from an empty folder without packages or a network",
@@ -11,8 +14,8 @@ Deno.test({
   async fn() {
     const folder = await Deno.makeTempDir();
     try {
-      const file = join(folder, "denofold.js");
-      assert.equal(await bundle(file), (await Deno.stat(file)).size);
+      const [file] = await makeNpmPackage(folder);
+      assert.equal(file, join(folder, "denofold.js"));
       const env = { DENO_DIR: join(folder, "deno"), DENOFOLD_CACHE: join(folder, "cache") };
       const offline = ["run", "-A", "--no-config", "--no-remote", "--no-npm", "--cached-only", "denofold.js"];
       const doctor = await runDeno([...offline, "doctor", "--json"], { cwd: folder, env });
@@ -24,6 +27,16 @@ Deno.test({
         const help = await runDeno([...offline, command, "--help"], { cwd: folder, env });
         assert.equal(help.code, 0, help.stderr);
         assert.match(help.stdout, new RegExp(`^Usage: denofold ${command} `));
+      }
+      if (node !== undefined) { // the program as npm starts it, with the tests' Deno in place of npm's
+        const deno = join(folder, "node_modules", "deno");
+        await Deno.mkdir(deno, { recursive: true });
+        const spawn = `require("child_process").spawnSync(${JSON.stringify(Deno.execPath())}, process.argv.slice(2), `;
+        await Deno.writeTextFile(join(deno, "bin.cjs"), `process.exit(${spawn}{ stdio: "inherit" }).status)\n`);
+        const launched = (...args: string[]) =>
+          new Deno.Command(node, { args: [join(folder, "denofold.cjs"), ...args], cwd: folder, env }).output();
+        assert.equal(new TextDecoder().decode((await launched("--version")).stdout).trim(), config.version);
+        assert.equal((await launched("inspect", "none.pdb")).code, 1);
       }
       await Deno.writeTextFile(join(folder, "two.fasta"), ">a\nACDEF\n>b\nGHIKL\n");
       const prep = await runDeno([...offline, "prep", "two.fasta", "--jobs", "2", "--out", "features", "--json"], {
