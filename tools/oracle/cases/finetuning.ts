@@ -222,7 +222,8 @@ const FINETUNE: Family = {
   },
   special(golden, results) {
     const scalars: Tolerance = { rtol: 1e-4, atol: 1e-7, atolOfMax: 0 };
-    // Adam divides by a gradient's size, so that the rounding of the smallest shows: 1e-4 of the tensor's way is none.
+    // Adam divides by a gradient's size, so that the rounding of the smallest shows: with the kernels of adapters without
+    // subgroups, one element of all is 4.5e-5 of its tensor's way off, 1.5 times what the case allows; 1e-4 of it is none.
     const tensors = golden.results.filter((name) => /^out\/(step|ema)/.test(name)).map((name) => {
       const { max_move: way } = recordOf(recordOf(golden.description.tensors)[name]);
       return compare(name, results.get(name), golden.data(name), golden.tolerance(name), {
