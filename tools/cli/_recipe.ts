@@ -46,7 +46,9 @@ export function recipeText(command: Command, names: RecipeNames): string {
   const values = command.opts();
   const known = [...optionsOf(command, names)].flatMap(([name, option]) => {
     const value = values[option.attributeName()];
-    return value === undefined ? [] : [[name, value] as const];
+    if (option.negate) return value === false ? [[name, true] as const] : [];
+    const isOnlySwitch = typeof value === "boolean" && !option.isBoolean(); // of a flag that takes a value, and its --no-
+    return value === undefined || isOnlySwitch ? [] : [[name, value] as const];
   });
   return stringify(Object.fromEntries(known));
 }
@@ -78,6 +80,7 @@ async function entriesOf(path: string): Promise<{ key: string; line: number; val
 
 /** A recipe's value as the flag has it. */
 function valueOf(option: Option, value: unknown, refuse: (expected: string) => never): unknown {
+  if (option.negate) return typeof value === "boolean" ? !value : refuse("true or false");
   if (option.isBoolean()) return typeof value === "boolean" ? value : refuse("true or false");
   const isText = (item: unknown) => typeof item === "string";
   if (option.variadic) {

@@ -14,7 +14,7 @@ import {
 import { emptyWeights } from "../../model/weights/load_weights.ts";
 import { paramsOf } from "../predict/network.ts";
 import { namedShapes } from "../weights/presets.ts";
-import { networkSample } from "./network.ts";
+import { networkSample, trainedNames } from "./network.ts";
 import type { FinetuneOptions } from "./options.ts";
 import { SETS, type Sets } from "./sets.ts";
 import type { ReadableTarget } from "./targets.ts";
@@ -102,7 +102,8 @@ async function peakOf(
   const prepared = await target.load();
   using device = Device.dry(traits);
   using _ = device.scope("plan");
-  const model = paramsOf(config.network, emptyWeights(device, namedShapes(config.network)));
+  const dtype = fit.amp ? "f16" : "f32", exact = trainedNames(config.network, strategy);
+  const model = paramsOf(config.network, emptyWeights(device, namedShapes(config.network), dtype, exact));
   const heads = initTaskHeads(device, config.tasks, Key.fromSeed(fit.seed));
   const params = withStrategy({ model, heads }, strategy, Key.fromSeed(fit.seed));
   const load = () => ({

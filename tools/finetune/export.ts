@@ -52,7 +52,7 @@ export async function exportFineTuned(
     return await mergeFolder(device, path, out, options);
   }
   using _ = device.scope("export");
-  using tuned = await FineTuned.load(device, path, options);
+  using tuned = await FineTuned.load(device, path, { ...options, exact: true });
   return await tuned.withParams(async ({ model, heads }) => {
     if (format) {
       const merged = mergeLora(model);

@@ -22,6 +22,8 @@ export interface FineTunedLoadOptions {
   readonly weights?: string;
   /** Whether base weights with another hash are used all the same. @default false */
   readonly force?: boolean;
+  /** Whether frozen weights are held in 32 bits although the run held them in 16. @default false */
+  readonly exact?: boolean;
   /** Which checkpoint of a run. @default "best" */
   readonly which?: "best" | "last";
 }
@@ -96,7 +98,7 @@ export class FineTuned {
     if (!options.force) checkBase(saved, model.preset, model.weights);
     const { strategy } = chosenStrategy(run, model.config, n);
     const config = fineTunedConfig(model.config, strategy, run, facts.data.learned ?? learnedTasks(run));
-    const params = await loadFineTuned(device, model, strategy, config, run.fit.seed, run.fit.amp);
+    const params = await loadFineTuned(device, model, strategy, config, run.fit.seed, run.fit.amp && !options.exact);
     const parts = trainedPart(params, strategy);
     restoreTrained(device, parts[0] as Tree<Tensor>, saved);
     return new FineTuned(device, facts, { model, strategy, config }, parts, saved.trainer.ema);

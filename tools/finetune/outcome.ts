@@ -5,6 +5,7 @@ import {
   type FineTunedConfig,
   type FineTuner,
   headInputsOf,
+  isKnown,
   type LabelledSet,
   type RegressionMetrics,
   regressionMetrics,
@@ -53,7 +54,7 @@ export async function predictRows(
       for (const [index, { id, label, sequence }] of sets[set].entries()) {
         using _ = device.scope("predictRow");
         const { input } = await labelled[set].load(index);
-        const known = "s" in input ? input : headInputsOf(params.model, input, config);
+        const known = isKnown(input) ? input : headInputsOf(params.model, input, config);
         const found = await predictLabel(params, known, config, { key });
         const family = families.get(id);
         rows.push({ id, set, label: label!, ...found, length: sequence.length, ...(family && { family }) });

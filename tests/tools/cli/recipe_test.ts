@@ -16,6 +16,8 @@ function command(...args: string[]): Command {
     .option("--lora-targets <names>", "", (text: string) => text.split(","))
     .addOption(new Option("--loss <name>").choices(["mse", "mae"]).default("mse"))
     .option("--dora")
+    .option("--cache <dir>")
+    .option("--no-cache")
     .parse(args, { from: "user" });
 }
 
@@ -45,6 +47,11 @@ Deno.test("a recipe sets what the command line does not, in YAML or JSON, and wh
   const json = command();
   await inFile('{\n  "structures": "a",\n  "loss": "mae"\n}', (path) => applyRecipe(json, path, NAMES));
   assert.deepEqual([json.opts().structures, json.opts().loss], [["a"], "mae"]);
+  for (const [args, cache] of [[["--no-cache"], false], [["--cache", "here"], "here"]] as const) {
+    const same = command();
+    await inFile(recipeText(command(...args), NAMES), (path) => applyRecipe(same, path, NAMES));
+    assert.equal(same.opts().cache, cache);
+  }
   const empty = command();
   await inFile("# nothing\n", (path) => applyRecipe(empty, path, NAMES));
   assert.equal(empty.opts().epochs, 20);

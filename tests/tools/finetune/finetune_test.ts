@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Device } from "../../../core/mod.ts";
-import type { EpochRecord } from "../../../finetune/mod.ts";
+import { type Device, entries, type Tensor, type Tree } from "../../../core/mod.ts";
+import { type EpochRecord, trainedPart } from "../../../finetune/mod.ts";
 import { CHECKPOINT_NAME, readCheckpoint } from "../../../tools/finetune/checkpoint.ts";
 import { compareRuns, comparisonText } from "../../../tools/finetune/compare.ts";
 import { exportFineTuned } from "../../../tools/finetune/export.ts";
 import { FineTuned } from "../../../tools/finetune/fine_tuned.ts";
 import { finetune } from "../../../tools/finetune/finetune.ts";
 import { FINETUNE_DEFAULTS, type FinetuneOptions } from "../../../tools/finetune/options.ts";
-import { readPeftFolder } from "../../../tools/finetune/peft_folder.ts";
+import { chosenStrategy, fineTunedConfig, loadFineTuned } from "../../../tools/finetune/network.ts";
+import { readPeftFolder, writePeft } from "../../../tools/finetune/peft_folder.ts";
 import { readRun } from "../../../tools/finetune/run_files.ts";
 import { readTrainingTargets } from "../../../tools/finetune/targets.ts";
 import { openfoldWeights } from "../../../model/weights/openfold_weights.ts";
@@ -190,14 +191,25 @@ async function checkExports(device: Device, folder: string, options: FinetuneOpt
   assert.deepEqual(changed.sort(), moved.map((name) => `${name}.weight`).sort());
   for (const one of opened) one[Symbol.dispose]();
 
-  const values = await readPeftFolder(adapters);
-  const own = { ...options, lora: values.config, headDropout: 0, output: join(folder, "dry") };
-  const { dry } = await finetune(device, own, {}, { dryRun: true, adapters: { source: adapters, values } });
+  const values = await readPeftFolder(adapters), lora = values.config;
+  using _ = device.scope("adapters");
+  const { strategy } = chosenStrategy({ ...options, lora }, model.config, 3);
+  const params = await loadFineTuned(device, model, strategy, fineTunedConfig(model.config, strategy, options), 7);
+  writePeft(device, params, values, adapters);
   using tuned = await FineTuned.load(device, options.output);
-  const target = (await readTrainingTargets(options)).find(({ id }) => id === dry!.firstBatch[0].id)!;
-  const { average } = await tuned.predict(await target.load(), { draws: 0 });
-  assert(Math.abs(dry!.loss - (average - target.label!) ** 2) < 1e-3 * dry!.loss, `${dry!.loss} and ${average}`);
-  assert(dry!.peakBytes > 1e6 && dry!.seconds > 0 && dry!.longest >= target.sequence.length);
+  const written = entries<Tensor>(trainedPart(params, strategy)[0] as Tree<Tensor>);
+  await tuned.withParams(async (average) => {
+    const expected = new Map(entries<Tensor>(average as unknown as Tree<Tensor>));
+    for (const [path, tensor] of written) assert.deepEqual(await tensor.read(), await expected.get(path)!.read(), path);
+  });
+
+  const own = { ...options, lora, output: join(folder, "dry"), fit: { ...options.fit, amp: false } };
+  const { dry } = await finetune(device, own, {}, { dryRun: true, adapters: { source: adapters, values } });
+  const { peakBytes, seconds, batchSeconds, longest, firstBatch, loss } = dry!;
+  assert(peakBytes > 1e6 && seconds > batchSeconds && loss > 0, JSON.stringify(dry));
+  assert.equal(firstBatch.length, 1);
+  assert(longest >= firstBatch[0].residues);
+  assert(!await Deno.stat(own.output).then(() => true, () => false), "a dry run writes nothing");
 }
 
 gpuTest(
