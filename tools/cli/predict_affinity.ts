@@ -10,8 +10,9 @@ import { deviceOption, nonNegativeInteger } from "./_shared.ts";
 
 const HELP = `
 INPUTS are files and folders as for "denofold prep", or its feature files. The table has, for each protein, the prediction of the
-last parameters, that of their average (the better one as a rule), the standard deviation of predictions with the head's dropout,
-and whether the average's prediction lies within the labels that were trained on: outside it is a guess.
+last parameters, that of their average (the better one as a rule), the standard deviation of the average's predictions with the
+head's dropout, the unit, the smallest and the largest label that were trained on, and whether the average's prediction lies
+between them: outside it is a guess.
 
 Example:
   denofold predict-affinity --checkpoint runs/lora structures/ --out affinities.csv`;
@@ -68,7 +69,10 @@ type Told = { readonly table: string; readonly told: object };
 /** A row a protein, of runs that learned one number a protein. */
 async function affinities(tuned: FineTuned, inputs: readonly string[], draws: number): Promise<Told> {
   const { options: { unit, structureInput }, data: { labels } } = tuned.facts;
-  const columns = ["id", "prediction", "ema_prediction", "uncertainty", "in_training_range", "unit"] as const;
+  const columns = [
+    ...["id", "prediction", "ema_prediction", "uncertainty", "unit", "training_min", "training_max"] as const,
+    "in_training_range" as const,
+  ];
   const rows: Record<typeof columns[number], string | number | undefined>[] = [];
   const predictions: object[] = [];
   let outside = 0;
@@ -83,8 +87,10 @@ async function affinities(tuned: FineTuned, inputs: readonly string[], draws: nu
       prediction: found.prediction,
       ema_prediction: found.average,
       uncertainty: found.uncertainty ?? undefined,
-      in_training_range: found.inRange ? "yes" : "no",
       unit,
+      training_min: labels.min,
+      training_max: labels.max,
+      in_training_range: found.inRange ? "yes" : "no",
     });
   }
   if (outside) {

@@ -64,7 +64,7 @@ export interface FinetuneEvents {
   /** Before the first step, or the first after those that are done. */
   begin?(steps: number): void;
   step?(step: FitStep, names: readonly (readonly string[])[]): void;
-  epoch?(record: EpochRecord, best: boolean): void;
+  epoch?(record: EpochRecord, best: boolean): void | Promise<void>;
   /** After the last step, before the predictions of all rows. */
   finish?(): void;
   warn?(message: string): void;
@@ -200,7 +200,7 @@ export async function finetune(
       if (isBest) await checkpoints.save("best", tuner);
       await writeTogether(output, historyFiles(tuner.progress.history)).catch((error) => warn(error.message));
       await log.epoch(record, plain ? found?.[TASK] : undefined, sets.validation.map(({ label }) => label!));
-      events.epoch?.(record, isBest);
+      await events.epoch?.(record, isBest);
     },
     stop: () => events.stop?.() ?? false,
   }).catch((error) => {
