@@ -9,6 +9,7 @@ import { exportFineTuned } from "../../../tools/finetune/export.ts";
 import { FineTuned } from "../../../tools/finetune/fine_tuned.ts";
 import { finetune } from "../../../tools/finetune/finetune.ts";
 import { FINETUNE_DEFAULTS, type FinetuneOptions } from "../../../tools/finetune/options.ts";
+import { learnedTasks } from "../../../tools/finetune/label_tasks.ts";
 import { chosenStrategy, fineTunedConfig, loadFineTuned } from "../../../tools/finetune/network.ts";
 import { readPeftFolder, writePeft } from "../../../tools/finetune/peft_folder.ts";
 import { readRun } from "../../../tools/finetune/run_files.ts";
@@ -194,7 +195,13 @@ async function checkExports(device: Device, folder: string, options: FinetuneOpt
   const values = await readPeftFolder(adapters), lora = values.config;
   using _ = device.scope("adapters");
   const { strategy } = chosenStrategy({ ...options, lora }, model.config, 3);
-  const params = await loadFineTuned(device, model, strategy, fineTunedConfig(model.config, strategy, options), 7);
+  const params = await loadFineTuned(
+    device,
+    model,
+    strategy,
+    fineTunedConfig(model.config, strategy, options, learnedTasks(options)),
+    7,
+  );
   writePeft(device, params, values, adapters);
   using tuned = await FineTuned.load(device, options.output);
   const written = entries<Tensor>(trainedPart(params, strategy)[0] as Tree<Tensor>);
