@@ -101,7 +101,12 @@ export function batteryOf(traits: AdapterTraits): BatteryRow[] {
       return [
         ...rows(
           "layerNorm",
-          each((gamma) => lines.map((s) => [layerNormKernel({ ...s, gamma, beta: gamma })])),
+          each((gamma) => [
+            ...lines.map((s): BatteryKernel => [layerNormKernel({ ...s, gamma, beta: gamma })]),
+            ...lines.filter(({ vector }) => vector).map((s): BatteryKernel => [
+              layerNormKernel({ ...s, gamma, beta: gamma, part: true }),
+            ]),
+          ]),
           norms,
           family,
         ),
@@ -222,6 +227,14 @@ function products(traits: AdapterTraits, family: KernelFamily) {
   ];
   const epilogue = (more: Partial<Epilogue>) => kernel(tiles[0], "NT", { epilogue: { ...NOTHING, ...more } });
   const linear = EPILOGUES.map((more): BatteryKernel => [epilogue(more)]);
+  const placed = { placed: true, onTop: true };
+  linear.push(
+    [epilogue(placed)],
+    [epilogue({ ...placed, activation: "none", gate: true })],
+    [epilogue({ ...placed, factor: true })],
+    [epilogue(placed), ["c"]],
+    [kernel(tiles[0], "TN", { epilogue: { ...NOTHING, placed: true } })],
+  );
   linear.push([epilogue({}), ["a", "c"]], [epilogue({ activation: "none", gate: true }), ["a", "gate"]]);
   return { forward, gradient, linear };
 }
@@ -270,7 +283,10 @@ function triangle({ subgroupSize: lanes }: AdapterTraits, family: KernelFamily):
     return each((aligned) => [
       [tileProductKernel({ tile: family === "plain" ? 8 : 4, aligned })],
       ...each((mask) => [[gateKernel({ aligned, mask })]]),
-    ]).concat([[tileProductKernel({ tile: family === "plain" ? 8 : 4, aligned: true }), ["x", "y", "out"]]]);
+    ]).concat([
+      ...each((mask) => [[gateKernel({ aligned: true, mask, single: true })] as const]),
+      [tileProductKernel({ tile: family === "plain" ? 8 : 4, aligned: true }), ["x", "y", "out"]],
+    ]);
   }
   return each((aligned) => [
     ...each((whole) => [[subgroupProductKernel({ lanes, aligned, whole })]]),
@@ -279,6 +295,7 @@ function triangle({ subgroupSize: lanes }: AdapterTraits, family: KernelFamily):
   ]).concat([
     [subgroupProductKernel({ lanes, aligned: true, whole: true }), ["x", "y", "out"]],
     [packGatedKernel({ aligned: true, mask: true }), ["packed", "a", "b_out"]],
+    ...each((mask) => [[packGatedKernel({ aligned: true, mask, single: true })] as const]),
   ]);
 }
 

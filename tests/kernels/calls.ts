@@ -295,6 +295,75 @@ const gatedTriangle: Call = (device) => {
   }
 };
 
+/** Blocks of an edge, put into the whole one or by themselves, and products of them; less than a tile of rows, and more. */
+const triangleBlocks: Call = (device) => {
+  for (const [n, c] of [[9, 4], [40, 32], [70, 128]]) {
+    for (const direction of ["outgoing", "incoming"] as const) {
+      for (const rows of [5, Math.min(n, 32)]) {
+        for (const chosen of subsets("mask")) {
+          for (const dtype of ["f32", "f16"] as const) {
+            const shape = (...last: number[]) =>
+              direction === "outgoing" ? [1, rows, n, ...last] : [1, n, rows, ...last];
+            const shapes = { packed: shape(2 * c), ...picked(chosen, { mask: shape() }) };
+            there(device, shapes, { packed: dtype }, ({ packed, mask }) => {
+              const edge = ops.triangleEdge(device, { n, c, direction, dtype, mask: !!mask });
+              if (!edge) return [];
+              ops.gateTriangleEdge(packed, mask, edge, 0);
+              const block = ops.gateTriangleEdge(packed, mask, edge);
+              return [ops.triangleProductOf(block, edge), ops.triangleProductOf(edge, block)];
+            });
+          }
+        }
+      }
+    }
+  }
+};
+
+const PART = { axis: 1, from: 1, to: 3 };
+
+const layerNormOfPart: Call = (device) => {
+  for (const width of [5, 8, 64]) {
+    for (const chosen of subsets("gamma", "beta")) {
+      for (const dtype of ["f32", "f16"] as const) {
+        if (dtype === "f16" && width % 4) continue;
+        const shapes = { x: [2, 4, 3, width], ...picked(chosen, { gamma: [width], beta: [width] }) };
+        there(device, shapes, { x: dtype }, ({ x, gamma, beta }) => ops.layerNormOfPart(x, PART, { gamma, beta }));
+      }
+    }
+  }
+};
+
+const linearInto: Call = (device) => {
+  for (const [k, n] of [[5, 7], [5, 8], [8, 16], [64, 128]]) {
+    const out = [2, 4, 50, n], part = [2, 2, 50];
+    for (const chosen of subsets("bias", "gate", "factor")) {
+      for (const onTop of [false, true]) {
+        for (const dtype of ["f32", "f16"] as const) {
+          if (dtype === "f16" && n % 4) continue;
+          const more = picked(chosen, { bias: [n], gate: [...part, n], factor: part });
+          there(
+            device,
+            { x: [...part, k], weight: [n, k], out, ...more },
+            { out: dtype },
+            ({ x, weight, bias, gate, factor, out }) => {
+              ops.linearInto(x, { weight, bias }, out, PART, { gate, factor, onTop });
+              return out;
+            },
+          );
+        }
+      }
+    }
+  }
+};
+
+const readPart: Call = (device) => there(device, { x: [2, 4, 3] }, {}, ({ x }) => ops.readPart(x, PART));
+
+const writePart: Call = (device) =>
+  there(device, { x: [2, 2, 3], out: [2, 4, 3] }, {}, ({ x, out }) => {
+    ops.writePart(x, out, PART);
+    return out;
+  });
+
 const outerProductMean: Call = (device) => {
   for (const nSeq of [1, 5, 16, 130]) {
     for (
@@ -309,6 +378,22 @@ const outerProductMean: Call = (device) => {
           },
           ({ a, b, weight, bias, residual }) => ops.outerProductMean({ a, b, weight, bias, residual }),
         );
+        for (const consume of [false, true]) {
+          for (const dtype of ["f32", "f16"] as const) {
+            if (dtype === "f16" && cOut % 4) continue;
+            there(
+              device,
+              {
+                ...{ a: [2, nSeq, nI, cA], b: [2, nSeq, nJ, cB], weight: [cOut, cA * cB] },
+                ...picked(chosen, { bias: [cOut], residual: [2, nI, nJ, cOut] }),
+                factor: [2, nI, nJ],
+              },
+              { ...(chosen.has("residual") && { residual: dtype }) },
+              ({ factor, ...inputs }) =>
+                ops.outerProductMean(inputs as ops.OuterProductMeanInputs, { scale: 1, factor, consume }),
+            );
+          }
+        }
       }
     }
   }
@@ -588,6 +673,8 @@ export const CALLS: Readonly<Record<string, Call>> = {
     attention,
     triangleProduct: triangle,
     gatedTriangleProduct: gatedTriangle,
+    ...{ triangleEdge: triangleBlocks, gateTriangleEdge: triangleBlocks, triangleProductOf: triangleBlocks },
+    ...{ layerNormOfPart, linearInto, readPart, writePart },
     outerProductMean,
   },
   ...{ layerNorm, softmax, dropout, sigmoidGate, cast, permute, slice, pad, concat, embedding, oneHot },
