@@ -64,8 +64,13 @@ const COMMANDS: Record<string, { group: string; summary: string; load: () => Pro
   },
   "train": {
     group: "Networks:",
-    summary: "train the small Evoformer on structures and their alignment, or run the demo",
+    summary: "train the small Evoformer or AlphaFold 2, or run the demo",
     load: () => import("./train.ts"),
+  },
+  "distill": {
+    group: "Networks:",
+    summary: "predict structures by a trained AlphaFold 2 and keep what it is sure of, to train another",
+    load: () => import("./distill.ts"),
   },
   "predict": {
     group: "Networks:",

@@ -8,7 +8,7 @@ import {
   recycledAlphaFold,
   type RecyclingIteration,
 } from "../../model/alphafold/mod.ts";
-import { expectedDistances } from "../../model/alphafold/heads/mod.ts";
+import { distogramHead, expectedDistances } from "../../model/alphafold/heads/mod.ts";
 import type { AlphaFoldFeatures } from "../../model/alphafold/features.ts";
 import type { AttentionCapture } from "../../model/layers/attention_capture.ts";
 import { AttentionRecorder } from "../../model/layers/attention_recorder.ts";
@@ -109,6 +109,8 @@ export interface PredictOptions {
   readonly onAttention?: (attention: PredictionAttention) => void;
   /** Receives single and pair representation of the last iteration, `[N_res, c_s]` and `[N_res, N_res, c_z]`. */
   readonly onRepresentations?: (single: Float32Array, pair: Float32Array, sizes: { cS: number; cZ: number }) => void;
+  /** Receives the distogram's logits of the last iteration, `[N_res, N_res, bins]`. */
+  readonly onDistogram?: (logits: Float32Array, bins: number) => void;
   /** Told of every iteration. */
   readonly onRecycle?: (index: number, state: RecycleState) => void;
   /** Told of every block of the Evoformer. */
@@ -221,6 +223,10 @@ export async function predictTarget(
     square(await z.read() as Float32Array, z.shape[1], n, config.cZ),
     { cS: config.cS, cZ: config.cZ },
   );
+  if (options.onDistogram) {
+    const logits = distogramHead(params.auxHeads.distogram, z), bins = logits.shape[3];
+    options.onDistogram(square(await logits.read() as Float32Array, z.shape[1], n, bins), bins);
+  }
   return {
     preset: config.name,
     seed: options.seed,

@@ -24,7 +24,16 @@ export const SIZES: readonly string[] = [...ALPHAFOLD_PRESETS, "reduced"];
 const RECOMPUTE = ["nothing", "module", "block", "nested"] as const;
 
 /** Parts that can be taken away, as in the paper's study. */
-export const ABLATIONS = ["templates", "ipa", "recycling", "triangles", "raw-msa", "masked-msa", "auxiliary"] as const;
+export const ABLATIONS = [
+  "templates",
+  "ipa",
+  "recycling",
+  "triangles",
+  "raw-msa",
+  "masked-msa",
+  "auxiliary",
+  "distillation",
+] as const;
 
 /** A part that can be taken away. */
 export type Ablation = typeof ABLATIONS[number];
@@ -98,6 +107,12 @@ export type AlphaFoldOwn = {
   readonly mostLength: number;
   /** What is computed again on the way back. */
   readonly recompute: Recompute;
+  /** Folder of targets with predicted structures that are learnt from too; null: none. */
+  readonly distilled: string | null;
+  /** Part of the samples that are of these. */
+  readonly distilledShare: number;
+  /** Most rows of their alignments, drawn anew for each sample. */
+  readonly distilledRows: number;
   /** How what is computed again from is kept. */
   readonly activations: "f32" | "f16";
   /** File with parameters to start from; null: random ones. */
@@ -147,6 +162,15 @@ export const ALPHAFOLD_OPTIONS: readonly OwnOption[] = [
   {
     ...{ name: "init", value: "<file>", parse: text, isPath: true },
     description: "parameters to start from: weights, or a checkpoint of an earlier stage (its average)",
+  },
+  {
+    ...{ name: "distilled", value: "<dir>", parse: text, isPath: true },
+    description: "feature files of denofold distill, to learn from besides",
+  },
+  { name: "distilledShare", value: "<x>", parse: share, description: "part of the samples that are of these" },
+  {
+    ...{ name: "distilledRows", value: "<n>", parse: whole(1) },
+    description: "most rows of their alignments, drawn anew for each sample",
   },
   { name: "singleDim", value: "<n>", parse: whole(1), description: "channels of the single representation" },
   { name: "extraDim", value: "<n>", parse: whole(1), description: "channels of the extra-MSA representation" },
@@ -231,7 +255,7 @@ const OWN: AlphaFoldOwn = {
   ...{ resolvedWeight: 0, violationWeight: 0, tmWeight: 0.1 },
   ...{ beta1: 0.9, beta2: 0.999, adamEps: 1e-6, dropStep: 50_000, dropFactor: 0.95, maxSkipped: 10 },
   ...{ clusterIdentity: 0.4, maxResolution: 9, maxSingleShare: 0.8, leastLength: 256, mostLength: 512 },
-  ...{ recompute: "block", activations: "f32" },
+  ...{ recompute: "block", activations: "f32", distilled: null, distilledShare: 0.75, distilledRows: 1000 },
 };
 
 /**

@@ -115,6 +115,22 @@ export function makeSample(
   }
 }
 
+/**
+ * The target with at most so many rows of its alignment: its own and others drawn at random.
+ *
+ * Source: Jumper et al. (2021), Suppl. 1.3, for targets with predicted structures.
+ */
+export function subsampled(file: FeatureFile, most: number, key: Key): FeatureFile {
+  const { features, sequence: { length: n } } = file;
+  const { msa, deletion_matrix_int } = features;
+  const there = msa.length / n;
+  if (there <= most) return file;
+  const drawn = key.permutation(there - 1).slice(0, most - 1).map((row) => row + 1);
+  const rows = [0, ...drawn.sort((a, b) => a - b)];
+  const cut = { msa: takeRows(msa, n, rows), deletion_matrix_int: takeRows(deletion_matrix_int, n, rows) };
+  return { ...file, features: { ...features, ...cut } };
+}
+
 const KEYS = { crop: 0, rows: 1, templateCount: 2, templates: 3, dropout: 4 } as const;
 
 /** The inputs of a part of the residues. */

@@ -3,14 +3,15 @@ import type { AlphaFoldParams } from "../../../model/alphafold/mod.ts";
 import { InputError } from "../../errors.ts";
 import { counted, listed } from "../../words.ts";
 import { type BatchSource, fingerprint } from "../batches.ts";
-import type { Example, ExampleTarget } from "../examples.ts";
+import { type Example, type ExampleTarget, refuseBad } from "../examples.ts";
+import { featureEntries, featureExamples } from "../feature_examples.ts";
 import type { Learning, TrainData } from "../network.ts";
 import type { EvoformerSettings, TrainSettings } from "../settings.ts";
 import { runKeys } from "../tiny_openfold.ts";
 import { readInitial } from "./initial.ts";
 import { alphafoldNetwork } from "./network.ts";
 import { ablationsOf, alphafoldConfigOf, type AlphaFoldOwn, alphafoldOwn } from "./options.ts";
-import { type AlphaFoldSample, makeSample, type SampleOptions, sampleSizes } from "./samples.ts";
+import { type AlphaFoldSample, makeSample, type SampleOptions, sampleSizes, subsampled } from "./samples.ts";
 import { clusterSizes, drawWeighted, filterExamples, samplingWeights } from "./sampling.ts";
 
 /** Most names in a sentence. */
@@ -34,26 +35,35 @@ export async function openAlphaFold(
     throw new InputError(`No target is left to train on: ${reasons || "there is none"}`);
   }
   const targets = kept.map(targetOf);
+  const isMixed = own.distilled !== null && !ablationsOf(own).has("distillation");
+  const distilled = isMixed ? await distilledExamples(own.distilled!) : [];
+  const distilledWeights = samplingWeights(
+    distilled.map(({ sequence }) => sequence.length),
+    distilled.map(() => 1),
+    own,
+  );
   const lengths = kept.map(({ sequence }) => sequence.length);
   const padded = sampleSizes(
-    [...kept, ...watched].map((one) => ({ residues: one.sequence.length, rows: targetOf(one).rows })),
+    [...kept, ...distilled, ...watched].map((one) => ({ residues: one.sequence.length, rows: targetOf(one).rows })),
     model.seqLen,
     config,
   );
   const sizes = await clusterSizes(kept.map(({ sequence }) => sequence), own.clusterIdentity);
   const weights = samplingWeights(lengths, sizes, own);
-  const [chainKey, sampleKey, recycleKey, clampKey, watchKey] = runKeys(training.seed).data.split(5);
+  const [chainKey, sampleKey, recycleKey, clampKey, watchKey, mixKey, rowKey] = runKeys(training.seed).data.split(7);
   const most = ablationsOf(own).has("recycling") ? 0 : own.recycles;
   const options = (recycles: number, clamped: boolean): SampleOptions => ({ config, own, padded, recycles, clamped });
   const source: BatchSource<readonly AlphaFoldSample[]> = {
     description:
-      `${description}${droppedText(dropped.map(({ id }) => id))}; crops of ${padded.residues} residues with ` +
+      `${description}${droppedText(dropped.map(({ id }) => id))}${
+        mixText(distilled.length, own)
+      }; crops of ${padded.residues} residues with ` +
       `${padded.clusters} + ${padded.extra} rows` +
       (padded.residues < model.seqLen ? ` (no chain is longer: --seq-len ${model.seqLen} would be padding)` : ""),
     fingerprint: await fingerprint([
       ...identity,
-      ...kept.flatMap((example) => example.identity),
-      JSON.stringify([padded, weights]),
+      ...[...kept, ...distilled].flatMap((example) => example.identity),
+      JSON.stringify([padded, weights, distilledWeights]),
     ]),
     warmupSteps: 0,
     batch(step) {
@@ -61,6 +71,11 @@ export async function openAlphaFold(
       const clamped = clampKey.at(step).uniform(1)[0] >= own.unclamped;
       return Array.from({ length: training.batchSize }, (_, b) => {
         const position = step * training.batchSize + b;
+        if (distilled.length > 0 && mixKey.at(position).uniform(1)[0] < own.distilledShare) {
+          const one = distilled[drawWeighted(distilledWeights, chainKey.at(position))];
+          const file = subsampled(targetOf(one).features(), own.distilledRows, rowKey.at(position));
+          return makeSample(one.id, file, options(recycles, clamped), sampleKey.at(position));
+        }
         const i = drawWeighted(weights, chainKey.at(position));
         return makeSample(kept[i].id, targets[i].features(), options(recycles, clamped), sampleKey.at(position));
       });
@@ -90,6 +105,20 @@ export async function openAlphaFold(
 function targetOf({ id, source, target }: Example): ExampleTarget {
   if (target) return target;
   throw new InputError(`${source}: ${id} does not come from a feature file, which AlphaFold learns from (--features)`);
+}
+
+/** Targets with predicted structures. */
+async function distilledExamples(folder: string): Promise<Example[]> {
+  const { examples, bad } = await featureExamples(await featureEntries(folder));
+  refuseBad(bad, { skipBad: false }, "targets");
+  return examples;
+}
+
+function mixText(count: number, { distilledShare }: AlphaFoldOwn): string {
+  if (count === 0) return "";
+  return `; ${Math.round(100 * distilledShare)} % of the samples from ${
+    counted(count, "target")
+  } with predicted structures`;
 }
 
 function droppedText(ids: readonly string[]): string {
