@@ -72,6 +72,11 @@ const COMMANDS: Record<string, { group: string; summary: string; load: () => Pro
     summary: "predict structures by a trained AlphaFold 2 and keep what it is sure of, to train another",
     load: () => import("./distill.ts"),
   },
+  "ablate": {
+    group: "Networks:",
+    summary: "train AlphaFold 2 without one part at a time and compare with the baseline",
+    load: () => import("./ablate.ts"),
+  },
   "predict": {
     group: "Networks:",
     summary: "predict structures with AlphaFold 2 and published weights",

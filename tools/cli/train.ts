@@ -259,7 +259,7 @@ function ownOption({ name, value, description, parse, choices }: OwnOption, usua
 }
 
 /** The choices of one network that were given, whichever it is. */
-function ownFlags(flags: object): OwnSettings | undefined {
+export function ownFlags(flags: object): OwnSettings | undefined {
   const given = flags as Readonly<Record<string, OwnValue | undefined>>;
   const known = Object.values(TRAINABLE).flatMap(({ own = [] }) => own);
   const found = known.flatMap(({ name, isPath }) => {
