@@ -9,7 +9,7 @@ import { CHECKPOINT_FILE, readRun, type SavedRun } from "../train/checkpoint_fil
 import type { RunData } from "../train/data.ts";
 import { STRUCTURE_METRICS } from "../train/held_out_structures.ts";
 import { metricTitle, textTable } from "../train/metric_table.ts";
-import type { TrainSettings } from "../train/settings.ts";
+import type { EvoformerSettings, TrainSettings } from "../train/settings.ts";
 import { train, type TrainContext } from "../train/train.ts";
 import { differencesFigure } from "./figure.ts";
 import { differences, seedMean } from "./statistics.ts";
@@ -17,7 +17,7 @@ import { differences, seedMean } from "./statistics.ts";
 /** What to study. */
 export interface AblationRequest {
   /** Settings of the baseline; its seed is not used. */
-  readonly baseline: TrainSettings;
+  readonly baseline: TrainSettings<EvoformerSettings>;
   /** Its data, with targets held out. */
   readonly data: RunData;
   /** Parts that are taken away, one at a time. */
@@ -106,7 +106,11 @@ function checkParts({ baseline, without, data }: AblationRequest): void {
 }
 
 /** The baseline's settings without a part. */
-function settingsOf(baseline: TrainSettings, part: Ablation | null, seed: number): TrainSettings {
+function settingsOf(
+  baseline: TrainSettings<EvoformerSettings>,
+  part: Ablation | null,
+  seed: number,
+): TrainSettings<EvoformerSettings> {
   const gone = [...ablationsOf(alphafoldOwn(baseline.own)), ...part === null ? [] : [part]];
   return {
     ...baseline,
@@ -117,7 +121,7 @@ function settingsOf(baseline: TrainSettings, part: Ablation | null, seed: number
 
 /** Measures of a training, made now or before; undefined if it was stopped. */
 async function runOf(
-  settings: TrainSettings,
+  settings: TrainSettings<EvoformerSettings>,
   out: string,
   { data, checkpointEvery, command }: AblationRequest,
   context: TrainContext,

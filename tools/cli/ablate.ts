@@ -8,7 +8,7 @@ import { type Ablation, ABLATIONS, ALPHAFOLD } from "../train/alphafold/options.
 import { readRunData } from "../train/data.ts";
 import { resolveSettings } from "../train/options.ts";
 import { RECIPE_FILE } from "../train/recipe.ts";
-import type { TrainSettings } from "../train/settings.ts";
+import type { EvoformerSettings, TrainSettings } from "../train/settings.ts";
 import { applyRecipe } from "./_recipe.ts";
 import { commandLine, deviceOption, EXIT, onInterrupt, positiveInteger } from "./_shared.ts";
 import { terminalView } from "./_train_view.ts";
@@ -98,7 +98,7 @@ function seedsOf(text: string): number[] {
 }
 
 /** The settings that a recipe says. */
-async function baselineOf({ baseline, numSteps }: Flags): Promise<TrainSettings> {
+async function baselineOf({ baseline, numSteps }: Flags): Promise<TrainSettings<EvoformerSettings>> {
   const info = await Deno.stat(baseline).catch(() => undefined);
   if (!info) throw new InputError(`Cannot read the baseline ${baseline}: there is no such file or folder`);
   const path = info.isDirectory ? `${baseline}/${RECIPE_FILE}` : baseline;
@@ -107,7 +107,10 @@ async function baselineOf({ baseline, numSteps }: Flags): Promise<TrainSettings>
   const [command] = program.commands;
   await applyRecipe(command, path, TRAIN_RECIPE);
   const all = command.opts();
-  const settings = resolveSettings({ ...all, ...(numSteps && { numSteps }), own: ownFlags(all) }, {});
+  const settings = resolveSettings<EvoformerSettings>(
+    { ...all, ...(numSteps && { numSteps }), own: ownFlags(all) },
+    {},
+  );
   const { model: { network }, data } = settings;
   if (network !== ALPHAFOLD || data.kind !== "features") {
     throw new InputError(`${path} is no recipe of --model alphafold with --features, of which parts can be taken away`);
