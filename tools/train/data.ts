@@ -109,7 +109,7 @@ function lengthOf({ chain }: FamilyMember): number {
 
 /** Members of different families that have one name: files and lists could not tell them apart. */
 function namedTwice(members: readonly FamilyMember[]): BadTarget[] {
-  return [...Map.groupBy(members, ({ id }) => id.toLowerCase())].flatMap(([, [first, ...others]]) =>
+  return [...Map.groupBy(members, ({ id }) => id)].flatMap(([, [first, ...others]]) =>
     others.map(({ id, structure }) => ({
       id,
       reason: `${first.structure.source} and ${structure.source} are both named "${id}": expected one of each name`,

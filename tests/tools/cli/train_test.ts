@@ -88,7 +88,8 @@ Deno.test(needing(POSIX, {
       assert.equal((await child.status).code, 130, stderr);
       assert.match(rest, /Performance Summary:\n/);
       assert.match(rest, new RegExp(`Stopped\\. Go on with: denofold train --resume ${out}\n$`));
-      assert.deepEqual(names(out), ["checkpoint.safetensors", "loss_history.csv", "performance_summary.json"]);
+      const files = ["checkpoint.safetensors", "loss_history.csv", "performance_summary.json", "recipe.json"];
+      assert.deepEqual(names(out), files);
       const steps = (await losses(out)).length;
       const printed = `${first}${rest}`.match(/^Step /gm)!.length;
       assert.equal(steps, printed);
@@ -114,7 +115,7 @@ Deno.test("a held-out structure is predicted, measured and reported", () =>
         "1znf_residues.csv",
         "checkpoint.safetensors",
       ],
-      ...["loss_history.csv", "metrics.json", "model.safetensors", "report.html"],
+      ...["loss_history.csv", "metrics.json", "model.safetensors", "recipe.json", "report.html"],
     ]);
     assert.deepEqual(names(profile), ["performance_summary.json"]);
     const result = JSON.parse(stdout);
@@ -194,7 +195,7 @@ Deno.test("--model nnx trains the notebook's block, under the profiler too", () 
     assert.deepEqual([result.finished, result.steps, result.targets], [true, 5, []]);
     assert.deepEqual(names(out), [
       ...["checkpoint.safetensors", "loss_history.csv", "performance_summary.json", "profile.html", "profile.json"],
-      ...["profile.trace.json", "report.html"],
+      ...["profile.trace.json", "recipe.json", "report.html"],
     ]);
     const profile = JSON.parse(await Deno.readTextFile(join(out, "profile.json")));
     assert.equal(profile.settings.network, "nnx-evoformer");
@@ -310,14 +311,14 @@ Deno.test("a damaged checkpoint is refused", () =>
 
 Deno.test("unknown flags and wrong values end with code 2", async () => {
   const outcomes = await Promise.all([
-    denofold("train", "--msa-dims", "8"),
+    denofold("train", "--n-seqs", "8"),
     denofold("train", "--demo", "--schedule", "steps"),
     denofold("train", "--demo", "--num-steps", "0"),
     denofold("train"),
     denofold("train", "--model", "nnx", "--hold-out", "1znf"),
   ]);
   const messages = [
-    /^denofold: unknown option '--msa-dims' \(Did you mean --msa-dim\?\)\n$/,
+    /^denofold: unknown option '--n-seqs' \(Did you mean --n-seq\?\)\n$/,
     /^denofold: option '--schedule <kind>' argument 'steps' is invalid\. Allowed choices are constant, linear, cosine\.\n$/,
     /^denofold: option '--num-steps <n>' argument '0' is invalid\. Expected a whole number above zero\.\n$/,
     /^denofold: Nothing to train on: /,

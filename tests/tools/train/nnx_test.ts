@@ -115,6 +115,7 @@ gpuTest(
           "loss_history.csv",
           "model.safetensors",
           "performance_summary.json",
+          "recipe.json",
           "report.html",
         ],
       ]);
