@@ -1,7 +1,10 @@
 /** Looks through a table, its structures and alignments for what would make training fail. */
 import { type BoundsPolicy, labelText, type Relation } from "../data/bounds.ts";
+import { fileKind } from "../data/file_kind.ts";
+import { swappedText } from "../data/looks_like.ts";
 import { remarkText } from "../data/remarks.ts";
 import { InputError } from "../errors.ts";
+import { readFileMaybeGzip } from "../files.ts";
 import { observedResidues } from "../data/structure.ts";
 import { collectTargets } from "../prep/collect_targets.ts";
 import type { CollectedTarget } from "../prep/list_targets.ts";
@@ -100,6 +103,13 @@ const MIN_OBSERVED = 0.5;
 export async function checkData(options: CheckOptions): Promise<DataReport> {
   const { csv, structures, msas = [], bounds: policy = "drop", identity = 0.9, onTarget } = options;
   const label = csv === undefined ? false : options.label;
+  if (csv !== undefined && fileKind(csv) !== "table") {
+    throw new InputError(
+      `${csv} is no table by its name, expected .csv, .tsv or an INDEX file of PDBbind${
+        swappedText(await readFileMaybeGzip(csv), "table")
+      }`,
+    );
+  }
   const { targets, notes } = await collectTargets([...(csv === undefined ? [] : [csv]), ...structures, ...msas], {
     label: label === false ? undefined : label,
     needLabel: label !== false,

@@ -71,7 +71,7 @@ class AlignmentReader {
   #begin(text: string): void {
     this.#isBegun = text.trim() !== "" && !/^\s*#(?! STOCKHOLM)/.test(text);
     const other = looksLike(new TextEncoder().encode(`${text.slice(0, 4000)}\n`));
-    if (other?.kind !== "structure" && other?.kind !== "safetensors") return;
+    if (other === undefined || other.kind === "alignment") return;
     throw new InputError(
       `${this.source} is ${other.words}, expected an alignment in A3M, FASTA, Stockholm or CLUSTAL format: were two ` +
         "arguments swapped?",

@@ -1,7 +1,7 @@
 /** Reads a structure file of any of the known formats. */
 import { InputError } from "../errors.ts";
 import { decodeText, readFileBytes, unpackMaybeGzip } from "../files.ts";
-import { swappedText } from "./looks_like.ts";
+import { looksLike, swappedText } from "./looks_like.ts";
 import { parseMmcif } from "./mmcif.ts";
 import { parsePdb } from "./pdb.ts";
 import type { ReadStructureOptions, Structure } from "./structure.ts";
@@ -35,6 +35,10 @@ export async function parseStructure(
   const text = decodeText(bytes, path);
   if (text.trim() === "") throw new InputError(`${path} is empty, expected an mmCIF or PDB file`);
   const name = path.toLowerCase();
+  const other = looksLike(bytes);
+  if (other !== undefined && other.kind !== "structure" && /\.(?:(?:mm)?cif|pdb|ent)(?:\.gz)?$/.test(name)) {
+    throw new InputError(`${path} is ${other.words}, expected an mmCIF or PDB file: were two arguments swapped?`);
+  }
   if (/^\s*(?:#.*\s+)*data_/i.test(text.slice(0, 100_000)) || /\.(?:mm)?cif(?:\.gz)?$/.test(name)) {
     return await parseMmcif(text, path, options);
   }

@@ -102,6 +102,12 @@ export interface RemarkRow {
   readonly isUsual: boolean;
 }
 
+/** File and line of a place as messages name it, `table.csv line 3`. */
+export function fileAndLine(place: string): { file: string; line?: number } {
+  const [, file, line] = /^(.*) line (\d+)$/s.exec(place) ?? [];
+  return file === undefined ? { file: place } : { file, line: Number(line) };
+}
+
 /** Makes a row: of one thing that was kept and is not usual, unless it is said otherwise. */
 export function remarkRow(
   row: Pick<RemarkRow, "kind" | "file" | "found" | "unit" | "done"> & Partial<RemarkRow>,

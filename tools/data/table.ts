@@ -9,6 +9,7 @@ import { InputError } from "../errors.ts";
 import { readPiecesMaybeGzip } from "../files.ts";
 import { isRelation, ofNegativeLogarithm, type Relation, relationOf } from "./bounds.ts";
 import { type Line, splitLines } from "./_lines.ts";
+import { looksLike } from "./looks_like.ts";
 import { PDBBIND_LINE, pdbbindEntries } from "./pdbbind.ts";
 import { type RemarkRow, remarkRow } from "./remarks.ts";
 
@@ -371,6 +372,14 @@ function isNmr(text: string | undefined): boolean {
   return text?.toUpperCase() === "NMR";
 }
 
+/** Refuses what is plainly a file of another kind; a line with separators may begin as one and be a table all the same. */
+function refuseOther(start: string, source: string): void {
+  const [line] = start.replace(/^\uFEFF/, "").trimStart().split(/[\r\n]/, 1);
+  const other = looksLike(new TextEncoder().encode(start.slice(0, 4000)));
+  if (other === undefined || other.kind === "table" || (other.kind === "structure" && /[,;\t]/.test(line))) return;
+  throw new InputError(`${source} is ${other.words}, expected a table: were two arguments swapped?`);
+}
+
 /** The beginning of a file as text, at least a line of it if there is one, and all of it. */
 async function peek(
   pieces: AsyncIterable<Uint8Array>,
@@ -389,6 +398,7 @@ async function peek(
     start.push(value);
     text += decoder.decode(value, { stream: true });
   }
+  refuseOther(text, source);
   const all = async function* () {
     try {
       yield* start;

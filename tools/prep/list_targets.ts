@@ -11,8 +11,6 @@ import type { TargetInput } from "./read_target.ts";
 
 /** A target and what is wrong with it, if that is known before its files are read. */
 export interface CollectedTarget extends TargetInput {
-  /** File and line that name it. */
-  readonly place?: string;
   /** Cells of its row by column, of a table. */
   readonly cells?: ReadonlyMap<string, string>;
   /** Why it cannot be prepared. */

@@ -13,7 +13,7 @@ import { makeTargetFeat } from "../data/features/msa_feat.ts";
 import { makeTemplateFeatures, type TemplateFeatures } from "../data/features/template_feats.ts";
 import { makeTemplates, type Templates } from "../data/features/templates.ts";
 import { type HhrHit, parseHhr } from "../data/hhr.ts";
-import { type RemarkRow, remarkRow, remarkText } from "../data/remarks.ts";
+import { fileAndLine, type RemarkRow, remarkRow, remarkText } from "../data/remarks.ts";
 import { type Chain, observedResidues, type Structure } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
 import { decodeText, unpackMaybeGzip } from "../files.ts";
@@ -165,7 +165,7 @@ export async function prepareTarget(
 
 /** The label that is learnt, and what is known of it. */
 function labelOf(
-  { id, label, relation, sequenceSource }: TargetInput,
+  { id, label, relation, place = id }: TargetInput,
   bounds: BoundsPolicy,
   log: ReadingLog,
 ): Pick<PreparedTarget, "label" | "relation" | "bound"> {
@@ -178,7 +178,7 @@ function labelOf(
   }[bounds];
   log.remark(
     remarkRow({
-      ...{ kind: "bound", file: sequenceSource ?? id, found, unit: "label", done },
+      ...{ kind: "bound", ...fileAndLine(place), found, unit: "label", done },
       ...{ isLeftOut: bounds === "drop", isUsual: bounds === "censored" },
     }),
   );

@@ -3,7 +3,15 @@ import type { Relation } from "../data/bounds.ts";
 import { type Alignment, differenceOf, queryView, unlikeLetters } from "../data/alignment.ts";
 import { stem } from "../data/file_kind.ts";
 import { placeChain } from "../data/place_chain.ts";
-import { MORE_ROWS, type Remarked, type RemarkRow, remarkRow, remarkRows, warningsOf } from "../data/remarks.ts";
+import {
+  fileAndLine,
+  MORE_ROWS,
+  type Remarked,
+  type RemarkRow,
+  remarkRow,
+  remarkRows,
+  warningsOf,
+} from "../data/remarks.ts";
 import { parseStructure } from "../data/read_structure.ts";
 import { type Chain, selectChain, type Structure } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
@@ -25,6 +33,8 @@ export interface TargetInput {
   readonly sequence?: string;
   /** Where the sequence comes from, for messages: file and line. */
   readonly sequenceSource?: string;
+  /** File and line that name it. */
+  readonly place?: string;
   /** What a model shall learn to predict. */
   readonly label?: number;
   /** How the value stands to the label where that is a bound or an estimate. @default it is the label */
@@ -140,7 +150,7 @@ export async function readTarget(target: TargetInput, reader: SourceReader, log:
     const found = `residues that are none of the 20 amino acids (${unknown.text})`;
     log.remark(
       remarkRow({
-        ...{ kind: "unknownLetters", file: source ?? target.id, found, count: unknown.count },
+        ...{ kind: "unknownLetters", ...fileAndLine(source ?? target.id), found, count: unknown.count },
         ...{ unit: "residue", done: "kept as X" },
       }),
     );
