@@ -11,7 +11,7 @@ import {
 import { planModels, type PlannedModel } from "../predict/models.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
 import { checkBase, type FinetuneFacts, readCheckpoint, restoreTrained } from "./checkpoint.ts";
-import { DRAWS, predictLabel } from "./label_prediction.ts";
+import { deviation, DRAWS, predictLabel } from "./label_prediction.ts";
 import { type LabelTask, learnedTasks } from "./label_tasks.ts";
 import { chosenStrategy, fineTunedConfig, loadFineTuned, networkSample } from "./network.ts";
 import { predictAll, type TaskPrediction } from "./task_outcome.ts";
@@ -34,10 +34,26 @@ export interface LabelPrediction {
   readonly prediction: number;
   /** By their moving average; the better one as a rule. The same where none was kept. */
   readonly average: number;
-  /** Standard deviation of predictions by the average with the head's dropout; null where it has none. */
+  /** Standard deviation of predictions by the average with the head's dropout, or of runs; null where there is none. */
   readonly uncertainty: number | null;
   /** Whether the average's prediction lies within the training labels. */
   readonly inRange: boolean;
+}
+
+/**
+ * What several runs predict together, such as those of several seeds: their means, and as the uncertainty how far the runs'
+ * averages spread; of one run its own.
+ */
+export function jointPrediction(runs: readonly LabelPrediction[]): LabelPrediction {
+  if (runs.length === 1) return runs[0];
+  const mean = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
+  const averages = runs.map(({ average }) => average);
+  return {
+    prediction: mean(runs.map(({ prediction }) => prediction)),
+    average: mean(averages),
+    uncertainty: deviation(averages),
+    inRange: runs.every(({ inRange }) => inRange),
+  };
 }
 
 /**

@@ -38,7 +38,7 @@ export async function predictLabel(
 }
 
 /** Standard deviation of a sample. */
-function deviation(numbers: readonly number[]): number {
+export function deviation(numbers: readonly number[]): number {
   const mean = numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
   return Math.sqrt(numbers.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (numbers.length - 1));
 }

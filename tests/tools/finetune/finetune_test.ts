@@ -6,7 +6,7 @@ import { type EpochRecord, trainedPart } from "../../../finetune/mod.ts";
 import { CHECKPOINT_NAME, readCheckpoint } from "../../../tools/finetune/checkpoint.ts";
 import { compareRuns, comparisonText } from "../../../tools/finetune/compare.ts";
 import { exportFineTuned } from "../../../tools/finetune/export.ts";
-import { FineTuned } from "../../../tools/finetune/fine_tuned.ts";
+import { FineTuned, jointPrediction } from "../../../tools/finetune/fine_tuned.ts";
 import { finetune } from "../../../tools/finetune/finetune.ts";
 import { FINETUNE_DEFAULTS, type FinetuneOptions } from "../../../tools/finetune/options.ts";
 import { learnedTasks } from "../../../tools/finetune/label_tasks.ts";
@@ -126,6 +126,19 @@ gpuTest(
       await assert.rejects(() => finetune(device, options), /has a run in it: --resume goes on with it/);
     }),
 );
+
+Deno.test("several runs predict their means, and how far they spread is the uncertainty", () => {
+  const run = (prediction: number, average: number, inRange = true) => ({
+    prediction,
+    average,
+    uncertainty: 9,
+    inRange,
+  });
+  assert.deepEqual(jointPrediction([run(1, 2)]), run(1, 2));
+  assert.deepEqual(jointPrediction([run(1, 3), run(2, 5), run(6, 7, false)]), {
+    ...{ prediction: 3, average: 5, uncertainty: 2, inRange: false },
+  });
+});
 
 gpuTest(
   "lora stopped within an epoch and gone on with: the same bits as without, and adapters alone are saved",
