@@ -10,9 +10,9 @@ import { openDevice } from "../platform/open_device.ts";
 import { deviceOption, nonNegativeInteger } from "./_shared.ts";
 
 const HELP = `
-INPUTS are files and folders as for "denofold prep", or its feature files. The table has, for each protein, the prediction of the
-last parameters, that of their average (the better one as a rule), the standard deviation of the average's predictions with the
-head's dropout, the unit, the smallest and the largest label that were trained on, and whether the average's prediction lies
+INPUTS are files and folders as for "denofold prep", or its feature files; with the alignments, if there were any in training. The
+table has, for each protein, the prediction of the last parameters, that of their average (the better one as a rule), the standard
+deviation of the average's predictions with the head's dropout, the unit, the smallest and the largest label that were trained on, and whether the average's prediction lies
 between them: outside it is a guess. Of several runs, say with other seeds, the table has the means, how far the runs' averages
 spread, and the labels that all of them have seen.
 
