@@ -180,7 +180,7 @@ export function register(program: Command): void {
     .addOption(deviceOption())
     .option("--json", "print one JSON object instead of text")
     .addHelpText("after", HELP)
-    .enablePositionalOptions() // --json and the like behind a command of its own are that command's
+    .enablePositionalOptions()
     .action(run);
   registerCompare(finetune);
   registerExport(finetune);

@@ -145,6 +145,7 @@ export async function main(args: string[]): Promise<number> {
     const program = new Command("denofold");
     program.description("Train, fine-tune and run protein folding networks on any GPU through WebGPU.");
     program.version(config.version, "-V, --version");
+    program.enablePositionalOptions(); // a command's flags are its own, not those of the one that it is part of
     program.exitOverride().configureOutput({ outputError: (text, write) => write(oneLine(text)) });
     const called = calledCommand(args);
     for (const [name, { group, summary, load }] of Object.entries(COMMANDS)) {

@@ -53,6 +53,19 @@ function optionsOf(folder: string, data: string, own: Partial<FinetuneOptions> =
   };
 }
 
+/** What a command prints. */
+async function printedBy(...args: string[]): Promise<string> {
+  const { log } = console;
+  const lines: string[] = [];
+  console.log = (line: string) => lines.push(line);
+  try {
+    assert.equal(await main(args), 0);
+  } finally {
+    console.log = log;
+  }
+  return lines.join("\n");
+}
+
 /** The epoch with the smallest validation loss. */
 const bestOf = (history: readonly EpochRecord[]) =>
   history.reduce((a, b) => (b.validationLoss! < a.validationLoss! ? b : a)).epoch;
@@ -92,6 +105,8 @@ gpuTest(
       assert.deepEqual([compared.comparable, compared.runs[1].best], [true, bestOf(history)]);
       assert.match(comparisonText(compared), /^run +strategy.*\nrun +head_only +2,817 +2 +\d[^]*\nvalidation\n/);
       assert.equal([...Deno.readDirSync(join(options.output, "events"))].length, 1);
+      const printed = await printedBy("finetune", "compare", options.output, "--no-report", "--json");
+      assert.deepEqual(JSON.parse(printed), JSON.parse(JSON.stringify(compareRuns([run]))));
       const lines = (await Deno.readTextFile(join(options.output, "history.jsonl"))).trim().split("\n");
       assert.deepEqual(
         lines.map((line) => JSON.parse(line).val_loss),
