@@ -196,6 +196,12 @@ export class Device implements Disposable {
    */
   intermediates: "f32" | "f16" = "f32";
 
+  /**
+   * How stacks of blocks keep the representations that they update, for inference: in 32 bits, or in 16, rounded after each
+   * module. Halves what is left of their memory where `intermediates` are of 16 bits too.
+   */
+  representations: "f32" | "f16" = "f32";
+
   /** Bytes and tensors in use, and the most there were. */
   get memory(): MemoryReport {
     return this.#pool.report(this.#mirrors);

@@ -46,13 +46,16 @@ export class Tape {
    * A tape that follows the given tensors.
    *
    * @param packing How checkpoints keep activations. @default as they are
-   * @throws {TypeError} If the device keeps intermediates in 16 bits.
+   * @throws {TypeError} If the device keeps intermediates or representations in 16 bits.
    */
   constructor(device: Device, tracked: readonly Tensor[], packing: Packing | null = null) {
-    if (device.intermediates !== "f32") {
+    for (const what of ["intermediates", "representations"] as const) {
+      if (device[what] === "f32") continue;
       throw new TypeError(
-        `Cannot record gradients as the device keeps intermediates in ${device.intermediates}: that is for inference ` +
-          `alone, gradients need f32`,
+        `Cannot record gradients as the device keeps ${what} in ${
+          device[what]
+        }: that is for inference alone, gradients ` +
+          `need f32`,
       );
     }
     this.#device = device;

@@ -128,7 +128,7 @@ export function outerProductMean(inputs: OuterProductMeanInputs, options: OuterP
     let out = outerProductMean({ a, b, weight }, { scale: options.scale });
     if (bias) out = add(out, bias);
     if (factor) out = multiply(out, reshape(factor, [...factor.shape, 1]));
-    if (residual) out = add(residual, out);
+    if (residual) out = add(cast(residual, "f32"), out);
     return scope.keep(out);
   }
   const widen = (n: number) => Math.ceil(n / 4) * 4 - n;

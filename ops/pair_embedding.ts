@@ -1,4 +1,4 @@
-import { defineOp, elementGrid, inWindows, sameShape, type Tensor } from "../core/mod.ts";
+import { defineOp, elementGrid, inWindows, isVisible, sameShape, type Tensor } from "../core/mod.ts";
 import { defineMap } from "./_map.ts";
 import { reduceMiddle, sumRows } from "./_reduce.ts";
 import { scatterRows } from "./gather.ts";
@@ -25,17 +25,20 @@ export type PairEmbeddingInputs = {
 /** d · w_i · w_j. */
 const weighted = defineMap({ name: "pairEmbedding.vjp.weighted", args: ["d", "wi", "wj"], expression: "d * wi * wj" });
 
-const op = defineOp<PairEmbeddingInputs, "classes" | "weights">({
+const op = defineOp<PairEmbeddingInputs, "classes" | "weights", Record<never, never>, { readonly consume: boolean }>({
   name: "pairEmbedding",
   needs: { table: ["classes", "weights"], left: ["weights"], right: ["weights"] },
-  forward({ table, classes, left, right, weights, bias, residual }, _, { device }) {
+  forward({ table, classes, left, right, weights, bias, residual: given }, { consume }, { device, recording }) {
     const [batch, n] = classes.shape;
     const c = table.shape[1];
-    const out = device.empty([batch, n, n, c]);
+    const onTop = consume && !recording && given !== undefined && isVisible(given);
+    const out = onTop ? device.view(given, given.shape) : device.empty([batch, n, n, c]);
+    const residual = onTop ? undefined : given;
     const width = c % 4 === 0 ? 4 : 1;
     const structure = {
       vectors: width === 4,
       ...{ left: !!left, right: !!right, weights: !!weights, bias: !!bias, residual: !!residual },
+      ...(onTop && { onTop }),
     };
     const fixed = Object.fromEntries(
       Object.entries({ table, left, right, weights, bias }).filter((entry): entry is [string, Tensor] => !!entry[1]),
@@ -46,7 +49,8 @@ const op = defineOp<PairEmbeddingInputs, "classes" | "weights">({
         bindings: { ...fixed, ...windows },
         uniforms: { total, n, first, channels: c / width },
         grid: elementGrid(total, 64),
-        flops: rows * n * c * [left, right, bias, residual].filter((term) => term).length,
+        flops: rows * n * c * [left, right, bias, given].filter((term) => term).length,
+        ...(onTop && { bytesRead: 4 * rows * n * (c + 1) }),
       });
     });
     return { out };
@@ -95,10 +99,15 @@ const op = defineOp<PairEmbeddingInputs, "classes" | "weights">({
  * assert.deepEqual([...await z.read()], [11, 221, 112, 22]);
  * ```
  *
+ * @param options `consume`: whether the residual is not needed any more, so that without a gradient the result takes its
+ * place (@default false).
  * @returns `[B, N, N, C]`, owned by the current scope.
  * @throws {TypeError} If the shapes do not fit together.
  */
-export function pairEmbedding(inputs: PairEmbeddingInputs): Tensor {
+export function pairEmbedding(
+  inputs: PairEmbeddingInputs,
+  { consume = false }: { readonly consume?: boolean } = {},
+): Tensor {
   const { table, classes } = inputs;
   const [batch, n] = classes.shape;
   const c = table.shape[1];
@@ -122,5 +131,5 @@ export function pairEmbedding(inputs: PairEmbeddingInputs): Tensor {
       );
     }
   }
-  return op(inputs);
+  return op(inputs, { consume });
 }

@@ -9,11 +9,13 @@ export interface PairEmbeddingStructure {
   readonly weights: boolean;
   readonly bias: boolean;
   readonly residual: boolean;
+  /** Whether the sum is added to what stands in `out`. @default false */
+  readonly onTop?: boolean;
 }
 
 /** An invocation has one channel (or four) of one pair; `classes`, `residual` and `out` begin at row `first`. */
 export const pairEmbeddingKernel: (structure: PairEmbeddingStructure) => Kernel = kernelFamily(
-  ({ vectors, left, right, weights, bias, residual }: PairEmbeddingStructure) => {
+  ({ vectors, left, right, weights, bias, residual, onTop }: PairEmbeddingStructure) => {
     const element = vectors ? "vec4f" : "f32";
     const read: BindingType = `read ${element}`;
     const bindings: Record<string, BindingType> = { table: read, classes: "read i32" }; // [K, C], [rows, N]
@@ -40,7 +42,7 @@ if (index < u.total) {
   ${right ? "sum += right[j * u.channels + c];" : ""}
   ${weights ? "sum *= weights[i] * weights[j];" : ""}
   ${bias ? "sum += bias[c];" : ""}
-  ${residual ? "sum += residual[index];" : ""}
+  ${residual ? "sum += residual[index];" : onTop ? "sum += out[index];" : ""}
   out[index] = sum;
 }`,
     };

@@ -16,6 +16,7 @@ import {
 import type { BlockOptions, Recompute } from "../evoformer/pair_stack.ts";
 import { evoformerStack, extraMsaStack } from "../evoformer/stack.ts";
 import type { AttentionCapture } from "../layers/attention_capture.ts";
+import { asGiven, asKept } from "../layers/representation.ts";
 import { RESIDUE_TYPES } from "../protein/residue_constants.ts";
 import { RESIDUE_LETTERS, SLOT } from "../protein/residues.ts";
 import type { AlphaFoldConfig } from "./config.ts";
@@ -50,7 +51,7 @@ export interface AlphaFoldOptions {
 export type AlphaFoldRepresentations = {
   /** MSA representation without rows of templates, `[batch, N_seq, N_res, c_m]`, if it is wanted. */
   readonly m?: Tensor;
-  /** Pair representation, `[batch, N_res, N_res, c_z]`. */
+  /** Pair representation, `[batch, N_res, N_res, c_z]`, in 16 bits where the device keeps it so. */
   readonly z: Tensor;
   /** Single representation, `[batch, N_res, c_s]`. */
   readonly s: Tensor;
@@ -168,7 +169,7 @@ function represent(
   using scope = device.scope("representations");
   const pairMask = seqMask && multiply(reshape(seqMask, [batch, nRes, 1]), reshape(seqMask, [batch, 1, nRes]));
 
-  let z = firstPairs(params, features, recycled, config, options); // lines 5 and 6
+  let z = asKept(firstPairs(params, features, recycled, config, options), { consume: true }); // lines 5 and 6
   if (config.templates && params.templateEmbedder && templates) {
     const { triangles } = config.ablations;
     const told = addTemplatePairs(params.templateEmbedder, z, templates, config.templates, {
@@ -188,7 +189,7 @@ function represent(
 
   const { m, msaMask, nSeq } = firstRows(params, features, recycled, config, targetFeat);
   const updated = evoformerStack(params.evoformer, { m, z, msaMask, pairMask }, config.evoformer, {
-    ...{ key: key?.at(KEYS.evoformer), recompute, capture, onBlock, consume: true },
+    ...{ key: key?.at(KEYS.evoformer), recompute, capture, onBlock, msa, consume: true },
   }); // line 16
   const rows = (n: number) => slice(updated.m, [0, 0, 0, 0], [batch, n, nRes, config.cM]);
   const kept = {
@@ -211,9 +212,8 @@ function firstPairs(
   const { device } = features.targetFeat;
   using scope = device.scope("embedPairs");
   if (recycled) {
-    const residual = recycledPairs(recyclingEmbedder, recycled, config.recycling);
-    if (consume) recycled.z.dispose();
-    return scope.keep(embedPairs(inputEmbedder, features, residual));
+    const residual = recycledPairs(recyclingEmbedder, recycled, config.recycling, { consume });
+    return scope.keep(embedPairs(inputEmbedder, features, residual, { consume: true }));
   }
   // Normalized zeros are the normalization's bias, and no distance between zeros has a class.
   const biases = [inputEmbedder.linearRelpos.bias, recyclingEmbedder.linear.bias, recyclingEmbedder.layerNormZ.bias]
@@ -269,11 +269,11 @@ function frequencies({ msaFeat, msaMask }: AlphaFoldFeatures): { msaFeat: Tensor
 function averaged(device: Device, samples: readonly (() => AlphaFoldRepresentations)[]): AlphaFoldRepresentations {
   const first = samples[0]();
   if (samples.length === 1) return first;
-  let { m: _, ...total } = first;
+  let { m: _, ...total } = { ...first, z: asGiven(first.z) };
   for (const sample of samples.slice(1)) {
     using scope = device.scope("sample");
     const { z, s, firstRow } = sample();
-    const sums = { z: add(total.z, z), s: add(total.s, s), firstRow: add(total.firstRow, firstRow) };
+    const sums = { z: add(total.z, asGiven(z)), s: add(total.s, s), firstRow: add(total.firstRow, firstRow) };
     for (const tensor of Object.values(total)) tensor.dispose();
     total = scope.keep(sums);
   }

@@ -16,7 +16,7 @@ import {
 import { channelsOfHead, wholeChannels, widenColumns, widenHeads } from "../layers/_whole_heads.ts";
 import { checkRepresentation } from "../layers/check_shape.ts";
 import { explicitAttention } from "../layers/explicit_attention.ts";
-import { linearInParts } from "../layers/in_parts.ts";
+import { isMadeInParts, linearInParts } from "../layers/in_parts.ts";
 import { normalize } from "../layers/layer_norm.ts";
 import type { MsaAttentionOptions } from "./msa_row_attention.ts";
 import type { MsaColumnGlobalAttentionParams } from "./params.ts";
@@ -66,12 +66,20 @@ export function msaColumnGlobalAttention(
     : explicitAttention({ q, k, v, mask }, { nHead: 1, axis: 2, keyAxis: 1 });
   const heads = reshape(o, [batch, 1, nRes, nHead * width]);
   const size = nSeq * heads.size;
+  const plan = { axis: 1, count: nSeq, size: 2 * size }; // the gate, and what it lets pass
+  // What is normalized is read once more; where it is read in parts it is normalized again, not kept.
+  const parts = isMadeInParts(m.device, plan, [m, layerNormM, linearG, linearO, heads]);
+  if (parts) x.dispose();
   return linearInParts(
     m.device,
-    { axis: 1, count: nSeq, size },
-    { x, residual, consume, split: [], whole: { linearG, linearO, heads } },
-    ({ x, whole: { linearG, linearO, heads } }) => {
+    plan,
+    {
+      ...(parts ? { x: m, layerNorm: layerNormM } : { x, spendable: true }),
+      ...{ residual, consume, split: [], whole: { linearG, linearO, heads } },
+    },
+    ({ x, spend, whole: { linearG, linearO, heads } }) => {
       const gate = linear(x, widen(linearG), { activation: "sigmoid" }); // line 4
+      spend();
       const map = fused ? widenColumns(linearO, cHidden) : linearO;
       return { x: multiply(gate, heads), map }; // lines 6 and 7
     },

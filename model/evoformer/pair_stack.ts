@@ -24,6 +24,8 @@ export interface BlockOptions extends CaptureOptions {
    * @default false
    */
   readonly consume?: boolean;
+  /** Whether a stack gives all of the MSA representation back, or its first row alone. @default true */
+  readonly msa?: boolean;
   /**
    * Told of the representations after each block of a stack, from 0; it must not dispose of them, which the stack may do
    * when it returns. The next block overwrites them. @default nobody is

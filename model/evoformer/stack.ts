@@ -1,6 +1,7 @@
 import type { Device, Tensor, Tree } from "../../core/mod.ts";
 import { linear, reshape, slice } from "../../ops/mod.ts";
 import { inBlock } from "../layers/attention_capture.ts";
+import { asGiven, asKept } from "../layers/representation.ts";
 import { step } from "../layers/step.ts";
 import { evoformerBlock, extraMsaBlock, type Representations } from "./block.ts";
 import type { EvoformerConfig } from "./config.ts";
@@ -27,7 +28,8 @@ import type { EvoformerStackParams, ExtraMsaStackParams } from "./params.ts";
  * assert.deepEqual(s.shape, [1, 5, 6]);
  * ```
  *
- * @returns `m` `[batch, N_seq, N_res, c_m]`, `z` `[batch, N_res, N_res, c_z]`, `s` `[batch, N_res, c_s]`, owned by the
+ * @returns `m` `[batch, N_seq, N_res, c_m]` (or its first row alone), `z` `[batch, N_res, N_res, c_z]` (in
+ * 16 bits where the device keeps it so), `s` `[batch, N_res, c_s]`, owned by the
  * current scope.
  * @throws {TypeError} If shapes do not fit together.
  */
@@ -38,6 +40,7 @@ export function evoformerStack(
   options: BlockOptions = {},
 ): { m: Tensor; z: Tensor; s: Tensor } {
   const { device } = representations.m;
+  using scope = device.scope("evoformerStack");
   const { m, z } = runBlocks(
     device,
     "evoformer",
@@ -47,8 +50,11 @@ export function evoformerStack(
     (block, inputs, options) => evoformerBlock(block, inputs, config, options),
   );
   const [batch, , nRes, cM] = m.shape;
-  const first = reshape(slice(m, [0, 0, 0, 0], [batch, 1, nRes, cM]), [batch, nRes, cM]);
-  return { m, z, s: linear(first, params.linear) }; // line 12
+  const first = slice(m, [0, 0, 0, 0], [batch, 1, nRes, cM]);
+  const s = linear(reshape(first, [batch, nRes, cM]), params.linear); // line 12
+  const wanted = options.msa === false ? first : m;
+  if (wanted !== m && m !== representations.m) m.dispose();
+  return scope.keep({ m: asGiven(wanted), z, s });
 }
 
 /**
@@ -76,7 +82,7 @@ export function extraMsaStack(
     (block, inputs, options) => extraMsaBlock(block, inputs, config, options),
   );
   if (m !== representations.m || options.consume) m.dispose();
-  return z;
+  return z; // in 16 bits if the device keeps representations so: what comes next keeps it likewise
 }
 
 function runBlocks<P extends Tree<Tensor>>(
@@ -88,6 +94,9 @@ function runBlocks<P extends Tree<Tensor>>(
   run: (block: P, inputs: Representations, options: BlockOptions) => { m: Tensor; z: Tensor },
 ): { m: Tensor; z: Tensor } {
   const perBlock = recompute === "block" || recompute === "nested";
+  const own = { m: asKept(m, { consume }), z: asKept(z, { consume }) };
+  consume ||= own.m !== m && own.z !== z;
+  ({ m, z } = own);
   blocks.forEach((params, i) => {
     const before = { m, z };
     const usedUp = i > 0 || consume;

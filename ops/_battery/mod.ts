@@ -156,7 +156,10 @@ export function batteryOf(traits: AdapterTraits): BatteryRow[] {
         [digitizeKernel],
         ...each((marked) => [[distanceClassesKernel({ marked })]]),
         [offsetClassesKernel],
-        ...each((vectors) => each((all) => [[pairEmbeddingKernel({ vectors, ...everyTerm(all) })]])),
+        ...each((vectors) => [
+          ...each((all) => [[pairEmbeddingKernel({ vectors, ...everyTerm(all) })] as const]),
+          [pairEmbeddingKernel({ vectors, ...everyTerm(true), residual: false, onTop: true })],
+        ]),
       ],
       [],
     ),

@@ -61,7 +61,7 @@ export function offsetClassesProbes(): readonly Probe[] {
 
 /** The embedding of pairs; class 0 has none. */
 export function pairEmbeddingProbes(
-  { vectors, left, right, weights, bias, residual }: PairEmbeddingStructure,
+  { vectors, left, right, weights, bias, residual, onTop }: PairEmbeddingStructure,
 ): readonly Probe[] {
   const c = vectors ? 12 : 3, size = ROWS * N * c, classes = 4;
   return [{
@@ -73,17 +73,18 @@ export function pairEmbeddingProbes(
       ...(weights && { weights: noise(BATCH * N, 4) }),
       ...(bias && { bias: noise(c, 5) }),
       ...(residual && { residual: noise(size, 6) }),
+      ...(onTop && { out: noise(size, 7) }),
     },
     uniforms: { total: size / (vectors ? 4 : 1), n: N, first: FIRST, channels: vectors ? c / 4 : c },
     grid: workgroups(size / (vectors ? 4 : 1)),
-    after({ table, classes, left, right, weights, bias, residual }) {
+    after({ table, classes, left, right, weights, bias, residual, out: before }) {
       const out = new Float64Array(size);
       PAIRS.forEach(({ i, j }, pair) => {
         for (let k = 0; k < c; k++) {
           let sum = classes[pair] ? table[(classes[pair] - 1) * c + k] : 0;
           sum += (left?.[i * c + k] ?? 0) + (right?.[j * c + k] ?? 0);
           if (weights) sum *= weights[i] * weights[j];
-          out[pair * c + k] = sum + (bias?.[k] ?? 0) + (residual?.[pair * c + k] ?? 0);
+          out[pair * c + k] = sum + (bias?.[k] ?? 0) + (residual?.[pair * c + k] ?? before?.[pair * c + k] ?? 0);
         }
       });
       return { out };

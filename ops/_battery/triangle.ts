@@ -265,7 +265,7 @@ export function subgroupProductProbes({ aligned, whole }: ProductStructure, pack
 export function tileProductProbes(
   { tile, aligned }: { readonly tile: number; readonly aligned: boolean },
 ): readonly Probe[] {
-  const rows = tile + 1, columns = tile + 3, n = 5;
+  const rows = tile + 3, columns = tile + 2, n = 5;
   const tilesRows = 2, tilesColumns = 2;
   return channels(aligned).map((c): Probe => {
     const groups = Math.ceil(c / 4);

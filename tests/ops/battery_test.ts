@@ -109,9 +109,9 @@ const EDGES: Record<string, Partial<Record<KernelFamily, [from: string, to: stri
     workgroup: ["(tile + lane < u.Lk)", "(tile + lane <= u.Lk)"],
   },
   triangle: {
-    subgroup: ["u < u.n)", "u + 1u < u.n)"],
-    plain: ["min(p + 2u, u.n - 1u)", "min(p + 2u, u.n - 2u)"],
-    workgroup: ["min(p + 2u, u.n - 1u)", "min(p + 2u, u.n - 2u)"],
+    subgroup: ["u < u.columns)", "u + 1u < u.columns)"],
+    plain: ["min(p + 2u, u.rows - 1u)", "min(p + 2u, u.rows - 2u)"],
+    workgroup: ["min(p + 2u, u.rows - 1u)", "min(p + 2u, u.rows - 2u)"],
   },
   rows: {
     plain: ["u.rows - 1u", "u.rows - 2u"],

@@ -2,6 +2,7 @@ import { noGrad, type Tensor } from "../../../core/mod.ts";
 import {
   add,
   broadcastTo,
+  cast,
   concat,
   isTracked,
   linear,
@@ -88,7 +89,8 @@ function embedMsaInPlace(
   const { device, shape: [batch, nSeq, nRes] } = msaFeat;
   const cM = target.shape[2];
   return noGrad(device, () => {
-    const m = device.empty([batch, nSeq + (behind?.shape[1] ?? 0), nRes, cM]);
+    const dtype = cM % 4 === 0 ? device.representations : "f32";
+    const m = device.empty([batch, nSeq + (behind?.shape[1] ?? 0), nRes, cM], dtype);
     const size = 4 * batch * nSeq * nRes * cM; // of the features and what is added, and copies of both
     for (const [from, to] of partsOf(device, { count: nSeq, size })) {
       using _ = device.scope("part");
@@ -101,7 +103,7 @@ function embedMsaInPlace(
     if (firstRow) {
       using _ = device.scope("firstRow");
       const first = { axis: 1, from: 0, to: 1 };
-      writePart(add(readPart(m, first), reshape(firstRow, [batch, 1, nRes, cM])), m, first);
+      writePart(add(cast(readPart(m, first), "f32"), reshape(firstRow, [batch, 1, nRes, cM])), m, first);
     }
     if (behind) writePart(behind, m, { axis: 1, from: nSeq, to: m.shape[1] });
     return m;
@@ -114,12 +116,15 @@ function embedMsaInPlace(
  * Source: Jumper et al. (2021), Suppl. Alg. 3 "InputEmbedder", lines 1-3, with Alg. 4 "relpos" and Alg. 5 "one_hot".
  *
  * @param residual Added, `[batch, N_res, N_res, c_z]`. @default nothing
+ * @param options `consume`: whether the residual is not needed any more, so that without a gradient the result takes its
+ * place (@default false).
  * @returns `[batch, N_res, N_res, c_z]`.
  */
 export function embedPairs(
   { linearTfZI, linearTfZJ, linearRelpos }: Pick<InputEmbedderParams, "linearTfZI" | "linearTfZJ" | "linearRelpos">,
   { targetFeat, residueIndex }: PairInputs,
   residual?: Tensor,
+  { consume = false }: { readonly consume?: boolean } = {},
 ): Tensor {
   const { device, shape: [batch, nRes] } = targetFeat;
   checkShape("embedPairs", "targetFeat", targetFeat, ["batch", "N_res", linearTfZI.weight.shape[1]]);
@@ -133,5 +138,5 @@ export function embedPairs(
     left: linear(targetFeat, linearTfZI), // line 1
     right: linear(targetFeat, linearTfZJ),
     residual,
-  })); // lines 2 and 3
+  }, { consume })); // lines 2 and 3
 }

@@ -37,12 +37,14 @@ export function recycledRow({ layerNormM }: Pick<RecyclingEmbedderParams, "layer
  * Source: Jumper et al. (2021), Suppl. Alg. 32 "RecyclingEmbedder", lines 1-3 and 5. Distances have no gradient: they
  * count by their class, and iterations are not differentiated through.
  *
+ * @param options `consume`: whether z is not needed any more: it is disposed of once read (@default false).
  * @returns `[batch, N_res, N_res, c_z]`, on top of what is given as `residual`.
  */
 export function recycledPairs(
   { linear, layerNormZ }: RecyclingEmbedderParams,
   { z, positions }: Pick<Recycled, "z" | "positions">,
   config: RecyclingConfig,
+  { consume = false }: { readonly consume?: boolean } = {},
 ): Tensor {
   const { device, shape: [batch, nRes] } = z;
   checkShape("recycledPairs", "z", z, ["batch", "N_res", "N_res", layerNormZ.weight.size]);
@@ -50,6 +52,7 @@ export function recycledPairs(
   using scope = device.scope("recycledPairs");
   const classes = distanceClasses(positions, { bounds: binBounds(config), end: END }); // lines 1 and 2
   const residual = normalize(layerNormZ, z); // line 5
+  if (consume) z.dispose();
   const { weight, bias } = plainLinear(linear); // the op knows no adapters
-  return scope.keep(pairEmbedding({ table: permute(weight, [1, 0]), bias, classes, residual })); // line 3
+  return scope.keep(pairEmbedding({ table: permute(weight, [1, 0]), bias, classes, residual }, { consume: true })); // line 3
 }

@@ -11,6 +11,7 @@ import {
 import { pairBias } from "../../layers/attention.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import { normalize } from "../../layers/layer_norm.ts";
+import { normalizedAsKept } from "../../layers/representation.ts";
 import { step } from "../../layers/step.ts";
 import { angleResnet } from "./angle_resnet.ts";
 import { backboneUpdate } from "./backbone_update.ts";
@@ -133,7 +134,7 @@ export function structureModule(
   if (inputs.mask) checkShape("structureModule", "mask", inputs.mask, [batch, nRes]);
   using scope = device.scope("structureModule");
   const sInitial = normalize(params.layerNormS, inputs.s); // line 1
-  const z = normalize(params.layerNormZ, inputs.z); // line 2
+  const z = normalizedAsKept(params.layerNormZ, inputs.z); // line 2
   const bias = attentionBias(params, z); // the same in all iterations
   const { aatype, mask } = inputs;
   const shared: Shared = { params, sInitial, z, bias, aatype, mask, tables: residueTables(device) };

@@ -2,6 +2,7 @@ import type { Tensor } from "../../../core/mod.ts";
 import { type BlockOptions, pairStack } from "../../evoformer/pair_stack.ts";
 import { checkRepresentation } from "../../layers/check_shape.ts";
 import { normalize } from "../../layers/layer_norm.ts";
+import { asKept } from "../../layers/representation.ts";
 import { step } from "../../layers/step.ts";
 import type { TemplateConfig } from "../config.ts";
 import type { TemplatePairStackParams } from "./params.ts";
@@ -34,7 +35,7 @@ export function templatePairStack(
   const { device } = t;
   const config = { cZ: cT, nHeadPair: nHead, pairDropout: dropout, maskTrans, triangles, attentionFirst: true };
   const perBlock = recompute === "block" || recompute === "nested";
-  let current = t;
+  let current = asKept(t, { consume });
   for (const [i, params] of blocks.entries()) {
     const before = current, usedUp = current !== t || consume;
     current = step(

@@ -125,3 +125,35 @@ gpuTest("fusions can be taken apart with 16 bits", async (device) => {
     setFusions(device, ALL_FUSIONS);
   }
 });
+
+gpuTest("a stack that keeps m and z in 16 bits, in place and in parts", async (device) => {
+  const config = evoformerConfig({ cM: 16, cZ: 16, cS: 8, nBlock: 2, nHeadMsa: 2, nHeadPair: 2, cHiddenMul: 20 });
+  const params = shaken(device, initEvoformer(device, config, Key.fromSeed(1)));
+  const kept = (x: number) => (x > -0.5 ? 1 : 0);
+  const numbers = { m: randomArray(3 * 35 * 16, 1), z: randomArray(35 * 35 * 16, 2) };
+  const run = async () => {
+    using scope = device.scope("run");
+    void scope;
+    const inputs = {
+      ...{ m: device.tensor(numbers.m, [1, 3, 35, 16]), z: device.tensor(numbers.z, [1, 35, 35, 16]) },
+      msaMask: device.tensor(randomArray(3 * 35, 6).map(kept), [1, 3, 35]),
+      pairMask: device.tensor(randomArray(35 * 35, 7).map(kept), [1, 35, 35]),
+    };
+    const { m, z, s } = evoformerStack(params, inputs, config, { consume: true });
+    assert.equal(z.dtype, device.representations);
+    return { m: await m.read(), z: await z.read(), s: await s.read() };
+  };
+  const whole = await run();
+  device.representations = device.intermediates = "f16";
+  try {
+    device.partBytes = 4096;
+    const half = await run();
+    for (const name of ["m", "z", "s"] as const) {
+      const error = relativeError(half[name], whole[name]);
+      assert.ok(error > LEAST && error < 2 * MOST, `${name} differs by ${error}`);
+    }
+  } finally {
+    device.representations = device.intermediates = "f32";
+    device.partBytes = undefined;
+  }
+});
