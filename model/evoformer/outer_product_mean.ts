@@ -50,7 +50,7 @@ export function outerProductMean(
   if (residual) checkShape(of, "residual", residual, [batch, nRes, nRes, linearOut.weight.shape[0]]);
   using scope = m.device.scope(of);
   const { weight, bias } = linearOut.adapter ? plainLinear(linearOut) : linearOut; // the op knows no adapters
-  const plan = { axis: 1, count: nSeq, size: m.size };
+  const plan = { axis: 1, count: nSeq, size: 2 * m.size }; // what is normalized stands beside both projections
   const parts = isMadeInParts(m.device, plan, [m, layerNorm, linear_1, linear_2]);
   const x = parts ? m : normalize(layerNorm, m); // line 1
   const project = (map: LinearParams) =>

@@ -22,7 +22,7 @@ import { cachedRoofs } from "../profile/roofs.ts";
 import { RECOMPUTE } from "../profile/workloads/_recompute.ts";
 import { deviceOption, positiveInteger, positiveNumber, startProgress } from "./_shared.ts";
 import { sizeOption } from "./_sizes.ts";
-import { type StorageFlag, storageOption } from "./_storage.ts";
+import { type FullStorageFlag, fullStorageOption } from "./_storage.ts";
 
 const HELP = `
 The model's own code runs on a device that allocates and computes nothing, so memory is counted as it will be: tensors by
@@ -51,7 +51,7 @@ export function register(program: Command): void {
   }
   command.optionsGroup("Way:")
     .option("--train", "a step of training (forward, backward, update) instead of a forward pass")
-    .addOption(storageOption())
+    .addOption(fullStorageOption())
     .optionsGroup("Adapter:")
     .addOption(deviceOption())
     .option("--memory <gib>", "memory for it, in GiB (default: the machine's, where the CPU computes)", positiveNumber)
@@ -64,7 +64,7 @@ export function register(program: Command): void {
 }
 
 type Flags = PlanSizes & {
-  storage: StorageFlag;
+  storage: FullStorageFlag;
   model: string;
   train?: boolean;
   memory?: number;

@@ -1,4 +1,4 @@
-/** How far results with 16-bit intermediates are from those with 32 bits. */
+/** How far results with 16-bit intermediates, and perhaps representations, are from those with 32 bits. */
 import { type Device, entries, type Key, leaves, type Tensor, type Tree } from "../../core/mod.ts";
 import type { StorageError } from "./profile_data.ts";
 
@@ -6,10 +6,16 @@ import type { StorageError } from "./profile_data.ts";
  * Runs a network with 32-bit, then with 16-bit intermediates and compares its outputs, by their names.
  *
  * @param run What it returns is freed. The device keeps 16 bits afterwards.
+ * @param options `all`: whether representations are of 16 bits too (@default false).
  */
-export async function storageErrors(device: Device, run: () => Tree<Tensor>): Promise<Record<string, StorageError>> {
+export async function storageErrors(
+  device: Device,
+  run: () => Tree<Tensor>,
+  { all = false }: { readonly all?: boolean } = {},
+): Promise<Record<string, StorageError>> {
   const read = async (dtype: "f32" | "f16") => {
     device.intermediates = dtype;
+    if (all) device.representations = dtype;
     using scope = device.scope("outputs");
     void scope;
     const outputs = entries<Tensor>(run());

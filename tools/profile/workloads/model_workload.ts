@@ -31,7 +31,7 @@ export interface ModelSource {
   make(device: Device, values: WorkloadValues): RunnableModel;
 }
 
-const STORAGE = ["f32", "f16"] as const;
+const STORAGE = ["f32", "f16", "f16-all"] as const;
 
 const WAYS: readonly WorkloadFlag[] = [
   { name: "backward", description: "the way back too", value: false },
@@ -42,7 +42,9 @@ const WAYS: readonly WorkloadFlag[] = [
   },
   {
     ...{ name: "storage", value: "f32", choices: STORAGE, forwardOnly: true },
-    description: "how modules keep what they need on the way to their result; f16 is for forward alone",
+    description:
+      "how modules keep what they need on the way to their result, with f16-all also what stacks keep between " +
+      "modules; f16 is for forward alone",
   },
 ];
 
@@ -52,9 +54,9 @@ export function modelWorkload({ description, flags, make }: ModelSource): Worklo
     description,
     flags: [...flags, ...WAYS],
     open(device, values) {
-      const half = values.storage === "f16";
+      const half = values.storage === "f16" || values.storage === "f16-all", all = values.storage === "f16-all";
       if (half && (values.backward || values.train)) {
-        throw new UsageError("--storage f16 is for inference alone: gradients need f32");
+        throw new UsageError(`--storage ${values.storage} is for inference alone: gradients need f32`);
       }
       const scope = device.scope("model");
       const named = <T extends Tree<Tensor>>(name: string, made: () => T): T => {
@@ -64,6 +66,7 @@ export function modelWorkload({ description, flags, make }: ModelSource): Worklo
       let optimizer: Optimizer | undefined;
       try {
         if (half) device.intermediates = "f16";
+        if (all) device.representations = "f16";
         const model = make(device, values);
         const [paramsKey, inputsKey] = Key.fromSeed(0).split(2);
         const params = named("parameters", () => model.params(paramsKey));
@@ -106,18 +109,18 @@ export function modelWorkload({ description, flags, make }: ModelSource): Worklo
           async storageError() {
             if (!half) return undefined;
             const restore = await fillZeros(device, params, Key.fromSeed(1));
-            const errors = await storageErrors(device, () => model.run(params, inputs));
+            const errors = await storageErrors(device, () => model.run(params, inputs), { all });
             restore();
             return errors;
           },
           [Symbol.dispose]() {
-            device.intermediates = "f32";
+            device.intermediates = device.representations = "f32";
             optimizer?.[Symbol.dispose]();
             scope[Symbol.dispose]();
           },
         };
       } catch (error) {
-        device.intermediates = "f32";
+        device.intermediates = device.representations = "f32";
         scope[Symbol.dispose]();
         throw inputError(error);
       }
