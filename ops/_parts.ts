@@ -4,8 +4,11 @@ import { readRegion, writeRegion } from "./_region.ts";
 
 /** The elements of a tensor from one place along an axis, not the last, to before another. */
 export interface Part {
+  /** The axis. */
   readonly axis: number;
+  /** The first place. */
   readonly from: number;
+  /** The one after the last. */
   readonly to: number;
 }
 

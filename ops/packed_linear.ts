@@ -4,6 +4,7 @@ import { placed, type PlacedAdapter } from "./_low_rank.ts";
 import { checkAdapter, isComposed } from "./adapter.ts";
 import { concat } from "./concat.ts";
 import { intermediateType } from "./_intermediate.ts";
+import { isTracked } from "./_parts.ts";
 import { linear, type LinearParams } from "./linear.ts";
 
 /** Storages of the biases of packed maps, one for each row of their weights: zeros for the maps that have none. */
@@ -139,7 +140,7 @@ export function packedLinear(
 function packedWeight(parts: readonly LinearParams[], rows: number): Tensor {
   const weights = parts.map(({ weight }) => weight);
   const [{ device, dtype, storage, offset, shape: [, k] }] = weights;
-  return !isTracked(weights) && areAdjacent(parts)
+  return !isTracked(...weights) && areAdjacent(parts)
     ? device.within(storage, offset, [rows, k], dtype)
     : concat(weights, 0);
 }
@@ -150,14 +151,10 @@ function packedBias(parts: readonly LinearParams[], rows: number): Tensor | unde
   const [{ weight: { device, offset, shape: [, k] } }] = parts;
   const { storage } = biases[0];
   const begin = offset / k, first = rowsBefore(parts);
-  const own = PACKED_BIASES.has(storage) && begin % WINDOW_STEP === 0 && !isTracked(biases) && areAdjacent(parts) &&
+  const own = PACKED_BIASES.has(storage) && begin % WINDOW_STEP === 0 && !isTracked(...biases) && areAdjacent(parts) &&
     parts.every(({ bias }, i) => !bias || (bias.storage === storage && bias.offset === begin + first[i]));
   if (own) return device.within(storage, begin, [rows]);
   return concat(parts.map(({ weight, bias }) => bias ?? device.zeros([weight.shape[0]])), 0);
-}
-
-function isTracked(tensors: readonly Tensor[]): boolean {
-  return tensors.some((tensor) => tensor.device.tape?.tracks(tensor));
 }
 
 /** Whether the weights lie one behind the other in one storage. */
