@@ -38,7 +38,23 @@ export type AttentionOperands = {
   readonly gate?: Tensor;
   readonly bias?: Tensor;
   readonly mask?: Tensor;
+  /** Lists of a layout's rows, and of its columns: `BlockLists.numbers`. */
+  readonly blocks?: Tensor;
+  readonly blocksOfKeys?: Tensor;
 };
+
+/** A layout of blocks, as kernels must know it besides its lists. */
+export interface SparseAttributes {
+  /** Tokens of a block; blocks of queries and of keys. */
+  readonly block: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** Blocks of the longest list of a row, and of a column. */
+  readonly longestRow: number;
+  readonly longestColumn: number;
+  /** Part of all blocks that is visited. */
+  readonly share: number;
+}
 
 /** How it reads them. */
 export interface AttentionAttributes {
@@ -48,6 +64,8 @@ export interface AttentionAttributes {
   readonly keyAxis: 1 | 2;
   readonly gated: boolean;
   readonly scale: number;
+  /** Which blocks are visited. @default all */
+  readonly sparse?: SparseAttributes;
 }
 
 /** What the forward pass gives. */
@@ -74,11 +92,12 @@ interface Sizes {
   readonly flops: number;
   /** The numbers of `SIZES` in attention.wgsl.ts but for `L4` and `valueAt`. */
   readonly uniforms: Readonly<Record<string, number>>;
+  readonly sparse?: SparseAttributes;
 }
 
 function sizesOf(
   { qkv, q, k }: AttentionOperands,
-  { heads: H, axis, keyAxis, gated, scale }: AttentionAttributes,
+  { heads: H, axis, keyAxis, gated, scale, sparse }: AttentionAttributes,
 ): Sizes {
   const [B, I, J] = (qkv ?? q!).shape;
   const keys = (qkv ?? k!).shape;
@@ -102,8 +121,8 @@ function sizesOf(
     HD4: H * d4,
     scale,
   };
-  const flops = 8 * B * R * H * Lq * Lk * d4;
-  return { B, Lq, Lk, R, S: B * R, H, d4, packed: !!qkv, shape: [B, I, J, columns], flops, uniforms };
+  const flops = 8 * B * R * H * Lq * Lk * d4 * (sparse?.share ?? 1);
+  return { B, Lq, Lk, R, S: B * R, H, d4, packed: !!qkv, shape: [B, I, J, columns], flops, uniforms, sparse };
 }
 
 /** How many queries (or keys) a lane of a subgroup gets, and how many streamed items a block. */
@@ -115,6 +134,9 @@ interface Blocking {
 /** The fastest on lavapipe; more of either would be no faster, but longer to compile. */
 const forwardBlocking = (lanes: number): Blocking => ({ t: 4, items: lanes / 2 });
 const backwardBlocking = (_lanes: number, d4: number): Blocking => ({ t: d4 > 4 ? 2 : 4, items: 4 });
+
+/** In blocks of 16 a lane has one query at most; more items at a time then take a fifth more processor time. */
+const sparseBlocking = (): Blocking => ({ t: 4, items: 4 });
 
 /** A blocking within reason: no more queries a lane than there are, and blocks whose load the lanes can share. */
 function reasonable({ t, items }: Blocking, length: number, lanes: number, d4: number): Blocking {
@@ -131,7 +153,7 @@ function reasonable({ t, items }: Blocking, length: number, lanes: number, d4: n
 const FEW = 32;
 
 /** What of its sizes the text of an attention kernel depends on. */
-type StructuralSizes = Pick<Sizes, "Lq" | "Lk" | "d4" | "packed">;
+type StructuralSizes = Pick<Sizes, "Lq" | "Lk" | "d4" | "packed"> & { readonly sparse?: { readonly block: number } };
 
 /**
  * How the kernels of a family are built for an adapter.
@@ -142,18 +164,19 @@ export function structureFor(
   { subgroupSize }: Pick<AdapterTraits, "subgroupSize">,
   family: KernelFamily,
   pass: "forward" | "backward",
-  { Lq, Lk, d4, packed }: StructuralSizes,
+  { Lq, Lk, d4, packed, sparse }: StructuralSizes,
   side: Side,
   flags: { readonly bias: boolean; readonly mask: boolean },
 ): AttentionStructure {
-  const own = side === "q" ? Lq : Lk;
-  if (!packed && Math.max(Lq, Lk) <= FEW) {
+  const own = sparse?.block ?? (side === "q" ? Lq : Lk);
+  if (!sparse && !packed && Math.max(Lq, Lk) <= FEW) {
     return { family: "plain", lanes: 64, t: 1, d4, items: 4, packed, flat: true, ...flags };
   }
-  const lanes = family === "subgroup" ? subgroupSize : family === "workgroup" && own <= 32 ? 32 : 64;
-  const blocking = pass === "forward" ? forwardBlocking : backwardBlocking;
+  const few = own <= 32 && (family === "workgroup" || sparse);
+  const lanes = family === "subgroup" ? subgroupSize : few ? 32 : 64;
+  const blocking = sparse ? sparseBlocking : pass === "forward" ? forwardBlocking : backwardBlocking;
   const { t, items } = family === "subgroup" ? reasonable(blocking(lanes, d4), own, lanes, d4) : { t: 1, items: 4 };
-  return { family, lanes, t, d4, items, packed, flat: false, ...flags };
+  return { family, lanes, t, d4, items, packed, flat: false, ...flags, ...(sparse && { sparse: true }) };
 }
 
 /** A way to go about attention: the family of its kernels, and how those of one side are built. */
@@ -198,7 +221,9 @@ function plan(
   const own = side === "q" ? Lq : Lk;
   const way = device.kernels.choose(waysOf(device, pass, sizes, side, flags), kernelsOf);
   const { lanes, t, flat } = way.structure;
-  const blocks = H * Math.ceil(own / (lanes * t));
+  const { sparse } = sizes;
+  const lists = sparse && (side === "q" ? sparse.rows : sparse.columns);
+  const blocks = H * (sparse ? lists! * Math.ceil(sparse.block / (lanes * t)) : Math.ceil(own / (lanes * t)));
   const grid = (sequences: number): Grid => {
     if (flat) return elementGrid(sequences * own * H, lanes);
     const [y, z] = flatGrid(sequences);
@@ -240,6 +265,11 @@ function preparedBias(device: Device, bias: Tensor, { Lq, Lk }: Sizes, transpose
   return padded;
 }
 
+/** What kernels are told of the lists they go over. */
+function listSizes({ sparse }: Sizes, of: Side): Record<string, number> {
+  return sparse ? { block: sparse.block, longest: of === "q" ? sparse.longestRow : sparse.longestColumn } : {};
+}
+
 /** Leaves out what is absent. */
 function present(bindings: Readonly<Record<string, Tensor | undefined>>): Record<string, Tensor> {
   return Object.fromEntries(Object.entries(bindings).filter((entry): entry is [string, Tensor] => !!entry[1]));
@@ -274,7 +304,7 @@ export function attendBack(
 }
 
 function attendAtOnce(inputs: AttentionOperands, attributes: AttentionAttributes, recording: boolean): Attended {
-  const { bias, mask, ...operands } = inputs;
+  const { bias, mask, blocks, blocksOfKeys: _, ...operands } = inputs;
   const { device, dtype } = (inputs.qkv ?? inputs.q)!;
   const sizes = sizesOf(inputs, attributes);
   const { H, Lq, Lk, flops, uniforms } = sizes;
@@ -286,11 +316,20 @@ function attendAtOnce(inputs: AttentionOperands, attributes: AttentionAttributes
   const kernelOf = ({ structure }: Way) => forwardKernel({ ...structure, gated: attributes.gated, record: recording });
   const halves = { ...operands, out };
   const way = plan(device, "forward", sizes, "q", flags, (way) => [[kernelOf(way), halves]]);
-  requireStreamable("keys", Lk, way.structure);
-  if (recording) requireStreamable("queries", Lq, waysOf(device, "backward", sizes, "k", flags)[0].structure);
+  if (!sizes.sparse) requireStreamable("keys", Lk, way.structure);
+  if (recording && !sizes.sparse) {
+    requireStreamable("queries", Lq, waysOf(device, "backward", sizes, "k", flags)[0].structure);
+  }
   device.run(kernelOf(way), {
-    bindings: present({ ...operands, bias: bias && preparedBias(device, bias, sizes, false), mask, out, stats }),
-    uniforms: { ...uniforms, L4: quads(Lk), valueAt: 0 },
+    bindings: present({
+      ...operands,
+      bias: bias && preparedBias(device, bias, sizes, false),
+      mask,
+      blocks,
+      out,
+      stats,
+    }),
+    uniforms: { ...uniforms, ...listSizes(sizes, "q"), L4: quads(Lk), valueAt: 0 },
     grid: way.grid,
     flops: 2 * flops,
   });
@@ -313,7 +352,11 @@ function inputsOf(inputs: AttentionOperands, attributes: AttentionAttributes, pa
   return Object.fromEntries(
     Object.entries(inputs).filter((entry): entry is [string, Tensor] => !!entry[1]).map(([name, tensor]) => [
       name,
-      name === "bias" ? entryOf(tensor, part.entry) : takePart(tensor, part, axes[name]),
+      name === "bias"
+        ? entryOf(tensor, part.entry)
+        : name.startsWith("blocks")
+        ? tensor
+        : takePart(tensor, part, axes[name]),
     ]),
   );
 }
@@ -366,7 +409,7 @@ function attendBackAtOnce(
   dOut: Tensor,
   onTop?: Tensor,
 ): AttentionGradients {
-  const { bias, mask, gate, ...operands } = inputs;
+  const { bias, mask, gate, blocks, blocksOfKeys, ...operands } = inputs;
   const { device } = out;
   const sizes = sizesOf(inputs, attributes);
   const { B, Lq, Lk, R, H, d4, packed, flops, uniforms } = sizes;
@@ -409,7 +452,13 @@ function attendBackAtOnce(
     const share = (sequences.rEnd - sequences.rFirst) / R;
     device.run(kernel, {
       bindings: present({ ...operands, dO, terms, bias: padded, mask, ...more }),
-      uniforms: { ...uniforms, ...sequences, L4: quads(streamedLength), valueAt: packed ? uniforms.HD4 : valueAt / 4 },
+      uniforms: {
+        ...uniforms,
+        ...sequences,
+        ...listSizes(sizes, more.blocks && more.blocks === blocksOfKeys ? "k" : "q"),
+        L4: quads(streamedLength),
+        valueAt: packed ? uniforms.HD4 : valueAt / 4,
+      },
       grid,
       flops: share * (2 + grads) * flops,
       bytesRead: share * 4 *
@@ -463,13 +512,13 @@ function attendBackAtOnce(
     });
   }
   if (wantsQueries && !inPassing) {
-    run(queriesOf(queries), queries.grid, 1, 4 * out.size, queryTargets);
+    run(queriesOf(queries), queries.grid, 1, 4 * out.size, { ...queryTargets, blocks });
   }
   if (packed ? wanted.qkv : dkv) {
     const keysOf = ({ structure }: Way) => keysKernel(structure);
     const keys = plan(device, "backward", sizes, "k", flags, (way) => [[keysOf(way)]]);
     const transposed = bias && preparedBias(device, bias, sizes, true);
-    run(keysOf(keys), keys.grid, 2, 8 * keySize, { dqkv, dkv, bias: transposed }, Lq);
+    run(keysOf(keys), keys.grid, 2, 8 * keySize, { dqkv, dkv, bias: transposed, blocks: blocksOfKeys }, Lq);
   }
   return { ...gradients, bias: dBias };
 }

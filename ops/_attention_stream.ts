@@ -33,6 +33,8 @@ export interface StreamedTokens {
   readonly length: string;
   /** Step from one to the next. */
   readonly step: string;
+  /** Number of the list of blocks in `blocks` that the loop goes over, each of `u.block` tokens. @default all tokens */
+  readonly list?: string;
 }
 
 /** How the body of the loop gets at the items of a block. */
@@ -65,6 +67,11 @@ function cycleOf({ family, lanes, d4, items }: Streaming): { tokens: number; tur
   return { tokens: rows, turns: 1 + (Math.ceil(rows * d4 / lanes) + 1) + (rows / 4 + 1) };
 }
 
+/** Most turns of {@linkcode streamLoop} over so many blocks of tokens. */
+export function turnsOfBlocks(streaming: Streaming, blocks: number, block: number): number {
+  return blocks * (1 + turnsOfStream(streaming, block)) + 1;
+}
+
 /** Most turns of {@linkcode streamLoop} over so many tokens. */
 export function turnsOfStream(streaming: Streaming, length: number): number {
   const { tokens, turns } = cycleOf(streaming);
@@ -89,9 +96,26 @@ var<workgroup> tile_numbers: array<vec4f, ${rows}>;`;
 
 /**
  * A loop over all tokens of a sequence, a block at a time; the body finds the first item of its block in `at`. Items past
- * the last repeat it.
+ * the last repeat it. With a list of blocks it goes over their tokens, block after block of the list.
  */
 export function streamLoop(
+  streaming: Streaming,
+  { base, length, step, list }: StreamedTokens,
+  rows: StreamedRows,
+  body: (block: StreamedBlock) => string,
+): string {
+  if (list === undefined) return tokenLoop(streaming, { base, length, step }, rows, body);
+  const inside = { base: `(${base} + block_first * ${step})`, length: "block_length", step };
+  return `
+let list_end = u32(blocks[${list} + 1u]);
+for (var entry = u32(blocks[${list}]); entry < list_end; entry++) {
+  let block_first = u32(blocks[entry]) * u.block;
+  let block_length = min(u.block, ${length} - block_first);
+  ${tokenLoop(streaming, inside, rows, body)}
+}`;
+}
+
+function tokenLoop(
   { family, lanes, d4, items }: Streaming,
   { base, length, step }: StreamedTokens,
   rows: StreamedRows,

@@ -1,6 +1,7 @@
 import { defineOp, sameShape, type Tensor } from "../core/mod.ts";
 import { attend, attendBack, type AttentionAttributes, type AttentionOperands } from "./_attention_run.ts";
 import { MAX_D4 } from "./_attention_stream.ts";
+import { type BlockLayout, blockLists, croppedLayout } from "./block_layout.ts";
 
 /** What {@linkcode attention} takes where tokens attend to those of their own row or column. */
 export type SelfAttentionInputs = {
@@ -46,6 +47,11 @@ export interface AttentionOptions {
   readonly gated?: boolean;
   /** Factor of q · k. @default 1 / √D */
   readonly scale?: number;
+  /**
+   * The blocks of keys that blocks of queries attend to; nothing is computed of the others. It may be larger than the
+   * sequences. Not together with a bias. @default all
+   */
+  readonly layout?: BlockLayout;
 }
 
 type Saved = { readonly out: Tensor; readonly stats: Tensor };
@@ -55,7 +61,9 @@ const DIFFERENTIABLE = ["qkv", "q", "k", "v", "gate", "bias"] as const;
 
 const op = defineOp<AttentionOperands, keyof AttentionOperands, Saved, AttentionAttributes>({
   name: "attention",
-  needs: Object.fromEntries(DIFFERENTIABLE.map((name) => [name, [...DIFFERENTIABLE, "mask"] as const])),
+  needs: Object.fromEntries(
+    DIFFERENTIABLE.map((name) => [name, [...DIFFERENTIABLE, "mask", "blocks", "blocksOfKeys"] as const]),
+  ),
   forward(inputs, attributes, { wanted }) {
     const { out, stats } = attend(inputs, attributes, DIFFERENTIABLE.some((name) => wanted[name]));
     return stats ? { out, saved: { out, stats } } : { out };
@@ -96,7 +104,7 @@ const op = defineOp<AttentionOperands, keyof AttentionOperands, Saved, Attention
  * @throws {TypeError} If the shapes do not fit together, or D is not a multiple of 4.
  */
 export function attention(inputs: AttentionInputs, options: AttentionOptions): Tensor {
-  const { heads, axis, keyAxis = axis } = options;
+  const { heads, axis, keyAxis = axis, layout } = options;
   if (!Number.isInteger(heads) || heads < 1) {
     throw new TypeError(`Cannot run attention as heads must be a positive integer: it is ${heads}`);
   }
@@ -108,7 +116,27 @@ export function attention(inputs: AttentionInputs, options: AttentionOptions): T
   const { channels, ...attributes } = "qkv" in inputs
     ? checkPacked(inputs, options)
     : checkSeparate(inputs, { ...options, keyAxis });
-  return op(inputs, { heads, axis, ...attributes, scale: options.scale ?? 1 / Math.sqrt(channels) });
+  const all = { heads, axis, ...attributes, scale: options.scale ?? 1 / Math.sqrt(channels) };
+  return layout ? sparseAttention(inputs, all, layout) : op(inputs, all);
+}
+
+/** The same over the blocks of a layout. */
+function sparseAttention(inputs: AttentionInputs, attributes: AttentionAttributes, layout: BlockLayout): Tensor {
+  if (inputs.bias) throw new TypeError("Cannot run attention with both a layout of blocks and a bias");
+  const { device, shape } = "qkv" in inputs ? inputs.qkv : inputs.q;
+  const { axis, keyAxis } = attributes;
+  const Lq = shape[axis], Lk = ("qkv" in inputs ? inputs.qkv : inputs.k).shape[keyAxis];
+  const cropped = croppedLayout(layout, Lq, Lk);
+  const { block, rows, columns } = cropped;
+  const [ofRows, ofColumns] = [blockLists(cropped, "rows"), blockLists(cropped, "columns")];
+  using scope = device.scope("layout");
+  const blocks = device.tensor(ofRows.numbers, [ofRows.numbers.length], "i32");
+  const blocksOfKeys = device.tensor(ofColumns.numbers, [ofColumns.numbers.length], "i32");
+  const sparse = {
+    ...{ block, rows, columns, longestRow: ofRows.longest, longestColumn: ofColumns.longest },
+    share: ofRows.count / (rows * columns),
+  };
+  return scope.keep(op({ ...inputs, blocks, blocksOfKeys }, { ...attributes, sparse }));
 }
 
 /** What the checks find out. */

@@ -5,6 +5,7 @@ import {
   type StreamedTokens,
   type Streaming,
   streamLoop,
+  turnsOfBlocks,
   turnsOfStream,
 } from "./_attention_stream.ts";
 import { SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
@@ -22,6 +23,8 @@ export interface AttentionStructure extends Streaming {
    * For few streamed items: in the family "plain", with t = 1.
    */
   readonly flat: boolean;
+  /** Whether queries attend to some blocks of keys only, those that `blocks` lists. @default false */
+  readonly sparse?: boolean;
 }
 
 /** Sizes that all attention kernels take; offsets and widths in vec4s. */
@@ -50,6 +53,24 @@ export const SIZES = {
   scale: "f32",
 } as const satisfies Record<string, UniformType>;
 
+/** Sizes that block-sparse ones take besides: tokens of a block, and blocks of the longest list. */
+export const SPARSE_SIZES = { ...SIZES, block: "u32", longest: "u32" } as const satisfies Record<string, UniformType>;
+
+/** The sizes of a kernel. */
+export function sizesFor({ sparse }: Pick<AttentionStructure, "sparse">): Record<string, UniformType> {
+  return sparse ? SPARSE_SIZES : SIZES;
+}
+
+/** Turns of a loop over all tokens of a sequence, or over the blocks of a list. */
+export function turnsOfLoop(
+  structure: AttentionStructure,
+  length: string,
+): (uniforms: Record<string, number>) => number {
+  return structure.sparse
+    ? ({ longest, block }) => turnsOfBlocks(structure, longest, block)
+    : (uniforms) => turnsOfStream(structure, uniforms[length]);
+}
+
 /** Whose rows are meant: queries or keys. */
 export type Side = "q" | "k";
 
@@ -77,8 +98,25 @@ export function operandBindings(
 const OUTSIDE = "-1e38";
 
 /** Declares head `h`, sequence `r` of batch entry `b` and the own items of `side`: `own_t`, `item_t` within the sequence. */
-export function ownItems({ lanes, t, flat }: AttentionStructure, side: Side): string {
+export function ownItems({ lanes, t, flat, sparse }: AttentionStructure, side: Side): string {
   const length = `u.L${side}`;
+  if (sparse) {
+    return `
+let s = group.z * groups.y + group.y;
+if (s >= u.S) { return; }
+let h = group.x % u.H;
+let tiles = (u.block + ${lanes * t - 1}u) / ${lanes * t}u;
+let list = group.x / u.H / tiles;
+let within = (group.x / u.H) % tiles * ${lanes * t}u + lane;
+let head = h * (u.HD4 / u.H);
+let b = s / u.R;
+let r = s % u.R;
+${
+      unroll(t, (i) => `
+let own_${i} = select(0xffffffffu, list * u.block + within + ${i * lanes}u, within + ${i * lanes}u < u.block);
+let item_${i} = min(own_${i}, ${length} - 1u);`)
+    }`;
+  }
   return `
 ${
     flat
@@ -132,8 +170,8 @@ ${unroll(t, (i) => `let token_${i} = base_${side} + item_${i} * u.${side}Step;`)
 }
 
 /** The tokens of queries or keys, for a loop. */
-export function streamed(side: Side): StreamedTokens {
-  return { base: `base_${side}`, length: `u.L${side}`, step: `u.${side}Step` };
+export function streamed({ sparse }: Pick<AttentionStructure, "sparse">, side: Side): StreamedTokens {
+  return { base: `base_${side}`, length: `u.L${side}`, step: `u.${side}Step`, ...(sparse && { list: "list" }) };
 }
 
 /** WGSL for what a key's logits start from. */
@@ -216,9 +254,10 @@ export const forwardKernel = kernelFamily((structure: AttentionStructure & { gat
   const bindings = operandBindings(structure, gated ? ["q", "k", "v", "gate"] : ["q", "k", "v"]);
   if (bias) bindings.bias = "load vec4f";
   if (mask) bindings.mask = "read f32";
+  if (structure.sparse) bindings.blocks = "read i32";
   bindings.out = "store vec4f";
   if (record) bindings.stats = "write f32";
-  const loop = streamLoop(structure, streamed("k"), {
+  const loop = streamLoop(structure, streamed(structure, "k"), {
     a: (token, d) => operand(structure, "k", token, d),
     b: (token, d) => operand(structure, "v", token, d),
     numbers: (token, inside) => `vec4f(${keyPenalty({ mask }, token, inside)})`,
@@ -243,10 +282,10 @@ ${addWeighted(structure, block.items, "o", "s", block.b)}`;
   const gate = (i: number, d: number) =>
     gated ? ` * sigmoid(${operand(structure, "gate", `token_${i}`, `${d}u`)})` : "";
   return {
-    name: "attention",
+    name: structure.sparse ? "attention.sparse" : "attention",
     bindings,
-    uniforms: SIZES,
-    turns: ({ Lk }) => turnsOfStream(structure, Lk),
+    uniforms: sizesFor(structure),
+    turns: turnsOfLoop(structure, "Lk"),
     workgroupSize: lanes,
     subgroups: family === "subgroup",
     declarations: streamDeclarations(structure) + (gated ? "\n" + valueTypes("vec4f") + SPECIAL_VALUES + SIGMOID : ""),

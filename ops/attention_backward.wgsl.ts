@@ -14,9 +14,11 @@ import {
   ownQueriesOfEntry,
   ownRows,
   SIZES,
+  sizesFor,
   startLogits,
   streamed,
   tokens,
+  turnsOfLoop,
 } from "./attention.wgsl.ts";
 
 /**
@@ -95,9 +97,10 @@ export const queriesKernel = kernelFamily((structure: AttentionStructure & { sum
   };
   if (bias) bindings.bias = "load vec4f";
   if (mask) bindings.mask = "read f32";
+  if (structure.sparse) bindings.blocks = "read i32";
   bindings[packed ? "dqkv" : "dq"] = "write vec4f";
   if (sumBias) bindings.dBias = "write vec4f";
-  const loop = streamLoop(structure, streamed("k"), {
+  const loop = streamLoop(structure, streamed(structure, "k"), {
     a: (token, d) => operand(structure, "k", token, d),
     b: (token, d) => operand(structure, "v", token, d),
     numbers: (token, inside) => `vec4f(${keyPenalty({ mask }, token, inside)})`,
@@ -139,11 +142,16 @@ if (own_${i} < u.Lq) {
 }`)
   }`;
   return {
-    name: sumBias ? "attention.vjp.queriesAndBias" : "attention.vjp.queries",
+    name: sumBias
+      ? "attention.vjp.queriesAndBias"
+      : structure.sparse
+      ? "attention.sparse.vjp.queries"
+      : "attention.vjp.queries",
     bindings,
-    uniforms: SIZES,
-    turns: ({ Lk, rFirst, rEnd }) =>
-      sumBias ? (rEnd - rFirst) * turnsOfQueries(structure, Lk) + 1 : turnsOfStream(structure, Lk),
+    uniforms: sizesFor(structure),
+    turns: sumBias
+      ? ({ Lk, rFirst, rEnd }) => (rEnd - rFirst) * turnsOfQueries(structure, Lk) + 1
+      : turnsOfLoop(structure, "Lk"),
     workgroupSize: lanes,
     subgroups: family === "subgroup",
     declarations: streamDeclarations(structure),
@@ -174,9 +182,10 @@ export const keysKernel = kernelFamily((structure: AttentionStructure) => {
   };
   if (bias) bindings.bias = "load vec4f";
   if (mask) bindings.mask = "read f32";
+  if (structure.sparse) bindings.blocks = "read i32";
   const grads = packed ? "dqkv" : "dkv";
   bindings[grads] = "write vec4f";
-  const loop = streamLoop(structure, streamed("q"), {
+  const loop = streamLoop(structure, streamed(structure, "q"), {
     a: (token, d) => `(${operand(structure, "q", token, d)} * u.scale)`,
     b: (token, d) => `dO_at((${token}) * u.HD4 + head + ${d})`,
     // a repeat past the last query gets no probability
@@ -190,10 +199,10 @@ ${logitGradients(structure, block, true)}
 ${addWeighted(structure, block.items, "dv", "p", block.b)}
 ${addWeighted(structure, block.items, "dk", "ds", block.a)}`);
   return {
-    name: "attention.vjp.keys",
+    name: structure.sparse ? "attention.sparse.vjp.keys" : "attention.vjp.keys",
     bindings,
-    uniforms: SIZES,
-    turns: ({ Lq }) => turnsOfStream(structure, Lq),
+    uniforms: sizesFor(structure),
+    turns: turnsOfLoop(structure, "Lq"),
     workgroupSize: lanes,
     subgroups: family === "subgroup",
     declarations: streamDeclarations(structure),

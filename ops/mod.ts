@@ -1,6 +1,7 @@
 /** Differentiable computations on tensors; each runs one or a few hand-written kernels. */
 export { type Adapter, mergedWeight, plainLinear } from "./adapter.ts";
 export * from "./attention.ts";
+export { type BlockLayout, croppedLayout } from "./block_layout.ts";
 export * from "./broadcast_to.ts";
 export * from "./cast.ts";
 export * from "./concat.ts";

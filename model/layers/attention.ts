@@ -1,8 +1,17 @@
 import type { Tensor } from "../../core/mod.ts";
-import { attention, isFused, linear, type LinearParams, permute, sigmoidGate } from "../../ops/mod.ts";
+import {
+  attention,
+  type BlockLayout,
+  isFused,
+  linear,
+  type LinearParams,
+  permute,
+  sigmoidGate,
+} from "../../ops/mod.ts";
 import { channelsOfHead, wholeChannels, widenColumns, widenHeads } from "./_whole_heads.ts";
 import { type AttentionTap, axialTapped } from "./attention_capture.ts";
 import { explicitAttention } from "./explicit_attention.ts";
+import { layoutBias } from "./_layout_bias.ts";
 import { type LastMap, linearInParts, type PartPlan } from "./in_parts.ts";
 import type { LayerNormParams } from "./layer_norm.ts";
 import { projectApart, projectPacked } from "./packed_linear.ts";
@@ -47,6 +56,8 @@ export interface SelfAttentionOptions {
   readonly gateInput?: Tensor;
   /** Told of the attention, for its probabilities. @default nobody */
   readonly capture?: AttentionTap;
+  /** The blocks of elements that blocks of elements attend to. Not together with a bias. @default all */
+  readonly layout?: BlockLayout;
 }
 
 /**
@@ -85,13 +96,18 @@ function attend(
   spend: () => void,
   options: SelfAttentionOptions,
 ): LastMap {
-  const { nHead, axis, bias, mask, gateInput, capture } = options;
+  const { nHead, axis, mask, gateInput, capture, layout } = options;
   const { qkv, gate, out } = projections;
   const cHidden = channelsOfHead(out.weight.shape[1], nHead);
   const apart = gate !== undefined && gateInput !== undefined;
   const together = gate && !apart ? [...qkv, gate] : qkv;
+  const fused = isFused(x.device, "attention");
+  const length = x.shape[axis];
+  const bias = layout && (capture || !fused)
+    ? layoutBias(x.device, layout, [x.shape[0], nHead, length, length])
+    : options.bias;
   const logits = { nHead, axis, scale: 1 / Math.sqrt(cHidden), bias, mask };
-  if (!isFused(x.device, "attention")) {
+  if (!fused) {
     using scope = x.device.scope("attention");
     const gated = together !== qkv;
     const [q, k, v, inner] = projectApart(x, together, gated ? 4 : 3);
@@ -106,7 +122,7 @@ function attend(
   const width = wholeChannels(cHidden);
   capture?.(axialTapped({ q: packed, k: packed, kFrom: nHead * width, width, ...logits }));
   const settings = { heads: nHead, axis, gated: together !== qkv, scale: logits.scale };
-  let o = attention({ qkv: packed, bias, mask }, settings);
+  let o = attention({ qkv: packed, bias: options.bias, mask }, { ...settings, layout });
   packed.dispose();
   if (apart) o = sigmoidGate({ x: o, gate: linear(gateInput, widen(gate)) });
   return { x: o, map: widenColumns(out, cHidden) };

@@ -1,6 +1,7 @@
 import type { Tensor } from "../../core/mod.ts";
-import { attention, concat, isFused, linear, type LinearParams } from "../../ops/mod.ts";
+import { attention, type BlockLayout, concat, isFused, linear, type LinearParams } from "../../ops/mod.ts";
 import { channelsOfHead, widenColumns, widenHeads } from "./_whole_heads.ts";
+import { layoutBias } from "./_layout_bias.ts";
 import { explicitAttention } from "./explicit_attention.ts";
 import { type LastMap, linearInParts } from "./in_parts.ts";
 
@@ -28,6 +29,8 @@ export interface CrossAttentionOptions {
   readonly residual?: Tensor;
   /** Whether the residual is not needed any more: without a gradient the result takes its place. @default false */
   readonly consume?: boolean;
+  /** The blocks of elements of `y` that blocks of elements of `x` attend to. Not together with a bias. @default all */
+  readonly layout?: BlockLayout;
 }
 
 /**
@@ -66,12 +69,14 @@ export function crossAttention(
 
 /** All but the output's projection. */
 function attend(params: AttentionParams, x: Tensor, y: Tensor, options: CrossAttentionOptions): LastMap {
-  const { nHead, axis, bias, mask } = options;
+  const { nHead, axis, mask, layout } = options;
   const cHidden = channelsOfHead(params.linearQ.weight.shape[0], nHead);
   if (!isFused(x.device, "attention")) {
     const { linearQ, linearK, linearV, linearG } = params;
     const [q, k, v] = [linear(x, linearQ), linear(y, linearK), linear(y, linearV)];
     const gate = linearG && linear(x, linearG);
+    const sizes = [x.shape[0], nHead, x.shape[axis], y.shape[axis]] as const;
+    const bias = layout ? layoutBias(x.device, layout, sizes) : options.bias;
     return { x: explicitAttention({ q, k, v, gate, bias, mask }, { nHead, axis }), map: params.linearO };
   }
   const project = (of: Tensor, map: LinearParams) => linear(of, widenHeads(map, cHidden), { intermediate: true });
@@ -81,6 +86,8 @@ function attend(params: AttentionParams, x: Tensor, y: Tensor, options: CrossAtt
     v: project(y, params.linearV),
     gate: params.linearG && project(x, params.linearG),
   };
-  const o = attention({ ...inputs, bias, mask }, { heads: nHead, axis, scale: 1 / Math.sqrt(cHidden) });
+  const o = attention({ ...inputs, bias: options.bias, mask }, {
+    ...{ heads: nHead, axis, scale: 1 / Math.sqrt(cHidden), layout },
+  });
   return { x: o, map: widenColumns(params.linearO, cHidden) };
 }

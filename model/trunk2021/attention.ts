@@ -1,6 +1,7 @@
 import type { Tensor } from "../../core/mod.ts";
 import {
   add,
+  type BlockLayout,
   linear,
   type LinearParams,
   matmul,
@@ -25,6 +26,8 @@ export interface Trunk2021AttentionOptions {
   readonly mask?: Tensor;
   /** Added to the update, of x's shape. */
   readonly residual?: Tensor;
+  /** Which blocks attend to which, told their numbers of tokens. @default all to all */
+  readonly layout?: (queries: number, keys: number) => BlockLayout;
   /** See {@linkcode Trunk2021Config.quirks}. @default false */
   readonly quirks?: boolean;
 }
@@ -41,13 +44,16 @@ export interface Trunk2021AttentionOptions {
 export function trunk2021SelfAttention(
   { toQ, toKv, toOut }: Trunk2021AttentionParams,
   x: Tensor,
-  { heads, axis, mask, residual, quirks, capture }: Trunk2021AttentionOptions & {
+  { heads, axis, mask, residual, quirks, capture, layout }: Trunk2021AttentionOptions & {
     readonly axis: 1 | 2;
     readonly capture?: AttentionTap;
   },
 ): Tensor {
+  const length = x.shape[axis];
   const attend = (residual?: Tensor) =>
-    axialAttention({ qkv: [toQ, toKv], out: toOut }, x, { nHead: heads, axis, mask, residual, capture });
+    axialAttention({ qkv: [toQ, toKv], out: toOut }, x, {
+      ...{ nHead: heads, axis, mask, residual, capture, layout: layout?.(length, length) },
+    });
   if (!quirks || !mask) return attend(residual);
   return averagedWhereMasked(
     attend(),
@@ -100,7 +106,7 @@ export function trunk2021CrossAttention(
   { toQ, toKv, toOut, compressFn }: Trunk2021AttentionParams,
   x: Tensor,
   context: Tensor,
-  { heads, mask, contextMask, compressRatio = 1, residual, quirks }: Trunk2021CrossOptions,
+  { heads, mask, contextMask, compressRatio = 1, residual, quirks, layout: layoutOf }: Trunk2021CrossOptions,
 ): Tensor {
   using scope = x.device.scope("trunk2021CrossAttention");
   let [keys, values] = [half(toKv, 0), half(toKv, 1)];
@@ -113,8 +119,9 @@ export function trunk2021CrossAttention(
       max(grouped(reshape(contextMask, [...contextMask.shape, 1]), compressRatio), { axes: [3] });
   }
   const params = { linearQ: toQ, linearK: keys, linearV: values, linearO: toOut };
+  const layout = layoutOf?.(x.shape[2], context.shape[2]);
   const attend = (residual?: Tensor) =>
-    crossAttention(params, x, context, { nHead: heads, axis: 2, mask: contextMask, residual });
+    crossAttention(params, x, context, { nHead: heads, axis: 2, mask: contextMask, residual, layout });
   if (!quirks || !mask) return scope.keep(attend(residual));
   const average = linear(mean(linear(context, values), { axes: [2], keepDims: true }), toOut);
   return scope.keep(averagedWhereMasked(attend(), mask, average, residual));

@@ -2,7 +2,12 @@ import type { Tensor, Tree } from "../../core/mod.ts";
 import { reshape } from "../../ops/mod.ts";
 import { attentionTap, type CaptureOptions } from "../layers/attention_capture.ts";
 import { normalize } from "../layers/layer_norm.ts";
-import { trunk2021AxialAttention, trunk2021CrossAttention, trunk2021SelfAttention } from "./attention.ts";
+import {
+  type Trunk2021AttentionOptions,
+  trunk2021AxialAttention,
+  trunk2021CrossAttention,
+  trunk2021SelfAttention,
+} from "./attention.ts";
 import type { Trunk2021Config } from "./config.ts";
 import { gegluFeedForward } from "./feed_forward.ts";
 import type { PreNormCrossParams, PreNormParams, Trunk2021FeedForwardParams, Trunk2021Layer } from "./params.ts";
@@ -40,6 +45,13 @@ export interface LayerPart {
   run(reads: UpdateReads<Tree<Tensor>>): Tensor;
 }
 
+/** Which blocks attend to which: in the self attention of pairs, in that of the MSA, in cross attention. @default all */
+export interface LayerLayouts {
+  readonly pairs?: Trunk2021AttentionOptions["layout"];
+  readonly msa?: Trunk2021AttentionOptions["layout"];
+  readonly cross?: Trunk2021AttentionOptions["layout"];
+}
+
 type Options = Pick<Trunk2021Config, "heads" | "interMsaSelfAttn" | "crossAttnCompressRatio" | "quirks" | "reversible">;
 
 /**
@@ -52,7 +64,7 @@ export function partsOfLayer(
   layer: Trunk2021Layer,
   { heads, interMsaSelfAttn, crossAttnCompressRatio, quirks, reversible }: Options,
   withMsa: boolean,
-  { capture }: CaptureOptions = {},
+  { capture, layouts = {} }: CaptureOptions & { readonly layouts?: LayerLayouts } = {},
 ): LayerPart[] {
   const shared = { heads, quirks };
   const pairAttention = part<Trunk2021Layer["pairAttention"]>(
@@ -60,7 +72,7 @@ export function partsOfLayer(
     layer.pairAttention,
     ({ params: { fn, norm }, own, masks, residual }) =>
       trunk2021AxialAttention(fn, normalize(norm, own), {
-        ...{ ...shared, mask: masks.x, residual },
+        ...{ ...shared, mask: masks.x, residual, layout: layouts.pairs },
         captures: [
           attentionTap(capture, "triangleAttentionEnding"),
           attentionTap(capture, "triangleAttentionStarting"),
@@ -73,7 +85,13 @@ export function partsOfLayer(
     ({ params: { fn, norm }, own, masks, residual }) => {
       const rows = interMsaSelfAttn ? inOneRow : (tensor: Tensor) => tensor;
       const update = trunk2021SelfAttention(fn, rows(normalize(norm, own)), {
-        ...{ ...shared, axis: 2, mask: masks.m && rows(masks.m), residual: residual && rows(residual) },
+        ...{
+          ...shared,
+          axis: 2,
+          mask: masks.m && rows(masks.m),
+          residual: residual && rows(residual),
+          layout: layouts.msa,
+        },
         capture: interMsaSelfAttn ? undefined : attentionTap(capture, "msaRowAttention"),
       });
       return reshape(update, own.shape);
@@ -90,6 +108,7 @@ export function partsOfLayer(
         const update = trunk2021CrossAttention(fn, inOneRow(normalize(norm, own)), inOneRow(seen), {
           ...{ ...shared, compressRatio: crossAttnCompressRatio, residual: residual && inOneRow(residual) },
           ...{ mask: mask && inOneRow(mask), contextMask: contextMask && inOneRow(contextMask) },
+          layout: layouts.cross,
         });
         return reshape(update, own.shape);
       },

@@ -6,10 +6,18 @@ export {
   type Trunk2021CrossOptions,
   trunk2021SelfAttention,
 } from "./attention.ts";
+export {
+  blockSparseLayout,
+  type BlockSparseOptions,
+  layoutsOfLayer,
+  randomBlocks,
+  SPARSE_BLOCK,
+  SPARSE_WINDOW,
+} from "./block_sparse.ts";
 export { type Trunk2021Config, trunk2021Config } from "./config.ts";
 export { trunk2021DistogramLoss, trunk2021Edges, TRUNK_2021_RANGE } from "./distogram.ts";
 export { gegluFeedForward } from "./feed_forward.ts";
-export { type LayerPart, partsOfLayer, type Trunk2021Masks, type UpdateReads } from "./layer.ts";
+export { type LayerLayouts, type LayerPart, partsOfLayer, type Trunk2021Masks, type UpdateReads } from "./layer.ts";
 export { trunk2021, type Trunk2021Inputs } from "./model.ts";
 export {
   initTrunk2021,

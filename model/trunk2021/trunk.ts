@@ -4,7 +4,8 @@ import { type CaptureOptions, inBlock } from "../layers/attention_capture.ts";
 import { type Coupling, reversible } from "../layers/reversible.ts";
 import { step } from "../layers/step.ts";
 import type { Trunk2021Config } from "./config.ts";
-import { type LayerPart, partsOfLayer, type Trunk2021Masks } from "./layer.ts";
+import { layoutsOfLayer } from "./block_sparse.ts";
+import { type LayerLayouts, type LayerPart, partsOfLayer, type Trunk2021Masks } from "./layer.ts";
 import type { Trunk2021Layer } from "./params.ts";
 
 /** The representations that the trunk updates. */
@@ -32,7 +33,7 @@ export function trunk2021Layers(
   { capture }: CaptureOptions = {},
 ): Trunk2021Representations {
   const parts = layers.map((layer, i) =>
-    partsOfLayer(layer, config, m !== undefined, { capture: inBlock(capture, i) })
+    partsOfLayer(layer, config, m !== undefined, { capture: inBlock(capture, i), layouts: layoutsAt(i, config) })
   );
   if (config.reversible) {
     const streams = reversible(device, couplingsOf(parts.flat()), m ? [x, x, m, m] : [x, x], masks);
@@ -49,6 +50,19 @@ export function trunk2021Layers(
     }
   }
   return state;
+}
+
+/** The layouts of a layer, by its flags. */
+function layoutsAt(layer: number, config: Trunk2021Config): LayerLayouts {
+  const { sparseSelfAttn, sparseCrossAttn, quirks } = config;
+  const isSet = (flags: boolean | readonly boolean[]) => typeof flags === "boolean" ? flags : flags[layer];
+  const { self, cross } = layoutsOfLayer(layer, config);
+  return {
+    // DEVIATION(original): a list of flags, whatever they are, makes the attention of pairs sparse in all layers
+    pairs: (quirks ? sparseSelfAttn !== false : isSet(sparseSelfAttn)) ? self : undefined,
+    msa: isSet(sparseSelfAttn) ? self : undefined,
+    cross: isSet(sparseCrossAttn) ? cross : undefined,
+  };
 }
 
 /** The places of a representation's two halves among the streams. */

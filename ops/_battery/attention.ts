@@ -27,6 +27,8 @@ interface Setting {
   readonly bias: Float32Array;
   readonly mask: Float32Array;
   readonly dO: Float32Array;
+  /** Tokens of a block where some blocks alone are visited. */
+  readonly block?: number;
   /** Number of the token of item i in sequence r of a batch entry. */
   token(side: Side, b: number, r: number, i: number): number;
   /** Where a head's first channel of a token lies in the tensor that holds an operand. */
@@ -43,6 +45,7 @@ function settingOf(
   { Lq, Lk }: { readonly Lq: number; readonly Lk: number },
   { d4, packed }: { readonly d4: number; readonly packed: boolean },
   operands: readonly Operand[] = ["q", "k", "v"],
+  block?: number,
 ): Setting {
   const d = 4 * d4, scale = 1 / Math.sqrt(d), wide = HEADS * d;
   const columns = packed ? operands.length * wide : wide;
@@ -52,8 +55,9 @@ function settingOf(
     ...(packed ? { kRow: 1, kStep: SEQUENCES } : { kRow: Lk, kStep: 1 }),
   };
   return {
-    ...{ Lq, Lk, d, scale, tokens },
+    ...{ Lq, Lk, d, scale, tokens, block },
     uniforms: {
+      ...(block && { block, longest: 2 }),
       ...{ rFirst: 0, rEnd: SEQUENCES, Lq, Lk, R: SEQUENCES, S: BATCH * SEQUENCES, H: HEADS, ...steps },
       ...{ width: columns / 4, HD4: HEADS * d4, scale },
     },
@@ -70,6 +74,22 @@ function settingOf(
     at: (name, token, h) => token * columns + (packed ? OPERANDS.indexOf(name) * wide : 0) + h * d,
     of: (tensors, name) => tensors[packed ? "qkv" : name],
   };
+}
+
+/** Whether the block of a query attends to that of a key: of three blocks of either to two. */
+function visits(block: number | undefined, i: number, j: number): boolean {
+  return block === undefined || (2 * Math.floor(i / block) + Math.floor(j / block)) % 3 !== 1;
+}
+
+/** The lists of what is visited, of queries or of keys. */
+function listsOf(side: Side, block: number): Float32Array {
+  const lists = [0, 1, 2].map((own) =>
+    [0, 1, 2].filter((other) => {
+      const [i, j] = side === "q" ? [own, other] : [other, own];
+      return visits(block, i * block, j * block);
+    })
+  );
+  return Float32Array.from([4, 6, 8, 10, ...lists.flat()]);
 }
 
 const sideOf = (operand: Operand): Side => (operand === "k" || operand === "v" ? "k" : "q");
@@ -102,7 +122,7 @@ interface Head {
 
 /** Softmax of the logits, head by head; in float32 logits of a masked key lose all that is not the mask's. */
 function* heads(
-  { Lq, Lk, d, scale, token, at, of }: Setting,
+  { Lq, Lk, d, scale, token, at, of, block }: Setting,
   tensors: Tensors,
   bias?: ArrayLike<number>,
   mask?: ArrayLike<number>,
@@ -116,6 +136,8 @@ function* heads(
           const q = at("q", token("q", b, r, i), h);
           let most = -Infinity, sum = 0;
           for (let j = 0; j < Lk; j++) {
+            p[i * Lk + j] = -Infinity;
+            if (!visits(block, i, j)) continue;
             const key = token("k", b, r, j);
             const k = at("k", key, h);
             let s = mask ? 1e9 * (mask[key] - 1) : 0;
@@ -134,17 +156,24 @@ function* heads(
   }
 }
 
+/** Tokens of a block: more than a workgroup takes, and no whole number of what it does. */
+const blockFor = ({ sparse, lanes, t }: AttentionStructure) => (sparse ? lanes * t + 3 : undefined);
+
 /** More than one block of own items, and streamed ones that are no whole number of tiles. */
-function lengthsFor({ lanes, t, packed, flat }: AttentionStructure, side: Side): { Lq: number; Lk: number } {
+function lengthsFor(structure: AttentionStructure, side: Side): { Lq: number; Lk: number } {
+  const { lanes, t, packed, flat } = structure;
+  const block = blockFor(structure);
+  if (block) return packed ? { Lq: 2 * block + 5, Lk: 2 * block + 5 } : { Lq: 2 * block + 5, Lk: 2 * block + 2 };
   if (flat) return { Lq: 13, Lk: 7 };
   const own = Math.max(35, lanes * t + 3), streamed = packed ? own : 37;
   return side === "q" ? { Lq: own, Lk: streamed } : { Lq: streamed, Lk: own };
 }
 
 /** Workgroups for so many sequences, whose number lies over two axes. */
-function gridFor({ lanes, t, flat }: AttentionStructure, own: number, sequences: number) {
+function gridFor({ lanes, t, flat, sparse }: AttentionStructure, own: number, sequences: number) {
   if (flat) return [Math.ceil(sequences * own * HEADS / lanes) + 1, 1, 1] as const;
   const [y, z] = sequences === BATCH * SEQUENCES ? SEQUENCE_GRID : [sequences + 1, 1];
+  if (sparse) return [HEADS * 3 * 2, y, z] as const;
   return [HEADS * Math.ceil(own / (lanes * t)), y, z] as const;
 }
 
@@ -153,7 +182,8 @@ export function forwardProbes(
   structure: AttentionStructure & { readonly gated: boolean; readonly record: boolean },
 ): readonly Probe[] {
   const { bias, mask, gated, record } = structure;
-  const setting = settingOf(lengthsFor(structure, "q"), structure, gated ? OPERANDS : undefined);
+  const block = blockFor(structure);
+  const setting = settingOf(lengthsFor(structure, "q"), structure, gated ? OPERANDS : undefined, block);
   const { Lq, Lk, d, tokens, uniforms, token, at, of } = setting;
   const masked = setting.mask.slice();
   if (!record) { for (let j = 0; j < Lk; j++) masked[token("k", 1, 0, j)] = 0; }
@@ -162,6 +192,7 @@ export function forwardProbes(
       ...setting.qkv,
       ...(bias && { bias: paddedBias(setting.bias, Lq, Lk) }),
       ...(mask && { mask: masked }),
+      ...(block && { blocks: listsOf("q", block) }),
     },
     uniforms: { ...uniforms, L4: Math.ceil(Lk / 4), valueAt: 0 },
     grid: gridFor(structure, Lq, BATCH * SEQUENCES),
@@ -306,7 +337,8 @@ export function queriesProbes(
   structure: AttentionStructure & { readonly sumBias: boolean; readonly onTop?: boolean },
 ): readonly Probe[] {
   const { packed, bias, mask, sumBias, onTop } = structure;
-  const setting = settingOf(lengthsFor(structure, "q"), structure);
+  const block = blockFor(structure);
+  const setting = settingOf(lengthsFor(structure, "q"), structure, undefined, block);
   const { Lq, Lk, d, uniforms, qkv, dO } = setting;
   const { terms, dq, dBias } = backward(setting, structure);
   const result = packed ? columnsOf([dq], 0, HEADS * d) : dq;
@@ -317,6 +349,7 @@ export function queriesProbes(
       ...(bias && { bias: paddedBias(setting.bias, Lq, Lk) }),
       ...(mask && { mask: setting.mask }),
       ...(before && { dBias: paddedBias(before, Lq, Lk) }),
+      ...(block && { blocks: listsOf("q", block) }),
     },
     uniforms: { ...uniforms, L4: Math.ceil(Lk / 4), valueAt: 0 },
     grid: gridFor(structure, Lq, sumBias ? BATCH : BATCH * SEQUENCES),
@@ -331,7 +364,8 @@ export function queriesProbes(
 /** Gradients of keys and values. */
 export function keysProbes(structure: AttentionStructure): readonly Probe[] {
   const { packed, bias, mask } = structure;
-  const setting = settingOf(lengthsFor(structure, "k"), structure);
+  const block = blockFor(structure);
+  const setting = settingOf(lengthsFor(structure, "k"), structure, undefined, block);
   const { Lq, Lk, d, uniforms, qkv, dO } = setting;
   const { terms, dk, dv } = backward(setting, structure);
   const gap = 20; // elements between the gradients of keys and of values
@@ -344,6 +378,7 @@ export function keysProbes(structure: AttentionStructure): readonly Probe[] {
       ...{ ...qkv, dO, terms, [name]: new Float32Array(result.length).fill(LEFT) },
       ...(bias && { bias: paddedBias(setting.bias, Lq, Lk, true) }),
       ...(mask && { mask: setting.mask }),
+      ...(block && { blocks: listsOf("k", block) }),
     },
     uniforms: { ...uniforms, L4: Math.ceil(Lq / 4), valueAt: packed ? uniforms.HD4 : (dk.length + gap) / 4 },
     grid: gridFor(structure, Lk, BATCH * SEQUENCES),

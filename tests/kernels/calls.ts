@@ -249,6 +249,23 @@ const attention: Call = (device) => {
   for (const channels of [4, 12, 16, 32, 64]) run(260, channels, true, everything);
   for (const gated of [false, true]) for (const chosen of subsets("bias", "mask")) run(13, 4, gated, chosen);
   crossAttention(device);
+  sparseAttention(device);
+};
+
+/** Blocks of which lanes have one query or several, of packed operands and of separate ones. */
+const sparseAttention: Call = (device) => {
+  const run = (block: number, channels: number, chosen: ReadonlySet<"gate" | "mask">) => {
+    const layout = { block, rows: 2, columns: 2, visited: [[0, 1], [1]] };
+    const q = [1, 2, 2 * block, 2 * channels], mask = q.slice(0, 3);
+    const more = picked(chosen, { gate: q, mask });
+    const options = { heads: 2, axis: 2, layout } as const;
+    both(device, { q, k: q, v: q, ...more }, ({ q, k, v, ...more }) => ops.attention({ q, k, v, ...more }, options));
+    const packed = { qkv: [...mask, 6 * channels], ...(chosen.has("mask") && { mask }) };
+    if (!chosen.has("gate")) both(device, packed, ({ qkv, mask }) => ops.attention({ qkv, mask }, options));
+  };
+  for (const block of [16, 40, 70]) run(block, 8, new Set(["gate", "mask"] as const));
+  for (const chosen of subsets("gate", "mask")) run(16, 4, chosen);
+  for (const channels of [32, 64]) run(16, channels, new Set(["mask"] as const));
 };
 
 /** Queries and keys of their own: so few that lanes read theirs by themselves, and more; of one axis or two. */

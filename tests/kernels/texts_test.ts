@@ -61,7 +61,7 @@ tintTest("the kernels that sources name were all among them", async () => {
 /** What `ops/mod.ts` exports and is no op. */
 const NO_OPS = [
   ...["isFused", "kernelChoiceOf", "packLinears", "setFusions", "setTuning", "tune", "tuningOf", "useKernelChoice"],
-  ...["plainLinear", "isTracked", "layOutLinears", "shapeOfPart"],
+  ...["croppedLayout", "plainLinear", "isTracked", "layOutLinears", "shapeOfPart"],
 ];
 
 Deno.test("every op has calls", () => {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { type Device, entries, Key, leaves, pullback, type Tensor, type Tree } from "../../../core/mod.ts";
 import { type Coupling, reversible } from "../../../model/layers/reversible.ts";
 import {
+  blockSparseLayout,
   initTrunk2021,
+  layoutsOfLayer,
   trunk2021,
   type Trunk2021Config,
   trunk2021Config,
@@ -12,7 +14,7 @@ import {
   trunk2021ParameterCount,
   trunk2021Shapes,
 } from "../../../model/trunk2021/mod.ts";
-import { add, linear, type LinearParams, multiply, sigmoid } from "../../../ops/mod.ts";
+import { add, ALL_FUSIONS, linear, type LinearParams, multiply, setFusions, sigmoid } from "../../../ops/mod.ts";
 import { assertClose, gpuTest, randomArray } from "../../_gpu.ts";
 
 const SMALL = {
@@ -106,6 +108,35 @@ gpuTest(
     assert.equal(await changes({ quirks: true }), false);
   },
 );
+
+Deno.test("a layout has local windows, the first block of keys, and random blocks that its layer alone decides", () => {
+  const { visited } = blockSparseLayout(6, 6, { window: 2, random: (row) => row === 5 ? [3, 5] : [] });
+  assert.deepEqual(visited, [[0, 1], [0, 1], [0, 2, 3], [0, 2, 3], [0, 4, 5], [0, 3, 4, 5]]);
+  assert.deepEqual(blockSparseLayout(2, 6).visited, [[0, 1, 2], [0, 3, 4, 5]], "windows at the same fraction");
+  const layout = layoutsOfLayer(1, { maxSeqLen: 512 });
+  assert.deepEqual(layout.self(160, 160), layoutsOfLayer(1, { maxSeqLen: 512 }).self(160, 160));
+  assert.notDeepEqual(layout.self(160, 160), layoutsOfLayer(2, { maxSeqLen: 512 }).self(160, 160));
+  const [short, long] = [layout.self(160, 160), layout.self(512, 512)];
+  assert.deepEqual(short.visited, long.visited.slice(0, 10).map((list) => list.filter((column) => column < 10)));
+  assert.ok(
+    long.visited.every((list) => list.length >= 8 && list.length <= 13),
+    "a quarter at random, 4 near, 1 global",
+  );
+});
+
+gpuTest("sparse layers attend to the blocks of their layouts, in the kernel and step by step", async (device) => {
+  const inputs = { seq: tokens(device, [1, 5], 1), msa: tokens(device, [1, 3, 30], 2) };
+  const given = { maxSeqLen: 32, depth: 1, sparseSelfAttn: [true], sparseCrossAttn: true };
+  const read = async (given: Partial<Trunk2021Config>) => Float32Array.from(await run(device, inputs, given).read());
+  const sparse = await read(given);
+  setFusions(device, ALL_FUSIONS.filter((fusion) => fusion !== "attention"));
+  const explicit = await read(given);
+  setFusions(device, ALL_FUSIONS);
+  assertClose(sparse, explicit, { rtol: 1e-4, atol: 1e-5 });
+  const [self, dense] = [await read({ ...given, sparseCrossAttn: [false] }), await read({ maxSeqLen: 32, depth: 1 })];
+  for (const other of [self, dense]) assert.ok(sparse.some((x, i) => Math.abs(x - other[i]) > 1e-3));
+  assert.ok(self.some((x, i) => Math.abs(x - dense[i]) > 1e-3));
+});
 
 /** Three streams, each changed by the others; the last one twice. */
 function couplings(params: LinearParams[]): Coupling[] {

@@ -1,8 +1,9 @@
 import type { Device, Shape, Tensor } from "../../../core/mod.ts";
-import { concat, reshape, slice } from "../../../ops/mod.ts";
+import { attention as runAttention, concat, pad, permute, reshape, slice } from "../../../ops/mod.ts";
 import { loadParams, type ParamShapes, shapesByPath } from "../../../model/layers/params.ts";
 import { reversible } from "../../../model/layers/reversible.ts";
 import {
+  blockSparseLayout,
   couplingsOf,
   gegluFeedForward,
   layersOf,
@@ -22,7 +23,7 @@ import {
   trunk2021SelfAttention,
   trunk2021Shapes,
 } from "../../../model/trunk2021/mod.ts";
-import type { Family } from "../family.ts";
+import type { Family, Results } from "../family.ts";
 import type { Golden } from "../golden.ts";
 import { checkParameterNames, differentiate, input, parameter } from "./_differentiate.ts";
 import { isTrunk2021 } from "./_distance_geometry.ts";
@@ -195,5 +196,66 @@ const model: Family = {
   },
 };
 
+/**
+ * Attention over blocks. Heads of channels that are no whole vec4s are padded; in one of those channels the keys hold what
+ * the original adds to the logits of keys that are masked: 1, where it means minus infinity.
+ */
+const sparse: Family = {
+  prefix: "luc_sparse_attention",
+  matches: ({ source }) => /DeepSpeed/.test(source),
+  async run(device, golden) {
+    const [batch, heads, n, channels] = golden.shape("in/q");
+    const wide = 4 * Math.ceil((channels + 1) / 4), scale = 1 / Math.sqrt(channels);
+    const block = golden.number("block"), blocks = golden.number("num_blocks");
+    const random = golden.data("in/random_blocks"), each = golden.shape("in/random_blocks")[1];
+    const layout = blockSparseLayout(blocks, blocks, {
+      ...{ block, window: Number((golden.config.local_window_blocks as number[])[0]) },
+      random: (row) => [...random.subarray(row * each, (row + 1) * each)],
+    });
+    const results: Results = new Map();
+    results.set(
+      "out/layout",
+      layout.visited.flatMap((list) => Array.from({ length: blocks }, (_, k) => +list.includes(k))),
+    );
+    const there = golden.data("in/key_mask");
+    const tokens = (x: Tensor) => reshape(permute(x, [0, 2, 1, 3]), [batch, 1, n, heads * wide]);
+    const attend = ({ q, k, v }: Readonly<Record<string, Tensor>>, mask?: Tensor, added?: (key: number) => number) => {
+      const extra = (value: (key: number) => number) =>
+        device.tensor(
+          Float32Array.from({ length: batch * heads * n }, (_, i) => value(Math.floor(i / (heads * n)) * n + i % n)),
+          [batch, heads, n, 1],
+        );
+      const widened = (x: Tensor, last?: Tensor) =>
+        tokens(
+          last ? pad(concat([x, last], 3), [0, 0, 0, 0], [0, 0, 0, wide - channels - 1]) : pad(x, [0, 0, 0, 0], [
+            ...[0, 0, 0, wide - channels],
+          ]),
+        );
+      const inputs = added
+        ? { q: widened(q, extra(() => 1)), k: widened(k, extra((key) => added(key) / scale)), v: widened(v) }
+        : { q: widened(q), k: widened(k), v: widened(v) };
+      const out = runAttention({ ...inputs, mask }, { heads, axis: 2, scale, layout });
+      const perHead = permute(reshape(out, [batch, n, heads, wide]), [0, 2, 1, 3]);
+      return slice(perHead, [0, 0, 0, 0], [batch, heads, n, channels]);
+    };
+    const inputs = Object.fromEntries(["q", "k", "v"].map((name) => [name, input(device, golden, name)]));
+    const keyMask = device.tensor(there, [batch, 1, n]);
+    const found = await differentiate(device, golden, { params: {}, inputs }, ({ inputs }) => ({
+      nomask: attend(inputs),
+      keymask_neginf: attend(inputs, keyMask),
+      keymask_plus1_quirk: attend(inputs, undefined, (key) => 1 - there[key]),
+    }));
+    for (const [name, numbers] of found) results.set(name, numbers);
+    return results;
+  },
+};
+
 /** The trunk of 2021: its parts, the reversible blocks, the model with its choices. */
-export const TRUNK_2021: readonly Family[] = [attention, axial, feedForward, reversibleBlocks, model];
+export const TRUNK_2021: readonly Family[] = [
+  attention,
+  axial,
+  feedForward,
+  reversibleBlocks,
+  sparse,
+  model,
+];
