@@ -2,8 +2,11 @@ import { assertFinitePoints, countPairs, type Points, selectedIndices } from "./
 
 /** N, C-alpha and C of every residue, `[N_res, 3]` each, in Å. */
 export interface BackboneAtoms {
+  /** N. */
   readonly n: Points;
+  /** C-alpha. */
   readonly ca: Points;
+  /** C. */
   readonly c: Points;
 }
 
