@@ -8,6 +8,7 @@ import { applyRecipe } from "../../../tools/cli/_recipe.ts";
 import { register, TRAIN_RECIPE } from "../../../tools/cli/train.ts";
 import { InputError, UsageError } from "../../../tools/errors.ts";
 import { CHECKPOINT_NAMES } from "../../../tools/networks/mod.ts";
+import { deviceTruth } from "../../../tools/train/alphafold/loss_truth.ts";
 import { alphafoldNetwork } from "../../../tools/train/alphafold/network.ts";
 import {
   alphafoldConfigOf,
@@ -327,3 +328,49 @@ gpuTest(
       );
     }),
 );
+
+gpuTest("what is true of a crop is that of its residues, and padding does not count", async (device) => {
+  const settings = smallSettings(), own = alphafoldOwn(settings.own);
+  const config = alphafoldConfigOf(settings.model, own);
+  const [file] = FILES, length = file.sequence.length, supervised = file.supervised!;
+  const padded = { residues: 12, clusters: 3, extra: 4, templates: 0 };
+  const options = { config, own, padded, recycles: 0, clamped: true };
+  const { start, iterations: [inputs] } = Array.from(
+    { length: 20 },
+    (_, i) => makeSample("1znf", file, options, Key.fromSeed(i)),
+  ).find(({ start }) => start > 3)!;
+  const filled = { ...padded, residues: 15, clusters: 4 };
+  const truth = deviceTruth(device, supervised, inputs, { start, length, clamped: false }, filled);
+  const expected = <T extends Float32Array | Int32Array>(whole: T, width: number) => [
+    ...whole.slice(start * width, (start + 12) * width),
+    ...new Array<number>(3 * width).fill(0),
+  ];
+  const read = async (tensor: Tensor) => [...await tensor.read()];
+  assert.deepEqual(await read(truth.allAtomPositions), expected(supervised.all_atom_positions, 37 * 3));
+  assert.deepEqual(await read(truth.atoms.exists), expected(supervised.atom14_gt_exists, 14));
+  assert.deepEqual(await read(truth.backbone.mask), expected(supervised.backbone_rigid_mask, 1));
+  assert.deepEqual(await read(truth.chiMask), expected(supervised.chi_mask, 4));
+  assert.deepEqual(await read(truth.residueIndex), expected(supervised.residue_index, 1));
+  assert.deepEqual([await truth.seqLength.item(), await truth.useClampedFape!.item()], [length, 0]);
+  assert.deepEqual((await read(truth.trueMsa)).slice(0, 12), [...inputs.true_msa.slice(0, 12)]);
+  assert((await read(truth.bertMask)).slice(3 * 15).every((x) => x === 0));
+});
+
+Deno.test("a batch has one number of recyclings, equally likely each, and one way of clamping", async () => {
+  const settings = smallSettings({ batchSize: 2 }, { recycles: 2, unclamped: 0.25 });
+  const { source } = await openAlphaFold(settings, { examples: examplesOf(FILES) });
+  const steps = 400, iterations = [0, 0, 0];
+  let unclamped = 0;
+  for (let step = 0; step < steps; step++) {
+    const [one, other] = source.batch(step);
+    assert.deepEqual([one.iterations.length, one.clamped], [other.iterations.length, other.clamped]);
+    iterations[one.iterations.length - 1]++;
+    unclamped += Number(!one.clamped);
+  }
+  for (const count of iterations) assert(Math.abs(count / steps - 1 / 3) < 0.08, `${iterations}`);
+  assert(Math.abs(unclamped / steps - 0.25) < 0.07, `${unclamped}`);
+  const without = await openAlphaFold(smallSettings({}, { without: "recycling" }), { examples: examplesOf(FILES) });
+  assert(
+    Array.from({ length: 9 }, (_, step) => without.source.batch(step)).flat().every((x) => x.iterations.length === 1),
+  );
+});
