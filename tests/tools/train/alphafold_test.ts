@@ -359,7 +359,7 @@ gpuTest("what is true of a crop is that of its residues, and padding does not co
 Deno.test("a batch has one number of recyclings, equally likely each, and one way of clamping", async () => {
   const settings = smallSettings({ batchSize: 2 }, { recycles: 2, unclamped: 0.25 });
   const { source } = await openAlphaFold(settings, { examples: examplesOf(FILES) });
-  const steps = 400, iterations = [0, 0, 0];
+  const steps = 150, iterations = [0, 0, 0];
   let unclamped = 0;
   for (let step = 0; step < steps; step++) {
     const [one, other] = source.batch(step);
@@ -367,8 +367,8 @@ Deno.test("a batch has one number of recyclings, equally likely each, and one wa
     iterations[one.iterations.length - 1]++;
     unclamped += Number(!one.clamped);
   }
-  for (const count of iterations) assert(Math.abs(count / steps - 1 / 3) < 0.08, `${iterations}`);
-  assert(Math.abs(unclamped / steps - 0.25) < 0.07, `${unclamped}`);
+  for (const count of iterations) assert(Math.abs(count / steps - 1 / 3) < 0.1, `${iterations}`);
+  assert(Math.abs(unclamped / steps - 0.25) < 0.1, `${unclamped}`);
   const without = await openAlphaFold(smallSettings({}, { without: "recycling" }), { examples: examplesOf(FILES) });
   assert(
     Array.from({ length: 9 }, (_, step) => without.source.batch(step)).flat().every((x) => x.iterations.length === 1),
