@@ -8,8 +8,9 @@ import { fileNames } from "../files.ts";
 import { predictedStructure, type Prediction } from "../predict/prediction.ts";
 import { distanceRows } from "../report/distance_rows.ts";
 import { renderReport } from "../report/report.ts";
-import { type MetricInfo, type ReportTarget, STANDARD_METRICS } from "../report/report_data.ts";
+import { type MetricInfo, type ReportTarget, type ScoredMethod, STANDARD_METRICS } from "../report/report_data.ts";
 import { evaluatePrediction, type Evaluation } from "./alphafold/evaluate.ts";
+import { nearestRelative, type RelativeCopy } from "./alphafold/nearest_relative.ts";
 import type { Example } from "./examples.ts";
 import { featureChain } from "./feature_examples.ts";
 import { lossCurve, type StepRecord } from "./history.ts";
@@ -28,6 +29,8 @@ export interface HeldOutStructure {
   readonly evaluation: Evaluation;
   /** The true chain. */
   readonly chain: Chain;
+  /** The naive answer, where there is a relative among those learnt from. */
+  readonly relative?: RelativeCopy;
 }
 
 const standard = (name: string) => STANDARD_METRICS.find((metric) => metric.name === name)!;
@@ -56,11 +59,16 @@ export const STRUCTURE_METRICS: readonly MetricInfo[] = [
 /** Å at which distance maps are clamped. */
 const DISTANCE_CAP = 20;
 
-/** Predicts a target with the parameters that predict, the moving average if one is kept, and measures it. */
+/**
+ * Predicts a target with the parameters that predict, the moving average if one is kept, and measures it.
+ *
+ * @param learnt What was learnt from: its nearest relative stands beside the prediction.
+ */
 export async function predictStructure<P extends Tree<Tensor>, B>(
   device: Device,
   session: TrainingSession<P, B>,
   { id, target }: Example,
+  learnt: readonly Example[] = [],
 ): Promise<HeldOutStructure> {
   const { network } = session;
   const file = target?.features();
@@ -69,7 +77,17 @@ export async function predictStructure<P extends Tree<Tensor>, B>(
     throw new TypeError(`Cannot predict ${id}: ${network.title} predicts no structures, or its structure is not known`);
   }
   const prediction = await session.withParams((params) => network.predictStructure!(device, params, file));
-  return { id, prediction, evaluation: evaluatePrediction(prediction, file), chain };
+  const relative = nearestRelative(file, learnt);
+  return { id, prediction, evaluation: evaluatePrediction(prediction, file), chain, ...(relative && { relative }) };
+}
+
+/** The prediction and the naive answer, with their measures. */
+export function structureMethods({ evaluation: { measures }, relative }: HeldOutStructure): ScoredMethod[] {
+  const copy = relative && {
+    label: `Copy of ${relative.id} (${Math.round(100 * relative.identity)} % identical)`,
+    values: { ...relative.measures },
+  };
+  return [{ label: "Prediction", values: { ...measures } }, ...(copy ? [copy] : [])];
 }
 
 /** What {@link heldOutStructureFiles} tells besides. */
@@ -110,7 +128,10 @@ export async function heldOutStructureFiles(
       "metrics.json",
     ]);
   });
-  const measured = structures.map(({ id, evaluation: { measures, residues } }) => ({ id, residues, ...measures }));
+  const measured = structures.map(({ id, evaluation: { measures, residues }, relative }) => ({
+    ...{ id, residues, ...measures },
+    ...(relative && { nearestRelative: { id: relative.id, identity: relative.identity, ...relative.measures } }),
+  }));
   files.set("metrics.json", `${JSON.stringify({ targets: measured }, undefined, 2)}\n`);
   const ids = structures.map(({ id }) => id).join(", ");
   files.set(
@@ -156,7 +177,7 @@ function pdbOrNothing(structure: Structure): string | undefined {
 }
 
 function reportTarget(one: HeldOutStructure, predictedCif: string, files: string[]): ReportTarget {
-  const { id, prediction: { sequence, distances }, evaluation: { measures, residueErrors }, chain } = one;
+  const { id, prediction: { sequence, distances }, evaluation: { residueErrors }, chain } = one;
   const n = sequence.length;
   const truth = distanceTarget(chain, DISTANCE_CAP);
   return {
@@ -168,7 +189,7 @@ function reportTarget(one: HeldOutStructure, predictedCif: string, files: string
     predictedDistances: distanceRows(distances.map((d) => Math.min(d, DISTANCE_CAP)), n),
     trueDistances: distanceRows(truth.distances.map((d, k) => truth.mask[k] > 0 ? d : NaN), n),
     distanceCap: DISTANCE_CAP,
-    methods: [{ label: "Prediction", values: { ...measures } }],
+    methods: structureMethods(one),
     residueErrors: residueErrors.map((error) => error === null ? null : Math.round(1000 * error) / 1000),
     files,
   };

@@ -25,6 +25,7 @@ import {
   heldOutStructureFiles,
   predictStructure,
   STRUCTURE_METRICS,
+  structureMethods,
 } from "./held_out_structures.ts";
 import { bestOf, historyCsv, lossCurve, skippedText } from "./history.ts";
 import { type LoopEnd, runSteps } from "./loop.ts";
@@ -143,9 +144,10 @@ async function predictTargets<P extends Tree<Tensor>, B>(
   seconds: number,
 ): Promise<TrainOutcome> {
   const structures: HeldOutStructure[] = [];
-  for (const target of targets) structures.push(await predictStructure(device, session, target));
-  for (const { id, evaluation: { measures } } of structures) {
-    view.say(`\n${methodTable(`${id}, held out`, [{ label: "Prediction", values: measures }], STRUCTURE_METRICS)}`);
+  const learnt = request.data?.examples;
+  for (const target of targets) structures.push(await predictStructure(device, session, target, learnt));
+  for (const one of structures) {
+    view.say(`\n${methodTable(`${one.id}, held out`, structureMethods(one), STRUCTURE_METRICS)}`);
   }
   const files = await heldOutStructureFiles(structures, {
     ...{ request, network: session.network, history: session.history, adapter, seconds },

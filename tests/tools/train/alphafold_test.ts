@@ -8,6 +8,7 @@ import { applyRecipe } from "../../../tools/cli/_recipe.ts";
 import { register, TRAIN_RECIPE } from "../../../tools/cli/train.ts";
 import { InputError, UsageError } from "../../../tools/errors.ts";
 import { CHECKPOINT_NAMES } from "../../../tools/networks/mod.ts";
+import { nearestRelative } from "../../../tools/train/alphafold/nearest_relative.ts";
 import { deviceTruth } from "../../../tools/train/alphafold/loss_truth.ts";
 import { alphafoldNetwork } from "../../../tools/train/alphafold/network.ts";
 import {
@@ -373,4 +374,22 @@ Deno.test("a batch has one number of recyclings, equally likely each, and one wa
   assert(
     Array.from({ length: 9 }, (_, step) => without.source.batch(step)).flat().every((x) => x.iterations.length === 1),
   );
+});
+
+Deno.test("the nearest relative's structure is measured as an answer; what it lacks counts as wrong", () => {
+  const [target, ...others] = FILES;
+  const found = nearestRelative(target, examplesOf(others))!;
+  assert.equal(found.id, "1paa");
+  assert(found.identity > 0.3 && found.identity < 0.7, `${found.identity}`);
+  assert(found.measures.lddt > 0.3 && found.measures.lddt < 0.95, `${found.measures.lddt}`);
+  const own = nearestRelative(target, examplesOf(FILES))!;
+  assert.deepEqual([own.id, own.identity, Math.round(own.measures.lddt * 1e6) / 1e6], ["1znf", 1, 1]);
+  const { all_atom_mask } = target.supervised!;
+  const half = {
+    ...target,
+    supervised: { ...target.supervised!, all_atom_mask: all_atom_mask.map((x, at) => at < 37 * 12 ? x : 0) },
+  };
+  const { measures } = nearestRelative(target, examplesOf([half]))!;
+  assert(measures.lddt < 0.6 && measures.tmScore < 0.6 && measures.caRmsd < 1e-3, JSON.stringify(measures));
+  assert.equal(nearestRelative(target, []), undefined);
 });
