@@ -70,6 +70,18 @@ export async function folderForProfile(
 }
 
 /**
+ * Sees that a folder in which a command goes on with its own work holds no run of another command.
+ *
+ * @param own Files that the command itself writes there.
+ * @throws {InputError} If it does.
+ */
+export async function refuseOtherRun(folder: string, own: readonly string[]): Promise<void> {
+  const other = (await filesOfRun(folder)).map(base).find((name) => !own.includes(name));
+  if (other === undefined) return;
+  throw new InputError(`${folder} holds a run of another command (${other}): give another folder by --out`);
+}
+
+/**
  * Sees that none of some files is there yet.
  *
  * @throws {InputError} If one is, unless it is to be overwritten.

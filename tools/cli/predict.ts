@@ -35,6 +35,7 @@ import {
   positiveInteger,
   positiveNumber,
 } from "./_shared.ts";
+import { refuseOtherRun } from "./_folder.ts";
 import { predictProgress } from "./_predict_progress.ts";
 
 const HELP = `
@@ -200,6 +201,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   const search = searchOf(flags);
   const python = flags.relax ? await findRelaxPython(flags.openmmPython) : undefined;
   const { targets, templates, notes } = await predictTargets([...inputs, ...flags.msa ?? []], flags.templates);
+  await refuseOtherRun(out, [REPORT, SUMMARY]);
   await makeWritableFolder(out);
   await removeLeftovers(out, [REPORT, SUMMARY]);
   const { adapter, notes: adapterNotes } = await ensureAdapter({ device: flags.device, install: !flags.offline });

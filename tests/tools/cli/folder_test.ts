@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { folderForProfile, folderForRun, refuseFiles } from "../../../tools/cli/_folder.ts";
+import { folderForProfile, folderForRun, refuseFiles, refuseOtherRun } from "../../../tools/cli/_folder.ts";
 import { withFiles } from "../prep/_inputs.ts";
 
 const RUN = {
@@ -53,6 +53,12 @@ Deno.test("folderForRun() knows the files of splits, profiles and coordinates, a
       /b\.pdb is there already: give another name/,
     );
     await refuseFiles([`${at}/mds/b.pdb`], { overwrite: true });
+    await refuseOtherRun(`${at}/new`, []);
+    await refuseOtherRun(`${at}/profile`, ["profile.json"]);
+    await assert.rejects(
+      refuseOtherRun(`${at}/profile`, ["report.html"]),
+      /a run of another command \(profile\.json\)/,
+    );
   }));
 
 Deno.test("folderForRun() knows the folders of a leave-one-out run", () =>
