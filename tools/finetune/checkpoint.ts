@@ -87,6 +87,15 @@ export class CheckpointWriter {
     const { progress, trainer } = await tuner.state();
     const all = { model: MODEL, denofold: manifest.version, facts: { ...this.#facts, progress } };
     this.#waiting.set(which, await encodeCheckpoint(tuner.trained as Tree<Tensor>, all, trainer));
+    await this.#write((message) => `${message} Training goes on, and the next checkpoint tries again.`);
+  }
+
+  /** Tries once more to write what waits, and tells of what is lost. */
+  async finish(): Promise<void> {
+    await this.#write((message) => `${message} What was there before stays; --resume goes on from it.`);
+  }
+
+  async #write(tell: (message: string) => string): Promise<void> {
     for (const [folder, bytes] of [...this.#waiting]) {
       try {
         await makeFolder(join(this.#output, folder));
@@ -94,7 +103,7 @@ export class CheckpointWriter {
         this.#waiting.delete(folder);
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
-        this.#warn(`${error.message} Training goes on, and the next checkpoint tries again.`);
+        this.#warn(tell(error.message));
       }
     }
   }

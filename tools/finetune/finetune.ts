@@ -229,10 +229,16 @@ export async function finetune(
     output,
     new Map([...historyFiles(history), ...outcome, ...ofTasks?.files ?? []]),
   );
-  const report = await renderRuns([await readRun(output)]);
+  const page = new Map([[RUN_FILES.report, await renderRuns([await readRun(output)])]]);
+  const report = await writeTogether(output, page).catch((error) => {
+    if (!(error instanceof InputError)) throw error;
+    warn(`${error.message} \`denofold finetune compare ${output} --report FILE\` makes it elsewhere`);
+    return [];
+  });
+  await checkpoints.finish();
   return {
     ...{ end, history, best, metrics, ...(ofTasks && { taskMetrics: ofTasks.metrics }) },
-    files: [...begun, ...files, ...await writeTogether(output, new Map([[RUN_FILES.report, report]]))],
+    files: [...begun, ...files, ...report],
   };
 }
 
