@@ -97,7 +97,7 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
     const terms = new TermLog(device);
     try {
       for (let k = 0; k < accumulate; k++) {
-        using part = device.scope("batch");
+        using part = accumulate > 1 ? device.scope("batch") : undefined;
         void part;
         await this.#accumulate(this.#source.batch(this.#trainer.steps * accumulate + k), 1 / accumulate, terms);
       }
