@@ -193,7 +193,6 @@ async function runAndWrite<P extends Tree<Tensor>, B>(
   const { history } = session;
   await makeFolder(out);
   await makeFolder(profileDir);
-  await writeFileAtomic(join(out, RECIPE_FILE), `${JSON.stringify(recipeOf(settings), undefined, 2)}\n`);
   const end = await trainSteps(session, request, context, watched);
   const finished = end !== "asked to stop";
   const summary = history.length > 0 ? summarize(history, training.batchSize * training.accumulate) : undefined;
@@ -249,6 +248,7 @@ export async function trainSteps<P extends Tree<Tensor>, B>(
         const files = new Map<string, Uint8Array | string>([
           [CHECKPOINT_FILE, await session.encode()],
           ["loss_history.csv", historyCsv(session.history)],
+          [RECIPE_FILE, `${JSON.stringify(recipeOf(session.settings), undefined, 2)}\n`],
         ]);
         await writeTogether(out, files);
       },
