@@ -1,6 +1,6 @@
 /**
  * Runs README.md from the first to the last line, every command and script as it is written, in a copy of the checkout:
- * `deno task readme [--list] [--lines 91-100]`. Says what it does not run, and why; ends with `N passed, N failed`.
+ * `deno task readme [--list] [--lines 91-100] [--without PATTERN]`. Says what it does not run, and why; ends with `N passed, N failed`.
  *
  * A block of ```sh is run line by line by bash in one folder, the copy's, in which the data that the README speaks of
  * (`affinities.csv`, `structures/`, `alignments/`) are those of `examples/`; `denofold` is the command line of the sources. A
@@ -8,7 +8,9 @@
  *
  * @module
  */
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
+import { findOnPath } from "../find_on_path.ts";
+import { filesOf } from "../prep/walk.ts";
 
 const ROOT = join(import.meta.dirname ?? ".", "..", "..");
 
@@ -63,12 +65,23 @@ export function readmeSteps(markdown: string): ReadmeStep[] {
   return steps;
 }
 
+/** Files of the checkout that git knows; where there is no git, all but what is made. */
+async function checkoutFiles(): Promise<string[]> {
+  if (findOnPath(["git"]) === undefined) {
+    const made = new Set(["node_modules", "dist", "coverage", "runs", "demo", "artifacts"]);
+    return (await filesOf(ROOT)).map((path) => relative(ROOT, path)).filter((path) =>
+      !path.split("/").some((part) => made.has(part))
+    );
+  }
+  const args = ["-c", "safe.directory=*", "ls-files", "-z", "-co", "--exclude-standard"];
+  const listed = await new Deno.Command("git", { args, cwd: ROOT }).output();
+  if (!listed.success) throw new Error("git cannot list the files of the checkout");
+  return new TextDecoder().decode(listed.stdout).split("\0").filter((path) => path !== "");
+}
+
 /** Makes the copy: what git knows of the checkout, its packages, the data of the README, and `denofold`. */
 async function makeCopy(folder: string): Promise<Record<string, string>> {
-  const listed = await new Deno.Command("git", { args: ["ls-files", "-z", "-co", "--exclude-standard"], cwd: ROOT })
-    .output();
-  if (!listed.success) throw new Error("git cannot list the files of the checkout");
-  for (const path of new TextDecoder().decode(listed.stdout).split("\0").filter((path) => path !== "")) {
+  for (const path of await checkoutFiles()) {
     const to = join(folder, path);
     await Deno.mkdir(dirname(to), { recursive: true });
     await Deno.copyFile(join(ROOT, path), to).catch((error) => {
@@ -86,9 +99,16 @@ async function makeCopy(folder: string): Promise<Record<string, string>> {
   const bin = join(folder, "bin");
   await Deno.mkdir(bin);
   const script = (command: string) => `#!/bin/sh\nexec ${command} "$@"\n`;
-  const programs = { denofold: `"${Deno.execPath()}" run -A "${join(folder, "tools/cli/main.ts")}"` };
+  const programs: Record<string, string> = {
+    denofold: `"${Deno.execPath()}" run -A "${join(folder, "tools/cli/main.ts")}"`,
+  };
   for (const [name, command] of Object.entries(programs)) {
     await Deno.writeTextFile(join(bin, name), script(command), { mode: 0o755 });
+  }
+  if (findOnPath(["npx"]) === undefined) {
+    console.log("There is no npx: its Deno is the one that runs this.");
+    const text = `#!/bin/sh\nshift 2 # -y deno@VERSION\nexec "${Deno.execPath()}" "$@"\n`;
+    await Deno.writeTextFile(join(bin, "npx"), text, { mode: 0o755 });
   }
   const path = [bin, dirname(Deno.execPath()), Deno.env.get("PATH") ?? ""].join(":");
   const installs = join(folder, "installed"); // `deno install -g` refuses where a run before has installed
@@ -117,7 +137,11 @@ if (import.meta.main) {
     if (reason) console.log(`skipped [system] README.md line ${line}: ${text.split("\n")[0]}\t${reason}`);
   }
   const [, from = 0, to = Infinity] = /(\d+)-(\d+)/.exec(Deno.args[Deno.args.indexOf("--lines") + 1] ?? "") ?? [];
-  const wanted = steps.filter(({ reason, line }) => reason === undefined && line >= Number(from) && line <= Number(to));
+  const without = Deno.args.includes("--without") ? Deno.args[Deno.args.indexOf("--without") + 1] : undefined;
+  const wanted = steps.filter(({ reason, line, text }) => {
+    if (reason !== undefined || line < Number(from) || line > Number(to)) return false;
+    return without === undefined || !new RegExp(without).test(text);
+  });
   if (Deno.args.includes("--list")) {
     for (const { line, kind, text } of wanted) console.log(`${line}\t${kind}\t${text.split("\n")[0]}`);
     Deno.exit(0);
