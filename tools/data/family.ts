@@ -240,7 +240,7 @@ function findMembers(
       continue;
     }
     owners.set(row, structure.source);
-    const sequence = alignment.aligned[row].replaceAll("-", "").toUpperCase();
+    const sequence = rowSequence(alignment.aligned[row]);
     const of = `chain ${chain.id} of ${structure.source}`;
     const difference = differenceOf(sequence, chain.sequence);
     if (difference !== undefined) {
@@ -317,6 +317,11 @@ export function distanceTarget(chain: Chain, clampAngstrom = 20): DistanceTarget
  */
 export function learntResidues(there: Float32Array, sequence: string): Float32Array {
   return there.map((is, i) => isAminoAcidLetter(sequence[i]) ? is : 0);
+}
+
+/** The residues of an aligned row, capitals. */
+export function rowSequence(aligned: string): string {
+  return aligned.replaceAll("-", "").toUpperCase();
 }
 
 /** Residues of a sequence that are none of the 20 amino acids. */

@@ -1,6 +1,16 @@
 /** Reads what a run learns from. */
-import { chooseChains, type Family, type FamilyMember, findFamilies, unknownLetters } from "../data/family.ts";
+import {
+  chooseChains,
+  type ChosenChain,
+  type Family,
+  type FamilyMember,
+  findFamilies,
+  learntResidues,
+  rowSequence,
+  unknownLetters,
+} from "../data/family.ts";
 import { warningsOf } from "../data/remarks.ts";
+import { pseudoBeta } from "../data/structure.ts";
 import { structureFiles } from "../data/structure_files.ts";
 import { InputError } from "../errors.ts";
 import { contentKind } from "../prep/collect_targets.ts";
@@ -62,14 +72,22 @@ async function readStructures(
   });
   const bad: BadTarget[] = [...found.bad];
   const longest = Math.max(...found.families.flatMap(({ members }) => members.map(lengthOf)));
+  const taken = new Map<string, FamilyMember>();
   const families = found.families.map(({ alignment, members }): Family => {
-    for (const member of members) {
-      if (lengthOf(member) > seqLen) bad.push({ id: member.id, reason: tooLong(member, seqLen, longest) });
-    }
-    return Object.freeze({ alignment, members: members.filter((member) => lengthOf(member) <= seqLen) });
+    const good = members.filter((member) => {
+      const twin = taken.get(member.id);
+      const reason = lengthOf(member) > seqLen
+        ? tooLong(member, seqLen, longest)
+        : twin
+        ? namedTwice(twin, member)
+        : tooFewBetas(member, rowSequence(alignment.aligned[member.row]));
+      if (reason !== undefined) bad.push({ id: member.id, reason });
+      else taken.set(member.id, member);
+      return reason === undefined;
+    });
+    return Object.freeze({ alignment, members: good });
   });
   const members = families.flatMap((family) => family.members);
-  bad.push(...namedTwice(members));
   refuseBad(bad, data, "structures");
   const heldOut = findMembers(members, data.holdOut);
   const { list, validation } = await chooseLists(members, data);
@@ -108,13 +126,16 @@ function lengthOf({ chain }: FamilyMember): number {
 }
 
 /** Members of different families that have one name: files and lists could not tell them apart. */
-function namedTwice(members: readonly FamilyMember[]): BadTarget[] {
-  return [...Map.groupBy(members, ({ id }) => id)].flatMap(([, [first, ...others]]) =>
-    others.map(({ id, structure }) => ({
-      id,
-      reason: `${first.structure.source} and ${structure.source} are both named "${id}": expected one of each name`,
-    }))
-  );
+function namedTwice({ structure }: FamilyMember, other: FamilyMember): string {
+  return `${structure.source} and ${other.structure.source} are both named "${other.id}": expected one of each name`;
+}
+
+/** Why nothing can be learnt from the distances of a chain, if nothing can. */
+function tooFewBetas({ chain, structure }: ChosenChain, sequence: string): string | undefined {
+  const known = learntResidues(pseudoBeta(chain).mask, sequence).reduce((sum, is) => sum + is, 0);
+  return known >= 2
+    ? undefined
+    : `Chain ${chain.id} of ${structure.source} shows ${known} C-beta atoms of known residues, expected 2 or more`;
 }
 
 /** What is done with residues that are none of the 20 amino acids. */
@@ -136,18 +157,20 @@ function unknownText(examples: readonly Example[]): string[] {
 async function readChains(data: DataSettings & { readonly kind: "structures" }, seqLen: number): Promise<RunData> {
   const { chosen, bad: unread } = await chooseChains(await structureFiles(data.structures));
   const longest = chosen.reduce((most, { chain }) => Math.max(most, chain.sequence.length), 0);
-  const short = chosen.filter(({ chain }) => chain.sequence.length <= seqLen);
-  const long = chosen.filter((one) => !short.includes(one));
-  const bad: BadTarget[] = [
-    ...unread,
-    ...long.map((one) => ({ id: one.structure.source, reason: tooLong(one, seqLen, longest) })),
-  ];
+  const bad: BadTarget[] = [...unread];
+  const good = chosen.filter((one) => {
+    const { chain: { sequence }, structure } = one;
+    const reason = sequence.length > seqLen ? tooLong(one, seqLen, longest) : tooFewBetas(one, sequence);
+    if (reason !== undefined) bad.push({ id: structure.source, reason });
+    return reason === undefined;
+  });
   refuseBad(bad, data, "structures");
-  const examples = chainExamples(short);
+  const examples = chainExamples(good);
   const { list, validation } = await chooseLists(examples, data);
   const learnt = (list ?? examples).filter((example) => !validation.includes(example));
   if (learnt.length === 0) throw new InputError("No structure is left: none is left to train on");
-  const warnings = [...new Set(short.map(({ structure }) => structure))].flatMap(warningsOf);
+  const structures = [...new Set(good.map(({ structure }) => structure))];
+  const warnings = [...structures.flatMap(warningsOf), ...unknownText([...learnt, ...validation])];
   return { families: [], heldOut: [], examples: learnt, validation, bad, warnings };
 }
 

@@ -1,7 +1,16 @@
 /** Chains to learn from, whatever files they come from. */
 import { encodeTokens } from "../data/alignment.ts";
-import { type ChosenChain, distanceTarget, type Family, type FamilyMember, familyOf } from "../data/family.ts";
+import {
+  type ChosenChain,
+  distancesOf,
+  type Family,
+  type FamilyMember,
+  familyOf,
+  learntResidues,
+  rowSequence,
+} from "../data/family.ts";
 import { stem } from "../data/file_kind.ts";
+import { pseudoBeta } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
 import type { FeatureFile } from "../prep/feature_file.ts";
 import type { Sample } from "./batches.ts";
@@ -74,12 +83,13 @@ export function chainExamples(chains: readonly ChosenChain[]): Example[] {
     const twice = names.indexOf(names[k]) !== names.lastIndexOf(names[k]);
     const id = twice ? `${names[k]}_${chain.id}` : names[k];
     const { sequence } = chain;
+    const { positions, mask } = pseudoBeta(chain);
+    const target = () => distancesOf(positions, learntResidues(mask, sequence));
     let made: Sample | undefined;
     return {
       ...{ id, source: structure.source, sequence, depth: 1 },
       identity: [id, sequence, chain.atomPositions, chain.atomMask],
-      sample: () =>
-        made ??= { numSeqs: 1, numRes: sequence.length, tokens: encodeTokens([sequence]), ...distanceTarget(chain) },
+      sample: () => made ??= { numSeqs: 1, numRes: sequence.length, tokens: encodeTokens([sequence]), ...target() },
     };
   });
 }
@@ -90,7 +100,7 @@ export function familyExamples(families: readonly Family[], members: readonly Fa
     const { id, chain, structure } = member;
     const family = familyOf(families, member);
     const { names, aligned } = family.alignment;
-    const sequence = aligned[member.row].replaceAll("-", "").toUpperCase();
+    const sequence = rowSequence(aligned[member.row]);
     let made: Sample | undefined;
     return {
       ...{ id, source: structure.source, sequence, depth: names.length },

@@ -60,6 +60,11 @@ Deno.test("a structure that no alignment has, or several have, is refused with t
     /1bbb\.pdb belongs to .*first\.a3m, .*second\.a3m: expected one/,
   );
   await refusal({ "pdb/2ccc_A.cif": "data_x\n" }, /2ccc_A\.cif/);
+  const alphas = peptide("MKTAYIAK", { chain: "A" }).map((residue) => ({ ...residue, atoms: [residue.atoms[1]] }));
+  await refusal(
+    { "pdb/1aaa.pdb": pdbText(alphas) },
+    /Chain A of .*1aaa\.pdb shows 0 C-beta atoms of known residues, exp/,
+  );
   await refusal({ "msa/1aaa.a3m": ">101\nMKTWYIAK\n" }, /Row "1aaa" of .*1aaa\.a3m is not the sequence of chain A/);
   await withFiles({ "a.pdb": FILES["pdb/1aaa.pdb"], "msa/x.txt": "" }, (folder) =>
     assert.rejects(
