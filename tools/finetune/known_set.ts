@@ -11,8 +11,10 @@ import {
   type LabelHeadInputs,
   type LabelledSet,
   meanOfPairs,
+  poolResidues,
 } from "../../finetune/mod.ts";
 import { encodeSafetensors, float32Array, parseSafetensors, toFloat32 } from "../../model/weights/safetensors.ts";
+import { reshape } from "../../ops/mod.ts";
 import { checksummedName, makeFolder, readFileBytes, writeFileAtomic } from "../files.ts";
 import type { PlannedModel } from "../predict/models.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
@@ -20,18 +22,23 @@ import type { TargetSet } from "./network.ts";
 import type { FinetuneOptions } from "./options.ts";
 import type { ReadableTarget } from "./targets.ts";
 
-/** What heads read of a protein, on the CPU; `z`, of which they read the mean alone, as that. */
-export type KnownProtein = ReadonlyMap<"s" | "zMean" | "mask", KnownArray>;
+/**
+ * What heads read of a protein, on the CPU: the single representation and its mean, and of the pair representation the
+ * mean alone.
+ */
+export type KnownProtein = ReadonlyMap<Part, KnownArray>;
+
+type Part = typeof PARTS[number];
 
 interface KnownArray {
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
 
-const PARTS = ["s", "zMean", "mask"] as const;
+const PARTS = ["s", "sMean", "zMean", "mask"] as const;
 
 /** What is written into files that have another form than these. */
-const FORMAT = "denofold-representations-1";
+const FORMAT = "denofold-representations-2";
 
 /** Where known representations lie, and what they depend on besides the protein. */
 export class RepresentationCache {
@@ -74,7 +81,7 @@ export class RepresentationCache {
     try {
       const { tensors, metadata } = parseSafetensors(await readFileBytes(path), path);
       if (metadata.key !== key) throw new SyntaxError(`${path} is of another protein, network or version`);
-      if (!tensors.has("s")) throw new SyntaxError(`${path} has no array s`);
+      if (!tensors.has("s") || !tensors.has("sMean")) throw new SyntaxError(`${path} has no array s or sMean`);
       return new Map(PARTS.flatMap((name) => {
         const array = tensors.get(name);
         return array ? [[name, { shape: array.shape, data: toFloat32(array) }] as const] : [];
@@ -130,6 +137,11 @@ export function knownSet(
   cache?: RepresentationCache,
 ): LabelledSet {
   const kept = new Map<number, KnownProtein>(), keys = new Map<number, string>();
+  // Where all heads read means, the mean stands for the protein: one residue, which is its own mean to the bit.
+  const readsMeans = Object.values(config.tasks).every(({ head: { level, pooling } }) =>
+    level === "protein" && pooling === "mean"
+  );
+  const parts: readonly Part[] = readsMeans ? ["sMean", "zMean"] : ["s", "zMean", "mask"];
   let bytes = 0;
   const find = async (index: number): Promise<KnownProtein> => {
     const { id, load } = targets[index];
@@ -146,12 +158,13 @@ export function knownSet(
     async load(index) {
       let known = kept.get(index);
       if (!known) {
-        known = await find(index);
+        const all = await find(index);
+        known = new Map([...all].filter(([name]) => parts.includes(name)));
         for (const { data } of known.values()) bytes += data.byteLength;
         if (bytes <= MOST_BYTES) kept.set(index, known);
       }
       const input = Object.fromEntries(
-        Array.from(known, ([name, { shape, data }]) => [name, device.tensor(data, shape)]),
+        Array.from(known, ([name, { shape, data }]) => [name === "sMean" ? "s" : name, device.tensor(data, shape)]),
       ) as unknown as LabelHeadInputs;
       return { input, ...set.labelled(index) };
     },
@@ -168,11 +181,13 @@ async function runNetwork(
   using _ = device.scope("known");
   const { input } = await set.load(index);
   const { s, z, mask } = isKnown(input) ? input : headInputsOf(model, input, config);
-  const found = new Map<"s" | "zMean" | "mask", KnownArray>();
-  for (const [name, tensor] of Object.entries({ s, zMean: z && meanOfPairs(z, mask), mask })) {
+  const { pooled } = poolResidues({}, { s, mask });
+  const sMean = reshape(pooled, [s.shape[0], 1, s.shape[2]]);
+  const found = new Map<Part, KnownArray>();
+  for (const [name, tensor] of Object.entries({ s, sMean, zMean: z && meanOfPairs(z, mask), mask })) {
     if (!tensor) continue;
     const data = (await tensor.read() as Float32Array).slice();
-    found.set(name as "s" | "zMean" | "mask", { shape: tensor.shape, data });
+    found.set(name as Part, { shape: tensor.shape, data });
   }
   return found;
 }

@@ -6,6 +6,7 @@ import {
   initTaskHeads,
   labelHeadConfig,
   type LabelledSample,
+  type Pooling,
   strategyOf,
 } from "../../../finetune/mod.ts";
 import type { AlphaFoldParams } from "../../../model/mod.ts";
@@ -17,11 +18,12 @@ import { gpuTest } from "../../_gpu.ts";
 import { randomParams, smallConfig } from "../../model/alphafold/_network.ts";
 
 const NETWORK = smallConfig();
-const CONFIG = {
+const configOf = (pooling: Pooling) => ({
   network: NETWORK,
   headInput: strategyOf("head_only", 2).headInput,
-  tasks: { affinity: { head: labelHeadConfig(NETWORK.cS, { cZ: NETWORK.cZ, hidden: 6, dropout: 0 }) } },
-};
+  tasks: { affinity: { head: labelHeadConfig(NETWORK.cS, { cZ: NETWORK.cZ, hidden: 6, dropout: 0, pooling }) } },
+});
+const CONFIG = configOf("mean");
 
 async function targets() {
   const found = [];
@@ -99,3 +101,12 @@ gpuTest(
     }
   },
 );
+
+gpuTest("heads that weigh residues get all of them", async (device) => {
+  const all = await targets(), config = configOf("attention");
+  const params = { model: randomParams(device, NETWORK), heads: initTaskHeads(device, config.tasks, Key.fromSeed(5)) };
+  const set = targetSet(device, all, NETWORK, FINETUNE_DEFAULTS, 1);
+  const lossOf = async (sample: LabelledSample) => await fineTuningLoss(params, [sample], config).item();
+  const known = knownSet(device, params, config, set, all);
+  assert.equal(await lossOf(await known.load(1)), await lossOf(await set.load(1)));
+});

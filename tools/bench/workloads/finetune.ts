@@ -23,6 +23,7 @@ import { packProjections } from "../../../model/layers/packed_linear.ts";
 import type { ParamShape } from "../../../model/layers/params.ts";
 import { snakeCase } from "../../../model/weights/names.ts";
 import { mean, square } from "../../../ops/mod.ts";
+import { knownSet } from "../../finetune/known_set.ts";
 import { hashedParameter, hashedTensor } from "../hashed.ts";
 import { Stopwatch } from "../measure.ts";
 import { atMost, type Measurement, onIdleMachine, round, timeFields } from "../record.ts";
@@ -124,15 +125,20 @@ export async function* headOnly({ device, rounds, note }: BenchContext): AsyncIt
   const tasks = { affinity: { head: labelHeadConfig(network.cS) } };
   const known = Array.from({ length: targets }, (_, i) => Key.fromSeed(i).normal(nRes * network.cS));
   const watch = new Stopwatch();
+  const params = { model: {} as AlphaFoldParams, heads: initTaskHeads(device, tasks, Key.fromSeed(1)) };
+  const config = { network, tasks, headInput: "evoformer" as const };
+  const labelled = (i: number) => ({ labels: { affinity: [i % 7] } });
+  const set = {
+    size: targets,
+    labelled,
+    load: (i: number) => ({ input: { s: device.tensor(known[i], [1, nRes, network.cS]) }, ...labelled(i) }),
+  };
+  const ofRun = known.map((_, i) => ({ id: `${i}`, load: () => Promise.reject(new TypeError("there is no network")) }));
   using tuner = new FineTuner(device, {
-    params: { model: {} as AlphaFoldParams, heads: initTaskHeads(device, tasks, Key.fromSeed(1)) },
+    ...{ params, config },
     strategy: strategyOf("head_only", network.evoformer.nBlock),
-    config: { network, tasks, headInput: "evoformer" },
     settings: { ...FIT_DEFAULTS, epochs: rounds + 1 },
-    train: {
-      size: targets,
-      load: (i) => ({ input: { s: device.tensor(known[i], [1, nRes, network.cS]) }, labels: { affinity: [i % 7] } }),
-    },
+    train: knownSet(device, params, config, set, ofRun),
   });
   let epochs = 0;
   const epoch = async () => void await tuner.run({ epoch: () => void epochs++, stop: () => epochs > wanted });
