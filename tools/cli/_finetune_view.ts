@@ -41,7 +41,7 @@ export function finetuneView(
       say(`Model: ${model.preset} (${count(parameters)} params), ${model.weights}`);
       if (reason) say(`Strategy by ${reason}`);
       const main = groups.find(({ name }) => name !== "head") ?? groups[0];
-      say(`Strategy: ${strategy.name} (lr=${main.learningRate.toExponential(1)})`);
+      say(`Strategy: ${strategy.name} (lr=${exponential(main.learningRate, 1)})`);
       const shown = groups.length > MOST_GROUPS ? [...groups.slice(0, 2), ...groups.slice(-3)] : groups;
       for (const { name, learningRate, parameters } of shown) {
         say(`  ${name.padEnd(17)} ${count(parameters).padStart(12)} params at ${learningRate.toPrecision(3)}`);
@@ -59,11 +59,16 @@ export function finetuneView(
       const number = (x: number | null) => x === null ? "none" : x.toPrecision(4);
       const rate = Math.max(...Object.values(learningRates));
       const losses = `train_loss=${number(trainLoss)}  val_loss=${number(validationLoss)}`;
-      say(`  epoch ${String(epoch).padStart(3)}  ${losses}  lr=${rate.toExponential(2)}${best ? "  best" : ""}`);
+      say(`  epoch ${String(epoch).padStart(3)}  ${losses}  lr=${exponential(rate, 2)}${best ? "  best" : ""}`);
     },
     finish: end,
   };
   return { events, end };
+}
+
+/** A number such as 1.0e-04. */
+function exponential(x: number, digits: number): string {
+  return x.toExponential(digits).replace(/e([+-])(\d)$/, "e$10$2");
 }
 
 function count(n: number): string {

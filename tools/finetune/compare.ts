@@ -23,6 +23,8 @@ export interface ComparedRun {
   readonly seconds: number;
   /** Metrics by set; empty while the run goes on. */
   readonly metrics: Readonly<Record<string, SetMetrics>>;
+  /** By task and set, of runs that learn others than one number a protein. */
+  readonly taskMetrics: FinetuneRun["taskMetrics"];
 }
 
 /** Runs in the order given, and whether they are of the same sets of the same data. */
@@ -36,10 +38,11 @@ export function compareRuns(runs: readonly FinetuneRun[]): Comparison {
   return {
     comparable: comparable(runs),
     runs: runs.map((run) => {
-      const { folder, history, metrics, config: { strategy } } = run;
+      const { folder, history, metrics, taskMetrics, config: { strategy } } = run;
       const best = bestEpoch(run);
       return {
-        ...{ run: folder, strategy, trained: trainedCount(run), epochs: history.length, best, metrics },
+        ...{ run: folder, strategy, trained: trainedCount(run), epochs: history.length, best },
+        ...{ metrics, taskMetrics },
         validationLoss: history.find(({ epoch }) => epoch === best)?.val_loss ?? null,
         seconds: history.reduce((sum, { seconds }) => sum + seconds, 0),
       };
@@ -72,10 +75,19 @@ export function comparisonText({ runs, comparable }: Comparison): string {
     ]);
     return `${set}\n${tableText(["run", "n", ...METRICS], rows, 1)}`;
   });
+  const tasks = runs.flatMap(({ run, taskMetrics }) =>
+    Object.entries(taskMetrics).flatMap(([task, sets]) =>
+      Object.entries(sets).map(([set, metrics]) => {
+        const found = Object.entries(metrics).map(([name, value]) => `${name} ${shown(value)}`).join(", ");
+        return [basename(resolve(run)), task, set, found];
+      })
+    )
+  );
+  const ofTasks = tasks.length ? [tableText(["run", "task", "set", "metrics"], tasks, 4)] : [];
   const note = comparable
     ? []
     : ["These runs do not have the same sets of the same data: numbers are of different rows."];
-  return [facts, ...sets, ...note].join("\n\n");
+  return [facts, ...sets, ...ofTasks, ...note].join("\n\n");
 }
 
 /** Columns that are as wide as they need; those from `numbers` on are to the right. */

@@ -90,6 +90,12 @@ function runData(run: FinetuneRun): RunData {
     },
     ...{ best: bestEpoch(run), seconds, trained },
     sets: SETS.flatMap((set) => metrics[set] ? [setData(set, metrics[set])] : []),
+    tasks: Object.entries(run.taskMetrics).flatMap(([task, sets]) =>
+      Object.entries(sets).map(([set, metrics]) => ({
+        ...{ task, set },
+        metrics: Object.entries(metrics).map(([name, value]) => ({ name, value: finite(value) })),
+      }))
+    ),
     rows: rows.map(({ id, set, label, prediction, uncertainty, length }) => {
       return { id, set, label, prediction, uncertainty, length };
     }),

@@ -81,6 +81,8 @@ export type RunData = {
   trained: number;
   /** By set; empty while the run goes on. */
   sets: SetData[];
+  /** Metrics of each task and set, of runs that learn others than one number a protein. */
+  tasks: { task: string; set: string; metrics: { name: string; value: number | null }[] }[];
   /** Predictions. */
   rows: RowData[];
   /** Rows that were not trained on, by what they have in common. */

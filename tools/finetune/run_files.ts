@@ -9,6 +9,7 @@ import type { SplitReport } from "../split/split.ts";
 import type { FinetuneFacts } from "./checkpoint.ts";
 import type { Movement } from "./movement.ts";
 import type { RowPrediction, SetMetrics } from "./outcome.ts";
+import type { TaskOutcome } from "./task_outcome.ts";
 
 /** Names of the files. */
 export const RUN_FILES = {
@@ -18,6 +19,7 @@ export const RUN_FILES = {
   history: "history.csv",
   predictions: "predictions.csv",
   metrics: "metrics.json",
+  taskMetrics: "task_metrics.json",
   parameters: "parameters.csv",
   report: "report.html",
   events: "events",
@@ -50,6 +52,8 @@ export interface FinetuneRun {
   readonly history: readonly HistoryLine[];
   readonly rows: readonly RowPrediction[];
   readonly metrics: Readonly<Record<string, SetMetrics>>;
+  /** By task and set, of runs that learn others than one number a protein. */
+  readonly taskMetrics: TaskOutcome["metrics"];
   readonly moved: readonly Movement[];
 }
 
@@ -134,6 +138,7 @@ export async function readRun(folder: string): Promise<FinetuneRun> {
     history: await read(RUN_FILES.historyLines, lines, []),
     rows: await read(RUN_FILES.predictions, (text) => tableOf(text).map(rowOf), []),
     metrics: await read<FinetuneRun["metrics"]>(RUN_FILES.metrics, JSON.parse, {}),
+    taskMetrics: await read<FinetuneRun["taskMetrics"]>(RUN_FILES.taskMetrics, JSON.parse, {}),
     moved: await read(RUN_FILES.parameters, (text) => tableOf(text).map(movementOf), []),
   };
 }

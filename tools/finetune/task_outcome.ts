@@ -15,6 +15,7 @@ import {
 import { formatCsv } from "../data/matrix.ts";
 import { DRAWS, predictLabel } from "./label_prediction.ts";
 import { isClassification, type LabelTask, type LearnedTasks, ofResidues } from "./label_tasks.ts";
+import { RUN_FILES } from "./run_files.ts";
 import { SETS, type Sets } from "./sets.ts";
 
 /** What is predicted of a protein, or of one of its residues. */
@@ -92,9 +93,6 @@ export interface TaskOutcome {
   readonly files: ReadonlyMap<string, string>;
 }
 
-/** Name of the file with the metrics. */
-const METRICS = "task_metrics.json";
-
 /** Predicts all proteins with the average's parameters. */
 export async function taskOutcome(
   device: Device,
@@ -144,7 +142,7 @@ export async function taskOutcome(
     }));
     files.set("predictions_structure.csv", formatCsv(["id", "set", "lddt_ca", "length"], structures));
   }
-  files.set(METRICS, `${JSON.stringify(metrics, undefined, 2)}\n`);
+  files.set(RUN_FILES.taskMetrics, `${JSON.stringify(metrics, undefined, 2)}\n`);
   return { metrics, files };
 }
 

@@ -48,6 +48,7 @@ export function sampleRun(folder: string, seed: number): FinetuneRun {
     history,
     rows,
     metrics: metricsOf(rows, 1),
+    taskMetrics: {},
     moved: Array.from({ length: 30 }, (_, i) => ({
       name: `model.evoformer.blocks.${47 - i}.msa_att_row.mha.linear_q`,
       ...{ parameters: 4096, relative: 0.02 / (i + 1) },

@@ -35,6 +35,10 @@ Deno.test("the report's data: sets with baselines, unseen rows by length and fam
   const both = reportData([run, begun]);
   assert.match(both.runs[1].notices.join(), /has not ended/);
   assert.deepEqual(both.differences, [{ choice: "strategy", values: ["lora", "full"] }]);
+  const taskMetrics = { stability: { test: { n: 10, accuracy: 0.9, majority: NaN } } };
+  const [{ tasks }] = reportData([{ ...run, taskMetrics }]).runs;
+  const metrics = [{ name: "n", value: 10 }, { name: "accuracy", value: 0.9 }, { name: "majority", value: null }];
+  assert.deepEqual(tasks, [{ task: "stability", set: "test", metrics }]);
   const { data: facts } = run.config;
   const otherData = { ...run, config: { ...run.config, data: { ...facts, fingerprint: "other" } } };
   assert.match(reportData([run, otherData]).notices.join(), /do not have the same sets/);
@@ -44,7 +48,8 @@ Deno.test(needing(found, {
   name: "the report of a run and that of several, on a desktop and a phone, light and dark",
   async fn() {
     const browser = await startChromium(found.path, {});
-    const runs = [sampleRun("runs/lora", 1), sampleRun("runs/a_run_of_a_long_name", 2)];
+    const taskMetrics = { stability: { test: { n: 10, accuracy: 0.9 } } };
+    const runs = [sampleRun("runs/lora", 1), { ...sampleRun("runs/a_run_of_a_long_name", 2), taskMetrics }];
     try {
       const html = await renderRuns(runs.slice(0, 1));
       await lookAtPage(browser, html, DESKTOP, async (page) => {
@@ -72,6 +77,8 @@ Deno.test(needing(found, {
       await lookAtPage(browser, several, { ...PHONE, colorScheme: "light" }, checkScreen);
       await lookAtPage(browser, several, DESKTOP, async (page) => {
         assert.equal(await page.locator("#comparison tbody tr").count(), 2);
+        const cells = await page.locator("#tasks tbody tr").first().locator("td, th").allTextContents();
+        assert.deepEqual(cells, ["a_run_of_a_long_name", "stability", "Test", "n 10, accuracy 0.900"]);
         await page.selectOption("#compared-metric", "rmse");
         await page.selectOption("#compared-set", "test");
         assert.deepEqual((await plotData(page, "metric-plot"))[0].x, runs.map(({ metrics }) => metrics.test.rmse));

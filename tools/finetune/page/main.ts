@@ -5,7 +5,7 @@ import { currentTheme, onThemeChange } from "../../report/page/theme.ts";
 import type { FinetuneReportData, RunData } from "../report_data.ts";
 import { comparison, differencesSection } from "./comparison.ts";
 import { curveSection, predictionSection } from "./plots.ts";
-import { breakdownSection, metricsSection, movedSection, worstSection } from "./tables.ts";
+import { breakdownSection, metricsSection, movedSection, tasksSection, worstSection } from "./tables.ts";
 
 function start(): void {
   const data: FinetuneReportData = JSON.parse(document.getElementById("finetuning-data")!.textContent!);
@@ -45,6 +45,7 @@ type Part = HTMLElement | PlotSection;
 function runParts(run: RunData): Part[] {
   const parts = [
     metricsSection(run),
+    tasksSection([run]),
     predictionSection(run),
     curveSection([run]),
     breakdownSection(run),
@@ -56,7 +57,7 @@ function runParts(run: RunData): Part[] {
 }
 
 function comparisonParts(data: FinetuneReportData): Part[] {
-  const parts = [comparison(data), curveSection(data.runs), differencesSection(data)];
+  const parts = [comparison(data), tasksSection(data.runs), curveSection(data.runs), differencesSection(data)];
   return parts.filter((part) => part !== undefined);
 }
 

@@ -82,6 +82,42 @@ function rowsOf({ set, values, intervals, baselines }: SetData): HTMLElement[] {
   ];
 }
 
+/** Metrics of each task and set, of runs that learn others than one number a protein. */
+export function tasksSection(runs: RunData[]): HTMLElement | undefined {
+  const rows = runs.flatMap(({ name, tasks }) => tasks.map((row) => ({ name, ...row })));
+  if (!rows.length) return undefined;
+  const several = runs.length > 1;
+  return section(
+    "tasks",
+    "Metrics by task",
+    "The majority is the accuracy of always naming the most frequent class; lddt_ca is the lDDT of Cα atoms, 0 to 100.",
+    tableBox(
+      "Metrics by task and set",
+      head(...[...(several ? ["Run"] : []), "Task", "Set", "Metrics"].map((text) => h("th", { scope: "col" }, text))),
+      h(
+        "tbody",
+        {},
+        ...rows.map(({ name, task, set, metrics }) =>
+          h(
+            "tr",
+            {},
+            ...(several ? [h("td", {}, name)] : []),
+            h("th", { scope: "row" }, task),
+            h("td", {}, SET_LABELS[set as keyof typeof SET_LABELS] ?? set),
+            h(
+              "td",
+              {},
+              metrics.map(({ name, value }) => `${name} ${formatNumber(value, Number.isInteger(value) ? 0 : 3)}`).join(
+                ", ",
+              ),
+            ),
+          )
+        ),
+      ),
+    ),
+  );
+}
+
 /** Metrics of the rows that were not trained on, by length and by family. */
 export function breakdownSection({ breakdown, unit, sets }: RunData): HTMLElement | undefined {
   if (!breakdown.length) return undefined;
