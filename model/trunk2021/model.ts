@@ -27,6 +27,37 @@ export type Trunk2021Inputs = {
  *
  * Source: Wang (2021), alphafold2-pytorch 0.0.19.
  *
+ * @example The original's first example, in smaller sizes: from a sequence and its MSA to distances and coordinates.
+ * ```ts
+ * import { Device, Key } from "@denofold/denofold";
+ * import { centerDistogram, initTrunk2021, mds, trunk2021, trunk2021Config } from "@denofold/denofold/model";
+ * import assert from "node:assert/strict";
+ *
+ * const device = await Device.open(navigator.gpu);
+ * using scope = device.scope("example");
+ * const config = trunk2021Config({
+ *   dim: 16, // 256 there
+ *   depth: 1,
+ *   heads: 2,
+ *   dimHead: 8,
+ *   reversible: false, // true: the way back computes activations again
+ * });
+ * const params = initTrunk2021(device, config, Key.fromSeed(0));
+ * const residues = (count: number) => Int32Array.from(Key.fromSeed(1).uniform(count), (x) => Math.floor(21 * x));
+ * const seq = device.tensor(residues(12), [1, 12], "i32");
+ * const msa = device.tensor(residues(5 * 8), [1, 5, 8], "i32");
+ * const mask = device.tensor(new Float32Array(12).fill(1), [1, 12]);
+ * const msaMask = device.tensor(new Float32Array(5 * 8).fill(1), [1, 5, 8]);
+ *
+ * const distogram = trunk2021(params, { seq, msa, mask, msaMask }, config);
+ * assert.deepEqual([...distogram.shape], [1, 12, 12, 37]);
+ *
+ * const logits = Float32Array.from(await distogram.read());
+ * const { distances, weights } = centerDistogram(logits, 12, { softmax: true });
+ * const { points } = mds(distances, 12, { weights, iterations: 20 });
+ * assert.equal(points.length, 3 * 12);
+ * ```
+ *
  * @returns Logits, `[batch, N_res, N_res, distogramBuckets]`, symmetric, owned by the current scope: of distances from 2 Å
  * to 20 Å in bins of equal width, the first and the last open. {@linkcode centerDistogram} takes their softmax.
  * @throws {TypeError} If shapes do not fit, or there are both an MSA and embeddings.

@@ -94,6 +94,17 @@ export class Torch {
   }
 
   /**
+   * Times one of our own scripts in a new process, as {@linkcode Torch.time} does those of the kit.
+   *
+   * @param script Name of the script in this folder.
+   */
+  async own(script: string, ...args: string[]): Promise<readonly PeerRecord[]> {
+    const flags = this.#flags.slice(0, 4); // device and threads
+    return parsePeerLines(await runPeer(this.#python, [join(HERE, script), this.#kit, ...args, ...flags]), script)
+      .records;
+  }
+
+  /**
    * What PyTorch computes for the hashed inputs of a workload.
    *
    * @throws {Error} As {@linkcode Torch.time} does.

@@ -18,6 +18,7 @@ import { readback } from "./readback.ts";
 import { structure } from "./structure.ts";
 import { tinyTrain } from "./tiny_train.ts";
 import { triangle } from "./triangle.ts";
+import { trunk2021Bench } from "./trunk2021.ts";
 
 /** What a workload works with. */
 export interface BenchContext {
@@ -55,6 +56,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "head-only": headOnly,
   "cold-start": coldStart,
   "tiny-train": tinyTrain,
+  "trunk2021": trunk2021Bench,
   "readback": readback,
   "mds": mds,
   "data": data,
