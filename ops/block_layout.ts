@@ -4,8 +4,9 @@
 export interface BlockLayout {
   /** Tokens of a block. */
   readonly block: number;
-  /** Blocks of queries, and of keys. */
+  /** Blocks of queries. */
   readonly rows: number;
+  /** Blocks of keys. */
   readonly columns: number;
   /** The blocks of keys that each block of queries attends to, in ascending order, at least one. */
   readonly visited: readonly (readonly number[])[];

@@ -40,19 +40,27 @@ export interface LayerPart {
   readonly of: "x" | "m";
   /** Attention within a representation or to the other one, or a feed-forward map. */
   readonly kind: "self" | "cross" | "feedForward";
+  /** Its parameters. */
   readonly params: Tree<Tensor>;
   /** The update (plus the residual), of the shape of `own`. */
   run(reads: UpdateReads<Tree<Tensor>>): Tensor;
 }
 
-/** Which blocks attend to which: in the self attention of pairs, in that of the MSA, in cross attention. @default all */
+/** Which blocks attend to which. */
 export interface LayerLayouts {
+  /** In the self attention of pairs. @default all */
   readonly pairs?: Trunk2021AttentionOptions["layout"];
+  /** In that of the MSA. @default all */
   readonly msa?: Trunk2021AttentionOptions["layout"];
+  /** In cross attention. @default all */
   readonly cross?: Trunk2021AttentionOptions["layout"];
 }
 
-type Options = Pick<Trunk2021Config, "heads" | "interMsaSelfAttn" | "crossAttnCompressRatio" | "quirks" | "reversible">;
+/** What a layer must know of its trunk. */
+export type LayerOptions = Pick<
+  Trunk2021Config,
+  "heads" | "interMsaSelfAttn" | "crossAttnCompressRatio" | "quirks" | "reversible"
+>;
 
 /**
  * The parts of a layer in the order in which they run. A reversible layer has feed-forward maps after its self attention
@@ -62,7 +70,7 @@ type Options = Pick<Trunk2021Config, "heads" | "interMsaSelfAttn" | "crossAttnCo
  */
 export function partsOfLayer(
   layer: Trunk2021Layer,
-  { heads, interMsaSelfAttn, crossAttnCompressRatio, quirks, reversible }: Options,
+  { heads, interMsaSelfAttn, crossAttnCompressRatio, quirks, reversible }: LayerOptions,
   withMsa: boolean,
   { capture, layouts = {} }: CaptureOptions & { readonly layouts?: LayerLayouts } = {},
 ): LayerPart[] {

@@ -17,7 +17,14 @@ export {
 export { type Trunk2021Config, trunk2021Config } from "./config.ts";
 export { trunk2021DistogramLoss, trunk2021Edges, TRUNK_2021_RANGE } from "./distogram.ts";
 export { gegluFeedForward } from "./feed_forward.ts";
-export { type LayerLayouts, type LayerPart, partsOfLayer, type Trunk2021Masks, type UpdateReads } from "./layer.ts";
+export {
+  type LayerLayouts,
+  type LayerOptions,
+  type LayerPart,
+  partsOfLayer,
+  type Trunk2021Masks,
+  type UpdateReads,
+} from "./layer.ts";
 export { trunk2021, type Trunk2021Inputs } from "./model.ts";
 export {
   initTrunk2021,
@@ -28,6 +35,7 @@ export {
   type Trunk2021AttentionParams,
   trunk2021AttentionShapes,
   type Trunk2021AxialParams,
+  type Trunk2021CrossHalf,
   type Trunk2021FeedForwardParams,
   trunk2021FeedForwardShapes,
   type Trunk2021Half,
@@ -35,6 +43,8 @@ export {
   trunk2021ParameterCount,
   type Trunk2021Params,
   trunk2021ParamShapes,
+  type Trunk2021ReversibleHalf,
+  type Trunk2021SelfHalf,
   trunk2021Shapes,
 } from "./params.ts";
 export { couplingsOf, trunk2021Layers, type Trunk2021Representations } from "./trunk.ts";

@@ -59,22 +59,34 @@ export type Trunk2021Layer = {
   readonly msaFeedForward2?: PreNormParams<Trunk2021FeedForwardParams>;
 };
 
-type Axial = PreNormParams<Trunk2021AxialParams>;
-type Self = PreNormParams<Trunk2021AttentionParams>;
-type Forward = PreNormParams<Trunk2021FeedForwardParams>;
-type Net<P> = { readonly net: P };
+/** A half of a layer of a reversible trunk: attention and feed-forward maps of pairs (f, g) and of the MSA (j, k). */
+export type Trunk2021ReversibleHalf<F, J> = {
+  readonly f: { readonly net: F };
+  readonly g: { readonly net: PreNormParams<Trunk2021FeedForwardParams> };
+  readonly j: { readonly net: J };
+  readonly k: { readonly net: PreNormParams<Trunk2021FeedForwardParams> };
+};
 
-/** A half of a layer, of self attention or of cross attention: those of a reversible trunk have names. */
+/** Self attention of pairs, their feed-forward map, self attention of the MSA. */
+export type Trunk2021SelfHalf = readonly [
+  pairs: PreNormParams<Trunk2021AxialParams>,
+  pairFeedForward: PreNormParams<Trunk2021FeedForwardParams>,
+  msa: PreNormParams<Trunk2021AttentionParams>,
+];
+
+/** Cross attention of pairs, the MSA's feed-forward map, cross attention of the MSA. */
+export type Trunk2021CrossHalf = readonly [
+  pairs: PreNormCrossParams,
+  msaFeedForward: PreNormParams<Trunk2021FeedForwardParams>,
+  msa: PreNormCrossParams,
+];
+
+/** A half of a layer, of self attention or of cross attention. */
 export type Trunk2021Half =
-  | readonly [Axial, Forward, Self]
-  | readonly [PreNormCrossParams, Forward, PreNormCrossParams]
-  | { readonly f: Net<Axial>; readonly g: Net<Forward>; readonly j: Net<Self>; readonly k: Net<Forward> }
-  | {
-    readonly f: Net<PreNormCrossParams>;
-    readonly g: Net<Forward>;
-    readonly j: Net<PreNormCrossParams>;
-    readonly k: Net<Forward>;
-  };
+  | Trunk2021SelfHalf
+  | Trunk2021CrossHalf
+  | Trunk2021ReversibleHalf<PreNormParams<Trunk2021AxialParams>, PreNormParams<Trunk2021AttentionParams>>
+  | Trunk2021ReversibleHalf<PreNormCrossParams, PreNormCrossParams>;
 
 /** All parameters; names are the original's in camelCase. */
 export type Trunk2021Params = {
@@ -97,14 +109,18 @@ export function layersOf({ net: { blocks } }: Pick<Trunk2021Params, "net">): Tru
     const [self, cross] = [blocks[2 * layer], blocks[2 * layer + 1]];
     if ("f" in self && "f" in cross) {
       return {
-        ...{ pairAttention: self.f.net as Axial, pairFeedForward: self.g.net, msaAttention: self.j.net },
+        ...{
+          pairAttention: self.f.net as PreNormParams<Trunk2021AxialParams>,
+          pairFeedForward: self.g.net,
+          msaAttention: self.j.net,
+        },
         ...{ msaFeedForward: self.k.net, pairCross: cross.f.net as PreNormCrossParams },
         ...{ msaCross: cross.j.net as PreNormCrossParams },
         ...{ pairFeedForward2: cross.g.net, msaFeedForward2: cross.k.net },
       };
     }
-    const [pairAttention, pairFeedForward, msaAttention] = self as readonly [Axial, Forward, Self];
-    const [pairCross, msaFeedForward, msaCross] = cross as readonly [PreNormCrossParams, Forward, PreNormCrossParams];
+    const [pairAttention, pairFeedForward, msaAttention] = self as Trunk2021SelfHalf;
+    const [pairCross, msaFeedForward, msaCross] = cross as Trunk2021CrossHalf;
     return { pairAttention, pairFeedForward, msaAttention, pairCross, msaFeedForward, msaCross };
   });
 }
