@@ -22,13 +22,15 @@ export function modelText(
 /** How it is trained, on what, where. */
 export function trainingText(
   settings: TrainSettings,
-  network: Pick<Network<unknown, unknown>, "optimizer">,
+  network: Pick<Network<unknown, unknown>, "optimizer" | "protocol">,
   data: string,
   adapter: string,
 ): string {
   const { training } = settings;
   const { schedule, lrWarmupSteps, maxNorm, ema, cropEnds } = training;
-  const warmup = lrWarmupSteps > 0 ? `, ${lrWarmupSteps} steps of warm-up` : "";
+  const { drop, clipsSamples = false } = network.protocol ?? {};
+  const warmup = (lrWarmupSteps > 0 ? `, ${lrWarmupSteps} steps of warm-up` : "") +
+    (drop ? `, times ${drop.factor} from step ${drop.step} on` : "");
   return [
     "Training Configuration:",
     `   Data: ${data}`,
@@ -38,7 +40,9 @@ export function trainingText(
     `   Optimizer: ${optimizerName(network)}`,
     `   Learning rate: ${training.learningRate} (${schedule}${warmup})`,
     `   Weight decay: ${training.weightDecay}`,
-    ...(maxNorm === null ? [] : [`   Gradients clipped to norm: ${maxNorm}`]),
+    ...(maxNorm === null
+      ? []
+      : [`   Gradients clipped to norm: ${maxNorm}${clipsSamples ? ", sample by sample" : ""}`]),
     ...(ema === null ? [] : [`   Moving average of parameters: ${ema}`]),
     ...(cropEnds === null ? [] : [`   Residues cut at either end: 0 to ${cropEnds}, at random`]),
     `   Seed: ${training.seed}`,
