@@ -25,7 +25,8 @@ async function run(tasks: Tasks): Promise<{ code: number; lines: string[] }> {
   try {
     const once = "echo '1 passed, 0 failed'";
     const command = (name: keyof Tasks) => tasks[name] ?? once;
-    const npx = `case "$3.$4.\${5-}.\${DENOFOLD_WEBGPU-}.\${DENOFOLD_DEVICE-}" in
+    const npx = `case "$*" in *checks/readme.ts*) echo '0 passed, 0 failed'; exit 0 ;; esac
+    case "$3.$4.\${5-}.\${DENOFOLD_WEBGPU-}.\${DENOFOLD_DEVICE-}" in
       install.*) ;;
       task.test.*) ${command("test")} ;;
       task.ok.*) ${command("ok")} ;;
