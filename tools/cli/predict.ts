@@ -7,6 +7,7 @@ import { InputError, UsageError } from "../errors.ts";
 import { makeWritableFolder, removeLeftovers, writeFileAtomic } from "../files.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
+import { type FullStorageFlag, fullStorageOption } from "./_storage.ts";
 import { predictTargets } from "../predict/collect.ts";
 import { fitMemory } from "../predict/fit_memory.ts";
 import { planModels, type PlannedModel } from "../predict/models.ts";
@@ -117,6 +118,7 @@ export function register(program: Command): void {
       new Option("--weights-dtype <type>", "how matrices of blocks are held on the device; 16 bits halve their memory")
         .choices(WEIGHTS_DTYPES).default("f32"),
     )
+    .addOption(fullStorageOption())
     .optionsGroup("Output:")
     .option("--out <dir>", "folder for the results", "prediction")
     .addOption(new Option("--rank-by <what>", "what ranks predictions").choices(["plddt", "ptm"]).default("plddt"))
@@ -173,6 +175,7 @@ interface Flags {
   rankBy: RankBy;
   format: OutputFormat;
   weightsDtype: WeightsDtype;
+  storage: FullStorageFlag;
   saveRepresentations?: boolean;
   saveAttention?: boolean;
   relax?: boolean;
@@ -206,6 +209,8 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   await removeLeftovers(out, [REPORT, SUMMARY]);
   const { adapter, notes: adapterNotes } = await ensureAdapter({ device: flags.device, install: !flags.offline });
   const device = await openDevice(adapter, { long: true });
+  if (flags.storage !== "f32") device.intermediates = "f16";
+  if (flags.storage === "f16-all") device.representations = "f16";
   if (!json) { for (const note of [...adapterNotes, ...notes]) console.error(`note: ${note}`); }
   using interrupt = onInterrupt("Stopping; what is done is kept. Press Ctrl-C again to stop at once.");
   const progress = predictProgress(json ?? false, models.length * flags.seeds.length, (preset) => {

@@ -26,6 +26,7 @@ export interface MemoryNeed {
  *
  * @param partBytes See `Device.partBytes`.
  * @param weightsDtype How weights are held.
+ * @param kept How intermediates and representations are kept. @default in 32 bits
  * @throws {RangeError} If a tensor passes the adapter's limits however it is cut.
  */
 export function memoryNeed(
@@ -34,8 +35,10 @@ export function memoryNeed(
   sizes: PaddedSizes,
   partBytes: number,
   weightsDtype: WeightsDtype = "f32",
+  { intermediates = "f32", representations = "f32" }: Partial<Pick<Device, "intermediates" | "representations">> = {},
 ): MemoryNeed {
   using device = Device.dry(traits);
+  Object.assign(device, { intermediates, representations });
   device.partBytes = partBytes;
   using _ = device.scope("plan");
   const params = paramsOf(config, emptyWeights(device, namedShapes(config), weightsDtype));
@@ -45,7 +48,7 @@ export function memoryNeed(
   const n = sizes.residues;
   const recycled = {
     m: device.empty([1, n, config.cM]),
-    z: device.empty([1, n, n, config.cZ]),
+    z: device.empty([1, n, n, config.cZ], representations),
     positions: device.empty([1, n, 3]),
   };
   alphafold(params, features, recycled, config, { msa: false, trajectory: true, consume: true });
@@ -105,7 +108,7 @@ export function fitMemory(
   let least: MemoryNeed | undefined, limit: string | undefined;
   for (const partBytes of PART_BYTES) {
     try {
-      const need = memoryNeed(device.traits, config, sizes, partBytes, weightsDtype);
+      const need = memoryNeed(device.traits, config, sizes, partBytes, weightsDtype, device);
       if (memoryBytes === undefined || need.peakBytes <= memoryBytes) {
         device.partBytes = partBytes;
         return need;
@@ -123,7 +126,7 @@ export function fitMemory(
     `${what} need ${gibibytes(least.peakBytes)} (${gibibytes(least.weightBytes)} of it weights), there are ` +
       `${gibibytes(memoryBytes!)}: take fewer rows (--max-msa, --max-extra-msa) or a part of the chain${
         weightsDtype === "f32" ? ", or hold the weights in 16 bits (--weights-dtype f16)" : ""
-      }`,
+      }${device.representations === "f32" ? ", or what is computed on the way (--storage f16-all)" : ""}`,
   );
 }
 

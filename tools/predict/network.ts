@@ -220,7 +220,7 @@ export async function predictTarget(
   const { z, s } = outputs;
   options.onRepresentations?.(
     (await s.read() as Float32Array).slice(0, n * config.cS),
-    square(await z.read() as Float32Array, z.shape[1], n, config.cZ),
+    square(Float32Array.from(await z.read()), z.shape[1], n, config.cZ),
     { cS: config.cS, cZ: config.cZ },
   );
   if (options.onDistogram) {

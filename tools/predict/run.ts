@@ -265,6 +265,8 @@ async function predictOne(
       maxExtraMsa: options.maxExtraMsa ?? null,
       rankBy,
       adapter: networks.device.traits.description,
+      intermediates: networks.device.intermediates,
+      representations: networks.device.representations,
       sources: prepared.sources,
     },
     featureSeconds,

@@ -74,9 +74,9 @@ function recycle(device: Device, params: AlphaFoldParams, given: AlphaFoldFeatur
   return scope.keep(recycledOf(outputs, given.aatype));
 }
 
-for (const nRes of [128, 384, 512]) {
+for (const [nRes, most] of [[128, 105], [384, 290], [512, 440]]) {
   for (const T of [0, 4]) {
-    Deno.test(`an iteration takes at most 40 MiB more than its Evoformer, by plan: ${nRes} residues, ${T} templates`, async () => {
+    Deno.test(`an iteration takes little more than its Evoformer, by plan: ${nRes} residues, ${T} templates`, async () => {
       const device = await dryDevice();
       const params = initAlphaFold(device, CONFIG, Key.fromSeed(0));
       const weights = device.memory.liveBytes;
@@ -94,7 +94,7 @@ for (const nRes of [128, 384, 512]) {
       const given = features(device, nRes, 256, 512, T);
       const recycled = recycle(device, params, given);
       const whole = peak(() => void alphafold(params, given, recycled, CONFIG, INFERENCE));
-      assert.ok(whole <= stack + 40, `${whole.toFixed(0)} MiB, its Evoformer ${stack.toFixed(0)}`);
+      assert.ok(whole <= Math.min(stack + 40, most), `${whole.toFixed(0)} MiB, its Evoformer ${stack.toFixed(0)}`);
     });
   }
 }

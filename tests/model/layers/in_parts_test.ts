@@ -109,7 +109,8 @@ gpuTest(
     };
     const whole = await run();
     const parts = await withParts(device, 2 ** 14, run);
-    assert.ok(parts.there < 0.6 * whole.there, `${parts.there} bytes in parts, ${whole.there} at once`);
+    // Blocks of a triangle multiplication are of up to 32 rows, however small parts are to be.
+    assert.ok(parts.there < 0.65 * whole.there, `${parts.there} bytes in parts, ${whole.there} at once`);
     assert.ok(parts.peak < 0.9 * whole.peak, `${parts.peak} bytes in parts on the way back, ${whole.peak} at once`);
     const largest = (numbers: Float32Array) => numbers.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
     const most = Math.max(...whole.numbers.map(largest)); // some gradients are zero but for rounding
