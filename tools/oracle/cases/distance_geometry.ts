@@ -1,7 +1,10 @@
 import {
+  backbonePhi,
   centerDistogram,
   type CenterDistogramOptions,
   centerDistogramVjp,
+  classicalMds,
+  mirrorImage,
   nerf,
 } from "../../../model/distance_geometry/mod.ts";
 import {
@@ -10,11 +13,15 @@ import {
   GDT_HA_CUTOFFS,
   GDT_TS_CUTOFFS,
   kabsch,
+  lddt,
+  pairwiseDistances,
   rmsdPerCoordinate,
   tmD0Unbounded,
   tmScoreAsPlaced,
 } from "../../../model/protein/metrics/mod.ts";
+import { compare } from "../compare.ts";
 import type { Family, Results } from "../family.ts";
+import type { Golden } from "../golden.ts";
 import { columnsOf, entry, isTrunk2021, joined, rowsOf, turnedTo } from "./_distance_geometry.ts";
 
 /** The factors of GDT's cutoffs in `gdt_ts_weighted`; the descriptions do not say them. */
@@ -115,5 +122,61 @@ const centerDistogramCase: Family = {
   },
 };
 
+/** What later versions of the program do: classical scaling, its mirror image by phi angles, lDDT of C-alpha atoms. */
+const extras: Family = {
+  prefix: "luc_head_extras",
+  matches: isTrunk2021,
+  run(_device, golden) {
+    const n = golden.number("N");
+    const points = classicalMds(golden.data64("in/distances"), n);
+    const negative = (points: Float64Array) => {
+      const phi = backbonePhi(points);
+      return phi.filter((angle) => angle < 0).length / phi.length;
+    };
+    const righted = negative(points) < 0.5 ? mirrorImage(points) : points;
+    const centred = points.map((x, k) => x - points[k % 3]); // the original's first point is the origin
+    const gram = Float64Array.from({ length: n * n }, (_, k) => {
+      const [i, j] = [Math.floor(k / n), k % n];
+      return [0, 1, 2].reduce((sum, axis) => sum + centred[3 * i + axis] * centred[3 * j + axis], 0);
+    });
+    const batch = golden.shape("in/coords")[0];
+    const coords = Array.from({ length: batch }, (_, b) => rowsOf(entry(golden, "in/coords", b)));
+    return new Map<string, ArrayLike<number>>([
+      ["out/eigen_distances", pairwiseDistances(points)],
+      ["out/eigen_coords_centred_gram_ref", gram],
+      ["out/fixed_mirror_distances", pairwiseDistances(righted)],
+      ["out/fixed_mirror_negative_phi_proportion", [negative(righted)]],
+      ["out/phis", joined(coords.map((points) => backbonePhi(points)))],
+      ["out/negative_phi_proportion", coords.map(negative)],
+      ["out/lddt_ca", joined(Array.from({ length: batch }, (_, b) => lddtOfAlphas(golden, b)))],
+    ]);
+  },
+  special(golden, results) {
+    const within = (name: string, atol: number) =>
+      compare(name, results.get(name), golden.data(name), { rtol: 1e-4, atol, atolOfMax: 0 });
+    return [
+      ...["out/eigen_distances", "out/eigen_coords_centred_gram_ref"].map((name) => within(name, 1e-3)),
+      ...["out/fixed_mirror_distances"].map((name) => within(name, 0.05)),
+      ...["out/phis", "out/negative_phi_proportion", "out/fixed_mirror_negative_phi_proportion"].map((name) =>
+        within(name, 1e-4)
+      ),
+      within("out/lddt_ca", 1e-5),
+    ];
+  },
+};
+
+/** lDDT of each C-alpha atom of a batch entry, 0 where it is not there. */
+function lddtOfAlphas(golden: Golden, b: number): Float64Array {
+  const [, residues, atoms] = golden.shape("in/lddt_true");
+  const alphas = (name: string) => {
+    const all = entry(golden, name, b);
+    return Float64Array.from({ length: 3 * residues }, (_, k) => all[(Math.floor(k / 3) * atoms + 1) * 3 + k % 3]);
+  };
+  const cloud = entry(golden, "in/lddt_cloud_mask", b);
+  const mask = Float64Array.from({ length: residues }, (_, i) => cloud[i * atoms + 1]);
+  const { perPoint } = lddt(alphas("in/lddt_pred"), alphas("in/lddt_true"), { mask });
+  return perPoint.map((value, i) => value * mask[i]);
+}
+
 /** Measures and geometry of the 2021 program; on the processor, in float64. */
-export const CROSS_TRUNK: readonly Family[] = [kabschCase, metrics, dihedralNerf, centerDistogramCase];
+export const CROSS_TRUNK: readonly Family[] = [kabschCase, metrics, dihedralNerf, centerDistogramCase, extras];
