@@ -6,7 +6,7 @@ import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { examplesFolder } from "../platform/examples.ts";
 import { readRunData, type RunData, trainDataOf } from "../train/data.ts";
-import { forecastRun, forecastText } from "../train/forecast.ts";
+import { forecastRun, forecastText, withRecompute } from "../train/forecast.ts";
 import { methodsOf } from "../train/held_out.ts";
 import { leaveOneOut } from "../train/leave_one_out.ts";
 import { TRAINABLE, trainableOf } from "../networks/mod.ts";
@@ -309,18 +309,22 @@ async function run({ config }: Flags, command: Command): Promise<void> {
   const isSized = cropsChains || flags.seqLen !== undefined || found !== undefined;
   const data = await readRunData(given, isSized && !cropsChains ? given.model.seqLen : undefined);
   if (data) tellData(data);
-  const settings = isSized || !data ? given : sizedFor(data, given);
-  if (flags.dryRun) return await dryRun(flags, settings, data);
+  const sized = isSized || !data ? given : sizedFor(data, given);
+  if (flags.dryRun) return await dryRun(flags, sized, data);
   const out = await outputFolder(flags);
+  const profileDir = found === undefined
+    ? await folderForProfile(flags.profileDir, out, flags)
+    : flags.profileDir ?? out;
+  using opened = await open(flags, sized, everyOne);
+  const { context } = opened;
+  const settings = await withRecompute(context.device, sized, data);
   const request: TrainRequest = {
     ...{ settings, out, saved: found?.saved, data },
-    profileDir: found === undefined ? await folderForProfile(flags.profileDir, out, flags) : flags.profileDir ?? out,
+    profileDir,
     checkpointEvery: flags.checkpointEvery ?? 50,
     command: commandLine(),
     notes: flags.demo ? [DEMO_NOTE] : [],
   };
-  using opened = await open(flags, settings, everyOne);
-  const { context } = opened;
   const trainings = everyOne ? data?.families.reduce((sum, { members }) => sum + members.length, 0) ?? 1 : 1;
   const left = settings.training.numSteps - (found?.saved?.history.length ?? 0);
   const forecast = await forecastRun(context.device, settings, data, left * trainings);
@@ -342,9 +346,10 @@ async function run({ config }: Flags, command: Command): Promise<void> {
 }
 
 /** Says what a run would be, and what it would take; writes nothing. */
-async function dryRun(flags: Flags, settings: TrainSettings, data: RunData | undefined): Promise<void> {
-  using opened = await open(flags, settings, false);
+async function dryRun(flags: Flags, given: TrainSettings, data: RunData | undefined): Promise<void> {
+  using opened = await open(flags, given, false);
   const { device, adapter, view } = opened.context;
+  const settings = await withRecompute(device, given, data);
   const network = trainableOf(settings.model.network).network(settings.model, settings.own);
   const learning = data && await trainableOf(settings.model.network).open(settings, trainDataOf(data));
   const forecast = await forecastRun(device, settings, data, settings.training.numSteps);

@@ -134,6 +134,32 @@ async function forecastSamples(
   };
 }
 
+/** What is computed again, from the fastest to the least memory. */
+const LESS_AND_LESS = ["nothing", "block", "nested"];
+
+/**
+ * Decides what a network that lets a plan decide computes again on the way back: as little as fits. Where the adapter's memory is
+ * not known it is each block.
+ *
+ * @param memoryBytes What there is. @default a software adapter's: the machine's
+ * @returns The settings; those given where nothing is to be decided.
+ */
+export async function withRecompute(
+  device: Device,
+  settings: TrainSettings,
+  data: RunData | undefined,
+  memoryBytes: number | undefined = device.traits.software ? Deno.systemMemoryInfo().total : undefined,
+): Promise<TrainSettings> {
+  if (settings.own?.recompute !== "auto") return settings;
+  const decided = (recompute: string) => ({ ...settings, own: { ...settings.own, recompute } });
+  if (memoryBytes === undefined) return decided("block");
+  for (const recompute of LESS_AND_LESS) {
+    const forecast = await forecastRun(device, decided(recompute), data, 1);
+    if (forecast && forecast.problems.length === 0 && forecast.peakBytes <= memoryBytes) return decided(recompute);
+  }
+  return decided("nested");
+}
+
 /** The forecast in a few lines. */
 export function forecastText(
   { peakBytes, stepSeconds, seconds, problems, quicker }: Forecast,

@@ -28,6 +28,8 @@ import {
 } from "../../../tools/train/alphafold/sampling.ts";
 import { openAlphaFold } from "../../../tools/train/alphafold/source.ts";
 import { CHECKPOINT_FILE, readRun } from "../../../tools/train/checkpoint_file.ts";
+import type { RunData } from "../../../tools/train/data.ts";
+import { withRecompute } from "../../../tools/train/forecast.ts";
 import { historyCsv } from "../../../tools/train/history.ts";
 import { checkFlags, resolveSettings } from "../../../tools/train/options.ts";
 import { recipeOf } from "../../../tools/train/recipe.ts";
@@ -392,4 +394,15 @@ Deno.test("the nearest relative's structure is measured as an answer; what it la
   const { measures } = nearestRelative(target, examplesOf([half]))!;
   assert(measures.lddt < 0.6 && measures.tmScore < 0.6 && measures.caRmsd < 1e-3, JSON.stringify(measures));
   assert.equal(nearestRelative(target, []), undefined);
+});
+
+gpuTest("a plan decides what is computed again: as little as fits the memory", async (device) => {
+  const settings = smallSettings({ batchSize: 1 }, { recycles: 0, recompute: "auto" });
+  const [example] = examplesOf(FILES);
+  const data: RunData = { families: [], heldOut: [], examples: [example], validation: [], bad: [], warnings: [] };
+  const of = async (memory: number | undefined) => (await withRecompute(device, settings, data, memory)).own!.recompute;
+  assert.equal(await of(2 ** 40), "nothing");
+  assert.equal(await of(1), "nested");
+  const decided = smallSettings({}, { recompute: "module" });
+  assert.equal(await withRecompute(device, decided, data, 1), decided);
 });

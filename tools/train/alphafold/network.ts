@@ -28,7 +28,7 @@ import type { EvoformerSettings, OwnSettings } from "../settings.ts";
 import { evoformerLines, evoformerWords, runKeys } from "../tiny_openfold.ts";
 import { evaluatePrediction } from "./evaluate.ts";
 import { deviceTruth } from "./loss_truth.ts";
-import { ALPHAFOLD, alphafoldConfigOf, alphafoldLossOf, type AlphaFoldOwn, alphafoldOwn } from "./options.ts";
+import { ALPHAFOLD, alphafoldConfigOf, alphafoldLossOf, type AlphaFoldOwn, alphafoldOwn, AUTO } from "./options.ts";
 import { type AlphaFoldSample, maskingOf } from "./samples.ts";
 
 /** Seed of what is drawn for predictions. */
@@ -47,6 +47,7 @@ export function alphafoldNetwork(
   const own = alphafoldOwn(given);
   const config = alphafoldConfigOf(model, own);
   const loss = alphafoldLossOf(config, own);
+  const recompute = own.recompute === AUTO ? "block" : own.recompute;
   const predict = (device: Device, params: AlphaFoldParams, file: FeatureFile) =>
     predictStructure(device, params, file, config, own);
   return {
@@ -84,7 +85,7 @@ export function alphafoldNetwork(
       const ready = batch.map((sample) => onDevice(device, sample));
       return (params) => {
         const losses = ready.map((sample) => {
-          const { loss: value, terms } = sampleLoss(params, sample, { config, loss, recompute: own.recompute });
+          const { loss: value, terms } = sampleLoss(params, sample, { config, loss, recompute });
           report?.(terms as Record<string, Tensor>);
           return value;
         });

@@ -21,7 +21,10 @@ export const STAGES = ["initial", "finetuning"] as const;
 /** Sizes of the network: the published ones, and a small one. */
 export const SIZES: readonly string[] = [...ALPHAFOLD_PRESETS, "reduced"];
 
-const RECOMPUTE = ["nothing", "module", "block", "nested"] as const;
+/** What a plan decides. */
+export const AUTO = "auto";
+
+const RECOMPUTE = ["nothing", "module", "block", "nested", AUTO] as const;
 
 /** Parts that can be taken away, as in the paper's study. */
 export const ABLATIONS = [
@@ -106,7 +109,7 @@ export type AlphaFoldOwn = {
   readonly leastLength: number;
   readonly mostLength: number;
   /** What is computed again on the way back. */
-  readonly recompute: Recompute;
+  readonly recompute: Recompute | typeof AUTO;
   /** Folder of targets with predicted structures that are learnt from too; null: none. */
   readonly distilled: string | null;
   /** Part of the samples that are of these. */
@@ -223,7 +226,7 @@ export const ALPHAFOLD_OPTIONS: readonly OwnOption[] = [
   { name: "mostLength", value: "<n>", parse: whole(1), description: "and by no more than this" },
   {
     ...{ name: "recompute", value: "<what>", choices: RECOMPUTE, parse: text },
-    description: "what is computed again on the way back instead of being kept",
+    description: "what is computed again on the way back instead of being kept; auto: as little as fits the memory",
   },
   {
     ...{ name: "activations", value: "<type>", choices: ["f32", "f16"], parse: text },
