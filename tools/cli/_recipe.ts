@@ -20,7 +20,7 @@ export interface RecipeNames {
  * and line, and near names.
  */
 export async function applyRecipe(command: Command, path: string, names: RecipeNames): Promise<void> {
-  const options = optionsOf(command, names);
+  const options = optionsOf(command, names, ["long", "short"]);
   for (const { key, line, value } of await entriesOf(path)) {
     const place = `${path} line ${line}`;
     const plain = key.replaceAll("_", "-");
@@ -53,9 +53,19 @@ export function recipeText(command: Command, names: RecipeNames): string {
   return stringify(Object.fromEntries(known));
 }
 
-function optionsOf(command: Command, { without }: RecipeNames): Map<string, Option> {
-  const named = command.options.map((option) => [option.long?.replace(/^--/, "") ?? "", option] as const);
-  return new Map(named.filter(([name]) => name && !without.includes(name)));
+/** Options by name; those of two long names, as sizes have, by both where `short`, the first of them, is asked for too. */
+function optionsOf(
+  command: Command,
+  { without }: RecipeNames,
+  names: readonly ("long" | "short")[] = ["long"],
+): Map<string, Option> {
+  const named = command.options.flatMap((option) =>
+    names.flatMap((which) => {
+      const name = /^--(.+)/.exec(option[which] ?? "")?.[1];
+      return name === undefined ? [] : [[name, option] as const];
+    })
+  );
+  return new Map(named.filter(([name]) => !without.includes(name)));
 }
 
 async function entriesOf(path: string): Promise<{ key: string; line: number; value: unknown }[]> {
@@ -89,7 +99,8 @@ function valueOf(option: Option, value: unknown, refuse: (expected: string) => n
   }
   if (option.argChoices) return option.argChoices.includes(value as string) ? value : refuse(oneOf(option.argChoices));
   if (!option.parseArg) return isText(value) ? value : refuse(`text${typeof value === "number" ? ", in quotes" : ""}`);
-  const isList = Array.isArray(value) && value.every(isText);
+  const isFlags = [value].flat().every((item) => typeof item === "boolean");
+  const isList = Array.isArray(value) && (isFlags || value.every(isText));
   let parsed: unknown;
   try {
     parsed = option.parseArg<unknown>(isList ? value.join(",") : String(value), undefined);
@@ -98,7 +109,10 @@ function valueOf(option: Option, value: unknown, refuse: (expected: string) => n
     throw error;
   }
   if (typeof parsed === "number" && typeof value !== "number") refuse("a number, without quotes");
-  return typeof parsed === "number" || isList || isText(value) ? parsed : refuse("text, or a list of texts");
+  const isFlagged = isFlags && [parsed].flat().every((item) => typeof item === "boolean");
+  return typeof parsed === "number" || isFlagged || (isList && !isFlags) || isText(value)
+    ? parsed
+    : refuse("text, or a list of texts");
 }
 
 function oneOf(choices: readonly string[]): string {

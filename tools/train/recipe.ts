@@ -15,13 +15,18 @@ export function recipeOf(
   const unused: ReadonlySet<string> = new Set(trainable?.unused?.flags);
   const { kind, ...chosen } = data;
   const of: Readonly<Record<string, unknown>> = kind === "features" ? renamed(chosen, "folder", "features") : chosen;
-  const source = kind === "synthetic" ? { synthetic: true } : of;
+  const source = kind === "synthetic" ? { synthetic: true } : withoutFalse(of);
   const all: Record<string, unknown> = { ...source, ...own, ...model, ...training };
   const known = Object.entries(all).filter(([name, value]) =>
-    value !== null && value !== undefined && value !== false && !unused.has(name) &&
+    value !== null && value !== undefined && !unused.has(name) &&
     !(Array.isArray(value) && value.length === 0)
   );
   return { model: name, ...Object.fromEntries(known.map(([name, value]) => [flagOf(name).slice(2), value])) };
+}
+
+/** Without switches that are off. */
+function withoutFalse(record: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== false));
 }
 
 function renamed(record: object, from: string, to: string): Record<string, unknown> {

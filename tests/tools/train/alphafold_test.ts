@@ -5,7 +5,7 @@ import { decodeCheckpoint } from "../../../finetune/mod.ts";
 import { planModels } from "../../../tools/predict/models.ts";
 import { readTrained } from "../../../tools/predict/trained_model.ts";
 import { applyRecipe } from "../../../tools/cli/_recipe.ts";
-import { register, TRAIN_RECIPE } from "../../../tools/cli/train.ts";
+import { ownFlags, register, TRAIN_RECIPE } from "../../../tools/cli/train.ts";
 import { InputError, UsageError } from "../../../tools/errors.ts";
 import { CHECKPOINT_NAMES } from "../../../tools/networks/mod.ts";
 import { nearestRelative } from "../../../tools/train/alphafold/nearest_relative.ts";
@@ -31,7 +31,7 @@ import { CHECKPOINT_FILE, readRun } from "../../../tools/train/checkpoint_file.t
 import type { RunData } from "../../../tools/train/data.ts";
 import { withRecompute } from "../../../tools/train/forecast.ts";
 import { historyCsv } from "../../../tools/train/history.ts";
-import { checkFlags, resolveSettings } from "../../../tools/train/options.ts";
+import { checkFlags, resolveSettings, type TrainFlags } from "../../../tools/train/options.ts";
 import { recipeOf } from "../../../tools/train/recipe.ts";
 import { TrainingSession } from "../../../tools/train/session.ts";
 import type { EvoformerSettings, TrainSettings } from "../../../tools/train/settings.ts";
@@ -406,3 +406,30 @@ gpuTest("a plan decides what is computed again: as little as fits the memory", a
   const decided = smallSettings({}, { recompute: "module" });
   assert.equal(await withRecompute(device, decided, data, 1), decided);
 });
+
+Deno.test("the recipe that a run of any network leaves gives the same settings again", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/recipe.json`;
+    const runs: TrainFlags[] = [
+      { synthetic: true, msaDim: 8, ema: 0.9, maxNorm: 1 },
+      { model: "nnx", numSteps: 8 },
+      { model: "trunk2021", features: "d", depth: 2, accumulate: 3 },
+      {
+        model: "alphafold",
+        features: "d",
+        numBlocks: 3,
+        holdOut: ["a", "b"],
+        own: { size: "reduced", without: "ipa" },
+      },
+    ];
+    for (const flags of runs) {
+      const settings = resolveSettings(flags, {});
+      const program = new Command();
+      register(program);
+      const [command] = program.commands;
+      await Deno.writeTextFile(path, JSON.stringify(recipeOf(settings)));
+      await applyRecipe(command, path, TRAIN_RECIPE);
+      const all = command.opts();
+      assert.deepEqual(resolveSettings({ ...all, own: ownFlags(all) }, {}), settings);
+    }
+  }));
