@@ -85,6 +85,6 @@ export function divergences(
       sum += sides * own[s] - cross;
       count += sides;
     }
-    return count > 0 ? sum / count : 0;
+    return count > 0 ? Math.max(0, sum / count) : 0; // rounding may leave less
   });
 }

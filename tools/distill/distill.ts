@@ -78,6 +78,9 @@ export interface DistillOutcome {
   readonly files: readonly string[];
 }
 
+/** Residues without which there is no distance to learn. */
+const LEAST_CONFIDENT = 2;
+
 /** Names of the two tables. */
 export const DISTILL_FILES = { facts: "distill.json", table: "distill.csv" } as const;
 
@@ -129,8 +132,9 @@ export async function distill(
     const mask = apart &&
       taught.plddt.map((plddt, i) => Number(apart[i] >= options.minDivergence && plddt >= options.minPlddt));
     const confident = mask?.reduce((sum, x) => sum + x, 0) ?? 0;
-    const few = confident < Math.max(2, options.minConfident * residues)
-      ? `${confident} of ${counted(residues, "residue")} confident, fewer than --min-confident ${options.minConfident}`
+    const least = Math.max(LEAST_CONFIDENT, options.minConfident * residues);
+    const few = confident < least
+      ? `${confident} of ${counted(residues, "residue")} confident, expected ${Math.ceil(least)} or more`
       : null;
     const reason = dropped ?? few;
     const mean = (x: Float32Array | undefined) => x ? x.reduce((sum, value) => sum + value, 0) / x.length : null;
