@@ -73,12 +73,12 @@ export function pairEmbeddingProbes(
       ...(weights && { weights: noise(BATCH * N, 4) }),
       ...(bias && { bias: noise(c, 5) }),
       ...(residual && { residual: noise(size, 6) }),
-      ...(onTop && { out: noise(size, 7) }),
+      ...(onTop && { out: noise(size + 4, 7) }), // what follows must stay
     },
     uniforms: { total: size / (vectors ? 4 : 1), n: N, first: FIRST, channels: vectors ? c / 4 : c },
     grid: workgroups(size / (vectors ? 4 : 1)),
     after({ table, classes, left, right, weights, bias, residual, out: before }) {
-      const out = new Float64Array(size);
+      const out = before ? Float64Array.from(before) : new Float64Array(size);
       PAIRS.forEach(({ i, j }, pair) => {
         for (let k = 0; k < c; k++) {
           let sum = classes[pair] ? table[(classes[pair] - 1) * c + k] : 0;
