@@ -246,6 +246,7 @@ export class FineTuner {
           ...{ key, adapterDropout, networkDropout, recompute, stacked },
         }),
       activations: amp ? "f16" : "f32",
+      timed: false,
       optimizer: { groups, weightDecay, ...(maxNorm > 0 && { maxNorm }) },
       schedule: { kind, warmup, total: this.totalSteps, min },
       ...(emaDecay > 0 && { emaDecay }),

@@ -28,6 +28,8 @@ export interface TrainerOptions<P, B> {
    * ones. Sums and gradients are of f32 either way. @default "f32"
    */
   readonly activations?: "f32" | "f16";
+  /** Whether the device is waited for between the parts of a step, so that each can be timed. @default true */
+  readonly timed?: boolean;
   /**
    * Scales the gradient of each batch of {@linkcode Trainer.accumulate} down to this global norm before they are summed,
    * times its weight: with a sample a batch, clipping by sample. @default no clipping
@@ -39,8 +41,8 @@ export interface TrainerOptions<P, B> {
 const HALVES: Packing = { pack: (x) => cast(x, "f16"), unpack: (x) => cast(x, "f32") };
 
 /**
- * What one step was like. On a device that is not blocking (`Device.blocking`) the times of its three parts are those of
- * recording them, and the device's work shows in the whole step's alone.
+ * What one step was like. Where its parts are not timed, or on a device that is not blocking (`Device.blocking`), the times of
+ * its three parts are those of recording them, and the device's work shows in the whole step's alone.
  */
 export interface StepReport {
   /** Number of the step, from 0. */
@@ -219,10 +221,10 @@ export class Trainer<P, B> {
       back.dispose();
       throw new TypeError(`A trainer needs a scalar loss, got a tensor of shape [${value.shape}]`);
     }
-    device.settle();
+    this.#settle();
     const forwarded = performance.now();
     const grads = back.pull([device.tensor([weight], value.shape)]);
-    device.settle();
+    this.#settle();
     await device.check(); // what failed must not be learned from
     const backwarded = performance.now();
     const found = leavesLike<Tensor>(params as Tree<Tensor>, grads as Tree<Tensor | null>);
@@ -261,7 +263,7 @@ export class Trainer<P, B> {
     const total = done.losses.length === 1 ? done.losses[0].value : sum(values, { axes: [0] });
     const { norm, applied } = this.#optimizer.apply(done.gradients, (i) => done.reached[i], factor, total);
     this.ema?.update(params as Tree<Tensor>, applied);
-    device.settle();
+    this.#settle();
     const optimized = performance.now();
     const all = device.empty([done.losses.length + 1]);
     device.copy(values, all);
@@ -302,6 +304,11 @@ export class Trainer<P, B> {
       skipped,
       skippedSteps: this.skippedSteps,
     };
+  }
+
+  /** Waits for the device where the parts of a step are timed. */
+  #settle(): void {
+    if (this.#options.timed ?? true) this.#device.settle();
   }
 
   /** Drops the gradients since the last step. */
