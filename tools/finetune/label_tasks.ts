@@ -12,7 +12,7 @@ export const TASK_KINDS = [
   "structure",
 ] as const;
 
-/** One of them. */
+/** One of {@linkcode TASK_KINDS}. */
 export type TaskKind = typeof TASK_KINDS[number];
 
 /** A label that is learned. */
@@ -21,6 +21,7 @@ export interface LabelTask {
   readonly name: string;
   /** Column of the table. @default the usual names */
   readonly column?: string;
+  /** Of proteins or residues, numbers or classes. */
   readonly kind: Exclude<TaskKind, "structure">;
   /** Names of the classes in their order, of classification. */
   readonly classes?: readonly string[];
@@ -38,6 +39,7 @@ export type TargetLabels = Readonly<Record<string, readonly number[]>>;
 
 /** What is learned of a table. */
 export interface LearnedTasks {
+  /** The labels, in the order of their columns. */
   readonly labels: readonly LabelTask[];
   /** By what AlphaFold's loss of structures counts; undefined where they are not learned. */
   readonly structureWeight?: number;
