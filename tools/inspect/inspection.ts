@@ -87,7 +87,7 @@ export interface Inspection {
 }
 
 /** Columns of a table of remarks; the rows of a manifest have the same names. */
-const REMARK_COLUMNS = ["kind", "count", "unit", "file", "line", "found", "done"] as const;
+const REMARK_COLUMNS = ["kind", "count", "unit", "line", "found", "done", "file"] as const;
 
 /**
  * What was done with all that is unusual; no table if there is nothing.
