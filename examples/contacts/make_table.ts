@@ -4,7 +4,7 @@
  *
  *     deno run -A examples/contacts/make_table.ts [--every N] FOLDER... > table.csv
  */
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import process from "node:process";
 import { ATOM_NAMES, SLOT } from "../../model/protein/mod.ts";
 import { type Chain, formatCsv, readStructure } from "../../tools/data/mod.ts";
@@ -90,12 +90,12 @@ for (const [index, path] of (await structureFiles(folders)).entries()) {
   const surface = accessibleSurface(chain);
   const open = [...chain.sequence].reduce((sum, letter) => sum + (OPEN_SURFACE[letter] ?? 200), 0);
   rows.push({
-    pdb_id: basename(path).replace(/\.pdb(\.gz)?$/, ""),
+    pdb_id: basename(path).replace(/\.(pdb|cif)(\.gz)?$/, ""),
     buried: (1 - surface / open).toFixed(4),
     contacts: contacts(chain).toFixed(3),
     surface: surface.toFixed(0),
     length: chain.sequence.length,
-    family: basename(path).startsWith("d") ? "cytochrome" : "trypsin",
+    family: basename(dirname(path)),
   });
 }
 process.stdout.write(formatCsv(["pdb_id", "buried", "contacts", "surface", "length", "family"], rows));
