@@ -58,6 +58,10 @@ is 1.
 positions differ by at most 0.08 % (f16) and 0.5 % (bf16) of the largest coordinate, expected distances by 0.013 % and 0.11 %.
 What rounding cost the weights of a run is in config.json, the ModelCIF files, the report, and --json.
 
+--storage: f16 keeps what modules need on the way in 16 bits, f16-all the MSA's and the pairs' representations too; sums stay f32.
+Measured with four blocks of the full width, random weights and 29 residues, against f32 (root mean square): positions differ by
+0.10 % (f16) and 0.27 % (f16-all), the pair representation by 0.03 % and 0.13 %, pLDDT by at most 0.003 and 0.01.
+
 Examples:
   denofold predict query.a3m --weights params_model_1_ptm.npz --out prediction
   denofold predict targets.fasta alignments/ --weights weights/ --models model_1_ptm,model_2_ptm --num-recycles 3 --out runs/x
