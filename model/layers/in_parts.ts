@@ -191,13 +191,16 @@ export function linearInParts<S extends Tree<Tensor>, W extends Tree<Tensor>>(
  * Blocks of things that are gone through one after the other without a gradient, where all but the blocks' own tensors is
  * there as a whole: these may take half of what parts may take elsewhere.
  *
- * @param plan `size`: elements of all tensors of one thing, side by side.
+ * @param plan `size`: elements of all tensors of one thing, side by side; `largest`: of the largest of them.
+ * @returns Undefined where a kernel could not see a block.
  */
 export function blocksOf(
   device: Device,
-  { count, size, unit = 1 }: Omit<PartPlan, "axis">,
-): readonly Range[] {
-  const most = (device.partBytes ?? PART_BYTES) / 2 / 4 / size;
+  { count, size, largest, unit = 1 }: Omit<PartPlan, "axis"> & { readonly largest: number },
+): readonly Range[] | undefined {
+  const visible = Math.floor(device.traits.maxBindingBytes / 4 / largest);
+  if (visible < Math.min(unit, count)) return undefined;
+  const most = Math.min((device.partBytes ?? PART_BYTES) / 2 / 4 / size, visible);
   return rangesOf(count, Math.max(unit, Math.floor(most / unit) * unit));
 }
 

@@ -108,7 +108,7 @@ export function triangleUpdate(projections: TriangleProjections, z: Tensor, opti
 /**
  * The same in blocks of rows (or columns, where edges point to the corners), without a gradient: one edge is there as a
  * whole, the other block by block, and each block of the result goes where it belongs; what it overwrites is not read
- * again. Undefined where an edge cannot be seen whole, or for more than one entry of a batch.
+ * again. Undefined where an edge or a block cannot be seen whole, or for more than one entry of a batch.
  */
 function updateInBlocks(
   { layerNormIn, a, aGate, b, bGate, layerNormOut, out, outGate }: TriangleProjections,
@@ -124,8 +124,8 @@ function updateInBlocks(
   return noGrad(device, () => {
     const half = device.intermediates === "f16";
     const edge = triangleEdge(device, { n, c, direction, dtype: half ? "f16" : "f32", mask: !!mask });
-    if (!edge) return undefined;
-    const ranges = blocksOf(device, { count: n, size: 3 * n * c, unit: edge.unit });
+    const ranges = edge && blocksOf(device, { count: n, size: 3 * n * c, largest: 2 * n * c, unit: edge.unit });
+    if (!edge || !ranges) return undefined;
     const partAt = ([from, to]: readonly [number, number]): Part => ({ axis: outgoing ? 1 : 2, from, to });
     const normedAt = (part: Part) =>
       layerNormOfPart(z, part, { gamma: layerNormIn.weight, beta: layerNormIn.bias }, { eps: normEps }); // line 1
