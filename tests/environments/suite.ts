@@ -2,9 +2,8 @@
  * What has to be right in every environment, with the driver and WebGPU that the variables DENOFOLD_DEVICE and
  * DENOFOLD_WEBGPU ask for: `deno task test:environment [PART...]`.
  *
- * The parts: tests of core and ops (`kernels`); of model, and of fine-tuning's golden data (`networks`); a short `training` by
- * the command line. Not without being asked for: all `golden` data beside the repository, most of which networks' tests
- * go through too.
+ * The parts: tests of core and ops (`kernels`), and of model (`networks`); a short `training` by the command line. Not
+ * without being asked for: all `golden` data beside the repository, most of which networks' tests go through too.
  * Ends with `N passed, N failed`; says by lines `skipped [KIND] NAME<tab>REASON` (tests/_needs.ts) what it lacks.
  *
  * @module
@@ -127,7 +126,7 @@ async function adapterIsThere(): Promise<boolean> {
 
 const PARTS: Readonly<Record<string, () => Promise<Outcome>>> = {
   kernels: () => tests("core", "ops"),
-  networks: () => tests("model", "finetune/golden_test.ts"),
+  networks: () => tests("model"),
   training,
   golden: goldenData,
 };
