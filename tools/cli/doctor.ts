@@ -16,7 +16,10 @@ export function register(program: Command): void {
     .description("show the adapter, versions and programs, and what to do where something is missing")
     .addOption(deviceOption())
     .option("--fix", "install or fetch a software driver where there is none, as the other commands do")
-    .option("--check", "run every kernel of every op on the adapter and compare it with float64 (seconds; the first time a minute or so)")
+    .option(
+      "--check",
+      "run every kernel of every op on the adapter and compare it with float64 (seconds; the first time a minute or so)",
+    )
     .option(
       "--tune",
       "time the ways to compute that are right on the adapter, and the vector widths of Mesa's software driver; print " +
