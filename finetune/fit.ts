@@ -1,5 +1,6 @@
 /** The loop of fine-tuning: epochs, windows of batches, validation on the average, and a state to go on from. */
 import { combine, type Device, entries, Key, leaves, mapTree, type Part, type Tensor, type Tree } from "../core/mod.ts";
+import { joinNumbers } from "../core/join_numbers.ts";
 import type { Recompute } from "../model/evoformer/pair_stack.ts";
 import {
   type FineTunedConfig,
@@ -477,7 +478,7 @@ export async function evaluateSet(
       structures++;
     }
   }
-  const predictions = Object.fromEntries(tasks.map(([name]) => [name, joined(parts[name])]));
+  const predictions = Object.fromEntries(tasks.map(([name]) => [name, joinNumbers(parts[name])]));
   const losses: number[] = [];
   if (hasLabels(labels, config.tasks)) losses.push(await labelLoss());
   if (learned && structures) losses.push(learned.weight * structureLoss / structures);
@@ -495,16 +496,6 @@ export async function evaluateSet(
     }));
     return await taskLoss(tensors, labels, config.tasks).item();
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** A key that depends on seed, purpose and epoch alone. */

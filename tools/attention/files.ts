@@ -1,4 +1,5 @@
 /** The files of `denofold attention`. */
+import { joinNumbers } from "../../core/join_numbers.ts";
 import type { RecordedArray } from "../../model/layers/attention_recorder.ts";
 import { snakeCase } from "../../model/weights/names.ts";
 import { encodeSafetensors, type NamedArray } from "../../model/weights/safetensors.ts";
@@ -140,19 +141,9 @@ function kindData({ kind, heads, means, rows, slices }: CapturedKind, most: numb
   return {
     ...{ kind, heads, size },
     rows: shown.map((row) => rows[row]),
-    means: packMaps(joined(means.map(({ data }) => data)), size * size),
-    slices: packMaps(joined(slices.flatMap(ofShown)), size * size),
+    means: packMaps(joinNumbers(means.map(({ data }) => data)), size * size),
+    slices: packMaps(joinNumbers(slices.flatMap(ofShown)), size * size),
   };
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function headNames(heads: readonly number[]): readonly number[] | "mean" {

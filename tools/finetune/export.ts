@@ -100,7 +100,7 @@ async function mergeFolder(device: Device, folder: string, out: string, options:
 
 /** Names of the weights that training changed. */
 function changedNames(merged: AlphaFoldParams, trained: readonly string[]): Set<string> {
-  const known = new Set(entries<Tensor>(merged as unknown as Tree<Tensor>).map(([path]) => path));
+  const known = new Set(entries<Tensor>(merged).map(([path]) => path));
   const own = trained.flatMap((path) => {
     const inside = path.replace(/^model\./, "").replace(/\.adapter\.\w+$/, ".weight");
     return path.startsWith("model.") && known.has(inside) ? [snakeCase(inside)] : [];
@@ -117,7 +117,7 @@ async function writeMerged(
   changed: ReadonlySet<string>,
 ): Promise<Exported> {
   const tensors = new Map(
-    entries<Tensor>(merged as unknown as Tree<Tensor>).map(([path, tensor]) => [snakeCase(path), tensor]),
+    entries<Tensor>(merged).map(([path, tensor]) => [snakeCase(path), tensor]),
   );
   using opened = await model.open();
   const written = [...opened.entries].map(([name, entry]): [string, WeightEntry] => {

@@ -31,7 +31,7 @@ export async function trainedNumbers(trained: Tree<Tensor>): Promise<TrainedNumb
  * @param params All parameters as they are now.
  */
 export async function movements(start: TrainedNumbers, params: FineTunedParams): Promise<Movement[]> {
-  const tensors = new Map(entries<Tensor>(params as unknown as Tree<Tensor>));
+  const tensors = new Map(entries<Tensor>(params));
   const modules = Map.groupBy(start.keys(), moduleOf);
   const found: Movement[] = [];
   for (const [module, paths] of modules) {

@@ -1,4 +1,5 @@
 /** How alike two structures are: chain by chain, residue by residue, and as a whole. */
+import { joinNumbers } from "../../core/join_numbers.ts";
 import {
   allAtomLddt,
   applyMotion,
@@ -203,20 +204,10 @@ function atomsOf({ sequence, atomPositions, atomMask }: Chain, residues: readonl
 function allAtoms(chains: readonly ReferencePoints[]): ReturnType<typeof allAtomLddt> {
   const join = (of: 0 | 1): AtomsOfResidues => ({
     sequence: chains.map(({ atoms }) => atoms[of].sequence).join(""),
-    positions: concatenated(chains.map(({ atoms }) => atoms[of].positions)),
-    mask: concatenated(chains.map(({ atoms }) => atoms[of].mask)),
+    positions: joinNumbers(chains.map(({ atoms }) => atoms[of].positions)),
+    mask: joinNumbers(chains.map(({ atoms }) => atoms[of].mask)),
   });
   return allAtomLddt(join(0), join(1));
-}
-
-function concatenated(parts: readonly ArrayLike<number>[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 function scoreChain({ model, reference }: ChainPair, pairs: ResiduePairs, points: ReferencePoints): ChainScore {
@@ -280,7 +271,7 @@ function lddtOf({ model, reference, mask }: PairedPoints): ReturnType<typeof ldd
 }
 
 function joined(parts: readonly PairedPoints[]): PairedPoints {
-  const join = (of: (part: PairedPoints) => Float32Array) => concatenated(parts.map(of));
+  const join = (of: (part: PairedPoints) => Float32Array) => joinNumbers(parts.map(of));
   return { model: join((p) => p.model), reference: join((p) => p.reference), mask: join((p) => p.mask) };
 }
 

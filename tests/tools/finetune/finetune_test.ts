@@ -234,7 +234,7 @@ async function checkExports(device: Device, folder: string, options: FinetuneOpt
   using tuned = await FineTuned.load(device, options.output);
   const written = entries<Tensor>(trainedPart(params, strategy)[0] as Tree<Tensor>);
   await tuned.withParams(async (average) => {
-    const expected = new Map(entries<Tensor>(average as unknown as Tree<Tensor>));
+    const expected = new Map(entries<Tensor>(average));
     for (const [path, tensor] of written) assert.deepEqual(await tensor.read(), await expected.get(path)!.read(), path);
   });
 
