@@ -164,6 +164,7 @@ gpuTest("a loop learns structures: loss falls, validation tells lDDT, heads alon
   assert.throws(() => of("head_only"), /nothing to train: head_only trains heads, and there is none/);
 });
 
+/** What is trained in full is the whole tree, though its type says a part. */
 function combineModel(tuner: FineTuner): FineTunedParams["model"] {
   return (tuner.trained as unknown as FineTunedParams).model;
 }

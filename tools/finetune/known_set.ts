@@ -163,6 +163,7 @@ export function knownSet(
         for (const { data } of known.values()) bytes += data.byteLength;
         if (bytes <= MOST_BYTES) kept.set(index, known);
       }
+      // What was found has the names of these inputs, and all that the heads read: `parts`.
       const input = Object.fromEntries(
         Array.from(known, ([name, { shape, data }]) => [name === "sMean" ? "s" : name, device.tensor(data, shape)]),
       ) as unknown as LabelHeadInputs;

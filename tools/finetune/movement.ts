@@ -59,6 +59,7 @@ function moduleOf(path: string): string {
   return path.replace(isAdapter(path) ? /\.adapter\.\w+$/ : /\.\w+$/, "");
 }
 
+/** The adapter of a linear map, by the map's path: a walk that the tree's type does not know. */
 function adapterOf(params: FineTunedParams, module: string): Adapter {
   type Branch = { readonly [key: string]: Branch } & { readonly adapter: Adapter };
   return module.split(".").reduce((branch, part) => branch[part], params as unknown as Branch).adapter;
