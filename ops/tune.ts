@@ -28,7 +28,10 @@ export interface TuneOptions {
   readonly budgetMs?: number;
 }
 
-const TURNS = 8;
+/** Turns that all ways have, and those that only ways not clearly behind have after them. */
+const TURNS = [2, 6];
+/** How much slower than the fastest a way may be for more turns: noise is less. */
+const BEHIND = 1.5;
 
 /**
  * How much slower than the fastest a way before it may be: less may be chance, and the built-in one is the first. The
@@ -129,7 +132,10 @@ export async function tune(
     }
     const loads = runs.filter(({ question }) => question.decision === "loads");
     const others = runs.filter((run) => !loads.includes(run));
-    const measured = [...await timeWhole(device, loads), ...await timeKernels(device, others)];
+    const measured = [
+      ...await timeInTurns(loads, (racing, turns) => timeWhole(device, racing, turns)),
+      ...await timeInTurns(others, (racing, turns) => timeKernels(device, racing, turns)),
+    ];
     const tuning = chosen(before, measured, gainOf(device));
     setTuning(device, tuning);
     return { tuning, measured };
@@ -181,10 +187,28 @@ function chosen(before: Tuning, measured: readonly MeasuredWay[], gain: number):
   return tuning;
 }
 
-/** The fastest of a few turns of each, copies included; they alternate, so that a busy moment falls on all. */
-async function timeWhole(device: Device, runs: readonly Run[]): Promise<MeasuredWay[]> {
+/** Times a few turns of each way, then more of those that may still be the fastest of their question. */
+async function timeInTurns(
+  runs: readonly Run[],
+  time: (runs: readonly Run[], turns: number) => Promise<readonly number[]>,
+): Promise<MeasuredWay[]> {
+  const fastest = new Map(runs.map((run) => [run, Infinity]));
+  const isBehind = (run: Run) => {
+    const rivals = runs.filter(({ question }) => question === run.question).map((rival) => fastest.get(rival)!);
+    return fastest.get(run)! > BEHIND * Math.min(...rivals);
+  };
+  for (const turns of TURNS) {
+    const racing = runs.filter((run) => !isBehind(run));
+    const times = await time(racing, turns);
+    for (const [i, run] of racing.entries()) fastest.set(run, Math.min(fastest.get(run)!, times[i]));
+  }
+  return runs.map((run) => ({ decision: run.question.decision, way: run.way, ms: fastest.get(run)! }));
+}
+
+/** The fastest turn of each, copies included; they alternate, so that a busy moment falls on all. */
+async function timeWhole(device: Device, runs: readonly Run[], turns: number): Promise<readonly number[]> {
   const fastest = runs.map(() => Infinity);
-  for (let turn = 0; turn < TURNS; turn++) {
+  for (let turn = 0; turn < turns; turn++) {
     for (const [i, run] of runs.entries()) {
       const began = performance.now();
       run.once();
@@ -192,13 +216,13 @@ async function timeWhole(device: Device, runs: readonly Run[]): Promise<Measured
       fastest[i] = Math.min(fastest[i], performance.now() - began);
     }
   }
-  return runs.map(({ question, way }, i) => ({ decision: question.decision, way, ms: fastest[i] }));
+  return fastest;
 }
 
 /** The same by the device's clock, for kernels alone. */
-async function timeKernels(device: Device, runs: readonly Run[]): Promise<MeasuredWay[]> {
+async function timeKernels(device: Device, runs: readonly Run[], turns: number): Promise<readonly number[]> {
   const profiler = Profiler.start(device, { memory: false });
-  for (let turn = 0; turn < TURNS; turn++) {
+  for (let turn = 0; turn < turns; turn++) {
     for (const [i, run] of runs.entries()) {
       profiler.mark(`${i}`);
       run.once();
@@ -210,5 +234,5 @@ async function timeKernels(device: Device, runs: readonly Run[]): Promise<Measur
     const ms = kernels.slice(first, marks[at + 1]?.kernels).reduce((sum, { ms }) => sum + ms, 0);
     fastest[Number(name)] = Math.min(fastest[Number(name)], ms);
   }
-  return runs.map(({ question, way }, i) => ({ decision: question.decision, way, ms: fastest[i] }));
+  return fastest;
 }

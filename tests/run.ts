@@ -12,7 +12,7 @@ import { join, relative } from "node:path";
 
 const ROOT = join(import.meta.dirname!, "..");
 /** Files that a process gets at once: many enough to share its start, few enough that no process is left with all at the end. */
-const FILES = 8;
+const FILES = 4;
 
 /** Files of tests below a folder. */
 async function testFiles(folder: string): Promise<string[]> {

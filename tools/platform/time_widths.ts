@@ -15,7 +15,7 @@ import { hasAvx512, keepWidthTimes, VECTOR_WIDTHS, type WidthTimes } from "./vec
 /** The block's size: what a small network has, half a second of processor time. */
 const [N_SEQ, N_RES] = [32, 64];
 const ROUNDS = 2;
-const RUNS = 6;
+const RUNS = 4;
 
 /** Name of the hidden flag of `denofold doctor` with which it starts itself. */
 export const TIME_BLOCK = "--time-block";

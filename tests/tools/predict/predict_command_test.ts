@@ -4,6 +4,7 @@ import { parseSafetensors } from "../../../model/weights/safetensors.ts";
 import { parseCif } from "../../../tools/data/_cif_reader.ts";
 import { rowsOf } from "../../../tools/data/_mmcif_facts.ts";
 import { leftoverOf } from "../../../tools/files.ts";
+import { cacheFolder } from "../../../tools/platform/cache.ts";
 import { denofold, ROOT } from "../cli/_run.ts";
 import { denofoldInProcess } from "../fold/_in_process.ts";
 import { archive, serve, tarGz, ticket } from "../search/_msa_server.ts";
@@ -21,11 +22,19 @@ const NUMBERED =
     }   0.000   0.000  1.00 10.00           C\n`
   ).join("") + "END\n";
 
+/** In a folder and with a cache of its own, which begins with what earlier runs found out of kernels and the page they made. */
 async function temporary(run: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   const cache = Deno.env.get("DENOFOLD_CACHE");
   try {
-    Deno.env.set("DENOFOLD_CACHE", join(folder, "cache"));
+    const own = join(folder, "cache");
+    await Deno.mkdir(own);
+    for (const { name } of await Array.fromAsync(Deno.readDir(cacheFolder())).catch(() => [])) {
+      if (/^(kernels|tuning|predict_page)_.*\.json$/.test(name)) {
+        await Deno.copyFile(join(cacheFolder(), name), join(own, name));
+      }
+    }
+    Deno.env.set("DENOFOLD_CACHE", own);
     await Deno.writeTextFile(join(folder, "small.json"), JSON.stringify(SMALL));
     await Deno.writeTextFile(join(folder, "two.fasta"), `>one\n${QUERY}\n>two\n${QUERY.slice(1)}\n`);
     await Deno.writeTextFile(join(folder, "one.fasta"), `>one\n${QUERY}\n`);

@@ -69,6 +69,28 @@ function tracePixels(page: Page): Promise<{ orange: number; blue: number; colors
   });
 }
 
+/** A place on the canvas well inside a trace, in CSS pixels from its corner: the middle of the longest coloured run of a row. */
+async function tracePoint(page: Page): Promise<{ x: number; y: number }> {
+  await tracePixels(page); // until it is drawn
+  return await page.evaluate(async () => {
+    const canvas = document.querySelector<HTMLCanvasElement>("#stage canvas")!;
+    const gl = canvas.getContext("webgl2")!;
+    const { drawingBufferWidth: columns, drawingBufferHeight: rows } = gl;
+    const pixels = new Uint8Array(4 * columns * rows);
+    gl.readPixels(0, 0, columns, rows, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+    let best = { length: 0, column: 0, row: 0 };
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0, length = 0; column < columns; column++) {
+        const at = 4 * (row * columns + column);
+        length = Math.abs(pixels[at] - pixels[at + 2]) > 60 ? length + 1 : 0;
+        if (length > best.length) best = { length, column: column - length / 2, row };
+      }
+    }
+    const scale = canvas.getBoundingClientRect().width / columns;
+    return { x: scale * best.column, y: scale * (rows - 1 - best.row) };
+  });
+}
+
 function plotData(page: Page, id: string): Promise<PlotElement["data"]> {
   return page.evaluate((id) => {
     const { data } = document.getElementById(id) as PlotElement;
@@ -247,14 +269,13 @@ pageTest(
         assert.deepEqual([again.orange, again.blue], [before.orange, before.blue]);
       });
       await step("names the residue under the pointer", async () => {
-        const { x, y, width, height } = (await page.locator("#stage canvas").boundingBox())!;
+        const { x, y } = (await page.locator("#stage canvas").boundingBox())!;
+        const at = await tracePoint(page);
         let name = "";
-        for (let move = 0.1; move < 0.9 && name === ""; move += 0.02) {
-          await page.mouse.move(x + width * 0.45, y + height * move);
-          for (let wait = 0; wait < 40 && name === ""; wait++) { // drawing takes its time where much else runs
-            await page.waitForTimeout(50);
-            name = (await page.locator("#structure .hover").textContent())!;
-          }
+        for (let wait = 0; wait < 200 && name === ""; wait++) { // drawing takes its time where much else runs
+          await page.mouse.move(x + at.x, y + at.y + wait % 2);
+          await page.waitForTimeout(50);
+          name = (await page.locator("#structure .hover").textContent())!;
         }
         assert.match(name, /^(Predicted|True): [A-Z]{3} ([1-9]|1[0-9]|2[0-5])$/);
       });
