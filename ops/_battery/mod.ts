@@ -51,10 +51,13 @@ export interface BatteryRow {
   readonly pass: "forward" | "gradient";
   /** The version; `all` where there is one for all adapters. */
   readonly family: KernelFamily | "all";
-  /** Its kernels, each for several structures. */
+  /** Its kernels, each for several structures; the last ones compile quickly. */
   readonly kernels: readonly BatteryKernel[];
-  /** For an op that is made of other ops' kernels: runs it on a device that has no other version. */
-  readonly check?: (device: Device) => Promise<ProbeOutcome>;
+  /**
+   * For an op that is made of other ops' kernels: runs it on a device that has no other version; `whole` in all the ways
+   * it goes about it, else in one.
+   */
+  readonly check?: (device: Device, whole: boolean) => Promise<ProbeOutcome>;
 }
 
 /** All rows for an adapter. */
@@ -92,7 +95,7 @@ export function batteryOf(traits: AdapterTraits): BatteryRow[] {
     ...kernelFamilies.flatMap((family) =>
       (["forward", "gradient"] as const).map((pass): BatteryRow => ({
         ...{ op: "outerProductMean", pass, family, kernels: [] },
-        check: (device) => checkOuterProductMean(device, pass),
+        check: (device, whole) => checkOuterProductMean(device, pass, whole && family === kernelFamilies[0]),
       }))
     ),
     ...familiesOf(traits, "rows").flatMap((family) => {
@@ -197,19 +200,24 @@ const NOTHING: Epilogue = {
   carry: false,
 };
 
-/** What linear maps do to their results. */
+/** What linear maps do to their results: first so few that each part is in one of them, then other combinations. */
 const EPILOGUES: readonly Partial<Epilogue>[] = [
-  {},
   { activation: "sigmoid" },
-  { activation: "gelu" },
   { activation: "gelu", keepPre: true },
   { activation: "none", gate: true, residual: true },
-  { activation: "none", gate: true, keepPre: true },
-  { activation: "none", residual: true },
   { carry: true },
 ];
+const MORE_EPILOGUES: readonly Partial<Epilogue>[] = [
+  {},
+  { activation: "gelu" },
+  { activation: "none", gate: true, keepPre: true },
+  { activation: "none", residual: true },
+];
 
-/** Matrix products: the built-in tile in all layouts, with all epilogues and with 16-bit floats, the others there and back. */
+/**
+ * Matrix products: the built-in tile in all layouts, with all parts of epilogues and with 16-bit floats, the others there
+ * and back. The family that the adapter prefers has more combinations of parts.
+ */
 function products(traits: AdapterTraits, family: KernelFamily) {
   const { subgroupSize } = traits;
   const tiles = matmulTiles(traits).filter((tile) => tile.family === family);
@@ -229,16 +237,19 @@ function products(traits: AdapterTraits, family: KernelFamily) {
     ...others.map((tile) => [kernel(tile, "TN", odd)] as const),
   ];
   const epilogue = (more: Partial<Epilogue>) => kernel(tiles[0], "NT", { epilogue: { ...NOTHING, ...more } });
-  const linear = EPILOGUES.map((more): BatteryKernel => [epilogue(more)]);
   const placed = { placed: true, onTop: true };
-  linear.push(
-    [epilogue(placed)],
-    [epilogue({ ...placed, activation: "none", gate: true })],
+  const linear: BatteryKernel[] = [
+    ...EPILOGUES.map((more): BatteryKernel => [epilogue(more)]),
     [epilogue({ ...placed, factor: true })],
-    [epilogue(placed), ["c"]],
+    [epilogue({ ...placed, activation: "none", gate: true })],
     [kernel(tiles[0], "TN", { epilogue: { ...NOTHING, placed: true } })],
-  );
-  linear.push([epilogue({}), ["a", "c"]], [epilogue({ activation: "none", gate: true }), ["a", "gate"]]);
+    [epilogue({ activation: "none", gate: true }), ["a", "gate"]],
+    [epilogue({}), ["a", "c"]],
+  ];
+  if (family === traits.kernelFamilies[0]) {
+    linear.push(...MORE_EPILOGUES.map((more): BatteryKernel => [epilogue(more)]));
+    linear.push([epilogue(placed)], [epilogue(placed), ["c"]]);
+  }
   return { forward, gradient, linear };
 }
 
@@ -273,10 +284,12 @@ function attention(traits: AdapterTraits, family: KernelFamily): [BatteryKernel[
   };
   const gradient = [...backward(8, packed), ...backward(2, apart)];
   if (family === "plain") gradient.push(...backward(2, few));
-  gradient.push(
-    [queriesKernel({ ...structure("backward", 8, packed, "q", bare), sumBias: false })],
-    [keysKernel(structure("backward", 8, packed, "k", bare))],
-  );
+  if (family === traits.kernelFamilies[0]) {
+    gradient.push(
+      [queriesKernel({ ...structure("backward", 8, packed, "q", bare), sumBias: false })],
+      [keysKernel(structure("backward", 8, packed, "k", bare))],
+    );
+  }
   return [forward, gradient];
 }
 
@@ -287,8 +300,8 @@ function triangle({ subgroupSize: lanes }: AdapterTraits, family: KernelFamily):
       [tileProductKernel({ tile: family === "plain" ? 8 : 4, aligned })],
       ...each((mask) => [[gateKernel({ aligned, mask })]]),
     ]).concat([
-      ...each((mask) => [[gateKernel({ aligned: true, mask, single: true })] as const]),
       [tileProductKernel({ tile: family === "plain" ? 8 : 4, aligned: true }), ["x", "y", "out"]],
+      ...each((mask) => [[gateKernel({ aligned: true, mask, single: true })] as const]),
     ]);
   }
   return each((aligned) => [
@@ -312,12 +325,16 @@ function rowStructures(family: KernelFamily): RowStructure[] {
 
 const ACROSS = { vector: true, rowLanes: 1, unrolled: 1, across: true } as const;
 
-/** Every formula, along whole vec4s and broadcast element by element. */
+/** Every formula along whole vec4s, every second one broadcast, the others element by element. */
 function maps(gradients: boolean): BatteryKernel[] {
-  return MAPS.filter(({ source }) => source.name.includes(".vjp.") === gradients).flatMap(({ source, kernelOf }) => [
+  return MAPS.filter(({ source }) => source.name.includes(".vjp.") === gradients).flatMap((
+    { source, kernelOf },
+    at,
+  ) => [
     [kernelOf({ modes: source.args.map(() => "vector"), rank: 1 })],
-    [kernelOf({ modes: source.args.map((_, i) => (i % 2 ? "splat" : "vector")), rank: 2 })],
-    [kernelOf({ modes: source.args.map(() => "scalar"), rank: 3 })],
+    at % 2
+      ? [kernelOf({ modes: source.args.map((_, i) => (i % 2 ? "splat" : "vector")), rank: 2 })]
+      : [kernelOf({ modes: source.args.map(() => "scalar"), rank: 3 })],
   ]);
 }
 

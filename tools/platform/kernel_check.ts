@@ -254,7 +254,7 @@ async function checkRow(device: Device, row: BatteryRow, loads: LoadPath): Promi
   const outcomes: [name: string, outcome: ProbeOutcome][] = [];
   const isLoading = (kernel: Kernel) => kernel.bindings.some(([, type]) => type === "load vec4f");
   const sampled = row.family !== "all" && loads !== traits.loadPaths[0];
-  const sample = row.kernels.find(([kernel]) => isLoading(kernel));
+  const sample = row.kernels.findLast(([kernel]) => isLoading(kernel));
   for (const use of row.kernels) {
     const [kernel, halves] = use;
     if (isLoading(kernel) ? sampled && use !== sample : loads === "textures") continue;
@@ -265,7 +265,7 @@ async function checkRow(device: Device, row: BatteryRow, loads: LoadPath): Promi
   }
   if (row.check && row.family !== "all") {
     const only = { ...traits, kernelFamilies: [row.family], loadPaths: [loads] };
-    outcomes.push([row.op, await row.check(new Device(device.gpu, only, { verify: false }))]);
+    outcomes.push([row.op, await row.check(new Device(device.gpu, only, { verify: false }), !sampled)]);
   }
   if (!outcomes.length) return { ...NOT_OFFERED, status: "same" };
   const right = outcomes.filter(([, { right }]) => right);
