@@ -45,7 +45,7 @@ async function deno(args: string[], show: (line: string) => string | undefined =
 }
 
 async function tests(...folders: string[]): Promise<Outcome> {
-  const { code, lines } = await deno(["test", "-A", ...folders.map((folder) => `tests/${folder}`)]);
+  const { code, lines } = await deno(["test", "-A", "--no-check", ...folders.map((folder) => `tests/${folder}`)]);
   const [, passed, failed] = lines.map((line) => /^(?:ok|FAILED) \| (\d+) passed.* \| (\d+) failed/.exec(line))
     .findLast((match) => match) ?? [];
   if (passed === undefined) return { passed: 0, failed: 1 };

@@ -1,5 +1,5 @@
 /**
- * Measures: `deno task bench [NAME…] [--json]`.
+ * Measures: `deno task bench [NAME…] [--json]`, or what is asked of a GPU: `deno task bench --suite gpu`.
  *
  * Exit code: 0, 1 if something failed or a peer computes other numbers, 2 for wrong usage. A bar that is missed is shown,
  * and is no failure.
@@ -9,19 +9,22 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import config from "../../deno.json" with { type: "json" };
 import type { Device } from "../../core/mod.ts";
-import { ALL_FUSIONS, type Fusion, setFusions } from "../../ops/mod.ts";
+import { ALL_FUSIONS, type Fusion, setFusions, tuningOf } from "../../ops/mod.ts";
 import { fusionOption, fusionText } from "../cli/_fusion.ts";
 import { ensureAdapter } from "../platform/driver.ts";
+import { processorName, systemName } from "../platform/machine.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { MachineWatch } from "./machine.ts";
 import { blockPeers, type BlockSize, defaultPeers, PEER_NAMES } from "./block_peers.ts";
 import { findKit, findTorch } from "./peers.ts";
 import { type BenchRecord, judge } from "./record.ts";
-import { formatDetails, formatKernels, formatPeers, formatTable } from "./table.ts";
-import { LONG, WORKLOADS } from "./workloads/mod.ts";
+import { formatDetails, formatKernels, formatPeers, formatSizes, formatTable } from "./table.ts";
+import { formatSuite, SUITE_PEERS, SUITE_SECONDS, suiteParts, SUITES } from "./suite.ts";
+import { type BenchContext, LONG, WORKLOADS } from "./workloads/mod.ts";
 
 interface Flags {
   readonly json?: true;
+  readonly suite?: typeof SUITES[number];
   readonly peers?: readonly string[] | false;
   readonly sizes: readonly BlockSize[];
   readonly kit?: string;
@@ -35,6 +38,7 @@ const SIZES: readonly BlockSize[] = [{ nSeq: 32, nRes: 64 }, { nSeq: 64, nRes: 1
 
 const EXAMPLES = `
 Examples:
+  deno task bench --suite gpu > gpu.md                figures of a GPU to send, in less than eight minutes
   deno task bench evoformer pair-block --json         beside all peers: about half an hour
   deno task bench evoformer --peers torch --sizes 32x64
   deno task bench evoformer --sizes 128x256,512x384   for a GPU; beside PyTorch in f32, tf32 and bf16`;
@@ -49,6 +53,11 @@ export async function main(args: readonly string[]): Promise<number> {
     )
     .option("--json", "print one JSON object a line instead of a table")
     .addOption(
+      new Option("--suite <name>", "measure what matters on a GPU; prints a Markdown table and one JSON").choices(
+        SUITES,
+      ),
+    )
+    .addOption(
       new Option("--sizes <list>", "N_seq x N_res of evoformer and pair-block (which has no N_seq)")
         .argParser(sizes).default(SIZES, "32x64,64x128"),
     )
@@ -60,7 +69,11 @@ export async function main(args: readonly string[]): Promise<number> {
     .option("--threads <n>", "threads of a peer on the CPU", positiveInteger, navigator.hardwareConcurrency)
     .addOption(fusionOption())
     .action(async (names: string[], flags: Flags) => {
-      code = await bench(names.length ? names : Object.keys(WORKLOADS).filter((name) => !LONG.has(name)), flags);
+      if (flags.suite && names.length) {
+        program.error(`denofold: --suite ${flags.suite} says what is measured: give no names`);
+      }
+      if (flags.suite) code = await suite({ ...flags, peers: flags.peers ?? SUITE_PEERS });
+      else code = await bench(names.length ? names : Object.keys(WORKLOADS).filter((name) => !LONG.has(name)), flags);
     })
     .addHelpText("after", EXAMPLES)
     .exitOverride()
@@ -75,29 +88,59 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function bench(names: readonly string[], flags: Flags): Promise<number> {
+/** An adapter to measure, and what it is measured with. */
+interface Bench {
+  readonly context: BenchContext;
+  /** The program and the adapter, as every record tells them. */
+  readonly about: { readonly engine: string; readonly adapter: string };
+}
+
+async function openBench(flags: Flags): Promise<Bench> {
   const note = (line: string) => console.error(line);
   const { adapter } = await ensureAdapter({ device: flags.device, install: true, log: note });
   const device = await openDevice(adapter);
   setFusions(device, flags.fusion);
   const { torch, peers } = await findPeers(note, flags, device);
-  const records: BenchRecord[] = [];
   const { description, subgroupSize } = device.traits;
   const about = {
     engine: `denofold ${config.version}${flags.fusion === ALL_FUSIONS ? "" : `, fusion ${fusionText(flags.fusion)}`}`,
     adapter: subgroupSize ? `${description}, ${subgroupSize} lanes` : description,
   };
+  return { context: { ...flags, device, torch, peers, note }, about };
+}
+
+/** Measures one workload; gives each record as soon as it is there. */
+async function* recordsOf(name: string, { context, about }: Bench): AsyncIterable<BenchRecord> {
+  context.note(`Measuring ${name} …`);
+  const watch = new MachineWatch(navigator.hardwareConcurrency);
+  for await (const measurement of WORKLOADS[name](context)) {
+    const { state } = watch;
+    yield { ...about, ...measurement, bars: judge(measurement.bars ?? [], state.busy), ...state };
+  }
+}
+
+/** @returns The exit code: 1 if a peer computes other numbers. */
+function codeOf(records: readonly BenchRecord[], note: BenchContext["note"]): number {
+  if (records.some(({ busy }) => busy)) {
+    note(
+      "The machine was busy: other programs took part of its processors. Wall-clock times and ratios to peers say " +
+        "little then, CPU times more. Measure again when it is idle.",
+    );
+  }
+  return records.some(({ agrees }) => agrees === false) ? 1 : 0;
+}
+
+async function bench(names: readonly string[], flags: Flags): Promise<number> {
+  const opened = await openBench(flags);
+  const { context, about } = opened;
+  const records: BenchRecord[] = [];
   for (const name of new Set(names)) {
-    note(`Measuring ${name} …`);
-    const watch = new MachineWatch(navigator.hardwareConcurrency);
-    for await (const measurement of WORKLOADS[name]({ ...flags, device, torch, peers, note })) {
-      const { state } = watch;
-      const record = { ...about, ...measurement, bars: judge(measurement.bars ?? [], state.busy), ...state };
+    for await (const record of recordsOf(name, opened)) {
       records.push(record);
       if (flags.json) console.log(JSON.stringify(record));
     }
   }
-  device.close();
+  context.device.close();
   if (!flags.json) {
     console.log(`${about.engine} on ${about.adapter}\n`);
     console.log(formatTable(records));
@@ -106,13 +149,35 @@ async function bench(names: readonly string[], flags: Flags): Promise<number> {
       if (text) console.log(`\n${text}`);
     }
   }
-  if (records.some(({ busy }) => busy)) {
-    note(
-      "The machine was busy: other programs took part of its processors. Wall-clock times and ratios to peers say " +
-        "little then, CPU times more. Measure again when it is idle.",
-    );
+  return codeOf(records, context.note);
+}
+
+async function suite(flags: Flags): Promise<number> {
+  const began = performance.now();
+  const opened = await openBench(flags);
+  const { context, about } = opened;
+  const { device } = context;
+  const records: BenchRecord[] = [], leftOut: string[] = [];
+  for (const { name, sizes } of suiteParts(device.traits.software)) {
+    if (performance.now() - began > 1000 * SUITE_SECONDS) {
+      leftOut.push([name, ...sizes.map((size) => formatSizes({ ...size }))].join(" ") + ": there was no time");
+      continue;
+    }
+    for await (const record of recordsOf(name, { about, context: { ...context, sizes } })) records.push(record);
   }
-  return records.some(({ agrees }) => agrees === false) ? 1 : 0;
+  const result = {
+    about: {
+      program: about.engine,
+      adapter: about.adapter,
+      tuning: JSON.stringify(tuningOf(device)),
+      system: `${systemName()}, ${processorName()}, Deno ${Deno.version.deno}`,
+      date: new Date().toISOString().slice(0, 10),
+    },
+    ...{ records, leftOut },
+  };
+  device.close();
+  console.log(flags.json ? JSON.stringify(result) : formatSuite(result));
+  return codeOf(records, context.note);
 }
 
 /** The peers that are wished for and there; says what is missing. */

@@ -81,6 +81,10 @@ export interface Measurement {
   readonly roofs?: Roofs;
   /** Speed of all matrix products of the block, of the measured multiply-add rate. */
   readonly product_share?: number;
+  /** What an op is set against: the adapter's rate of multiply-adds, or that of copies. */
+  readonly roof?: "operations" | "bytes";
+  /** What its working kernels reach of it together. */
+  readonly roof_share?: number;
   /** Each kernel's part, slowest first. */
   readonly kernels?: readonly KernelShare[];
   /** Of a cold start: from the first kernel to the first output. */

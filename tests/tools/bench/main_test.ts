@@ -35,11 +35,12 @@ Deno.test("--help tells the names and flags", async () => {
 
 Deno.test("wrong usage ends with exit code 2 and one line", async () => {
   const wrong: [string[], RegExp][] = [
-    [["matmull"], /^denofold: .*'matmull' is invalid.*Allowed choices are matmul, evoformer, [^\n]*\n$/],
+    [["matmull"], /^denofold: .*'matmull' is invalid.*Allowed choices are matmul, kernels, evoformer, [^\n]*\n$/],
     [["--jsn"], /^denofold: unknown option '--jsn' \(Did you mean --json\?\)\n$/],
     [["--rounds", "0"], /^denofold: .*'0' is invalid\. Expected a positive integer\.\n$/],
     [["--sizes", "32x"], /^denofold: .*Expected sizes such as 32x64,64x128\.\n$/],
     [["--peers", "torch,numpy"], /^denofold: .*There is no peer numpy; there are torch, torch-compiled, [^\n]*\n$/],
+    [["--suite", "gpu", "matmul"], /^denofold: --suite gpu says what is measured: give no names\n$/],
     [["--kit"], /^denofold: .*argument missing\n$/],
   ];
   for (const [args, message] of wrong) {

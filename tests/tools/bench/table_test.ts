@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { MachineWatch, processorsOfOthers, readTicks } from "../../../tools/bench/machine.ts";
 import { Stopwatch } from "../../../tools/bench/measure.ts";
 import { atLeast, atMost, type BenchRecord, judge, onIdleMachine, timeFields } from "../../../tools/bench/record.ts";
+import { formatSuite } from "../../../tools/bench/suite.ts";
 import { formatBar, formatDetails, formatKernels, formatPeers, formatTable } from "../../../tools/bench/table.ts";
 
 const PRODUCT: BenchRecord = {
@@ -161,4 +162,20 @@ Deno.test("Stopwatch gives the least and the middle time; rates follow from the 
   });
   assert.equal(timeFields(times, { flops: 8e6, software: false }).gflops_per_cpu_s, null);
   assert.equal(timeFields(times, { software: true }).gflops, null);
+});
+
+Deno.test("a suite is one Markdown table, and one JSON that holds all of it", () => {
+  const product: BenchRecord = { ...PRODUCT, roofs: { gflops: 70, gbs: 4 }, roof: "bytes", roof_share: 0.584 };
+  const result = {
+    about: { adapter: "an adapter" },
+    records: [product, STEP],
+    leftOut: ["evoformer: there was no time"],
+  };
+  const text = formatSuite(result);
+  const rows = text.split("\n").filter((line) => line.startsWith("| "));
+  assert.equal(rows.length, 2 + 2);
+  assert.match(rows[2], /^\| matmul \| 512×256×128 \| A·B \| 10\.64 \| 58 % of copies \| .* MISSED \|$/);
+  assert.match(text, /^- adapter: an adapter\n- multiply-adds: 70 GFLOP\/s; copies: 4 GB\/s\n\n/);
+  assert.match(text, /\nLeft out: evoformer: there was no time\.\n/);
+  assert.deepEqual(JSON.parse(/```json\n(.*)\n```/.exec(text)![1]), result);
 });

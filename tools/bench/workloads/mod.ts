@@ -9,6 +9,7 @@ import { coldStart } from "./cold_start.ts";
 import { data } from "./data.ts";
 import { evoformer } from "./evoformer.ts";
 import { headOnly, lora, optimizer } from "./finetune.ts";
+import { kernels } from "./kernels.ts";
 import { loadWeights } from "./load_weights.ts";
 import { matmul } from "./matmul.ts";
 import { mds } from "./mds.ts";
@@ -44,6 +45,7 @@ export const LONG: ReadonlySet<string> = new Set(["alphafold-overfit"]);
 /** All workloads, in the order in which they run. */
 export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "matmul": matmul,
+  "kernels": kernels,
   "evoformer": evoformer,
   "pair-block": pairBlock,
   "triangle": triangle,
