@@ -18,6 +18,7 @@ import {
   elementsOf,
   type Mirror,
   type Storage,
+  storedAs,
   Tensor,
   WINDOW_STEP,
 } from "./tensor.ts";
@@ -372,12 +373,7 @@ export class Device implements Disposable {
     this.#numerics?.changed(tensor.storage);
     if (this.dry) return;
     const { storage, dtype, offset } = tensor;
-    let elements: DataOf[Dtype] = elementsOf(dtype, data);
-    if (tensor.bytes % 4 !== 0) { // WebGPU writes whole words
-      elements = new Float16Array(data.length + 1);
-      elements.set(data);
-    }
-    const { buffer, byteOffset, byteLength } = elements; // as bytes: Dawn's addon knows no Float16Array
+    const { buffer, byteOffset, byteLength } = storedAs(dtype, data); // as bytes: Dawn's addon knows no Float16Array
     const to = ELEMENT_BYTES[dtype] * offset;
     for (let first = 0; first < byteLength; first += UPLOAD_BYTES) {
       const count = Math.min(UPLOAD_BYTES, byteLength - first);

@@ -388,9 +388,10 @@ function oneLine(message: string): string {
 /** Names of a kernel's bindings that are tensors of 16-bit floats. */
 function halvesOf({ name, bindings: types }: Kernel, bindings: BoundTypes): string[] {
   const halves = types.filter(([binding]) => bindings[binding]?.dtype === "f16");
-  for (const [binding, type] of halves) {
-    if (mayBeHalf(type)) continue;
-    throw new TypeError(`Kernel ${name}: ${binding} [${bindings[binding]?.shape}] is f16, this kernel takes f32 there`);
+  for (const [binding, type] of types) {
+    const { dtype, shape } = bindings[binding] ?? {};
+    if (dtype === "f16" ? mayBeHalf(type) : dtype !== "bf16" || type.endsWith(" u32")) continue;
+    throw new TypeError(`Kernel ${name}: ${binding} [${shape}] is ${dtype}, this kernel takes f32 there`);
   }
   return halves.map(([binding]) => binding);
 }

@@ -1,11 +1,12 @@
+import { fromBfloat16, toBfloat16 } from "./bfloat16.ts";
 import type { Device } from "./device.ts";
 import { type Shape, sizeOf } from "./shapes.ts";
 
-/** Element types of a tensor. */
-export type Dtype = "f32" | "i32" | "u32" | "f16";
+/** Element types of a tensor; bf16 is one to keep numbers in, which no op but `cast` reads. */
+export type Dtype = "f32" | "i32" | "u32" | "f16" | "bf16";
 
 /** Bytes of an element. */
-export const ELEMENT_BYTES: Readonly<Record<Dtype, 2 | 4>> = { f32: 4, i32: 4, u32: 4, f16: 2 };
+export const ELEMENT_BYTES: Readonly<Record<Dtype, 2 | 4>> = { f32: 4, i32: 4, u32: 4, f16: 2, bf16: 2 };
 
 /** The typed array that holds a dtype's elements on the CPU. */
 export type DataOf = {
@@ -13,6 +14,7 @@ export type DataOf = {
   i32: Int32Array<ArrayBuffer>;
   u32: Uint32Array<ArrayBuffer>;
   f16: Float16Array<ArrayBuffer>;
+  bf16: Float32Array<ArrayBuffer>;
 };
 
 /** A GPU buffer of the device's pool. */
@@ -170,6 +172,9 @@ export class Tensor {
 
 /** Numbers as the typed array of a dtype: bytes are seen as such, an array of the right type stays as it is. */
 export function elementsOf<D extends Dtype>(dtype: D, data: ArrayLike<number> | ArrayBuffer): DataOf[D] {
+  if (dtype === "bf16") {
+    return fromBfloat16(data instanceof ArrayBuffer ? new Uint16Array(data) : toBfloat16(data)) as DataOf[D];
+  }
   // Older browsers lack the last one.
   const Type = dtype === "f32"
     ? Float32Array
@@ -180,4 +185,13 @@ export function elementsOf<D extends Dtype>(dtype: D, data: ArrayLike<number> | 
     : Float16Array;
   if (data instanceof Type && data.buffer instanceof ArrayBuffer) return data as DataOf[D];
   return (data instanceof ArrayBuffer ? new Type(data) : Type.from(data)) as DataOf[D];
+}
+
+/** Numbers as a dtype's elements lie in memory, filled up with a zero to whole words. */
+export function storedAs(dtype: Dtype, data: ArrayLike<number>): DataOf[Dtype] | Uint16Array<ArrayBuffer> {
+  const elements = dtype === "bf16" ? toBfloat16(data) : elementsOf(dtype, data);
+  if (elements.byteLength % 4 === 0) return elements;
+  const whole = new (elements.constructor as Uint16ArrayConstructor)(elements.length + 1);
+  whole.set(elements);
+  return whole;
 }

@@ -1,4 +1,5 @@
 /** Brings weights to the device. */
+import { fromBfloat16, toBfloat16 } from "../../core/bfloat16.ts";
 import type { Device, Shape, Tensor } from "../../core/mod.ts";
 import { toFloat32 } from "./safetensors.ts";
 import { release, type WeightEntry } from "./weight_file.ts";
@@ -131,15 +132,7 @@ export async function loadWeights(
 
 /** Numbers rounded to those that 16 bits hold. */
 function rounded(numbers: Float32Array, dtype: WeightsDtype): Float16Array<ArrayBuffer> {
-  return Float16Array.from(dtype === "bf16" ? toBfloat16(numbers) : numbers);
-}
-
-/** Numbers rounded to the nearest of 8 significant bits, ties to even. */
-function toBfloat16(numbers: Float32Array): Float32Array {
-  const bits = new Uint32Array(numbers.length);
-  new Float32Array(bits.buffer).set(numbers);
-  for (let i = 0; i < bits.length; i++) bits[i] = (bits[i] + 0x7fff + ((bits[i] >>> 16) & 1)) & 0xffff0000;
-  return new Float32Array(bits.buffer);
+  return Float16Array.from(dtype === "bf16" ? fromBfloat16(toBfloat16(numbers)) : numbers);
 }
 
 function roundingError(numbers: Float32Array, held: Float16Array): RoundingError {

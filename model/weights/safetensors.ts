@@ -7,6 +7,7 @@
  * Source: the safetensors format, version 0.4 (huggingface/safetensors, README "Format").
  */
 
+import { fromBfloat16 } from "../../core/bfloat16.ts";
 import { crc32 } from "./_crc32.ts";
 import { type ByteSource, readExactly } from "./byte_source.ts";
 import { countOf, type WeightEntry, type WeightFile } from "./weight_file.ts";
@@ -226,11 +227,7 @@ export function toFloat32(array: NamedArray): Float32Array {
   const { data, dtype } = array;
   if (data instanceof Float32Array) return data;
   if (data instanceof BigInt64Array) return Float32Array.from(data, Number);
-  if (dtype === "BF16") {
-    const bits = new Uint32Array(data.length);
-    for (let i = 0; i < bits.length; i++) bits[i] = data[i] << 16;
-    return new Float32Array(bits.buffer);
-  }
+  if (dtype === "BF16") return fromBfloat16(data);
   if (dtype === "F16") return Float32Array.from(data, halfToNumber);
   return Float32Array.from(data);
 }

@@ -1,4 +1,5 @@
 /** Probes of what goes element by element: formulas, copies, gates, picked rows, dropout. */
+import { fromBfloat16, toBfloat16 } from "../../core/bfloat16.ts";
 import { noise, type Probe, stridesOf } from "../../core/mod.ts";
 import { threefry2x32 } from "../../core/random.ts";
 import type { CopyStructure } from "../_copy.wgsl.ts";
@@ -111,6 +112,34 @@ export function copyProbes({ unit, rank }: CopyStructure): readonly Probe[] {
       }
       return { result };
     },
+  }];
+}
+
+/** Numbers as pairs of bfloat16: in the middle, at a tie, beyond 16-bit floats, rounded up to the next power of two. */
+export function packBfloat16Probes(): readonly Probe[] {
+  const n = 71, x = noise(4 * n, 1).map((number, i) => number * 10 ** (i % 40 - 20));
+  x.set([1 + 2 ** -8, 1 + 3 * 2 ** -8, -70_000, 255.9, 0, -0]);
+  return [{
+    before: { x },
+    uniforms: { n },
+    grid: workgroups(n),
+    after({ x }) {
+      const patterns = toBfloat16(x);
+      return { words: Uint32Array.from({ length: 2 * n }, (_, i) => patterns[2 * i] + patterns[2 * i + 1] * 2 ** 16) };
+    },
+    tolerance: 0,
+  }];
+}
+
+/** Pairs of bfloat16 as numbers, exactly. */
+export function unpackBfloat16Probes(): readonly Probe[] {
+  const n = 71, patterns = toBfloat16(noise(4 * n, 1).map((number, i) => number * 10 ** (i % 40 - 20)));
+  return [{
+    before: { words: new Uint32Array(patterns.buffer) },
+    uniforms: { n },
+    grid: workgroups(n),
+    after: () => ({ out: fromBfloat16(patterns) }),
+    tolerance: 0,
   }];
 }
 

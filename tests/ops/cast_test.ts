@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { pullback } from "../../core/mod.ts";
+import { fromBfloat16, toBfloat16 } from "../../core/bfloat16.ts";
+import { Device, pullback } from "../../core/mod.ts";
 import { cast } from "../../ops/cast.ts";
 import { linear } from "../../ops/linear.ts";
+import { slice } from "../../ops/slice.ts";
 import { outerProductMean } from "../../ops/outer_product_mean.ts";
 import { assertClose, FAMILIES, gpuTest, ofFamily, randomArray } from "../_gpu.ts";
 
@@ -21,6 +23,41 @@ for (const shape of [[], [1], [5], [3, 7], [13, 8], [70_001, 3]]) {
     }
   });
 }
+
+for (const shape of [[], [1], [5], [3, 7], [70_001, 3]]) {
+  gpuTest(`cast() [${shape}] keeps numbers as bfloat16, of any size`, async (device) => {
+    const numbers = randomArray(shape.reduce((a, b) => a * b, 1), 3).map((x, i) => x * 10 ** (i % 60 - 30));
+    if (numbers.length > 6) numbers.set([NaN, Infinity, 1 + 2 ** -8, 1 + 3 * 2 ** -8]);
+    const x = device.tensor(numbers, shape);
+    const kept = cast(x, "bf16");
+    assert.deepEqual([kept.dtype, kept.shape, kept.bytes], ["bf16", shape, 2 * numbers.length]);
+    const rounded = fromBfloat16(toBfloat16(numbers));
+    assert.deepEqual(await kept.read(), rounded);
+    assert.deepEqual(await cast(kept, "f32").read(), rounded);
+    assert.deepEqual(await device.tensor(numbers, shape, "bf16").read(), rounded);
+  });
+}
+
+gpuTest("no other op takes bfloat16", (device) => {
+  const x = device.zeros([4, 8]), kept = cast(x, "bf16");
+  for (
+    const run of [
+      () => linear(kept, { weight: x }),
+      () => linear(x, { weight: kept }),
+      () => slice(kept, [0, 0], [1, 8]),
+    ]
+  ) {
+    assert.throws(run, /TypeError: .*bf16/);
+  }
+});
+
+gpuTest("bfloat16 is kept of tensors that a kernel does not see at once", async (device) => {
+  const narrow = new Device(device.gpu, { ...device.traits, maxBindingBytes: 1024 });
+  using _scope = narrow.scope("cast");
+  const numbers = randomArray(1500, 3);
+  const kept = cast(narrow.tensor(numbers, [1500]), "bf16");
+  assert.deepEqual(await cast(kept, "f32").read(), fromBfloat16(toBfloat16(numbers)));
+});
 
 gpuTest("cast() gives the gradient on, and refuses integers", async (device) => {
   using _scope = device.scope("cast");
