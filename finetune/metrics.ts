@@ -1,5 +1,6 @@
 /** How well predicted numbers agree with measured ones. */
 import { Key } from "../core/mod.ts";
+import { meanOf, quantile } from "../core/statistics.ts";
 
 /** Numbers that say how predictions and labels agree; NaN where one is not defined. */
 export interface RegressionMetrics {
@@ -100,12 +101,6 @@ export function ranks(numbers: ArrayLike<number>): Float64Array {
   return found;
 }
 
-function meanOf(numbers: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < numbers.length; i++) sum += numbers[i];
-  return sum / numbers.length;
-}
-
 /** How intervals are made. */
 export interface BootstrapOptions {
   /** Whole number from which pairs are drawn. @default 0 */
@@ -162,13 +157,6 @@ export function bootstrapIntervals(
     const known = 2 * numbers.length >= resamples;
     return [name, known ? [quantile(numbers, tail), quantile(numbers, 1 - tail)] : [NaN, NaN]];
   })) as MetricIntervals;
-}
-
-/** A quantile of sorted numbers, on the line between the two nearest. */
-function quantile(sorted: readonly number[], q: number): number {
-  const at = q * (sorted.length - 1), below = Math.floor(at);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
 }
 
 /** Fraction of classes that were predicted right; NaN of none. */

@@ -1,4 +1,5 @@
 /** Differences to a baseline over seeds, with intervals. */
+import { meanOf, sampleDeviation } from "../../core/statistics.ts";
 
 /** A mean over seeds, and the half width of its interval of 95 %. */
 export interface SeedMean {
@@ -19,10 +20,9 @@ const NORMAL = 1.96;
 /** Mean of values, one a seed, with the interval of 95 % that Student's t gives. */
 export function seedMean(values: readonly number[]): SeedMean {
   const n = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / n;
+  const mean = meanOf(values);
   if (n < 2) return { mean, margin: null };
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
-  return { mean, margin: (T975[n - 2] ?? NORMAL) * Math.sqrt(variance / n) };
+  return { mean, margin: (T975[n - 2] ?? NORMAL) * sampleDeviation(values) / Math.sqrt(n) };
 }
 
 /**

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { fnv1a } from "../../core/fnv1a.ts";
 import { type Device, type Shape, sizeOf, type Tensor } from "../../core/mod.ts";
 
 /** Where and how wide the numbers of {@linkcode hashed} lie. */
@@ -17,13 +18,7 @@ export interface Spread {
 /** Root mean square, and projection on a fixed random vector. */
 export type Checksum = readonly [rms: number, projection: number];
 
-const UTF8 = new TextEncoder();
 const SQRT_12 = Math.sqrt(12);
-
-/** The 32-bit FNV-1a hash of a text's UTF-8 bytes. */
-export function fnv1a(text: string): number {
-  return UTF8.encode(text).reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193) >>> 0, 0x811c9dc5);
-}
 
 /**
  * Numbers distributed evenly around the mean, the same to the bit in every engine that follows this recipe: element i

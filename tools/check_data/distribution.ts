@@ -1,4 +1,5 @@
 /** How numbers are spread, and which stand out. */
+import { meanOf, quantile, sampleDeviation } from "../../core/statistics.ts";
 
 /** Order statistics and moments of numbers. */
 export interface Distribution {
@@ -35,8 +36,6 @@ export function describe(values: readonly number[]): Distribution | undefined {
   if (values.length === 0) return undefined;
   const sorted = values.toSorted((a, b) => a - b);
   const [least, most] = [sorted[0], sorted[sorted.length - 1]];
-  const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
-  const squares = values.reduce((sum, x) => sum + (x - mean) ** 2, 0);
   const histogram = new Array<number>(BINS).fill(0);
   for (const x of values) histogram[Math.min(BINS - 1, Math.floor((x - least) / (most - least || 1) * BINS))]++;
   return {
@@ -46,8 +45,8 @@ export function describe(values: readonly number[]): Distribution | undefined {
     median: quantile(sorted, 0.5),
     quartile3: quantile(sorted, 0.75),
     most,
-    mean,
-    sd: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0,
+    mean: meanOf(values),
+    sd: values.length > 1 ? sampleDeviation(values) : 0,
     histogram,
   };
 }
@@ -64,10 +63,4 @@ export function outliers(values: readonly number[]): number[] {
   const mad = quantile(deviations.toSorted((a, b) => a - b), 0.5);
   if (mad === 0) return [];
   return deviations.flatMap((deviation, k) => MAD_OF_SD * deviation / mad > OUTLIER_SCORE ? [k] : []);
-}
-
-function quantile(sorted: readonly number[], part: number): number {
-  const at = part * (sorted.length - 1);
-  const below = Math.floor(at);
-  return sorted[below] + (at - below) * ((sorted[below + 1] ?? sorted[below]) - sorted[below]);
 }

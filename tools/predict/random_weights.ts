@@ -1,4 +1,5 @@
 /** Weights drawn at random, for tests, plans and teaching: no structure that they predict means anything. */
+import { fnv1a } from "../../core/fnv1a.ts";
 import type { NamedArray } from "../../model/weights/safetensors.ts";
 import { countOf, type WeightEntry } from "../../model/weights/weight_file.ts";
 
@@ -43,8 +44,7 @@ function spreadOf(name: string, shape: readonly number[]): [deviation: number, m
 
 /** Evenly distributed numbers by a 32-bit hash of their place. */
 function drawn(name: string, count: number, deviation: number, mean: number): Float32Array<ArrayBuffer> {
-  let seed = 0x811c9dc5; // FNV-1a
-  for (let i = 0; i < name.length; i++) seed = Math.imul(seed ^ name.charCodeAt(i), 0x01000193);
+  const seed = fnv1a(name);
   const out = new Float32Array(count);
   const scale = deviation * Math.sqrt(12);
   for (let i = 0; i < count; i++) {

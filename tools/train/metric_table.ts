@@ -1,4 +1,5 @@
 /** Tables of measures for the terminal and for files. */
+import { meanOf, sampleDeviation } from "../../core/statistics.ts";
 import { type LeaveOneOut, type MetricInfo, type MetricValues, STANDARD_METRICS } from "../report/report_data.ts";
 
 /** Lines of a table; the first column to the left, the others to the right. */
@@ -35,9 +36,7 @@ export function methodTable(
 export function spread(values: readonly (number | null | undefined)[]): { mean: number; sd: number } | null {
   const known = values.filter((value) => value !== null && value !== undefined);
   if (known.length === 0) return null;
-  const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
-  const squares = known.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, sd: known.length > 1 ? Math.sqrt(squares / (known.length - 1)) : 0 };
+  return { mean: meanOf(known), sd: known.length > 1 ? sampleDeviation(known) : 0 };
 }
 
 /** Measures shown for every structure of a leave-one-out run. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { agree, agreeGradients, checksum, fnv1a, hashed } from "../../../tools/bench/hashed.ts";
+import { fnv1a } from "../../../core/fnv1a.ts";
+import { agree, agreeGradients, checksum, hashed } from "../../../tools/bench/hashed.ts";
 
 // Expected values: the benchmark kit's torch_peer.py with numpy 2 and PyTorch 2.13.0.
 

@@ -3,6 +3,7 @@ import type { LeaveOneOut, MetricInfo } from "../report_data.ts";
 import { formatNumber, h, section, tableBox } from "./dom.ts";
 import { isNumber } from "./metrics.ts";
 import { drawPlot } from "./plotly.ts";
+import { meanOf, sampleDeviation } from "../../../core/statistics.ts";
 import { baseLayout, lineAxis, type PlotSection } from "./plots.ts";
 import { currentTheme, type Theme } from "./theme.ts";
 
@@ -119,13 +120,11 @@ function drawDots(plot: HTMLElement, table: LeaveOneOut, columns: Column[], metr
 
 function mean(values: (number | null | undefined)[]): number | null {
   const known = values.filter(isNumber);
-  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+  return known.length === 0 ? null : meanOf(known);
 }
 
 /** Sample standard deviation (n − 1). */
 function spread(values: (number | null | undefined)[]): number | null {
   const known = values.filter(isNumber);
-  const centre = mean(known);
-  if (centre === null || known.length < 2) return null;
-  return Math.sqrt(known.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (known.length - 1));
+  return known.length < 2 ? null : sampleDeviation(known);
 }
