@@ -6,9 +6,10 @@ import {
   type NetworkInputOptions,
   type NetworkInputs,
 } from "../../data/features/network_inputs.ts";
+import { cropInputs, cropTemplates, templateRows } from "../../data/features/crop.ts";
 import { takeRows } from "../../data/features/_rows.ts";
 import type { TemplateFeatures } from "../../data/features/template_feats.ts";
-import { drawCrop, type FeatureRecord, windowFeatures } from "../../data/features/window.ts";
+import { drawCrop } from "../../data/features/window.ts";
 import type { PaddedSizes } from "../../predict/network_inputs.ts";
 import type { FeatureFile } from "../../prep/feature_file.ts";
 import { ablationsOf, type AlphaFoldOwn } from "./options.ts";
@@ -101,8 +102,8 @@ export function makeSample(
   });
   return {
     ...{ id, file, start, clamped, padded },
-    iterations: whole.map((inputs) => cropInputs(inputs, start, size)),
-    ...(config.templates && { templates: cropTemplates(drawTemplates(), n, start, size) }),
+    iterations: whole.map((inputs) => cropInputs(inputs, { start, size })),
+    ...(config.templates && { templates: cropTemplates(drawTemplates(), n, { start, size }) }),
     ...(!fixed && { key: key.at(KEYS.dropout) }),
   };
 
@@ -132,46 +133,3 @@ export function subsampled(file: FeatureFile, most: number, key: Key): FeatureFi
 }
 
 const KEYS = { crop: 0, rows: 1, templateCount: 2, templates: 3, dropout: 4 } as const;
-
-/** The inputs of a part of the residues. */
-function cropInputs(inputs: NetworkInputs, start: number, size: number): NetworkInputs {
-  const sizes = {
-    residues: inputs.aatype.length,
-    clusters: inputs.msa_row_mask.length,
-    extra: inputs.extra_msa_row_mask.length,
-  };
-  const { aatype, residue_index, between_segment_residues, target_feat, seq_mask, msa_feat, msa_mask } = inputs;
-  const { msa_row_mask, true_msa, bert_mask, extra_msa, extra_msa_mask, extra_msa_row_mask } = inputs;
-  const { extra_has_deletion, extra_deletion_value } = inputs;
-  return windowFeatures(
-    {
-      ...{ aatype, residue_index, between_segment_residues, target_feat, seq_mask, msa_feat, msa_mask, msa_row_mask },
-      ...{ true_msa, bert_mask, extra_msa, extra_msa_mask, extra_msa_row_mask, extra_has_deletion },
-      extra_deletion_value,
-    },
-    sizes,
-    { residues: { start, size } },
-  );
-}
-
-const TEMPLATE_NAMES = [
-  ...["template_aatype", "template_all_atom_positions", "template_all_atom_mask", "template_mask"],
-  ...["template_pseudo_beta", "template_pseudo_beta_mask", "template_torsion_angles_sin_cos"],
-  ...["template_alt_torsion_angles_sin_cos", "template_torsion_angles_mask"],
-] as (keyof TemplateFeatures)[];
-
-/** Some of the templates. */
-function templateRows(templates: TemplateFeatures, rows: readonly number[]): TemplateFeatures {
-  const there = templates.template_mask.length;
-  return Object.fromEntries(TEMPLATE_NAMES.map((name) => {
-    const data = templates[name];
-    return [name, takeRows(data as Float32Array, there ? data.length / there : 0, rows)];
-  })) as unknown as TemplateFeatures;
-}
-
-/** The templates of a part of the residues. */
-function cropTemplates(templates: TemplateFeatures, residues: number, start: number, size: number): TemplateFeatures {
-  const sizes = { residues, templates: templates.template_mask.length };
-  const all = Object.fromEntries(TEMPLATE_NAMES.map((name) => [name, templates[name]])) as unknown as FeatureRecord;
-  return windowFeatures(all, sizes, { residues: { start, size } }) as unknown as TemplateFeatures;
-}
