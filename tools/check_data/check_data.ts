@@ -28,6 +28,8 @@ export interface CheckOptions {
   readonly bounds?: BoundsPolicy;
   /** Sequences at least so alike are listed together, above 0 and at most 1. @default 0.9 */
   readonly identity?: number;
+  /** Whether rows of one name are labels of one protein, instead of a fault. @default false */
+  readonly joinRows?: boolean;
   /** Called after each target. */
   readonly onTarget?: (done: number, total: number, id: string) => void;
 }
@@ -113,22 +115,27 @@ export async function checkData(options: CheckOptions): Promise<DataReport> {
   const { targets, notes } = await collectTargets([...(csv === undefined ? [] : [csv]), ...structures, ...msas], {
     label: label === false ? undefined : label,
     needLabel: label !== false,
+    joinRows: options.joinRows,
   });
   const errors: Finding[] = [];
   const warnings: Finding[] = [];
   const chains: ChainChoice[] = [];
-  const usable: { id: string; sequence: string; label?: number }[] = [];
+  const usable: { id: string; sequence: string; labels: readonly number[] }[] = [];
   const bounds: { id: string; label: number; relation: Relation }[] = [];
   const reader = new SourceReader();
   for (const [index, target] of targets.entries()) {
-    const { id, label: written, relation } = target;
-    for (const remark of target.remarks ?? []) warnings.push({ id, message: remarkText(remark) });
-    if (written !== undefined && relation !== undefined) bounds.push({ id, label: written, relation });
-    const label = relation !== undefined && policy === "drop" ? undefined : written;
+    const { id } = target;
+    const labels: number[] = [];
+    for (const { label, relation, remarks = [] } of [target, ...target.others ?? []]) {
+      for (const remark of remarks) warnings.push({ id, message: remarkText(remark) });
+      if (label === undefined) continue;
+      if (relation !== undefined) bounds.push({ id, label, relation });
+      if (relation === undefined || policy !== "drop") labels.push(label);
+    }
     try {
       const data = await readOne(target, reader, (message) => warnings.push({ id, message }));
       chains.push(choiceOf(target, data));
-      usable.push({ id, sequence: data.sequence, label });
+      usable.push({ id, sequence: data.sequence, labels });
       if (msas.length > 0 && data.alignments.length === 0) {
         warnings.push({ id, message: "There is no alignment of it" });
       }
@@ -142,7 +149,19 @@ export async function checkData(options: CheckOptions): Promise<DataReport> {
     }
     onTarget?.(index + 1, targets.length, id);
   }
-  const labelled = usable.flatMap(({ id, label }) => label === undefined ? [] : [{ id, label }]);
+  const repeated = targets.filter(({ others }) => others !== undefined);
+  if (repeated.length > 0) {
+    const rows = repeated.reduce((sum, { others = [] }) => sum + 1 + others.length, 0);
+    const names = repeated.slice(0, SHOWN_BOUNDS).map(({ id }) => id).join(", ");
+    const more = repeated.length > SHOWN_BOUNDS ? ", …" : "";
+    warnings.push({
+      id: "*",
+      message:
+        `${counted(repeated.length, "name")} with several rows (${rows} in all: ${names}${more}): one protein each, ` +
+        "of which every row's label counts",
+    });
+  }
+  const labelled = usable.flatMap(({ id, labels }) => labels.map((label) => ({ id, label })));
   const values = labelled.map(({ label }) => label);
   const labels = describe(values);
   if (bounds.length > 0) warnings.push({ id: "*", message: boundsText(bounds, policy) });
@@ -154,7 +173,7 @@ export async function checkData(options: CheckOptions): Promise<DataReport> {
   }
   return {
     targets: targets.length,
-    usable: label === false ? usable.length : labelled.length,
+    usable: label === false ? usable.length : usable.filter(({ labels }) => labels.length > 0).length,
     errors,
     warnings,
     labels,

@@ -41,12 +41,17 @@ const DATABASE_ORDER = [/uniref90/i, /bfd|uniclust|uniref30/i, /mgnify/i];
  * @param options.templates Files and folders of structures that may only be templates.
  * @param options.label Name of the table's column with the labels.
  * @param options.needLabel Whether every row of the table must have a label. @default false
+ * @param options.joinRows Whether rows of one name are one target, instead of a fault. @default false
  * @throws {InputError} If an input cannot be read, is of no known kind, or there is no target.
  */
 export async function collectTargets(
   inputs: readonly string[],
-  options: { readonly templates?: readonly string[]; readonly label?: string | false; readonly needLabel?: boolean } =
-    {},
+  options: {
+    readonly templates?: readonly string[];
+    readonly label?: string | false;
+    readonly needLabel?: boolean;
+    readonly joinRows?: boolean;
+  } = {},
 ): Promise<Collected> {
   const files: Record<FileKind, string[]> = { structure: [], alignment: [], fasta: [], hits: [], table: [] };
   const seen = new Set<string>();
@@ -64,7 +69,8 @@ export async function collectTargets(
       }
     }
   }
-  const listed = [...await tableTargets(files.table, options), ...await fastaTargets(files.fasta)];
+  const rows = await tableTargets(files.table, options);
+  const listed = [...options.joinRows ? joined(rows) : rows, ...await fastaTargets(files.fasta)];
   const { targets, templates, notes } = await attach(listed, files);
   for (const path of options.templates ?? []) {
     for (const file of await filesOf(path)) {
@@ -235,6 +241,18 @@ function pdbStem(path: string): string {
 /** PDB code (lower case) that a file's name begins with. */
 function pdbCode(path: string): string | undefined {
   return /^(?:pdb)?([0-9][a-z0-9]{3})(?![a-z0-9])/i.exec(stem(path))?.[1].toLowerCase();
+}
+
+/** Rows of a table with those of one name as one, which has the others beside it. */
+function joined(rows: readonly CollectedTarget[]): CollectedTarget[] {
+  const ofId = Map.groupBy(rows, ({ id, problem }) => problem === undefined ? id : Symbol());
+  return [...ofId.values()].map(([first, ...others]): CollectedTarget => {
+    if (!others.length) return first;
+    const { id, place } = first;
+    const odd = others.find(({ sequence, chain }) => sequence !== first.sequence || chain !== first.chain);
+    const problem = odd && `The rows of "${id}" have different sequences or chains: ${place}, ${odd.place}`;
+    return { ...first, others, ...(problem !== undefined && { problem }) };
+  });
 }
 
 /** Marks targets whose names are used twice. */

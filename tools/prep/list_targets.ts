@@ -15,6 +15,8 @@ export interface CollectedTarget extends TargetInput {
   readonly cells?: ReadonlyMap<string, string>;
   /** Why it cannot be prepared. */
   readonly problem?: string;
+  /** Other rows of the same name, where they were asked for: labels of their own for the same protein. @default none */
+  readonly others?: readonly CollectedTarget[];
 }
 
 /**
