@@ -28,7 +28,7 @@ import { modelText, trainingText } from "../train/summary_text.ts";
 import { train, type TrainContext, type TrainRequest, validateSetup } from "../train/train.ts";
 import { folderForProfile, folderForRun, overwriteOption } from "./_folder.ts";
 import { applyRecipe, type RecipeNames } from "./_recipe.ts";
-import { networkSizeOption } from "./_sizes.ts";
+import { aliasedOption, networkSizeOption } from "./_sizes.ts";
 import { fusionOption } from "./_fusion.ts";
 import {
   commandLine,
@@ -191,19 +191,39 @@ export function register(program: Command): void {
     .optionsGroup("Training:")
     .option("--num-steps <n>", `recorded steps ${defaults("numSteps")}`, positiveInteger)
     .addOption(networkSizeOption("batch", "batchSize", `samples a step ${defaults("batchSize")}`))
-    .option(
-      "--accumulate <n>",
-      `batches whose gradients make a step together ${defaults("accumulate")}`,
-      positiveInteger,
+    .addOption(
+      aliasedOption(
+        "--accum, --accumulate <n>",
+        "accumulate",
+        `batches whose gradients make a step together ${defaults("accumulate")}`,
+      ).argParser(positiveInteger),
     )
-    .option("--learning-rate <x>", `learning rate of Adam or AdamW ${defaults("learningRate")}`, positiveNumber)
+    .addOption(
+      aliasedOption(
+        "--lr, --learning-rate <x>",
+        "learningRate",
+        `learning rate of Adam or AdamW ${defaults("learningRate")}`,
+      ).argParser(positiveNumber),
+    )
     .option("--weight-decay <x>", `weight decay of AdamW (default: ${T.weightDecay})`, nonNegativeNumber)
     .addOption(
       new Option("--schedule <kind>", `learning rate after its warm-up (default: ${T.schedule})`)
         .choices(["constant", "linear", "cosine"]),
     )
-    .option("--lr-warmup-steps <n>", "steps over which the learning rate rises (default: 0)", nonNegativeInteger)
-    .option("--max-norm <x>", "clip gradients to this global norm (default: no clipping)", positiveNumber)
+    .addOption(
+      aliasedOption(
+        "--warmup, --lr-warmup-steps <n>",
+        "lrWarmupSteps",
+        "steps over which the learning rate rises (default: 0)",
+      ).argParser(nonNegativeInteger),
+    )
+    .addOption(
+      aliasedOption(
+        "--grad-clip, --max-norm <x>",
+        "maxNorm",
+        "clip gradients to this global norm (default: no clipping)",
+      ).argParser(positiveNumber),
+    )
     .option("--ema <decay>", "predict with a moving average of the parameters (default: none)", numberBetween(0, 1))
     .option(
       "--crop-ends <n>",
