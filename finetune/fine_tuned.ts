@@ -33,7 +33,7 @@ import {
   type Tasks,
 } from "./heads/tasks.ts";
 import { addLora, withAdapterDropout } from "./lora.ts";
-import { labelsOf } from "./_labels.ts";
+import { labelRows, labelsOf } from "./_labels.ts";
 import { stackSamples } from "./stack_samples.ts";
 import type { HeadInput, Strategy } from "./strategies.ts";
 
@@ -81,9 +81,10 @@ export interface LabelledSample {
   readonly input: NetworkSample | LabelHeadInputs;
   /**
    * Of each task one number, or one a residue where residues have labels; NaN where it is not known. Padding has none: there
-   * may be fewer labels than residues.
+   * may be fewer labels than residues. Several where the protein was labelled more than once: the network runs once, and each
+   * counts in the losses.
    */
-  readonly labels: TaskLabels;
+  readonly labels: TaskLabels | readonly TaskLabels[];
   /** Residues that are no padding, which lies behind them. @default all are none */
   readonly residues?: number;
 }
@@ -293,14 +294,28 @@ export function fineTuningLoss(
   function labelLoss(): Tensor | undefined {
     const predictions: Record<string, Tensor> = {}, labels: Record<string, number[]> = {};
     for (const [name, { head: { classes, level } }] of Object.entries(tasks)) {
-      const rows = each.map(({ predictions: { [name]: prediction } }) => {
-        const count = prediction.size / (classes ?? 1);
-        return reshape(prediction, classes === undefined ? [count] : [count, classes]);
-      });
-      predictions[name] = rows.length === 1 ? rows[0] : concat(rows, 0);
-      labels[name] = runs.flatMap(({ proteins }, i) =>
-        proteins.flatMap((protein) => labelsOf(protein, name, rows[i].shape[0] / proteins.length, level === "residue"))
-      );
+      const all: Tensor[] = [];
+      labels[name] = [];
+      for (const [i, { predictions: { [name]: prediction } }] of each.entries()) {
+        const { proteins } = runs[i];
+        const rows = reshape(prediction, [
+          prediction.size / (classes ?? 1),
+          ...(classes === undefined ? [] : [classes]),
+        ]);
+        const count = rows.shape[0] / proteins.length, given = proteins.map(labelRows);
+        if (given.every(({ length }) => length === 1)) all.push(rows);
+        else {
+          given.forEach(({ length }, p) => {
+            const own = slice(rows, rows.shape.map((_, axis) => axis ? 0 : p * count), [
+              (p + 1) * count,
+              ...rows.shape.slice(1),
+            ]);
+            for (let times = 0; times < length; times++) all.push(own);
+          });
+        }
+        labels[name].push(...given.flat().flatMap((row) => labelsOf(row, name, count, level === "residue")));
+      }
+      predictions[name] = all.length === 1 ? all[0] : concat(all, 0);
     }
     if (structure && !hasLabels(labels, tasks)) return undefined;
     return taskLoss(predictions, labels, tasks);

@@ -1,154 +1,30 @@
 /** The loop of fine-tuning: epochs, windows of batches, validation on the average, and a state to go on from. */
-import { combine, type Device, entries, Key, leaves, mapTree, type Part, type Tensor, type Tree } from "../core/mod.ts";
-import { joinNumbers } from "../core/join_numbers.ts";
-import type { Recompute } from "../model/evoformer/pair_stack.ts";
+import {
+  combine,
+  type Device,
+  entries,
+  type Key,
+  leaves,
+  mapTree,
+  type Part,
+  type Tensor,
+  type Tree,
+} from "../core/mod.ts";
+import { epochOrder, loopKey } from "./epoch_order.ts";
+import { evaluateSet, type SetEvaluation, type SetPredictions } from "./evaluate_set.ts";
 import {
   type FineTunedConfig,
-  fineTunedOutputs,
   type FineTunedParams,
   fineTuningLoss,
   type LabelledSample,
   trainedPart,
 } from "./fine_tuned.ts";
-import { hasLabels, taskLoss } from "./heads/tasks.ts";
-import { labelsOf } from "./_labels.ts";
+import type { EpochRecord, FitProgress, FitState, FitStep } from "./fit_progress.ts";
+import { checkSettings, type FitSettings } from "./fit_settings.ts";
+import type { LabelledSet } from "./labelled_set.ts";
 import { packFrozen } from "./mixed_precision.ts";
-import type { ScheduleKind } from "./schedule.ts";
 import type { Strategy } from "./strategies.ts";
-import { type StepReport, Trainer, type TrainerState } from "./trainer.ts";
-
-/** Choices of the loop. */
-export interface FitSettings {
-  /** Passes over the training set. */
-  readonly epochs: number;
-  /** Samples whose loss is taken together. */
-  readonly batchSize: number;
-  /** Batches whose gradients make one step. */
-  readonly accumulate: number;
-  /** Steps over which the learning rate rises. */
-  readonly warmup: number;
-  /** How it falls then. */
-  readonly schedule: ScheduleKind;
-  /** Fraction of it at the end. */
-  readonly minFactor: number;
-  /** Gradients are scaled down to this norm; 0: never. */
-  readonly maxNorm: number;
-  /** Weight decay. */
-  readonly weightDecay: number;
-  /** Decay of the moving average; 0: none, validation runs on the parameters themselves. */
-  readonly emaDecay: number;
-  /** Ends after so many epochs without a smaller validation loss; 0: never early. */
-  readonly patience: number;
-  /** Decides the order of samples and dropout. */
-  readonly seed: number;
-  /** Dropout of adapters. */
-  readonly adapterDropout: number;
-  /** Whether the network's own dropout is on. */
-  readonly networkDropout: boolean;
-  /** What is computed again on the way back instead of being kept. */
-  readonly recompute: Recompute;
-  /**
-   * Mixed precision: frozen matrices and the representations that `recompute` keeps are packed 16-bit floats; sums,
-   * gradients and what is trained are f32, so that there is no loss to scale. Weights loaded in 16 bits stay as they are;
-   * of others there are copies, and the caller may dispose of those given. See docs/mixed_precision.md.
-   */
-  readonly amp: boolean;
-  /**
-   * Batches hold proteins of like lengths, which run as one, the shorter ones padded and masked. The seed decides which.
-   */
-  readonly bucket: boolean;
-}
-
-/** Choices by default. */
-export const FIT_DEFAULTS: FitSettings = {
-  epochs: 20,
-  batchSize: 1,
-  accumulate: 8,
-  warmup: 100,
-  schedule: "cosine",
-  minFactor: 1e-6,
-  maxNorm: 1,
-  weightDecay: 0.01,
-  emaDecay: 0.999,
-  patience: 0,
-  seed: 42,
-  adapterDropout: 0,
-  networkDropout: false,
-  recompute: "block",
-  amp: false,
-  bucket: false,
-};
-
-/** Proteins with labels. */
-export interface LabelledSet {
-  /** How many. */
-  readonly size: number;
-  /**
-   * One of them; its tensors are owned by the scope that is current when this is called.
-   *
-   * @param draw Number of the epoch, from 0, for random choices that are made anew in each. @default those of no epoch
-   */
-  load(index: number, draw?: number): LabelledSample | Promise<LabelledSample>;
-  /** Residues of one of them, for batches of like lengths. @default all count as equally long */
-  residues?(index: number): number;
-}
-
-/** What an epoch came to. */
-export interface EpochRecord {
-  /** Its number, from 1. */
-  readonly epoch: number;
-  /** Mean loss of its batches, those of skipped steps left out; null if all were. */
-  readonly trainLoss: number | null;
-  /** Loss of the whole validation set, with the average's parameters; null without a validation set. */
-  readonly validationLoss: number | null;
-  /** Learning rates of its last step by group. */
-  readonly learningRates: Readonly<Record<string, number>>;
-  /** Optimizer steps so far. */
-  readonly steps: number;
-  /** Those that were skipped because loss or gradient was NaN or infinite. */
-  readonly skippedSteps: number;
-  /** Time it took. */
-  readonly seconds: number;
-}
-
-/** A step, and the samples that it was made of. */
-export interface FitStep extends StepReport {
-  /** Epoch, from 1. */
-  readonly epoch: number;
-  /** Places in the training set, batch by batch: those of `losses`. */
-  readonly samples: readonly (readonly number[])[];
-}
-
-/** Where the loop stands, besides parameters and the trainer's memory. */
-export interface FitProgress {
-  /** Epochs that are done. */
-  readonly epochs: number;
-  /** Batches of the epoch in hand that are done; a state is that after a step. */
-  readonly batches: number;
-  /** Sum of their losses. */
-  readonly lossSum: number;
-  /** How many of them count. */
-  readonly lossCount: number;
-  /** Learning rates of its last step by group. */
-  readonly learningRates: Readonly<Record<string, number>>;
-  /** Seconds of the epoch in hand so far. */
-  readonly seconds: number;
-  /** The smallest validation loss and its epoch. */
-  readonly best: { readonly epoch: number; readonly loss: number } | null;
-  /** A record an epoch. */
-  readonly history: readonly EpochRecord[];
-}
-
-/** All that the loop needs to go on to the same bits, besides the trained parameters. */
-export interface FitState {
-  /** Where the loop stands. */
-  readonly progress: FitProgress;
-  /** Optimizer and average. */
-  readonly trainer: TrainerState;
-}
-
-/** Predictions of a set by task, end to end, those of padding left out; of classes their logits. */
-export type SetPredictions = Readonly<Record<string, Float32Array>>;
+import { Trainer } from "./trainer.ts";
 
 /** Who is told what. */
 export interface FitEvents {
@@ -166,12 +42,6 @@ export type FitEnd = "done" | "patience" | "stopped";
 const START: FitProgress = {
   ...{ epochs: 0, batches: 0, lossSum: 0, lossCount: 0, learningRates: {}, seconds: 0, best: null, history: [] },
 };
-
-/** Numbers from which keys are derived. */
-const KEYS = { order: 0, dropout: 1 } as const;
-
-/** Proteins are sorted by length among so many batches: a shuffle that leaves neighbours of like length. */
-const BUCKETED_BATCHES = 16;
 
 type Batch = { readonly samples: readonly LabelledSample[]; readonly key: Key };
 
@@ -246,7 +116,7 @@ export class FineTuner {
         fineTuningLoss(this.#whole(trained), samples, config, {
           ...{ key, adapterDropout, networkDropout, recompute, stacked },
         }),
-      activations: amp ? "f16" : "f32",
+      activations: amp || "f32",
       timed: false,
       optimizer: { groups, weightDecay, ...(maxNorm > 0 && { maxNorm }) },
       schedule: { kind, warmup, total: this.totalSteps, min },
@@ -293,19 +163,7 @@ export class FineTuner {
 
   /** Samples of an epoch's batches, in their order. */
   order(epoch: number): number[][] {
-    const { settings: { seed, batchSize, bucket }, train } = this.#options;
-    const key = keyOf(seed, KEYS.order, epoch);
-    const order = [...key.permutation(train.size)];
-    const batches = (order: readonly number[]) =>
-      Array.from({ length: this.#batches }, (_, b) => order.slice(b * batchSize, (b + 1) * batchSize));
-    if (!bucket) return batches(order);
-    const pool = batchSize * BUCKETED_BATCHES, sorted: number[] = [];
-    const length = (index: number) => train.residues?.(index) ?? 0;
-    for (let first = 0; first < order.length; first += pool) {
-      sorted.push(...order.slice(first, first + pool).sort((a, b) => length(a) - length(b)));
-    }
-    const alike = batches(sorted);
-    return [...keyOf(seed, KEYS.order, epoch).at(0).permutation(alike.length)].map((batch) => alike[batch]);
+    return epochOrder(this.#options.train, this.#options.settings, epoch);
   }
 
   /**
@@ -366,7 +224,7 @@ export class FineTuner {
       using _ = device.scope("batch");
       const samples: LabelledSample[] = [];
       for (const index of indices) samples.push(await train.load(index, epoch));
-      const key = keyOf(seed, KEYS.dropout, epoch).at(first + i);
+      const key = loopKey(seed, "dropout", epoch).at(first + i);
       await this.#trainer.accumulate({ samples, key }, 1 / window.length);
     }
     const report = await this.#trainer.apply();
@@ -437,91 +295,4 @@ export interface FineTunerOptions {
   readonly train: LabelledSet;
   /** What tells when it is enough. @default none */
   readonly validation?: LabelledSet;
-}
-
-/** What a set comes to. */
-export interface SetEvaluation {
-  /** By task. */
-  readonly predictions: SetPredictions;
-  /** Of all labels together and of the structures in the mean; NaN where neither is known. */
-  readonly loss: number;
-  /** Mean lDDT of C-alphas, 0 … 1, of each protein, NaN where its structure is not known; where structures are learned. */
-  readonly lddt?: Float32Array;
-}
-
-/** Predictions of a set, one protein at a time, and the loss of all of them together. */
-export async function evaluateSet(
-  device: Device,
-  params: FineTunedParams,
-  config: FineTunedConfig,
-  set: LabelledSet,
-): Promise<SetEvaluation> {
-  const tasks = Object.entries(config.tasks), { structure: learned } = config;
-  const parts: Record<string, Float32Array[]> = {}, labels: Record<string, number[]> = {};
-  for (const [name] of tasks) [parts[name], labels[name]] = [[], []];
-  const lddt: number[] = [];
-  let structureLoss = 0, structures = 0;
-  for (let i = 0; i < set.size; i++) {
-    using _ = device.scope("evaluate");
-    const sample = await set.load(i);
-    const { residues } = sample;
-    const { predictions, structure } = fineTunedOutputs(params, sample.input, { ...config, maskedMsaWeight: 0 });
-    for (const [name, { head: { classes = 1, level } }] of tasks) {
-      const all = await predictions[name].read() as Float32Array;
-      const numbers = all.slice(0, level === "residue" && residues !== undefined ? residues * classes : all.length);
-      parts[name].push(numbers);
-      labels[name].push(...labelsOf(sample, name, numbers.length / classes, level === "residue"));
-    }
-    lddt.push(structure ? await structure.lddt.item() : NaN);
-    if (structure) {
-      structureLoss += await structure.loss.item();
-      structures++;
-    }
-  }
-  const predictions = Object.fromEntries(tasks.map(([name]) => [name, joinNumbers(parts[name])]));
-  const losses: number[] = [];
-  if (hasLabels(labels, config.tasks)) losses.push(await labelLoss());
-  if (learned && structures) losses.push(learned.weight * structureLoss / structures);
-  return {
-    predictions,
-    loss: losses.length ? losses.reduce((sum, loss) => sum + loss) : NaN,
-    ...(learned && { lddt: Float32Array.from(lddt) }),
-  };
-
-  async function labelLoss(): Promise<number> {
-    using _ = device.scope("loss");
-    const tensors = Object.fromEntries(tasks.map(([name, { head: { classes } }]) => {
-      const numbers = predictions[name];
-      return [name, device.tensor(numbers, classes ? [numbers.length / classes, classes] : [numbers.length])];
-    }));
-    return await taskLoss(tensors, labels, config.tasks).item();
-  }
-}
-
-/** A key that depends on seed, purpose and epoch alone. */
-function keyOf(seed: number, purpose: number, epoch: number): Key {
-  return Key.fromSeed(seed).at(purpose).at(epoch);
-}
-
-function checkSettings(settings: FitSettings, trainSize: number): void {
-  const whole = (name: "epochs" | "batchSize" | "accumulate" | "warmup" | "patience" | "seed", least: number) => {
-    const value = settings[name];
-    if (!(Number.isSafeInteger(value) && value >= least)) {
-      throw new RangeError(`${name} is a whole number of at least ${least}, got ${value}`);
-    }
-  };
-  for (const name of ["epochs", "batchSize", "accumulate"] as const) whole(name, 1);
-  for (const name of ["warmup", "patience", "seed"] as const) whole(name, 0);
-  const between = (name: "minFactor" | "emaDecay" | "adapterDropout", most: string, fits: (x: number) => boolean) => {
-    if (!fits(settings[name])) throw new RangeError(`${name} is at least 0 and ${most}, got ${settings[name]}`);
-  };
-  between("minFactor", "at most 1", (x) => x >= 0 && x <= 1);
-  between("emaDecay", "below 1", (x) => x >= 0 && x < 1);
-  between("adapterDropout", "below 1", (x) => x >= 0 && x < 1);
-  for (const name of ["maxNorm", "weightDecay"] as const) {
-    if (!(settings[name] >= 0 && settings[name] < Infinity)) {
-      throw new RangeError(`${name} is at least 0, got ${settings[name]}`);
-    }
-  }
-  if (trainSize < 1) throw new RangeError("The training set is empty");
 }

@@ -1,5 +1,6 @@
 /** Which parameters of a network and its heads are trained, and how fast. */
 import { nearNames } from "../core/mod.ts";
+import { isStandard } from "./heads/head_standard.ts";
 import { isAdapter, type LoraConfig, loraConfig, type LoraOptions } from "./lora.ts";
 import type { ParameterGroup } from "./optimizer.ts";
 
@@ -109,7 +110,7 @@ export function strategyOf(name: StrategyName, nBlock: number, options: Strategy
   if (!(layerDecay > 0 && layerDecay <= 1)) {
     throw new RangeError(`The decay of learning rates from block to block is above 0 and at most 1, got ${layerDecay}`);
   }
-  const head = group("head", headRate, (path) => path.startsWith(HEADS));
+  const head = group("head", headRate, (path) => path.startsWith(HEADS) && !isStandard(path));
   const { headInput = "evoformer" } = options;
   switch (name) {
     case "head_only":

@@ -10,6 +10,7 @@ import {
 } from "../../model/layers/params.ts";
 import { broadcastTo, concat, divide, dropout, linear, matmul, reshape, softmax, sum, where } from "../../ops/mod.ts";
 import type { LinearParams } from "../../ops/mod.ts";
+import { type HeadStandardParams, labelsFrom, standardized } from "./head_standard.ts";
 
 /** How residues become a protein: their mean, or a mean whose weights are learned. */
 export type Pooling = "mean" | "attention";
@@ -43,6 +44,8 @@ export type LabelHeadParams = {
   readonly linear_1: LinearParams;
   /** `[1 or classes, hidden]` */
   readonly linear_2: LinearParams;
+  /** Units of what is read and predicted, which are not trained. @default as it comes */
+  readonly standard?: HeadStandardParams;
 };
 
 /** What a head reads. */
@@ -176,7 +179,8 @@ function attentionOver(logits: Tensor, mask?: Tensor): Tensor {
 }
 
 /**
- * Predictions of a head: linear_2(GELU(linear_1(x))) of each protein or each residue x.
+ * Predictions of a head: linear_2(GELU(linear_1(x))) of each protein or each residue x; where the head has a standard,
+ * of x and for labels in its units.
  *
  * @example
  * ```ts
@@ -216,7 +220,10 @@ export function labelHead(
   }
   using scope = s.device.scope("labelHead");
   const x = level === "residue" ? s : poolResidues(params, { s, mask, ...(cZ !== undefined && { z, zMean }) }).pooled;
-  const hidden = linear(x, params.linear_1, { activation: "gelu" });
+  const { standard } = params;
+  const hidden = linear(standard ? standardized(x, standard) : x, params.linear_1, { activation: "gelu" });
   const out = linear(key && rate > 0 ? dropout(hidden, { rate, key }) : hidden, params.linear_2);
-  return scope.keep(classes === undefined ? reshape(out, out.shape.slice(0, -1)) : out);
+  if (classes !== undefined) return scope.keep(out);
+  const numbers = reshape(out, out.shape.slice(0, -1));
+  return scope.keep(standard ? labelsFrom(numbers, standard) : numbers);
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Device, entries, Key, type Tensor } from "../../core/mod.ts";
 import {
   type EpochRecord,
+  evaluateSet,
   FineTuner,
   fineTuningLoss,
   FIT_DEFAULTS,
@@ -234,4 +235,25 @@ gpuTest("stacked representations of other lengths have the loss that they have a
   const loss = (stacked: boolean) =>
     fineTuningLoss({ model: {} as AlphaFoldParams, heads }, batch, CONFIG, { stacked }).item();
   assertClose([await loss(true)], [await loss(false)]);
+});
+
+gpuTest("a protein that was labelled several times runs once, and each label counts", async (device) => {
+  const heads = initTaskHeads(device, CONFIG.tasks, Key.fromSeed(1)), params = { model: {} as AlphaFoldParams, heads };
+  const [first, second] = await Promise.all([0, 1].map((i) => knownSet(device, 2).load(i)));
+  const again = { ...first, labels: [{ affinity: [1] }, { affinity: [4] }, { affinity: [NaN] }] };
+  const loss = (batch: Parameters<typeof fineTuningLoss>[1], stacked = false) =>
+    fineTuningLoss(params, batch, CONFIG, { stacked }).item();
+  const alone = await Promise.all([1, 4].map((label) => loss([{ ...first, labels: { affinity: [label] } }])));
+  const other = await loss([second]);
+  assertClose([await loss([again])], [(alone[0] + alone[1]) / 2]);
+  for (const stacked of [false, true]) {
+    assertClose([await loss([again, second], stacked)], [(alone[0] + alone[1] + other) / 3], { rtol: 1e-5 });
+  }
+  const { predictions, loss: whole } = await evaluateSet(device, params, CONFIG, {
+    size: 2,
+    load: (i) => [again, second][i],
+  });
+  assert.equal(predictions.affinity.length, 4);
+  assert(predictions.affinity[0] === predictions.affinity[1] && predictions.affinity[1] !== predictions.affinity[3]);
+  assertClose([whole], [(alone[0] + alone[1] + other) / 3], { rtol: 1e-5 });
 });

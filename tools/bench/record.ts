@@ -64,6 +64,10 @@ export interface Measurement {
   readonly parameter_bytes?: number;
   /** Activations kept for the backward pass alone. */
   readonly saved_bytes?: number;
+  /** Smallest and largest relative difference of a step's loss from that in f32. */
+  readonly loss_error?: readonly [number, number];
+  /** Smallest and largest distance of a step's gradient from that in f32, in parts of its length. */
+  readonly gradient_error?: readonly [number, number];
   /** Times the CPU waits for the GPU in one training step. */
   readonly awaits_per_step?: number;
   readonly losses?: readonly number[];

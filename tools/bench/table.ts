@@ -95,6 +95,11 @@ export function formatDetails(record: BenchRecord): string[] {
         `${number(record.cpu_ms_min)} ms`,
     );
   }
+  const { loss_error: losses, gradient_error: gradients } = record;
+  if (losses && gradients) {
+    const range = (ends: readonly number[]) => ends.map((x) => x.toExponential(1)).join(" to ");
+    lines.push(`${name}, ${record.mode}: losses differ by ${range(losses)}, gradients by ${range(gradients)}`);
+  }
   const { peak_bytes: peak, counted_bytes: counted, parameter_bytes: parameters = 0, saved_bytes: saved = 0 } = record;
   if (peak !== null && counted !== undefined) {
     lines.push(

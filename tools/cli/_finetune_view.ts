@@ -31,6 +31,11 @@ export function finetuneView(
       else console.error(`warning: ${message}`);
     },
     check: (report) => say(`${reportText(report)}\n`),
+    measure(done, total) {
+      progress ??= startProgress({ label: "Protein", total });
+      progress.update(done, "read by the network");
+      if (done === total) end();
+    },
     plan({ model, strategy, sets: { train, validation, test }, parameters, reason }, groups, totalSteps) {
       total = totalSteps;
       say(

@@ -92,6 +92,7 @@ async function entriesOf(path: string): Promise<{ key: string; line: number; val
 function valueOf(option: Option, value: unknown, refuse: (expected: string) => never): unknown {
   if (option.negate) return typeof value === "boolean" ? !value : refuse("true or false");
   if (option.isBoolean()) return typeof value === "boolean" ? value : refuse("true or false");
+  if (option.presetArg !== undefined && typeof value === "boolean") return value ? option.presetArg : undefined;
   const isText = (item: unknown) => typeof item === "string";
   if (option.variadic) {
     if (isText(value)) return [value];

@@ -1,6 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { FIT_DEFAULTS, REGRESSION_LOSSES, STRATEGIES } from "../../finetune/mod.ts";
-import type { FitSettings, HeadInput, LoraOptions, Pooling, RegressionLoss, StrategyName } from "../../finetune/mod.ts";
+import { FIT_DEFAULTS, HALF_TYPES, REGRESSION_LOSSES, STRATEGIES } from "../../finetune/mod.ts";
+import type {
+  FitSettings,
+  HalfType,
+  HeadInput,
+  LoraOptions,
+  Pooling,
+  RegressionLoss,
+  StrategyName,
+} from "../../finetune/mod.ts";
 import { ALPHAFOLD_PRESETS, type AlphaFoldPreset } from "../../model/alphafold/mod.ts";
 import type { BoundsPolicy } from "../data/bounds.ts";
 import { UsageError } from "../errors.ts";
@@ -38,7 +46,8 @@ const HELP = `
 DATA is a table (pdb_id,affinity[,sequence,year,family,…]) or an INDEX file of PDBbind. With --task, columns hold numbers, names of
 classes, or one of either a residue ("0.1;0.7;…", "HHEE-…"; ? where it is not known), and "structure" learns the structures themselves. Each row's protein comes from --features
 (files of "denofold prep", read again in every epoch: best for large sets) or is made of --structures, --msas and the table's
-sequences. Rows without them are errors, none is left out in silence.
+sequences. Rows without them are errors, none is left out in silence. Rows of one name are one protein, which is read once and
+stays in one set; every row's label counts.
 
 The head sees the protein alone, no ligand: affinities of different ligands to one protein look the same to it.
 
@@ -109,7 +118,13 @@ export function register(program: Command): void {
     .option("--dora", "magnitudes of rows are trained apart")
     .option("--unfreeze-blocks <n>", "last blocks that partial trains", positiveInteger, 4)
     .option("--unfreeze-structure-module", "partial trains the structure module too")
-    .option("--lr <rate>", "learning rate (default: lora 1e-4, head_only 1e-3, partial and full 1e-5)", positiveNumber)
+    .addOption(
+      aliasedOption(
+        "--learning-rate, --lr <rate>",
+        "lr",
+        "learning rate (default: lora 1e-4, head_only 1e-3, partial and full 1e-5)",
+      ).argParser(positiveNumber),
+    )
     .option("--lr-head <rate>", "learning rate of the head (default: 10 times the other)", positiveNumber)
     .option("--lr-embedder <rate>", "of the input embedder in full (default: below the first block's)", positiveNumber)
     .option("--lr-structure-module <rate>", "of the structure module in full (default: --lr)", positiveNumber)
@@ -123,6 +138,11 @@ export function register(program: Command): void {
     .option("--pair-fusion", "the head reads the mean of the pair representation too")
     .option("--hidden <n>", "hidden channels of the head", positiveInteger, 128)
     .option("--head-dropout <p>", "dropout of the head", numberBetween(0, 0.99), 0.1)
+    .option(
+      "--standardize",
+      "the head reads and predicts in units of the training set's spread (default: of head_only)",
+    )
+    .option("--no-standardize", "it reads representations as they come")
     .optionsGroup("Training:")
     .addOption(
       new Option("--loss <name>", "pearson and ranking need batches of several").choices(REGRESSION_LOSSES).default(
@@ -130,9 +150,21 @@ export function register(program: Command): void {
       ),
     )
     .option("--epochs <n>", "passes over the training set", positiveInteger, fit.epochs)
-    .option("--batch-size <n>", "samples whose loss is taken together", positiveInteger, fit.batchSize)
-    .option("--accum <n>", "batches of a step", positiveInteger, fit.accumulate)
-    .option("--warmup <n>", `steps until the full learning rate (default: ${fit.warmup}; demo 0)`, nonNegativeInteger)
+    .addOption(
+      aliasedOption("--batch, --batch-size <n>", "batchSize", "samples whose loss is taken together")
+        .argParser(positiveInteger).default(fit.batchSize),
+    )
+    .addOption(
+      aliasedOption("--accumulate, --accum <n>", "accum", "batches of a step").argParser(positiveInteger)
+        .default(fit.accumulate),
+    )
+    .addOption(
+      aliasedOption(
+        "--lr-warmup-steps, --warmup <n>",
+        "warmup",
+        `steps until the full learning rate (default: ${fit.warmup}; demo 0)`,
+      ).argParser(nonNegativeInteger),
+    )
     .addOption(
       new Option("--schedule <kind>", "learning rate after that").choices(["cosine", "linear", "constant"]).default(
         fit.schedule,
@@ -144,7 +176,10 @@ export function register(program: Command): void {
       numberBetween(0, 0.999999),
       fit.emaDecay,
     )
-    .option("--grad-clip <norm>", "largest norm of gradients; 0: any", nonNegativeNumber, fit.maxNorm)
+    .addOption(
+      aliasedOption("--max-norm, --grad-clip <norm>", "gradClip", "largest norm of gradients; 0: any")
+        .argParser(nonNegativeNumber).default(fit.maxNorm),
+    )
     .option("--weight-decay <x>", "of AdamW", nonNegativeNumber, fit.weightDecay)
     .option(
       "--patience <epochs>",
@@ -153,12 +188,20 @@ export function register(program: Command): void {
       0,
     )
     .option("--masked-msa-weight <x>", "of the loss of the alignment's hidden letters", nonNegativeNumber, 0)
-    .option("--amp", "frozen weights and kept representations in 16 bits, sums in 32")
+    .addOption(
+      new Option("--amp [type]", "frozen weights in f16, kept representations in f16 or bf16 (more range), sums in f32")
+        .choices(HALF_TYPES).preset("f16"),
+    )
     .option("--bucket", "batches of like lengths, padded and run as one")
     .option("--network-dropout", "the network's own dropout is on")
     .option("--num-recycles <n>", "iterations of the network after the first", nonNegativeInteger, 0)
     .option("--max-msa <n>", "most rows in the main stack (default: the preset's)", positiveInteger)
     .option("--max-extra-msa <n>", "most rows in the extra stack (default: the preset's)", positiveInteger)
+    .option(
+      "--crop <n>",
+      "most residues in training, some that follow each other, anew in each epoch (default: all)",
+      positiveInteger,
+    )
     .option("--seed <n>", "decides split, order, fresh parameters and dropout", nonNegativeInteger, fit.seed)
     .optionsGroup("Sets:")
     .addOption(
@@ -223,6 +266,7 @@ interface Flags {
   pairFusion?: boolean;
   hidden: number;
   headDropout: number;
+  standardize?: boolean;
   loss: RegressionLoss;
   epochs: number;
   batchSize: number;
@@ -234,12 +278,13 @@ interface Flags {
   weightDecay: number;
   patience: number;
   maskedMsaWeight: number;
-  amp?: boolean;
+  amp?: HalfType;
   bucket?: boolean;
   networkDropout?: boolean;
   numRecycles: number;
   maxMsa?: number;
   maxExtraMsa?: number;
+  crop?: number;
   seed: number;
   split: SplitBy;
   identity: number;
@@ -383,9 +428,20 @@ async function runOf(flags: Flags): Promise<RunRequest> {
     ...{ embedderLearningRate: flags.lrEmbedder, structureLearningRate: flags.lrStructureModule },
     ...{ layerDecay: flags.layerLrDecay, maskedMsaWeight: flags.maskedMsaWeight },
     cache: flags.cache === true ? undefined : flags.cache,
-    ...{ pairFusion: flags.pairFusion ?? false, headDropout: flags.headDropout, split: flags.split },
+    ...{
+      pairFusion: flags.pairFusion ?? false,
+      headDropout: flags.headDropout,
+      standardize: flags.standardize,
+      split: flags.split,
+    },
     ...{ identity: flags.identity, validation: flags.val, test: flags.test, recycles: flags.numRecycles },
-    ...{ maxMsa: flags.maxMsa, maxExtraMsa: flags.maxExtraMsa, output: flags.output, saveEvery: flags.saveEvery },
+    ...{
+      maxMsa: flags.maxMsa,
+      maxExtraMsa: flags.maxExtraMsa,
+      crop: flags.crop,
+      output: flags.output,
+      saveEvery: flags.saveEvery,
+    },
     fit: {
       ...FIT_DEFAULTS,
       ...{ epochs: flags.epochs, batchSize: flags.batchSize, accumulate: flags.accum, schedule: flags.schedule },

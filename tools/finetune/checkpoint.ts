@@ -9,6 +9,8 @@ import {
   findParameter,
   type FineTuner,
   type FitProgress,
+  type FitSettings,
+  type HeadStandards,
   type StrategyName,
   type TrainerState,
 } from "../../finetune/mod.ts";
@@ -44,6 +46,8 @@ export interface FinetuneFacts {
     readonly sets: Readonly<Record<string, readonly string[]>>;
     /** What is learned of them, where that is not one number a protein. */
     readonly learned?: LearnedTasks;
+    /** Units in which heads read and predict, by task. @default as it comes */
+    readonly standards?: HeadStandards;
     /** Of the training labels, where they are one number a protein. */
     readonly labels: { readonly n: number; readonly min: number; readonly max: number; readonly mean: number };
   };
@@ -143,7 +147,9 @@ function savedOf(bytes: Uint8Array, source: string): SavedFinetune {
     );
   }
   // Choices that there were none of when it was written are as by default.
-  const options = { ...FINETUNE_DEFAULTS, ...facts.options };
+  const { fit } = facts.options;
+  const amp = (fit.amp as FitSettings["amp"] | true) === true ? "f16" : fit.amp; // as it was before there were two
+  const options = { ...FINETUNE_DEFAULTS, ...facts.options, fit: { ...fit, amp } };
   return { source, facts: { ...facts, options }, checkpoint, trainer: checkpoint.trainer };
 }
 

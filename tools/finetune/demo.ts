@@ -34,7 +34,7 @@ export async function demoSets(seed: number, weights?: string): Promise<GivenSet
     const sequence = Array.from(draws, (x) => LETTERS[Math.floor(x * LETTERS.length)]).join("");
     const id = `demo_${i + 1}`;
     const label = 4 + 10 * sequence.split("").filter((letter) => "AFILMVWY".includes(letter)).length / DEMO_RESIDUES;
-    return { id, sequence, label, warnings: [], load: () => prepareTarget({ id, sequence }) };
+    return { id, sequence, rows: [{ label }], warnings: [], load: () => prepareTarget({ id, sequence }) };
   });
   const [model] = await planModels(weights ?? `random:${seed}`, ["model_1_ptm"], weights ? {} : SIZES);
   return {

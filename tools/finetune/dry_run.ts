@@ -54,7 +54,7 @@ export async function dryRun(
 ): Promise<DryRun> {
   const { fit } = options;
   const [first] = order;
-  const batch: LabelledSet = { size: first.length, load: (i) => train.load(first[i]) };
+  const batch: LabelledSet = { size: first.length, load: (i, draw) => train.load(first[i], draw) };
   const settings: FitSettings = { ...fit, epochs: 2, accumulate: 1, batchSize: first.length, patience: 0 };
   const times: number[] = [], losses: number[] = [];
   let started = performance.now();
@@ -67,13 +67,15 @@ export async function dryRun(
     },
   });
   const targets = first.map((i) => sets.train[i]);
-  const squares = (all: readonly { readonly sequence: string }[]) =>
-    all.reduce((sum, { sequence: { length } }) => sum + length ** 2, 0);
+  type Proteins = readonly { readonly sequence: string }[];
+  const squares = (all: Proteins) => all.reduce((sum, { sequence: { length } }) => sum + length ** 2, 0);
+  const trainedSquares = (all: Proteins) =>
+    all.reduce((sum, { sequence }) => sum + trainedResidues(sequence, options) ** 2, 0);
   const everyone = SETS.flatMap((name) => sets[name]);
   const longest = everyone.reduce((a, b) => (b.sequence.length > a.sequence.length ? b : a));
   const isHeadAlone = strategy.name === "head_only";
   // A head alone needs the network once for each protein: that is what the first time had to do.
-  const perSquare = times[isHeadAlone ? 0 : 1] / squares(targets);
+  const perSquare = times[isHeadAlone ? 0 : 1] / trainedSquares(targets);
   const batches = Math.ceil(sets.train.length / fit.batchSize);
   return {
     peakBytes: await peakOf(device, strategy, config, options, longest),
@@ -81,10 +83,15 @@ export async function dryRun(
     batchSeconds: times[1],
     seconds: isHeadAlone
       ? perSquare * squares(everyone) + times[1] * batches * fit.epochs
-      : perSquare * (squares(sets.train) + FORWARD * squares(sets.validation)) * fit.epochs,
-    firstBatch: targets.map(({ id, sequence: { length }, label }) => ({ id, residues: length, label })),
+      : perSquare * (trainedSquares(sets.train) + FORWARD * squares(sets.validation)) * fit.epochs,
+    firstBatch: targets.map(({ id, sequence: { length }, rows: [{ label }] }) => ({ id, residues: length, label })),
     loss: losses[0],
   };
+}
+
+/** Residues of a protein that training sees at once. */
+function trainedResidues({ length }: string, { crop = Infinity }: Pick<FinetuneOptions, "crop">): number {
+  return Math.min(length, crop);
 }
 
 /** Part of a batch's time that the way there alone takes. */
@@ -106,21 +113,23 @@ async function peakOf(
   const model = paramsOf(config.network, emptyWeights(device, namedShapes(config.network), dtype, exact));
   const heads = initTaskHeads(device, config.tasks, Key.fromSeed(fit.seed));
   const params = withStrategy({ model, heads }, strategy, Key.fromSeed(fit.seed));
+  const read = (draw?: number) => networkSample(device, prepared, config.network, options, fit.seed, draw);
   const load = () => ({
-    input: networkSample(device, prepared, config.network, options, fit.seed),
+    input: read(0),
     labels: Object.fromEntries(
       Object.entries(config.tasks).map(([name, { head: { level } }]) => [
         name,
-        new Array<number>(level === "residue" ? prepared.sequence.length : 1).fill(0),
+        new Array<number>(level === "residue" ? trainedResidues(prepared.sequence, options) : 1).fill(0),
       ]),
     ),
   });
-  if (strategy.name === "head_only") headInputsOf(params.model, load().input, config);
+  if (strategy.name === "head_only") headInputsOf(params.model, read(), config);
   else {
     const settings: FitSettings = { ...fit, epochs: 1, accumulate: Math.min(2, fit.accumulate) };
     const train = { size: settings.batchSize * settings.accumulate, load };
     using tuner = new FineTuner(device, { params, strategy, config, settings, train });
     await tuner.run();
+    if (options.crop !== undefined) headInputsOf(params.model, read(), config); // validation sees the whole
   }
   return device.memory.peakAllocatedBytes;
 }

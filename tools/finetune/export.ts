@@ -1,6 +1,6 @@
 /** A fine-tuned network for other programs: merged weights, or adapters as PEFT keeps them. */
 import { type Device, entries, type Tensor, type Tree } from "../../core/mod.ts";
-import { adaptersOf, encodePeft, loadPeft, mergeLora, withAdapters } from "../../finetune/mod.ts";
+import { adaptersOf, encodePeft, loadPeft, mergeLora, withAdapters, withoutStandards } from "../../finetune/mod.ts";
 import type { AlphaFoldChoices, AlphaFoldParams, AlphaFoldPreset } from "../../model/alphafold/mod.ts";
 import { snakeCase } from "../../model/weights/names.ts";
 import { float32Array, type NamedArray } from "../../model/weights/safetensors.ts";
@@ -66,7 +66,7 @@ export async function exportFineTuned(
     }
     const adapters = adaptersOf(model);
     const others = new Map<string, NamedArray>();
-    for (const [name, tensor] of entries<Tensor>(heads as Tree<Tensor>)) {
+    for (const [name, tensor] of entries<Tensor>(withoutStandards(heads) as Tree<Tensor>)) {
       others.set(`${HEADS}.${snakeCase(name)}`, float32Array(tensor.shape, await tensor.read() as Float32Array));
     }
     const files = await encodePeft(adapters, lora, { base: tuned.facts.options.weights, others });

@@ -1,5 +1,6 @@
 /** A fine-tuned network, read back and ready to predict. */
 import { combine, type Device, entries, Key, type Part, type Tensor, type Tree } from "../../core/mod.ts";
+import { meanOf, sampleDeviation } from "../../core/statistics.ts";
 import {
   ExponentialMovingAverage,
   type FineTunedConfig,
@@ -7,11 +8,12 @@ import {
   headInputsOf,
   type Strategy,
   trainedPart,
+  withStandards,
 } from "../../finetune/mod.ts";
 import { planModels, type PlannedModel } from "../predict/models.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
 import { checkBase, type FinetuneFacts, readCheckpoint, restoreTrained } from "./checkpoint.ts";
-import { deviation, DRAWS, predictLabel } from "./label_prediction.ts";
+import { DRAWS, predictLabel } from "./label_prediction.ts";
 import { type LabelTask, learnedTasks } from "./label_tasks.ts";
 import { chosenStrategy, fineTunedConfig, loadFineTuned, networkSample } from "./network.ts";
 import { predictAll, type TaskPrediction } from "./task_outcome.ts";
@@ -46,12 +48,11 @@ export interface LabelPrediction {
  */
 export function jointPrediction(runs: readonly LabelPrediction[]): LabelPrediction {
   if (runs.length === 1) return runs[0];
-  const mean = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
   const averages = runs.map(({ average }) => average);
   return {
-    prediction: mean(runs.map(({ prediction }) => prediction)),
-    average: mean(averages),
-    uncertainty: deviation(averages),
+    prediction: meanOf(runs.map(({ prediction }) => prediction)),
+    average: meanOf(averages),
+    uncertainty: sampleDeviation(averages),
     inRange: runs.every(({ inRange }) => inRange),
   };
 }
@@ -114,7 +115,9 @@ export class FineTuned {
     if (!options.force) checkBase(saved, model.preset, model.weights);
     const { strategy } = chosenStrategy(run, model.config, n);
     const config = fineTunedConfig(model.config, strategy, run, facts.data.learned ?? learnedTasks(run));
-    const params = await loadFineTuned(device, model, strategy, config, run.fit.seed, run.fit.amp && !options.exact);
+    const base = await loadFineTuned(device, model, strategy, config, run.fit.seed, !!run.fit.amp && !options.exact);
+    const { standards } = facts.data;
+    const params = standards ? { ...base, heads: withStandards(device, base.heads, standards) } : base;
     const parts = trainedPart(params, strategy);
     restoreTrained(device, parts[0] as Tree<Tensor>, saved);
     return new FineTuned(device, facts, { model, strategy, config }, parts, saved.trainer.ema);

@@ -7,9 +7,11 @@ import {
   type FitEnd,
   type FitStep,
   type GroupReport,
+  measureStandards,
   parameterCountOf,
   type PeftAdapters,
   type Strategy,
+  withStandards,
 } from "../../finetune/mod.ts";
 import { alphafoldParameterCount } from "../../model/alphafold/mod.ts";
 import { checkData, type DataReport } from "../check_data/check_data.ts";
@@ -61,6 +63,8 @@ export interface FinetuneEvents {
   /** What a check of table, structures and alignments found, before they are used. */
   check?(report: DataReport): void;
   plan?(plan: FinetunePlan, groups: readonly GroupReport[], totalSteps: number): void;
+  /** While the network reads the training set, for the units of the heads. */
+  measure?(done: number, total: number): void;
   /** Before the first step, or the first after those that are done. */
   begin?(steps: number): void;
   step?(step: FitStep, names: readonly (readonly string[])[]): void;
@@ -151,17 +155,26 @@ export async function finetune(
 
   using scope = device.scope("finetune");
   void scope;
-  const params = await loadFineTuned(device, model, strategy, config, seed, options.fit.amp);
+  const base = await loadFineTuned(device, model, strategy, config, seed, !!options.fit.amp);
   const cache = how.given ? undefined : representationCache(model, config, options, warn);
-  if (how.adapters) writePeft(device, params, how.adapters.values, how.adapters.source);
+  if (how.adapters) writePeft(device, base, how.adapters.values, how.adapters.source);
   const setOf = (targets: readonly ReadableTarget[]) => {
     const set = targetSet(device, targets, model.config, options, seed);
-    return strategy.name === "head_only" ? knownSet(device, params, config, set, targets, cache) : set;
+    return strategy.name === "head_only" ? knownSet(device, base, config, set, targets, cache) : set;
   };
   const labelled = Object.fromEntries(SETS.map((name) => [name, setOf(sets[name])]));
   const { train, validation } = labelled;
+  const parameters = alphafoldParameterCount(model.config) + parameterCountOf(base.heads);
+  const standardizes = options.standardize ?? strategy.name === "head_only";
+  // Of a run that is only tried, a batch stands for all.
+  const measured = how.dryRun ? { ...train, size: Math.min(train.size, options.fit.batchSize) } : train;
+  const standards = saved
+    ? saved.facts.data.standards
+    : standardizes
+    ? await measureStandards(device, base, config, measured, events.measure)
+    : undefined;
+  const params = standards ? { ...base, heads: withStandards(device, base.heads, standards) } : base;
   using tuner = new FineTuner(device, { params, strategy, config, settings: options.fit, train, validation });
-  const parameters = alphafoldParameterCount(model.config) + parameterCountOf(params.heads);
   const groups = [...tuner.groups];
   const plan = { ...{ model, strategy, sets, parameters }, ...split(made), ...(reason && { reason }) };
   events.plan?.(plan, groups, tuner.totalSteps);
@@ -180,7 +193,10 @@ export async function finetune(
   if (how.recipe !== undefined) beginning.set(RUN_FILES.recipe, how.recipe);
   const begun = await writeTogether(output, beginning);
   using log = await EventLog.create(join(output, RUN_FILES.events), saved?.trainer.step ?? 0, warn);
-  const checkpoints = new CheckpointWriter(output, facts, warn);
+  const checkpoints = new CheckpointWriter(output, {
+    ...facts,
+    data: { ...facts.data, ...(standards && { standards }) },
+  }, warn);
   const namesOf = ({ samples }: FitStep) => samples.map((batch) => batch.map((i) => sets.train[i].id));
   events.begin?.(saved?.trainer.step ?? 0);
   let sinceSave = 0;
@@ -199,7 +215,11 @@ export async function finetune(
       await checkpoints.save("last", tuner);
       if (isBest) await checkpoints.save("best", tuner);
       await writeTogether(output, historyFiles(tuner.progress.history)).catch((error) => warn(error.message));
-      await log.epoch(record, plain ? found?.[TASK] : undefined, sets.validation.map(({ label }) => label!));
+      await log.epoch(
+        record,
+        plain ? found?.[TASK] : undefined,
+        sets.validation.flatMap(({ rows }) => rows.map(({ label }) => label!)),
+      );
       await events.epoch?.(record, isBest);
     },
     stop: () => events.stop?.() ?? false,
@@ -248,7 +268,7 @@ async function setsOfTable(options: FinetuneOptions, { check, warn = () => {} }:
   const told = new Set<string>();
   const plain = isPlain(learnedTasks(options));
   if (features === undefined && check) {
-    const report = await checkData({ csv: data, structures, msas, label: plain && label, bounds });
+    const report = await checkData({ csv: data, structures, msas, label: plain && label, bounds, joinRows: true });
     for (const { id, message } of report.warnings) told.add(`${id}: ${message}`);
     check(report);
   }
@@ -269,7 +289,8 @@ function withRanges({ labels, ...learned }: LearnedTasks, train: readonly Readab
     ...learned,
     labels: labels.map((task) => {
       if (isClassification(task)) return task;
-      const numbers = train.flatMap((target) => target.labels?.[task.name] ?? []).filter((x) => !Number.isNaN(x));
+      const numbers = train.flatMap(({ rows }) => rows.flatMap(({ labels }) => labels?.[task.name] ?? []))
+        .filter((x) => !Number.isNaN(x));
       if (!numbers.length) return task;
       const extreme = (pick: (a: number, b: number) => number) => numbers.reduce(pick);
       return { ...task, range: { min: extreme(Math.min), max: extreme(Math.max) } };
@@ -307,12 +328,14 @@ function checkSame(
 }
 
 function fingerprintOf(sets: Sets): Promise<string> {
-  const rows = SETS.map((name) => sets[name].map(({ id, sequence, label, labels }) => [id, sequence, labels ?? label]));
+  const rows = SETS.map((name) =>
+    sets[name].flatMap(({ id, sequence, rows }) => rows.map(({ label, labels }) => [id, sequence, labels ?? label]))
+  );
   return sha256(JSON.stringify(rows));
 }
 
 function labelsOf(targets: readonly ReadableTarget[]): FinetuneFacts["data"]["labels"] {
-  const labels = targets.flatMap(({ label }) => label ?? []);
+  const labels = targets.flatMap(({ rows }) => rows.flatMap(({ label }) => label ?? []));
   if (!labels.length) return { n: targets.length, min: 0, max: 0, mean: 0 };
   return {
     n: labels.length,

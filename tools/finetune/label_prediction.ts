@@ -1,5 +1,6 @@
 /** A label with its uncertainty, from what the heads read. */
 import type { Key } from "../../core/mod.ts";
+import { sampleDeviation } from "../../core/statistics.ts";
 import { type FineTunedConfig, type FineTunedParams, type LabelHeadInputs, predictTasks } from "../../finetune/mod.ts";
 import { TASK } from "./label_tasks.ts";
 
@@ -34,11 +35,5 @@ export async function predictLabel(
   if (!(tasks[task].head.dropout > 0 && draws > 1)) return { prediction, uncertainty: null };
   const drawn: number[] = [];
   for (let i = 0; i < draws; i++) drawn.push(await once(key.at(i)));
-  return { prediction, uncertainty: deviation(drawn) };
-}
-
-/** Standard deviation of a sample. */
-export function deviation(numbers: readonly number[]): number {
-  const mean = numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
-  return Math.sqrt(numbers.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (numbers.length - 1));
+  return { prediction, uncertainty: sampleDeviation(drawn) };
 }

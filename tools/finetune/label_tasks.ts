@@ -106,7 +106,7 @@ interface LabelledRow {
 }
 
 /**
- * The labels of rows, and the tasks with the classes that were found.
+ * The labels of rows, in their order, and the tasks with the classes that were found.
  *
  * @param lengthOf Residues of a row's protein.
  * @throws {InputError} If there is no such column, a cell is no label, or a row has none; the message names file and line.
@@ -115,8 +115,8 @@ export function readLabels(
   tasks: readonly LabelTask[],
   rows: readonly LabelledRow[],
   lengthOf: (id: string) => number,
-): { readonly tasks: LabelTask[]; readonly labels: ReadonlyMap<string, TargetLabels> } {
-  const found = new Map<string, Record<string, readonly number[]>>(rows.map(({ id }) => [id, {}]));
+): { readonly tasks: LabelTask[]; readonly labels: readonly TargetLabels[] } {
+  const found = rows.map((): Record<string, readonly number[]> => ({}));
   const named = tasks.map((task): LabelTask => {
     const column = columnOf(task, rows);
     const cells = rows.map((row) => ({ row, parts: partsOf(row, column, task, lengthOf(row.id)) }));
@@ -126,16 +126,16 @@ export function readLabels(
         `The column ${column} has ${names.length ? `one class, ${names[0]}` : "no class"}: expected two at least`,
       );
     }
-    for (const { row, parts } of cells) {
-      found.get(row.id)![task.name] = parts.map((part) => {
+    for (const [i, { row, parts }] of cells.entries()) {
+      found[i][task.name] = parts.map((part) => {
         if (part === undefined) return NaN;
         return names ? names.indexOf(part) : numberOf(part, row, column);
       });
     }
     return { ...task, column, ...(names && { classes: names }) };
   });
-  for (const { id, place } of rows) {
-    const own = Object.values(found.get(id)!);
+  for (const [i, { id, place }] of rows.entries()) {
+    const own = Object.values(found[i]);
     if (own.length && own.every((labels) => labels.every(Number.isNaN))) {
       throw new InputError(`${place}: ${id} has no label in ${named.map(({ column }) => column).join(", ")}`);
     }

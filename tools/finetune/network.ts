@@ -1,4 +1,5 @@
 /** A network with heads on the device, and proteins as it reads them. */
+import { fnv1a } from "../../core/fnv1a.ts";
 import { type Device, Key } from "../../core/mod.ts";
 import {
   adviseStrategy,
@@ -19,18 +20,20 @@ import { shapesByPath } from "../../model/layers/params.ts";
 import { snakeCase } from "../../model/weights/names.ts";
 import { alphafoldLossConfig } from "../../model/alphafold/losses/mod.ts";
 import { InputError } from "../errors.ts";
+import { cropInputs, cropTemplates } from "../data/features/crop.ts";
 import { makeNetworkInputs } from "../data/features/network_inputs.ts";
+import { type AxisWindow, drawCrop } from "../data/features/window.ts";
 import { loadNetwork } from "../predict/network.ts";
 import { deviceFeatures, deviceHidden, firstTemplates, paddedSizes } from "../predict/network_inputs.ts";
 import type { PlannedModel } from "../predict/models.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
 import { headTasks, type LabelTask, type LearnedTasks, ofResidues, TASK } from "./label_tasks.ts";
 import type { FinetuneOptions } from "./options.ts";
-import { structureTruth } from "./structure_truth.ts";
 import type { ReadableTarget } from "./targets.ts";
+import { deviceTruth } from "../train/alphafold/loss_truth.ts";
 
 /** Numbers from which keys are derived: those of the loop are 0 and 1. */
-const KEYS = { heads: 2, adapters: 3, features: 4 } as const;
+const KEYS = { heads: 2, adapters: 3, features: 4, crop: 5 } as const;
 
 /**
  * The strategy of a run; that of `auto` by its number of training samples, with the reason.
@@ -62,7 +65,7 @@ export function chosenStrategy(
 export function fineTunedConfig(
   network: AlphaFoldConfig,
   strategy: Strategy,
-  { pooling, pairFusion, hidden, headDropout, loss, maskedMsaWeight }: FinetuneOptions,
+  { pooling, pairFusion, hidden, headDropout, loss, maskedMsaWeight, crop }: FinetuneOptions,
   { labels, structureWeight }: LearnedTasks,
 ): FineTunedConfig {
   const head = (task: LabelTask) =>
@@ -76,6 +79,9 @@ export function fineTunedConfig(
   }
   if (maskedMsaWeight > 0 && strategy.name === "head_only") {
     throw new InputError("The masked-MSA loss trains the network, which head_only freezes: leave its weight out");
+  }
+  if (crop !== undefined && strategy.name === "head_only") {
+    throw new InputError("The network of head_only reads each protein once, as a whole: leave --crop out");
   }
   return {
     ...{ network, headInput: strategy.headInput, tasks: headTasks(labels, head, loss), maskedMsaWeight },
@@ -122,7 +128,10 @@ export function trainedNames(network: AlphaFoldConfig, { groups }: Strategy): (n
 }
 
 /** How much of a protein's data the network reads, and what it learns of its alignment. */
-export type SampleOptions = Pick<FinetuneOptions, "recycles" | "maxMsa" | "maxExtraMsa" | "maskedMsaWeight" | "tasks">;
+export type SampleOptions = Pick<
+  FinetuneOptions,
+  "recycles" | "maxMsa" | "maxExtraMsa" | "maskedMsaWeight" | "tasks" | "crop"
+>;
 
 /**
  * A protein as the network reads it; what is drawn at random of its alignment depends on seed and name alone.
@@ -134,21 +143,26 @@ export function networkSample(
   device: Device,
   { id, features, sequence, supervised }: PreparedTarget,
   config: AlphaFoldConfig,
-  { recycles, maxMsa, maxExtraMsa, maskedMsaWeight, tasks }: SampleOptions,
+  { recycles, maxMsa, maxExtraMsa, maskedMsaWeight, tasks, crop }: SampleOptions,
   seed: number,
   draw?: number,
 ): NetworkSample {
-  const templates = config.templates ? firstTemplates(features, config.data.maxTemplates) : undefined;
+  const length = sequence.length;
+  const ofTarget = Key.fromSeed(seed).at(KEYS.features).at(fnv1a(id));
+  const part = cropOf({ id, sequence }, crop, seed, draw);
+  const first = config.templates ? firstTemplates(features, config.data.maxTemplates) : undefined;
+  const templates = first && cropTemplates(first, length, part);
   // Rows of templates take places of the alignment's, as in the published pipeline.
   const templateRows = config.templates?.embedAngles ? config.data.maxTemplates : 0;
   const clusters = Math.max(1, (maxMsa ?? config.data.maxMsaClusters) - templateRows);
-  const ofTarget = Key.fromSeed(seed).at(KEYS.features).at(hashOf(id));
-  const key = draw === undefined ? ofTarget : ofTarget.at(FIRST_DRAW + draw);
+  // Letters that are learned are hidden anew in each epoch; else each protein looks the same every time.
+  const learnsLetters = maskedMsaWeight > 0 || tasks.includes("structure");
+  const key = draw === undefined || !learnsLetters ? ofTarget : ofTarget.at(FIRST_DRAW + draw);
   const iterations = Array.from({ length: recycles + 1 }, (_, i) => {
     const drawn = { maxMsaClusters: clusters, maxExtraMsa: maxExtraMsa ?? config.data.maxExtraMsa };
-    const inputs = makeNetworkInputs(features, features, key.at(i), drawn);
+    const inputs = cropInputs(makeNetworkInputs(features, features, key.at(i), drawn), part);
     const padded = paddedSizes({
-      residues: sequence.length,
+      residues: part.size,
       clusters: inputs.msa_row_mask.length,
       extra: inputs.extra_msa_row_mask.length,
       templates: templates?.template_mask.length ?? 0,
@@ -156,24 +170,31 @@ export function networkSample(
     return { inputs, padded, features: deviceFeatures(device, inputs, templates, padded) };
   });
   const { inputs, padded, features: last } = iterations[recycles];
-  const truth = tasks.includes("structure") && supervised && structureTruth(device, supervised, last, padded);
-  return {
-    features: last,
-    before: iterations.slice(0, recycles).map(({ features }) => features),
-    ...((maskedMsaWeight > 0 || truth) && { hidden: deviceHidden(device, inputs, padded) }),
-    ...(truth && { truth }),
-  };
+  const sample = { features: last, before: iterations.slice(0, recycles).map(({ features }) => features) };
+  if (!tasks.includes("structure") || !supervised) {
+    return { ...sample, ...(maskedMsaWeight > 0 && { hidden: deviceHidden(device, inputs, padded) }) };
+  }
+  const whole = { start: part.start, length, clamped: true };
+  const { trueMsa, bertMask, ...truth } = deviceTruth(device, supervised, inputs, whole, padded);
+  return { ...sample, hidden: { trueMsa, bertMask }, truth };
+}
+
+/**
+ * The residues that training sees of a protein: all, or where there are more than `crop` some that follow each other, drawn
+ * anew for each number of an epoch.
+ */
+function cropOf(
+  { id, sequence: { length } }: Pick<PreparedTarget, "id" | "sequence">,
+  crop: number | undefined,
+  seed: number,
+  draw: number | undefined,
+): AxisWindow {
+  if (crop === undefined || draw === undefined) return { start: 0, size: length };
+  return drawCrop(length, crop, true, Key.fromSeed(seed).at(KEYS.crop).at(fnv1a(id)).at(draw));
 }
 
 /** Keys from here on are those of draws; those before, of iterations. */
 const FIRST_DRAW = 1000;
-
-/** A name as a whole number of 32 bits (FNV-1a). */
-function hashOf(name: string): number {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return hash >>> 0;
-}
 
 /** Proteins as a training set reads them. */
 export interface TargetSet extends LabelledSet {
@@ -189,20 +210,24 @@ export function targetSet(
   options: SampleOptions,
   seed: number,
 ): TargetSet {
-  const labelled = (index: number) => {
-    const { label = NaN, labels = { [TASK]: [label] }, sequence } = targets[index];
-    return { labels, residues: sequence.length };
+  const labelled = (index: number, part?: AxisWindow) => {
+    const { rows, sequence } = targets[index];
+    const { start, size } = part ?? { start: 0, size: sequence.length };
+    const cut = ([name, all]: [string, readonly number[]]) =>
+      [name, all.length === sequence.length ? all.slice(start, start + size) : all] as const; // those of residues
+    const labels = rows.map(({ label = NaN, labels = { [TASK]: [label] } }) =>
+      Object.fromEntries(Object.entries(labels).map(cut))
+    );
+    return { labels, residues: size };
   };
   return {
     size: targets.length,
-    residues: (index) => targets[index].sequence.length,
+    residues: (index) => Math.min(targets[index].sequence.length, options.crop ?? Infinity),
     labelled,
     async load(index, draw): Promise<LabelledSample> {
-      // Letters that are learned are hidden anew in each epoch; else each protein looks the same every time.
-      const learnsLetters = options.maskedMsaWeight > 0 || options.tasks.includes("structure");
-      const drawn = learnsLetters ? draw : undefined;
-      const input = networkSample(device, await targets[index].load(), config, options, seed, drawn);
-      return { input, ...labelled(index) };
+      const target = await targets[index].load();
+      const input = networkSample(device, target, config, options, seed, draw);
+      return { input, ...labelled(index, cropOf(target, options.crop, seed, draw)) };
     },
   };
 }

@@ -68,6 +68,12 @@ export interface FinetuneOptions {
   readonly hidden: number;
   /** Dropout of the head. */
   readonly headDropout: number;
+  /**
+   * Whether heads read channels, and predict labels, in units of their deviation from their mean over the training set.
+   *
+   * @default where heads alone are trained
+   */
+  readonly standardize?: boolean;
   /** Loss of the predictions. */
   readonly loss: RegressionLoss;
   /** By what the loss of the alignment's hidden letters counts beside it. */
@@ -88,6 +94,8 @@ export interface FinetuneOptions {
   readonly maxMsa?: number;
   /** Most rows in the extra stack. @default the preset's */
   readonly maxExtraMsa?: number;
+  /** Most residues of a protein in training, those of longer ones being drawn anew in each epoch. @default all */
+  readonly crop?: number;
   /** Folder of known representations, which runs of heads alone may share; false: none. @default that of the run */
   readonly cache?: string | false;
   /** Folder of the run. */

@@ -51,13 +51,15 @@ export async function predictRows(
   return await tuner.withAverage(async (params) => {
     const rows: RowPrediction[] = [];
     for (const set of SETS) {
-      for (const [index, { id, label, sequence }] of sets[set].entries()) {
+      for (const [index, { id, rows: given, sequence }] of sets[set].entries()) {
         using _ = device.scope("predictRow");
         const { input } = await labelled[set].load(index);
         const known = isKnown(input) ? input : headInputsOf(params.model, input, config);
         const found = await predictLabel(params, known, config, { key });
         const family = families.get(id);
-        rows.push({ id, set, label: label!, ...found, length: sequence.length, ...(family && { family }) });
+        for (const { label } of given) {
+          rows.push({ id, set, label: label!, ...found, length: sequence.length, ...(family && { family }) });
+        }
       }
     }
     return rows;

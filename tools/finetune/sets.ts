@@ -29,9 +29,9 @@ export async function makeSets(
     throw new InputError(`Validation (${validation}) and test (${test}) leave nothing to train on`);
   }
   const table = await readSplitRecords(data);
-  const targetOf = new Map(targets.map((target) => [target.id, target]));
+  const targetOf = new Map(targets.flatMap((target) => target.rows.map(({ place }) => [place, target])));
   const records = table.records.flatMap((record) => {
-    const target = targetOf.get(record.id);
+    const target = targetOf.get(record.place);
     return target ? [{ ...record, sequences: [target.sequence] }] : [];
   });
   const clusters = by === "identity" ? await clusterRecords(records, { identity, tool: "own" }) : undefined;
@@ -42,7 +42,7 @@ export async function makeSets(
   const sets = Object.fromEntries(
     SETS.map((name, i): [string, readonly ReadableTarget[]] => [
       name,
-      records.flatMap(({ id }, row) => (setOf[row] === i ? [targetOf.get(id)!] : [])),
+      [...new Set(records.flatMap(({ place }, row) => (setOf[row] === i ? [targetOf.get(place)!] : [])))],
     ]),
   ) as Sets;
   SETS.forEach((name, i) => {
@@ -53,7 +53,7 @@ export async function makeSets(
       );
     }
   });
-  const all = sets.train.map(({ label = NaN, labels = { [TASK]: [label] } }) => labels);
+  const all = sets.train.flatMap(({ rows }) => rows.map(({ label = NaN, labels = { [TASK]: [label] } }) => labels));
   for (const name of Object.keys(all[0])) {
     const known = all.flatMap((labels) => labels[name].filter((label) => !Number.isNaN(label)));
     if (!known.length) throw new InputError(`No training label of ${name} in ${data} is known`);

@@ -12,16 +12,22 @@ import { counted } from "../words.ts";
 import { isPlain, type LearnedTasks, learnedTasks, readLabels, type TargetLabels } from "./label_tasks.ts";
 import type { FinetuneOptions } from "./options.ts";
 
-/** A protein whose features can be read. */
-export interface ReadableTarget {
-  /** Name. */
-  readonly id: string;
-  /** File and line that name it. */
+/** A row of a table: labels of a protein. */
+export interface TargetRow {
+  /** File and line. @default it is no table's */
   readonly place?: string;
   /** Its label, where that is one number; undefined where it has none, or others. */
   readonly label?: number;
   /** Its labels by task. @default `label` alone */
   readonly labels?: TargetLabels;
+}
+
+/** A protein whose features can be read. */
+export interface ReadableTarget {
+  /** Name. */
+  readonly id: string;
+  /** The rows of the table that are of it: one at least. */
+  readonly rows: readonly TargetRow[];
   /** One letter a residue. */
   readonly sequence: string;
   /** What was doubtful, a sentence each. */
@@ -34,7 +40,8 @@ export interface ReadableTarget {
 const MOST_NAMES = 5;
 
 /**
- * The rows of the table that have an exact label, or one that `--bounds` takes, with their features.
+ * The proteins of the table's rows that have an exact label, or one that `--bounds` takes, with their features. Rows of one
+ * name are of one protein.
  *
  * @param skipped Is told of rows that are left out, and why.
  * @throws {InputError} If the table or a file cannot be read, a row has neither features nor what they are made of, or
@@ -61,29 +68,34 @@ export async function readLearnedTargets(
   const { data, features, structures, msas, bounds } = options;
   const learned = learnedTasks(options), plain = isPlain(learned);
   const inputs = features === undefined ? [data, ...structures, ...msas] : [data];
-  const { targets } = await collectTargets(inputs, { label: plain && options.label, needLabel: plain });
+  const { targets } = await collectTargets(inputs, { label: plain && options.label, needLabel: plain, joinRows: true });
   refuse(targets.filter(({ problem }) => problem !== undefined), ({ id, problem }) => `${id}: ${problem}`);
-  const rows = targets.filter(({ id, place, relation, label }) => {
+  refuse(
+    targets.filter(({ cells, problem }) => cells === undefined && problem === undefined),
+    ({ id, place }) => `${place ?? id}: the row has several chains, a label is of one`,
+  );
+  const isTaken = ({ id, place, relation, label }: CollectedTarget) => {
     if (!plain || relation === undefined || bounds === "keep") return true;
     if (bounds === "censored") {
       throw new InputError(`${place}: the losses of fine-tuning know no bounds: give --bounds drop or keep`);
     }
     skipped(`${place}: the label of ${id} is ${relation} ${label}, left out (--bounds keep takes it)`);
     return false;
-  });
-  if (!rows.length) throw new InputError(`${data} has no row with an exact label`);
+  };
+  const taken = targets.map((target) => ({ target, rows: [target, ...target.others ?? []].filter(isTaken) }))
+    .filter(({ rows }) => rows.length > 0);
+  if (!taken.length) throw new InputError(`${data} has no row with an exact label`);
   const read = features === undefined
     ? preparing(options.structureInput === "template", structures.join(", "))
     : await readingFeatures(features);
   const found: ReadableTarget[] = [], problems: string[] = [];
-  for (const row of rows) {
+  for (const { target: { id, place = id, ...files }, rows } of taken) {
     try {
-      const { label, place = row.id } = row;
-      const target = await readable(row.id, read(row));
+      const target = await readable(id, read({ ...files, id, place }));
       if (learned.structureWeight !== undefined && !(await target.load()).supervised) {
-        throw new InputError(`${place}: ${row.id} has no structure to learn`);
+        throw new InputError(`${place}: ${id} has no structure to learn`);
       }
-      found.push({ ...target, label, place });
+      found.push({ ...target, rows: rows.map(({ place = id, label }) => ({ place, label })) });
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       problems.push(error.message);
@@ -91,16 +103,17 @@ export async function readLearnedTargets(
   }
   refuse(problems, (problem) => problem);
   if (plain) return { targets: found, learned };
-  const cells = new Map(rows.map((row) => [row.id, row.cells]));
-  const labelledRows = found.map(({ id, place = id }) => ({
-    id,
-    place,
-    cells: cells.get(id) ?? new Map<string, string>(),
-  }));
   const lengths = new Map(found.map(({ id, sequence }) => [id, sequence.length]));
-  const { tasks, labels } = readLabels(learned.labels, labelledRows, (id) => lengths.get(id)!);
+  const labelled = taken.flatMap(({ target: { id }, rows }) =>
+    rows.map(({ place = id, cells = new Map<string, string>() }) => ({ id, place, cells }))
+  );
+  const { tasks, labels } = readLabels(learned.labels, labelled, (id) => lengths.get(id)!);
+  const ofRow = labels[Symbol.iterator]();
   return {
-    targets: found.map((target) => ({ ...target, labels: labels.get(target.id)! })),
+    targets: found.map((target) => ({
+      ...target,
+      rows: target.rows.map((row) => ({ ...row, labels: ofRow.next().value })),
+    })),
     learned: { ...learned, labels: tasks },
   };
 
@@ -117,7 +130,7 @@ export async function readLearnedTargets(
 /** How a target's features are read, and whether again each time. */
 type Reading = { readonly read: () => Promise<PreparedTarget>; readonly again: boolean };
 
-async function readable(id: string, { read, again }: Reading): Promise<Omit<ReadableTarget, "label" | "place">> {
+async function readable(id: string, { read, again }: Reading): Promise<Omit<ReadableTarget, "rows">> {
   const prepared = await read();
   const { sequence, warnings } = prepared;
   return { id, sequence, warnings, load: again ? read : () => Promise.resolve(prepared) };
@@ -183,6 +196,8 @@ export async function readInputs(
       : { again: true, read: () => readFeatureFile(featureFile) };
   };
   const found: ReadableTarget[] = [];
-  for (const target of targets) found.push(await readable(target.id, readingOf(target)));
+  for (const target of targets) {
+    found.push({ ...await readable(target.id, readingOf(target)), rows: [{}] });
+  }
   return found;
 }

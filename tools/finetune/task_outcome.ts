@@ -9,6 +9,7 @@ import {
   isKnown,
   type LabelHeadInputs,
   type LabelledSet,
+  labelRows,
   predictTasks,
   regressionMetrics,
 } from "../../finetune/mod.ts";
@@ -114,10 +115,11 @@ export async function taskOutcome(
         const { input, labels } = await labelled[set].load(index);
         const known = isKnown(input) ? input : headInputsOf(params.model, input, config);
         for (const [name, found] of await predictAll(params, known, config, tasks, length, { key })) {
-          const given = labels[name] ?? [];
-          rows.get(name)!.push(
-            ...found.map((prediction, i) => ({ ...prediction, id, set, length, label: given[i] ?? NaN })),
-          );
+          for (const { [name]: given = [] } of labelRows({ labels })) {
+            rows.get(name)!.push(
+              ...found.map((prediction, i) => ({ ...prediction, id, set, length, label: given[i] ?? NaN })),
+            );
+          }
         }
       }
     }

@@ -1,6 +1,7 @@
 /** Networks as a training run sees them. */
 import type { Device, Shape, Tensor, Tree } from "../../core/mod.ts";
 import type { OptimizerOptions, Schedule } from "../../finetune/mod.ts";
+import type { FloatType } from "../../ops/mod.ts";
 import type { PredictionInput } from "../fold/predict.ts";
 import type { BatchSource } from "./batches.ts";
 import type { Example } from "./examples.ts";
@@ -62,7 +63,7 @@ export interface TrainingProtocol {
   /** Whether gradients are clipped sample by sample, instead of their sum. @default false */
   readonly clipsSamples?: boolean;
   /** How checkpoints on the way back keep representations. @default "f32" */
-  readonly activations?: "f32" | "f16";
+  readonly activations?: FloatType;
   /** So many steps in a row that were skipped are an error. @default the trainer's */
   readonly maxSkipped?: number;
 }

@@ -16,6 +16,7 @@ function command(...args: string[]): Command {
     .option("--lora-targets <names>", "", (text: string) => text.split(","))
     .addOption(new Option("--loss <name>").choices(["mse", "mae"]).default("mse"))
     .option("--dora")
+    .addOption(new Option("--amp [type]").choices(["f16", "bf16"]).preset("f16"))
     .option("--cache <dir>")
     .option("--no-cache")
     .parse(args, { from: "user" });
@@ -52,6 +53,11 @@ Deno.test("a recipe sets what the command line does not, in YAML or JSON, and wh
     await inFile(recipeText(command(...args), NAMES), (path) => applyRecipe(same, path, NAMES));
     assert.equal(same.opts().cache, cache);
   }
+  for (const [text, amp] of [["amp: true", "f16"], ["amp: bf16", "bf16"], ["amp: false", undefined]] as const) {
+    const same = command();
+    await inFile(text, (path) => applyRecipe(same, path, NAMES));
+    assert.equal(same.opts().amp, amp);
+  }
   const empty = command();
   await inFile("# nothing\n", (path) => applyRecipe(empty, path, NAMES));
   assert.equal(empty.opts().epochs, 20);
@@ -68,6 +74,7 @@ Deno.test("a recipe's mistakes are told with file, line and near names", async (
       ["\nunit: 3\n", /line 2: unit is 3, expected text, in quotes/],
       ["dora: 1\n", /dora is 1, expected true or false/],
       ["loss: msa\n", /loss is "msa", expected one of mse, mae/],
+      ["amp: f32\n", /amp is "f32", expected one of f16, bf16/],
       ["structures: [1]\n", /structures is \[1\], expected text, or a list of texts/],
       ["lora-targets: {a: 1}\n", /lora-targets is \{"a":1\}, expected text, or a list/],
       ["config: other.yaml\n", /config is no part of a recipe, give --config/],

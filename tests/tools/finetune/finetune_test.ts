@@ -13,6 +13,7 @@ import { learnedTasks } from "../../../tools/finetune/label_tasks.ts";
 import { chosenStrategy, fineTunedConfig, loadFineTuned } from "../../../tools/finetune/network.ts";
 import { readPeftFolder, writePeft } from "../../../tools/finetune/peft_folder.ts";
 import { readRun } from "../../../tools/finetune/run_files.ts";
+import { makeSets, SETS } from "../../../tools/finetune/sets.ts";
 import { readTrainingTargets } from "../../../tools/finetune/targets.ts";
 import { openfoldWeights } from "../../../model/weights/openfold_weights.ts";
 import { planModels } from "../../../tools/predict/models.ts";
@@ -162,9 +163,9 @@ gpuTest(
       const data = await table(folder, ROWS.slice(0, 5));
       const own = { strategy: "lora", test: 0, saveEvery: 1, maskedMsaWeight: 0.1 } as const;
       const { fit } = optionsOf(folder, data);
-      const whole = optionsOf(folder, data, { ...own, output: join(folder, "whole"), fit: { ...fit, amp: true } });
+      const whole = optionsOf(folder, data, { ...own, output: join(folder, "whole"), fit: { ...fit, amp: "f16" } });
       const { history } = await finetune(device, whole);
-      const options = optionsOf(folder, data, { ...own, fit: { ...fit, amp: true } });
+      const options = optionsOf(folder, data, { ...own, fit: { ...fit, amp: "f16" } });
       let steps = 0;
       const first = await finetune(device, options, { step: () => void steps++, stop: () => steps === 1 });
       assert.equal(first.end, "stopped");
@@ -238,7 +239,7 @@ async function checkExports(device: Device, folder: string, options: FinetuneOpt
     for (const [path, tensor] of written) assert.deepEqual(await tensor.read(), await expected.get(path)!.read(), path);
   });
 
-  const own = { ...options, lora, output: join(folder, "dry"), fit: { ...options.fit, amp: false } };
+  const own = { ...options, lora, output: join(folder, "dry"), fit: { ...options.fit, amp: false as const } };
   const { dry } = await finetune(device, own, {}, { dryRun: true, adapters: { source: adapters, values } });
   const { peakBytes, seconds, batchSeconds, longest, firstBatch, loss } = dry!;
   assert(peakBytes > 1e6 && seconds > batchSeconds && loss > 0, JSON.stringify(dry));
@@ -285,7 +286,7 @@ Deno.test("labels that are bounds are left out and told, or taken", () =>
     assert.deepEqual(dropped.map(({ id }) => id), ["1ard"]);
     assert.match(told.join(), /line 3: the label of 1bbo is > 6, left out/);
     const kept = await readTrainingTargets({ ...choices, bounds: "keep" });
-    assert.deepEqual(kept.map(({ label }) => label), [5, 6]);
+    assert.deepEqual(kept.map(({ rows: [{ label }] }) => label), [5, 6]);
     await assert.rejects(() => readTrainingTargets({ ...choices, bounds: "censored" }), /know no bounds/);
   }));
 
@@ -306,3 +307,35 @@ Deno.test("finetune and predict-affinity want their flags: exit code 2", async (
     /--data is missing.*\n.*--weights are missing.*\n.*--checkpoint is missing.*\n.*no\/such\/run has no checkpoint/,
   );
 });
+
+gpuTest(
+  "rows of one name are one protein, read once and kept in one set, whose labels all count",
+  (device) =>
+    inFolder(async (folder) => {
+      const rows = [...ROWS.slice(0, 4), ["1ard", 6.5], ["1bbo", 7.5]] as const;
+      const options = optionsOf(folder, await table(folder, rows), { validation: 0.4, test: 0 });
+      const targets = await readTrainingTargets(options);
+      assert.deepEqual(targets.map(({ id, rows }) => [id, rows.map(({ label }) => label)]), [
+        ...[["1ard", [5.5, 6.5]], ["1bbo", [7.25, 7.5]], ["1paa", [4]], ["1sp1", [6.5]]],
+      ]);
+      const { sets, report } = await makeSets(targets, options);
+      assert.equal(report.rows, 6);
+      const counts = SETS.map((name) => sets[name].reduce((sum, { rows }) => sum + rows.length, 0));
+      assert.equal(counts[0] + counts[1], 6);
+      assert.equal(new Set(SETS.flatMap((name) => sets[name].map(({ id }) => id))).size, 4);
+
+      const { metrics } = await finetune(device, options);
+      assert.deepEqual([metrics.train.n, metrics.validation.n], counts.slice(0, 2));
+      assert.equal([...Deno.readDirSync(join(options.output, "representations"))].length, 4);
+      const { rows: predicted } = await readRun(options.output);
+      const ard = predicted.filter(({ id }) => id === "1ard");
+      assert.deepEqual(ard.map(({ label }) => label), [5.5, 6.5]);
+      assert.equal(ard[0].prediction, ard[1].prediction);
+
+      const path = join(folder, "odd.csv");
+      await Deno.writeTextFile(path, "id,affinity,chain\n1ard,1,A\n1ard,2,B\n1bbo,3,\n");
+      await assert.rejects(() => readTrainingTargets({ ...options, data: path }), {
+        message: /rows of "1ard" have different sequences or chains: .*odd\.csv line 2, .*odd\.csv line 3/,
+      });
+    }),
+);

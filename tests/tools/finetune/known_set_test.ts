@@ -29,7 +29,13 @@ async function targets() {
   const found = [];
   for (const [i, sequence] of ["MKVLAAG", "GHTWYSEQKR"].entries()) {
     const target = await prepareTarget({ id: `p${i}`, sequence });
-    found.push({ id: target.id, sequence, label: 5 + i, warnings: [], load: () => Promise.resolve(target) });
+    found.push({
+      id: target.id,
+      sequence,
+      rows: [{ label: 5 + i }],
+      warnings: [],
+      load: () => Promise.resolve(target),
+    });
   }
   return found;
 }
@@ -85,7 +91,7 @@ gpuTest(
       const others = [
         cache({}, "SHA-256 " + "1".repeat(64)).keyOf(target),
         cache({ recycles: 1 }).keyOf(target),
-        cache({ fit: { ...options.fit, amp: true } }).keyOf(target),
+        cache({ fit: { ...options.fit, amp: "f16" } }).keyOf(target),
         cache().keyOf({ ...target, features: { ...target.features, aatype: target.features.aatype.with(0, 1) } }),
       ];
       assert.equal(new Set([key, ...others]).size, 5);

@@ -46,8 +46,8 @@ Deno.test("cells are read as numbers, classes, and lists and letters of residues
   ];
   const { tasks: named, labels } = readLabels(tasks, rows, () => 3);
   assert.deepEqual(named.map(({ classes }) => classes), [undefined, ["10", "kinase"], undefined, ["-", "E", "H"]]);
-  assert.deepEqual(labels.get("a"), { x: [1.5], kind: [1], buried: [0.1, NaN, 3], ss: [2, 1, 0] });
-  assert.deepEqual(labels.get("b"), { x: [NaN], kind: [0], buried: [NaN, NaN, NaN], ss: [2, NaN, 1] });
+  assert.deepEqual(labels[0], { x: [1.5], kind: [1], buried: [0.1, NaN, 3], ss: [2, 1, 0] });
+  assert.deepEqual(labels[1], { x: [NaN], kind: [0], buried: [NaN, NaN, NaN], ss: [2, NaN, 1] });
   const refused = (cells: Record<string, string>, message: RegExp) => {
     const whole = { ...Object.fromEntries(rows[0].cells), ...cells };
     assert.throws(() => readLabels(tasks, [row("c", 7, whole), rows[1]], () => 3), { name: "InputError", message });
@@ -138,10 +138,15 @@ gpuTest(
         strategy: "partial",
         tasks: ["regression", "structure"],
         label: "affinity",
+        crop: 20,
       };
       await assert.rejects(
         () => finetune(device, { ...own, strategy: "head_only" }),
         /Structures are no label of a head/,
+      );
+      await assert.rejects(
+        () => finetune(device, { ...own, strategy: "head_only", tasks: ["regression"] }),
+        /reads each protein once, as a whole: leave --crop out/,
       );
       const fit = { ...own.fit, epochs: 2 };
       let steps = 0;

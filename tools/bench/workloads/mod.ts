@@ -5,6 +5,7 @@ import type { Torch } from "../peers.ts";
 import type { Measurement } from "../record.ts";
 import { alphafold } from "./alphafold.ts";
 import { alphafoldOverfit } from "./alphafold_overfit.ts";
+import { amp } from "./amp.ts";
 import { coldStart } from "./cold_start.ts";
 import { data } from "./data.ts";
 import { evoformer } from "./evoformer.ts";
@@ -56,6 +57,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "lora": lora,
   "optimizer": optimizer,
   "head-only": headOnly,
+  "amp": amp,
   "cold-start": coldStart,
   "tiny-train": tinyTrain,
   "trunk2021": trunk2021Bench,

@@ -8,6 +8,7 @@ import {
 } from "../../../model/alphafold/mod.ts";
 import { type AlphaFoldLossConfig, alphafoldLossConfig } from "../../../model/alphafold/losses/mod.ts";
 import type { Recompute } from "../../../model/evoformer/pair_stack.ts";
+import type { FloatType } from "../../../ops/mod.ts";
 import { InputError } from "../../errors.ts";
 import type { OwnOption, TrainingDefaults } from "../network.ts";
 import { DEFAULT_TRAINING, type EvoformerSettings, type OwnSettings } from "../settings.ts";
@@ -117,7 +118,7 @@ export type AlphaFoldOwn = {
   /** Most rows of their alignments, drawn anew for each sample. */
   readonly distilledRows: number;
   /** How what is computed again from is kept. */
-  readonly activations: "f32" | "f16";
+  readonly activations: FloatType;
   /** File with parameters to start from; null: random ones. */
   readonly init: string | null;
 };
@@ -229,8 +230,9 @@ export const ALPHAFOLD_OPTIONS: readonly OwnOption[] = [
     description: "what is computed again on the way back instead of being kept; auto: as little as fits the memory",
   },
   {
-    ...{ name: "activations", value: "<type>", choices: ["f32", "f16"], parse: text },
-    description: "how the representations that it is computed from are kept; f16 rounds them",
+    ...{ name: "activations", value: "<type>", choices: ["f32", "f16", "bf16"], parse: text },
+    description:
+      "how the representations that it is computed from are kept; f16 rounds them, bf16 more, to numbers of any size",
   },
 ];
 
