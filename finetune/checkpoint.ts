@@ -30,11 +30,31 @@ export async function encodeCheckpoint(
   facts: Readonly<Record<string, unknown>>,
   trainer?: TrainerState,
 ): Promise<Uint8Array> {
-  const tensors = new Map<string, NamedArray>();
   const numbers = await readTree(params);
-  for (const [path, { shape }] of entries<Tensor>(params)) {
-    tensors.set(`param/${snakeCase(path)}`, { shape, dtype: "F32", data: numbers.get(path)! });
-  }
+  const named = Array.from(entries<Tensor>(params), ([path, { shape }]): [string, NamedArray] => [
+    snakeCase(path),
+    { shape, dtype: "F32", data: numbers.get(path)! },
+  ]);
+  return encodeNamed(new Map(named), facts, trainer);
+}
+
+/**
+ * {@linkcode encodeCheckpoint} of parameters that lie in the memory of the CPU, of any type of numbers, without anything to go
+ * on from.
+ */
+export function encodeParameters(
+  params: ReadonlyMap<string, NamedArray>,
+  facts: Readonly<Record<string, unknown>>,
+): Uint8Array {
+  return encodeNamed(params, facts);
+}
+
+function encodeNamed(
+  params: ReadonlyMap<string, NamedArray>,
+  facts: Readonly<Record<string, unknown>>,
+  trainer?: TrainerState,
+): Uint8Array {
+  const tensors = new Map(Array.from(params, ([name, array]) => [`param/${name}`, array]));
   if (trainer) {
     const { m, v } = trainer.optimizer;
     tensors.set("optimizer/m", { shape: [m.length], dtype: "F32", data: m });

@@ -1,5 +1,12 @@
 /** Training: heads, adapters, optimizer, schedule, moving average, trainer, checkpoints. */
-export { applyAverage, type Checkpoint, decodeCheckpoint, encodeCheckpoint, findParameter } from "./checkpoint.ts";
+export {
+  applyAverage,
+  type Checkpoint,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  encodeParameters,
+  findParameter,
+} from "./checkpoint.ts";
 export { ExponentialMovingAverage } from "./ema.ts";
 export * from "./evaluate_set.ts";
 export * from "./fine_tuned.ts";

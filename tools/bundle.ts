@@ -1,7 +1,8 @@
 /**
  * Makes the command line one JavaScript file that needs nothing beside it: `deno task bundle [FILE]`.
  *
- * The npm packages are in it as far as they are used, so are the finished page of the reports and the examples.
+ * The npm packages are in it as far as they are used, so are the finished pages of the reports, the examples and
+ * the trained network.
  *
  * @module
  */
@@ -10,7 +11,7 @@ import { builtinModules } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeFolder, writeFileAtomic } from "./files.ts";
-import { exampleTexts } from "./platform/examples.ts";
+import { shippedContents } from "./platform/shipped.ts";
 import { pageDefine } from "./report/page_assets.ts";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -23,7 +24,8 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
  * @throws {Error} If esbuild finds an error; names file and line.
  */
 export async function bundle(file: string): Promise<number> {
-  const define = { ...await pageDefine(), DENOFOLD_EXAMPLES: JSON.stringify(await exampleTexts()) };
+  const shipped = { examples: await shippedContents("examples"), pretrained: await shippedContents("pretrained") };
+  const define = { ...await pageDefine(), DENOFOLD_SHIPPED: JSON.stringify(shipped) };
   try {
     const result = await esbuild.build({
       absWorkingDir: ROOT,

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeTogether } from "./files.ts";
 import { type PackagePart, PARTS_FOLDER } from "./package_part.ts";
-import { exampleTexts } from "./platform/examples.ts";
+import { shippedContents } from "./platform/shipped.ts";
 import { builtAssets } from "./report/page_assets.ts";
 
 /**
@@ -23,7 +23,8 @@ export async function makePackageParts(root: string): Promise<string[]> {
     attention_page: await builtAssets("attention"),
     predict_page: await builtAssets("predict"),
     finetune_page: await builtAssets("finetune"),
-    examples: await exampleTexts(),
+    examples: await shippedContents("examples"),
+    pretrained: await shippedContents("pretrained"),
   };
   const files = Object.entries(parts).map(([part, value]) => [`${part}.json`, JSON.stringify(value)] as const);
   return await writeTogether(join(root, PARTS_FOLDER), new Map(files));

@@ -1,6 +1,6 @@
 /**
- * Parts of the published package that are made ahead of its sources: the finished pages of the reports and the texts of the
- * examples. `deno task package` makes them; a checkout does without, it builds pages and reads examples itself.
+ * Parts of the published package that are made ahead of its sources: the finished pages of the reports, the examples and the
+ * trained network. `deno task package` makes them; a checkout does without, it builds pages and reads examples itself.
  */
 import { InputError } from "./errors.ts";
 
@@ -14,7 +14,8 @@ export type PackagePart =
   | "attention_page"
   | "predict_page"
   | "finetune_page"
-  | "examples";
+  | "examples"
+  | "pretrained";
 
 /**
  * Reads a part, from wherever this module was loaded.

@@ -52,14 +52,14 @@ Deno.test("the published package renders reports and has the examples, loaded ov
     await Deno.writeTextFile(
       join(folder, "main.ts"),
       `import { renderAttention } from "${server.url}/tools/attention/html.ts";
-      import { examplesFolder } from "${server.url}/tools/platform/examples.ts";
+      import { shippedFolder } from "${server.url}/tools/platform/shipped.ts";
       import { renderReport } from "${server.url}/tools/report/report.ts";
       const distances = [[0, 3.8], [3.8, 0]];
       const html = await renderReport({
         ...{ title: "Two", summary: "Two residues.", created: "2026-01-01T00:00:00Z", limits: [], run: [] },
         targets: [{ id: "x", sequence: "GG", predictedCif: "data_x", predictedDistances: distances, methods: [] }],
       });
-      console.log(JSON.stringify({ size: html.length, title: html.includes("<title>Two</title>"), folder: await examplesFolder(),
+      console.log(JSON.stringify({ size: html.length, title: html.includes("<title>Two</title>"), folder: await shippedFolder("examples"),
         isFunction: typeof renderAttention }));`,
     );
     const { code, stdout, stderr } = await run("main.ts");

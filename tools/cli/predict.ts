@@ -6,11 +6,12 @@ import { WEIGHTS_DTYPES, type WeightsDtype } from "../../model/weights/load_weig
 import { InputError, UsageError } from "../errors.ts";
 import { makeWritableFolder, removeLeftovers, writeFileAtomic } from "../files.ts";
 import { ensureAdapter } from "../platform/driver.ts";
+import { shippedFolder } from "../platform/shipped.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { type FullStorageFlag, fullStorageOption } from "./_storage.ts";
 import { predictTargets } from "../predict/collect.ts";
 import { fitMemory } from "../predict/fit_memory.ts";
-import { planModels, type PlannedModel } from "../predict/models.ts";
+import { noticesOf, planModels, type PlannedModel } from "../predict/models.ts";
 import type { HeldWeights } from "../predict/network.ts";
 import { paddedSizes } from "../predict/network_inputs.ts";
 import { type AlignmentSearch, alignmentSearch } from "../predict/find_alignments.ts";
@@ -20,6 +21,7 @@ import { findRelaxPython } from "../predict/relax.ts";
 import { relaxFolder } from "../predict/relax_folder.ts";
 import { renderPredictReport } from "../predict/report.ts";
 import { predictAll, type TargetResult } from "../predict/run.ts";
+import { shippedModel } from "../predict/shipped_model.ts";
 import { reportOf, summaryCsv } from "../predict/summary.ts";
 import type { OutputFormat } from "../predict/target_files.ts";
 import { serverUrl } from "../search/jobs.ts";
@@ -46,6 +48,11 @@ sequences that come without are searched with --msa-tool and --msa-db, or by the
 way in which anything is sent; else a sequence is predicted alone, which is much less accurate. Where --msa gives alignments,
 nothing is searched for. What was found is kept in OUT/TARGET/msas.
 
+Without --weights the small network that ships with denofold predicts. It learned a few families of proteins and knows nothing
+of others; its card stands in pretrained/small, and all that it predicts says so. --demo folds two proteins that it has not seen.
+
+Where an input is a structure, the prediction is measured by it (lDDT-CA, TM-score, RMSD), and the report shows both.
+
 WEIGHTS: OpenFold's .pt, AlphaFold's params_*.npz or safetensors; a folder of them, each named after its preset; or random:SEED
 for the full-size network without meaning. "denofold weights download" fetches the published files.
 
@@ -63,6 +70,7 @@ Measured with four blocks of the full width, random weights and 29 residues, aga
 0.10 % (f16) and 0.27 % (f16-all), the pair representation by 0.03 % and 0.13 %, pLDDT by at most 0.003 and 0.01.
 
 Examples:
+  denofold predict --demo
   denofold predict query.a3m --weights params_model_1_ptm.npz --out prediction
   denofold predict targets.fasta alignments/ --weights weights/ --models model_1_ptm,model_2_ptm --num-recycles 3 --out runs/x
   denofold predict query.fasta --weights random:1 --num-recycles 0 --out test`;
@@ -73,10 +81,15 @@ const REPORT = "report.html", SUMMARY = "summary.csv";
 /** Adds `denofold predict`. */
 export function register(program: Command): void {
   program.command("predict")
-    .description("predict structures with AlphaFold 2 and published weights, with confidence, files and a report")
+    .description("predict structures with AlphaFold 2, with confidence, files and a report")
     .argument("[inputs...]", "files and folders")
     .optionsGroup("Input:")
-    .option("--weights <file>", "file, folder, or random:SEED", Deno.env.get("DENOFOLD_WEIGHTS"))
+    .option(
+      "--weights <file>",
+      "file, folder, or random:SEED (default: the small network that ships)",
+      Deno.env.get("DENOFOLD_WEIGHTS"),
+    )
+    .option("--demo", "predict the proteins of examples/held_out, beside their experimental structures")
     .option("--models <presets>", "presets, comma-separated (default: those of the weights)", presets)
     .option("--msa <files...>", "alignments, as if they were inputs")
     .addOption(
@@ -154,6 +167,7 @@ export function register(program: Command): void {
 }
 
 interface Flags {
+  demo?: boolean;
   weights?: string;
   models?: AlphaFoldPreset[];
   msa?: string[];
@@ -191,14 +205,16 @@ interface Flags {
   json?: boolean;
 }
 
-async function run(inputs: string[], flags: Flags): Promise<void> {
+async function run(given: string[], flags: Flags): Promise<void> {
   const { out, json, rankBy } = flags;
-  if (flags.weights === undefined) {
+  const weights = flags.weights ?? await shippedModel();
+  if (weights === undefined) {
     throw new UsageError(
       "--weights is missing: a file, a folder, or random:SEED; `denofold weights download` lists published files",
     );
   }
-  const models = await planModels(flags.weights, flags.models, await choicesOf(flags.config));
+  const inputs = flags.demo ? [...given, join(await shippedFolder("examples"), "held_out")] : given;
+  const models = await planModels(weights, flags.models, await choicesOf(flags.config));
   if (flags.printConfig) return console.log(JSON.stringify(models.map((model) => model.config), undefined, 2));
   if (inputs.length === 0) throw new UsageError("There are no inputs: give sequences, alignments or feature files");
   const withoutTm = models.find(({ config }) => !config.heads.tm);
@@ -215,7 +231,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   const device = await openDevice(adapter, { long: true });
   if (flags.storage !== "f32") device.intermediates = "f16";
   if (flags.storage === "f16-all") device.representations = "f16";
-  if (!json) { for (const note of [...adapterNotes, ...notes]) console.error(`note: ${note}`); }
+  if (!json) { for (const note of [...noticesOf(models), ...adapterNotes, ...notes]) console.error(`note: ${note}`); }
   using interrupt = onInterrupt("Stopping; what is done is kept. Press Ctrl-C again to stop at once.");
   const progress = predictProgress(json ?? false, models.length * flags.seeds.length, (preset) => {
     return models.find((model) => model.preset === preset)!.config.evoformer.nBlock;
@@ -279,6 +295,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
           report,
           summary,
           weights: Object.fromEntries(held),
+          notices: noticesOf(models),
           relaxed: relaxed ?? null,
         },
         undefined,
@@ -288,6 +305,15 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   }
   for (const { id, reason } of bad) console.error(`denofold: ${id}: ${reason}`);
   const done = results.length - bad.length;
+  for (const { id, best } of results) {
+    if (!best?.experiment) continue;
+    const { lddt, tmScore, caRmsd, allAtomRmsd } = best.experiment;
+    console.log(
+      `${id} beside its experimental structure: lDDT-CA ${lddt.toFixed(3)} (predicted ${
+        (best.meanPlddt / 100).toFixed(3)
+      }), TM-score ${tmScore.toFixed(3)}, RMSD ${caRmsd.toFixed(2)} A of CA, ${allAtomRmsd.toFixed(2)} A of all atoms`,
+    );
+  }
   console.log(`${counted(done, "target")} predicted${bad.length ? `, ${bad.length} failed` : ""}  ${report}`);
 }
 

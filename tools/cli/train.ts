@@ -4,7 +4,7 @@ import { InputError } from "../errors.ts";
 import { type Fusion, setFusions } from "../../ops/mod.ts";
 import { adapterName, ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
-import { examplesFolder } from "../platform/examples.ts";
+import { shippedFolder } from "../platform/shipped.ts";
 import { readRunData, type RunData, trainDataOf } from "../train/data.ts";
 import { forecastRun, forecastText, withRecompute } from "../train/forecast.ts";
 import { methodsOf } from "../train/held_out.ts";
@@ -322,7 +322,7 @@ async function run({ config }: Flags, command: Command): Promise<void> {
   checkProfileFlags(flags, { "--leave-one-out": flags.leaveOneOut, "--validate-setup": flags.validateSetup });
   if (flags.validateSetup) return await validate(flags);
   const found = flags.resume === undefined ? undefined : await readResumable(flags.resume);
-  const examples = flags.demo ? await examplesFolder() : undefined;
+  const examples = flags.demo ? await shippedFolder("examples") : undefined;
   const given = absolute(resolveSettings(flags, { examples, saved: found?.settings }));
   const everyOne = flags.leaveOneOut || (found !== undefined && found.saved === undefined);
   const { cropsChains = false } = trainableOf(given.model.network);

@@ -6,10 +6,12 @@ import { type OpenfoldWeights, openfoldWeights } from "../../model/weights/openf
 import { toFloat32 } from "../../model/weights/safetensors.ts";
 import { countOf, parametersOf } from "../../model/weights/weight_file.ts";
 import { asInputError, UsageError } from "../errors.ts";
+import { makeWritableFolder, readFileBytes, writeTogether } from "../files.ts";
 import { compareWeights, type WeightDifference } from "../weights/compare_weights.ts";
 import { convertWeights, weightFormat } from "../weights/convert_weights.ts";
 import { downloadWeights, sha256OfFile } from "../weights/download.ts";
 import { type OpenedWeights, openWeights } from "../weights/open_weights.ts";
+import { packModel } from "../weights/pack.ts";
 import { fittingPresets, namedShapes } from "../weights/presets.ts";
 import { PUBLISHED } from "../weights/published.ts";
 import { counted } from "../words.ts";
@@ -59,6 +61,22 @@ export function register(program: Command): void {
     .option("--json", "print one JSON object with every parameter")
     .addHelpText("after", "\nExample:\n  denofold weights diff finetuning_ptm_1.pt finetuning_ptm_2.pt --by block")
     .action(diff);
+  weights.command("pack <run>")
+    .description(
+      "make a package of what denofold train --model alphafold left: the average in 16 bits, and a model card",
+    )
+    .requiredOption("--name <text>", "what the network is called")
+    .requiredOption("--notice <text>", "a sentence without its full stop that stands beside all that it predicts")
+    .option("--about <file>", "Markdown for the card: what it can and cannot do")
+    .requiredOption("--out <dir>", "folder of the package")
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      "\nThe card tells data, recipe, losses, what was held out, and hashes; runs that --init began with are told too.\n\n" +
+        "Example:\n  denofold weights pack small_ft --name 'my network' --notice 'It knows two folds' --out packed\n" +
+        "  denofold predict query.a3m --weights packed",
+    )
+    .action(pack);
   weights.command("download [name]")
     .description("fetch a published file of weights, or list them")
     .option("--out <dir>", "folder for the file", "weights")
@@ -83,6 +101,28 @@ interface Statistics {
   readonly most: number;
   readonly rms: number;
   readonly notFinite: number;
+}
+
+interface PackFlags {
+  name: string;
+  notice: string;
+  about?: string;
+  out: string;
+  json?: boolean;
+}
+
+async function pack(run: string, { name, notice, about, out, json }: PackFlags): Promise<void> {
+  const text = about === undefined ? undefined : new TextDecoder().decode(await readFileBytes(about));
+  const { files, parameters, bytes, roundingError } = await packModel(run, { name, notice, about: text });
+  await makeWritableFolder(out);
+  const written = await writeTogether(out, files);
+  if (json) return console.log(JSON.stringify({ files: written, parameters, bytes, roundingError }, undefined, 2));
+  console.log(
+    `${counted(parameters, "parameter")} in ${bytes.toLocaleString("en")} bytes; rounding is off by ${
+      roundingError.toExponential(1)
+    } of their root mean square`,
+  );
+  for (const path of written) console.log(path);
 }
 
 interface InspectFlags {

@@ -25,10 +25,15 @@ export interface PlannedModel {
   readonly config: AlphaFoldConfig;
   /** What the weights are, in words for files and reports. */
   readonly weights: string;
-  /** Whether they are random, so that nothing predicted means anything. */
-  readonly random: boolean;
+  /** What everybody must know who sees what it predicts, a sentence without its full stop; null for nothing. */
+  readonly notice: string | null;
   /** Opens the weights; dispose of them when they are on the device. */
   open(): Promise<{ readonly entries: ReadonlyMap<string, WeightEntry> } & Disposable>;
+}
+
+/** What everybody must know of networks, each sentence once. */
+export function noticesOf(models: readonly PlannedModel[]): string[] {
+  return [...new Set(models.flatMap(({ notice }) => notice ?? []))];
 }
 
 /** Endings of files of weights, the fastest to read first. */
@@ -57,7 +62,7 @@ export async function planModels(
       return {
         ...{ preset, config },
         weights: `RANDOM, seed ${seed}: nothing that is predicted means anything`,
-        random: true,
+        notice: "The weights are RANDOM: nothing that is predicted means anything",
         open: () => Promise.resolve({ entries, [Symbol.dispose]() {} }),
       };
     });
@@ -128,7 +133,7 @@ async function modelsOfFile(
     preset,
     config: configOf(preset),
     weights: `${basename(path)} (${naming === "alphafold" ? "AlphaFold" : "OpenFold"} names), SHA-256 ${sha256}`,
-    random: false,
+    notice: null,
     async open() {
       const opened = await openWeights(path);
       return { entries: openfoldWeights(opened.file).entries, [Symbol.dispose]: () => opened[Symbol.dispose]() };

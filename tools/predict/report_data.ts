@@ -25,6 +25,22 @@ export type FrameData = {
   alphas: PackedPositions;
 };
 
+/** How near a prediction is to the experimental structure: fractions from 0 to 1, lengths in Å. */
+export type ExperimentData = {
+  measures: {
+    lddt: number;
+    tmScore: number;
+    caRmsd: number;
+    allAtomRmsd: number;
+    /** Mean difference of a residue's predicted lDDT from its lDDT-Cα, without sign. */
+    plddtError: number;
+  };
+  /** lDDT-Cα of each residue; null where it is not known. */
+  lddt: (number | null)[];
+  /** The experimental structure, laid on the prediction, mmCIF text. */
+  cif: string;
+};
+
 /** A file that was written beside the report. */
 export type FileLink = { label: string; href: string };
 
@@ -58,6 +74,8 @@ export type PredictionData = {
   frames: FrameData[];
   /** Seconds in the network. */
   seconds: number;
+  /** The experimental structure beside it, where one was given. */
+  experiment?: ExperimentData | null;
   /** Files of this prediction. */
   files: FileLink[];
 };

@@ -10,13 +10,14 @@ import type { CollectedTarget } from "../prep/list_targets.ts";
 import { readFeatureFile } from "../prep/feature_file.ts";
 import { type PreparedTarget, type PrepareOptions, prepareTarget } from "../prep/prepare_target.ts";
 import { SourceReader } from "../prep/sources.ts";
+import { compareWithExperiment } from "./experiment.ts";
 import { attentionFile } from "./attention_file.ts";
 import type { FindAlignments } from "./find_alignments.ts";
-import type { PlannedModel } from "./models.ts";
+import { noticesOf, type PlannedModel } from "./models.ts";
 import { msaData } from "./msa_data.ts";
 import { type HeldWeights, type LoadedNetwork, loadNetwork, type PredictOptions, predictTarget } from "./network.ts";
 import { meanPlddt, type Prediction, predictionName, type RankBy, ranking, type ResidueNaming } from "./prediction.ts";
-import { type FrameData, packBytes, packPositions, type TargetData } from "./report_data.ts";
+import { type ExperimentData, type FrameData, packBytes, packPositions, type TargetData } from "./report_data.ts";
 import { doneName, type OutputFormat, targetFiles } from "./target_files.ts";
 
 /** Name of the file in a target's folder that the report is made of. */
@@ -80,6 +81,15 @@ export interface PredictEvents {
   warn(id: string, message: string): void;
 }
 
+/** The best prediction of a target. */
+export interface BestPrediction {
+  readonly name: string;
+  readonly meanPlddt: number;
+  readonly ptm: number | null;
+  /** How near it is to the experimental structure, where one was given. */
+  readonly experiment: ExperimentData["measures"] | null;
+}
+
 /** How a target ended. */
 export interface TargetResult {
   /** Its name. */
@@ -92,8 +102,8 @@ export interface TargetResult {
   readonly residues: number;
   /** Why it failed. */
   readonly reason?: string;
-  /** Best prediction's name, mean pLDDT and pTM. */
-  readonly best?: { readonly name: string; readonly meanPlddt: number; readonly ptm: number | null };
+  /** The best prediction. */
+  readonly best?: BestPrediction;
   /** Seconds that it took. */
   readonly seconds: number;
   /** For the report. */
@@ -241,10 +251,8 @@ async function predictOne(
     }
   }
   const naming = namingOf(prepared, options.firstResidue);
-  const notice = models.some(({ random }) => random)
-    ? ["The weights are RANDOM: nothing that is predicted means anything"]
-    : [];
-  const warnings = [...notice, ...prepared.warnings];
+  const warnings = [...noticesOf(models), ...prepared.warnings];
+  const experiments = experimentsOf(predictions, prepared, naming, (message) => warnings.push(message));
   const files = targetFiles({
     id: target.id,
     predictions,
@@ -273,7 +281,8 @@ async function predictOne(
     warnings,
   });
   for (const [name, bytes] of extra) files.set(name, bytes);
-  const data = targetData(target.id, prepared, predictions, naming, rankBy, warnings, files);
+  const data = targetData(target.id, prepared, predictions, naming, rankBy, warnings, files, experiments);
+  if (experiments.length > 0) files.set(EXPERIMENT, experimentJson(data));
   const done = files.get(doneName(target.id))!;
   files.delete(doneName(target.id));
   files.set(REPORT_DATA, JSON.stringify(data));
@@ -282,16 +291,45 @@ async function predictOne(
   await removeLeftovers(folder, [...files.keys(), doneName(target.id)]);
   await writeTogether(folder, files);
   await writeFileAtomic(join(folder, doneName(target.id)), done);
-  const [first] = data.predictions;
   return {
     id: target.id,
     status: "done",
     folder,
     residues: sequence.length,
-    best: { name: first.name, meanPlddt: first.meanPlddt, ptm: first.ptm },
+    best: bestOf(data),
     seconds: featureSeconds + (performance.now() - started) / 1000,
     data,
   };
+}
+
+/** Name of the file with the measures against the experimental structure. */
+const EXPERIMENT = "experiment.json";
+
+/** Predictions beside the target's experimental structure; none where there is none, or it shows too little. */
+function experimentsOf(
+  predictions: readonly Prediction[],
+  prepared: PreparedTarget,
+  naming: ResidueNaming,
+  warn: (message: string) => void,
+): ExperimentData[] {
+  try {
+    return predictions.flatMap((prediction) => compareWithExperiment(prediction, prepared, naming) ?? []);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    warn(error.message);
+    return [];
+  }
+}
+
+function experimentJson({ predictions }: TargetData): string {
+  const measured = predictions.flatMap(({ name, experiment }) =>
+    experiment ? [[name, { ...experiment.measures, residueLddt: experiment.lddt }]] : []
+  );
+  return `${JSON.stringify(Object.fromEntries(measured), undefined, 2)}\n`;
+}
+
+function bestOf({ predictions: [{ name, meanPlddt, ptm, experiment }] }: TargetData): BestPrediction {
+  return { name, meanPlddt, ptm, experiment: experiment?.measures ?? null };
 }
 
 /** How weights are held, as files and reports say it; nothing where they are as they were read. */
@@ -305,12 +343,11 @@ async function keptResult(id: string, folder: string): Promise<TargetResult | un
   try {
     await Deno.stat(join(folder, doneName(id)));
     const data: TargetData = JSON.parse(await Deno.readTextFile(join(folder, REPORT_DATA)));
-    const [first] = data.predictions;
     return {
       ...{ id, folder, data },
       status: "kept",
       residues: data.sequence.length,
-      best: { name: first.name, meanPlddt: first.meanPlddt, ptm: first.ptm },
+      best: bestOf(data),
       seconds: 0,
     };
   } catch {
@@ -348,6 +385,7 @@ function targetData(
   rankBy: RankBy,
   warnings: readonly string[],
   files: ReadonlyMap<string, Uint8Array | string>,
+  experiments: readonly ExperimentData[],
 ): TargetData {
   const { sequence } = predictions[0];
   const links = (match: (name: string) => boolean) =>
@@ -382,12 +420,13 @@ function targetData(
         recycles: recycles.map(({ meanPlddt, ptm, distanceChange }) => ({ meanPlddt, ptm, distanceChange })),
         frames: framesOf(recycles.map(({ alphas }) => alphas), trajectory),
         seconds: prediction.seconds.network,
+        experiment: experiments[index] ?? null,
         files: links((file) => own(file) && /\.(?:pdb|cif)$/.test(file)),
       };
     }),
     msa: depth.sequences > 1 ? msaData(rowsOf(features, sequence.length), depth.neff80) : null,
     warnings: [...warnings],
-    files: links((name) => /^(?:config|ranking_debug|timings)\.json$|^log\.txt$/.test(name)),
+    files: links((name) => /^(?:config|experiment|ranking_debug|timings)\.json$|^log\.txt$/.test(name)),
   };
 }
 

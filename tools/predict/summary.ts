@@ -1,6 +1,6 @@
 /** A run of predictions in a table and a report. */
 import { formatCsv } from "../data/matrix.ts";
-import type { PlannedModel } from "./models.ts";
+import { noticesOf, type PlannedModel } from "./models.ts";
 import type { PredictReportData } from "./report_data.ts";
 import type { HeldWeights } from "./network.ts";
 import { heldText, type TargetResult } from "./run.ts";
@@ -15,13 +15,20 @@ export interface RunFacts {
   readonly held: ReadonlyMap<string, HeldWeights>;
 }
 
+/** Against the experimental structure, where one was given; lengths in Å. */
+const MEASURES = ["lddt", "tm_score", "ca_rmsd", "all_atom_rmsd"] as const;
+
 /** Results as CSV, a row a target. */
 export function summaryCsv(results: readonly TargetResult[]): string {
-  const columns = ["id", "status", "residues", "best", "mean_plddt", "ptm", "seconds", "reason"] as const;
+  const columns = ["id", "status", "residues", "best", "mean_plddt", "ptm", ...MEASURES, "seconds", "reason"] as const;
   const rows = results.map(({ id, status, residues, best, seconds, reason }) => ({
     ...{ id, status, residues: residues || undefined, best: best?.name },
     mean_plddt: best?.meanPlddt.toFixed(2),
     ptm: best?.ptm?.toFixed(3),
+    lddt: best?.experiment?.lddt.toFixed(3),
+    tm_score: best?.experiment?.tmScore.toFixed(3),
+    ca_rmsd: best?.experiment?.caRmsd.toFixed(2),
+    all_atom_rmsd: best?.experiment?.allAtomRmsd.toFixed(2),
     seconds: seconds.toFixed(1),
     reason,
   }));
@@ -38,13 +45,13 @@ export function reportOf(
     label,
     href: `${encodeURIComponent(id)}/${encodeURIComponent(href)}`,
   });
-  const random = models.some((model) => model.random);
+  const notices = noticesOf(models);
   const [only] = shown;
   return {
     title: shown.length === 1 ? `Predicted structure of ${only.id}` : `${shown.length} predicted structures`,
     summary: `AlphaFold 2 (${models.map(({ preset }) => preset).join(", ")}) on ${adapter}.`,
     created: new Date().toISOString(),
-    notice: random ? "The weights are random: the structures and their confidence mean nothing." : null,
+    notice: notices.length > 0 ? `${notices.join(". ")}.` : null,
     targets: shown.map((target) => ({
       ...target,
       files: target.files.map(inFolder(target.id)),

@@ -12,8 +12,19 @@ import { openWeights } from "../weights/open_weights.ts";
 import { sha256OfFile } from "../weights/download.ts";
 import type { PlannedModel } from "./models.ts";
 
+/** What a packed network says of itself. */
+export interface PackedFacts {
+  /** What it is called. */
+  readonly name: string;
+  /** A sentence that stands beside all that it predicts. */
+  readonly notice: string;
+}
+
+/** Name of a file with the parameters that predict, and nothing to go on from. */
+export const MODEL_FILE = "model.safetensors";
+
 /** What is read of a run's folder, the first that is there: the average, the best, what it goes on from. */
-const FILES = ["model.safetensors", "best.safetensors", "checkpoint.safetensors"];
+const FILES = [MODEL_FILE, "best.safetensors", "checkpoint.safetensors"];
 
 /** A checkpoint's network, and the parameters that predict. */
 export interface TrainedModel {
@@ -21,6 +32,10 @@ export interface TrainedModel {
   readonly path: string;
   /** Sizes and choices. */
   readonly config: AlphaFoldConfig;
+  /** What the run noted: settings, data, history. */
+  readonly facts: Readonly<Record<string, unknown>>;
+  /** Its name and what everybody must know, of a network that `denofold weights pack` packed. */
+  readonly packed?: PackedFacts;
   /** The parameters by OpenFold's names: the moving average where the file keeps one. */
   readonly params: ReadonlyMap<string, NamedArray>;
 }
@@ -45,7 +60,16 @@ export async function readTrained(given: string): Promise<TrainedModel | undefin
     throw new InputError(`${path} is a checkpoint of ${JSON.stringify(model)}, expected one of "alphafold"`);
   }
   const own = config as AlphaFoldConfig;
-  return { path, config: own, params: paramsThatPredict(checkpoint, own, path) };
+  const packed = packedIn(checkpoint.facts.packed);
+  return {
+    ...{ path, config: own, facts: checkpoint.facts, params: paramsThatPredict(checkpoint, own, path) },
+    ...(packed && { packed }),
+  };
+}
+
+function packedIn(fact: unknown): PackedFacts | undefined {
+  const { name, notice } = Object(fact) as Partial<PackedFacts>;
+  return typeof name === "string" && typeof notice === "string" ? { name, notice } : undefined;
 }
 
 async function checkpointPath(path: string): Promise<string | undefined> {
@@ -85,14 +109,16 @@ function paramsThatPredict(
 export async function trainedModel(given: string): Promise<PlannedModel | undefined> {
   const trained = await readTrained(given);
   if (!trained) return undefined;
-  const { path, config, params } = trained;
+  const { path, config, params, packed } = trained;
   const entries = new Map(Array.from(params, ([name, array]) => [name, entryOf(name, array)]));
   const sha256 = await sha256OfFile(path);
   return {
     preset: config.name as AlphaFoldPreset,
     config,
-    weights: `${basename(path)} of denofold train, SHA-256 ${sha256}`,
-    random: false,
+    weights: packed
+      ? `${packed.name}, SHA-256 ${sha256}: ${packed.notice}`
+      : `${basename(path)} of denofold train, SHA-256 ${sha256}`,
+    notice: packed?.notice ?? null,
     open: () => Promise.resolve({ entries, [Symbol.dispose]() {} }),
   };
 }

@@ -5,11 +5,12 @@ import type { Chain, Structure } from "../data/structure.ts";
 import { formatMmcif } from "../data/write_mmcif.ts";
 import { formatPdb } from "../data/write_pdb.ts";
 import { fileNames } from "../files.ts";
+import { evaluatePrediction, type Evaluation } from "../predict/evaluate.ts";
 import { predictedStructure, type Prediction } from "../predict/prediction.ts";
 import { distanceRows } from "../report/distance_rows.ts";
 import { renderReport } from "../report/report.ts";
 import { type MetricInfo, type ReportTarget, type ScoredMethod, STANDARD_METRICS } from "../report/report_data.ts";
-import { evaluatePrediction, type Evaluation } from "./alphafold/evaluate.ts";
+import { type FamilyMean, familyMean } from "./alphafold/family_mean.ts";
 import { nearestRelative, type RelativeCopy } from "./alphafold/nearest_relative.ts";
 import type { Example } from "./examples.ts";
 import { featureChain } from "./feature_examples.ts";
@@ -31,6 +32,8 @@ export interface HeldOutStructure {
   readonly chain: Chain;
   /** The naive answer, where there is a relative among those learnt from. */
   readonly relative?: RelativeCopy;
+  /** The other one. */
+  readonly mean?: FamilyMean;
 }
 
 const standard = (name: string) => STANDARD_METRICS.find((metric) => metric.name === name)!;
@@ -54,6 +57,10 @@ export const STRUCTURE_METRICS: readonly MetricInfo[] = [
     ...{ name: "plddt", label: "Predicted lDDT", unit: "", digits: 3, better: "higher" },
     meaning: "What the network itself believes its lDDT-Cα to be; good where both are alike.",
   },
+  {
+    ...{ name: "plddtError", label: "Error of predicted lDDT", unit: "", digits: 3, better: "lower" },
+    meaning: "Mean difference of a residue's predicted lDDT from its true lDDT-Cα, without sign.",
+  },
 ];
 
 /** Å at which distance maps are clamped. */
@@ -62,7 +69,7 @@ const DISTANCE_CAP = 20;
 /**
  * Predicts a target with the parameters that predict, the moving average if one is kept, and measures it.
  *
- * @param learnt What was learnt from: its nearest relative stands beside the prediction.
+ * @param learnt What was learnt from: the nearest relative and the family's mean stand beside the prediction.
  */
 export async function predictStructure<P extends Tree<Tensor>, B>(
   device: Device,
@@ -78,16 +85,19 @@ export async function predictStructure<P extends Tree<Tensor>, B>(
   }
   const prediction = await session.withParams((params) => network.predictStructure!(device, params, file));
   const relative = nearestRelative(file, learnt);
-  return { id, prediction, evaluation: evaluatePrediction(prediction, file), chain, ...(relative && { relative }) };
+  const mean = familyMean(file, learnt);
+  const naive = { ...(relative && { relative }), ...(mean && { mean }) };
+  return { id, prediction, evaluation: evaluatePrediction(prediction, file), chain, ...naive };
 }
 
-/** The prediction and the naive answer, with their measures. */
-export function structureMethods({ evaluation: { measures }, relative }: HeldOutStructure): ScoredMethod[] {
+/** The prediction and the naive answers, with their measures. */
+export function structureMethods({ evaluation: { measures }, relative, mean }: HeldOutStructure): ScoredMethod[] {
   const copy = relative && {
     label: `Copy of ${relative.id} (${Math.round(100 * relative.identity)} % identical)`,
     values: { ...relative.measures },
   };
-  return [{ label: "Prediction", values: { ...measures } }, ...(copy ? [copy] : [])];
+  const family = mean && { label: `Mean of ${mean.members} relatives`, values: { ...mean.measures } };
+  return [{ label: "Prediction", values: { ...measures } }, ...(copy ? [copy] : []), ...(family ? [family] : [])];
 }
 
 /** What {@link heldOutStructureFiles} tells besides. */
@@ -128,9 +138,10 @@ export async function heldOutStructureFiles(
       "metrics.json",
     ]);
   });
-  const measured = structures.map(({ id, evaluation: { measures, residues }, relative }) => ({
-    ...{ id, residues, ...measures },
+  const measured = structures.map(({ id, evaluation, relative, mean }) => ({
+    ...{ id, residues: evaluation.residues, ...evaluation.measures },
     ...(relative && { nearestRelative: { id: relative.id, identity: relative.identity, ...relative.measures } }),
+    ...(mean && { familyMean: { members: mean.members, ...mean.measures } }),
   }));
   files.set("metrics.json", `${JSON.stringify({ targets: measured }, undefined, 2)}\n`);
   const ids = structures.map(({ id }) => id).join(", ");

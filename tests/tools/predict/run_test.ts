@@ -104,10 +104,13 @@ gpuTest(
 
       const facts = { models: await models(), adapter: "x", seconds: 1, version: "0" };
       const report = reportOf(kept, { ...facts, held: new Map() });
-      assert.match(report.notice!, /random/);
+      assert.match(report.notice!, /RANDOM/);
       assert.deepEqual(report.failed.map(({ id }) => id), ["bad"]);
       assert.equal(report.targets[0].predictions[0].files[0].href.startsWith("good/"), true);
-      assert.match(summaryCsv(kept), /^id,status,residues,best,mean_plddt,ptm,seconds,reason\n/);
+      assert.match(
+        summaryCsv(kept),
+        /^id,status,residues,best,mean_plddt,ptm,lddt,tm_score,ca_rmsd,all_atom_rmsd,seconds,reason\n/,
+      );
     }),
 );
 
@@ -179,6 +182,33 @@ gpuTest(
     const early = await run(target, { maxRecycles: 5, tolerance: 1e13 });
     assert.equal(early.recycles.length, 2);
   },
+);
+
+gpuTest(
+  "where a structure was given, the prediction is measured by it, and the structure is laid on the prediction",
+  (device) =>
+    temporary(async (folder) => {
+      const { targets } = await predictTargets(["examples/zinc_fingers/1znf.cif"]);
+      const [, model] = await models();
+      const run = options(folder, { maxRecycles: 0, format: "alphafold", saveRepresentations: false });
+      const [{ best, data }] = await predictAll(device, targets, [model], run);
+      const { lddt, caRmsd, allAtomRmsd } = best!.experiment!;
+      assert(lddt > 0 && lddt < 1 && caRmsd > 1 && allAtomRmsd > 1);
+      const alphasOf = async (cif: string) => {
+        const { chains: [{ atomPositions }] } = await parseStructure(new TextEncoder().encode(cif), "x.cif");
+        return Array.from({ length: 75 }, (_, at) => atomPositions[3 * (Math.floor(at / 3) * 37 + 1) + at % 3]);
+      };
+      const [{ cif, experiment, name }] = data!.predictions;
+      const [own, laid] = [await alphasOf(cif), await alphasOf(experiment!.cif)];
+      const squares = own.reduce((sum, x, i) => sum + (x - laid[i]) ** 2, 0);
+      assert(Math.abs(Math.sqrt(squares / 25) - caRmsd) < 2e-3, "superposed by the C-alphas");
+      const written = JSON.parse(await Deno.readTextFile(join(folder, "1znf/experiment.json")));
+      assert.deepEqual([written[name].lddt, written[name].residueLddt.length], [lddt, 25]);
+      assert.match(
+        summaryCsv([{ ...(await predictAll(device, targets, [model], run))[0] }]),
+        new RegExp(`,${lddt.toFixed(3)},`),
+      );
+    }),
 );
 
 gpuTest(

@@ -1,6 +1,7 @@
 /** A report of made-up predictions of a real structure: zinc finger 1znf, with invented confidence. */
 import { readAlignment } from "../../../tools/data/read_alignment.ts";
 import { readStructure } from "../../../tools/data/read_structure.ts";
+import { formatMmcif } from "../../../tools/data/write_mmcif.ts";
 import { formatModelCif } from "../../../tools/data/write_modelcif.ts";
 import { ATOM_SLOTS } from "../../../model/protein/residues.ts";
 import { msaData } from "../../../tools/predict/msa_data.ts";
@@ -22,6 +23,7 @@ export async function samplePredictReport(): Promise<PredictReportData> {
   const distance = (i: number, j: number) => Math.hypot(...[0, 1, 2].map((k) => alpha(i)[k] - alpha(j)[k]));
   const pairs = (f: (i: number, j: number) => number) =>
     Float32Array.from({ length: n * n }, (_, k) => f(Math.floor(k / n), k % n));
+  const shifted = chain.atomPositions.map((x, at) => x + (at % 3 === 0 ? 1 : 0));
   const prediction = (rank: number, preset: string, drop: number): PredictionData => {
     const plddt = Array.from(
       { length: n },
@@ -54,6 +56,11 @@ export async function samplePredictReport(): Promise<PredictReportData> {
         alphas: packPositions(alphas.map((x) => x * part)),
       })),
       seconds: 12.3,
+      experiment: {
+        measures: { lddt: 0.84, tmScore: 0.66, caRmsd: 1.2, allAtomRmsd: 2.1, plddtError: 0.06 },
+        lddt: plddt.map((x, i) => i === 0 ? null : Math.min(1, x / 95)),
+        cif: formatMmcif({ id: "1znf", source: "made up", chains: [{ ...chain, atomPositions: shifted }] }),
+      },
       files: [{ label: "PDB", href: `ranked_${rank - 1}.pdb` }, { label: "CIF", href: `ranked_${rank - 1}.cif` }],
     };
   };

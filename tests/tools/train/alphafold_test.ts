@@ -8,6 +8,7 @@ import { applyRecipe } from "../../../tools/cli/_recipe.ts";
 import { ownFlags, register, TRAIN_RECIPE } from "../../../tools/cli/train.ts";
 import { InputError, UsageError } from "../../../tools/errors.ts";
 import { CHECKPOINT_NAMES } from "../../../tools/networks/mod.ts";
+import { familyMean } from "../../../tools/train/alphafold/family_mean.ts";
 import { nearestRelative } from "../../../tools/train/alphafold/nearest_relative.ts";
 import { deviceTruth } from "../../../tools/train/alphafold/loss_truth.ts";
 import { alphafoldNetwork } from "../../../tools/train/alphafold/network.ts";
@@ -35,6 +36,7 @@ import { checkFlags, resolveSettings, type TrainFlags } from "../../../tools/tra
 import { recipeOf } from "../../../tools/train/recipe.ts";
 import { TrainingSession } from "../../../tools/train/session.ts";
 import type { EvoformerSettings, TrainSettings } from "../../../tools/train/settings.ts";
+import { packModel } from "../../../tools/weights/pack.ts";
 import { assertClose, gpuTest } from "../../_gpu.ts";
 import { examplesOf, fingerFiles, smallSettings } from "./_alphafold.ts";
 import { inFolder } from "./_toy.ts";
@@ -71,6 +73,8 @@ Deno.test("a sample is a contiguous part of a chain, the same one in all iterati
     assert.notDeepEqual(iterations[0].msa_feat, iterations[1].msa_feat, "rows and hidden letters are drawn anew");
   }
   assert.equal(starts.size, file.sequence.length - 12 + 1, "every crop is drawn");
+  const long = { ...options, padded: { ...padded, residues: 64 } };
+  assert.equal(makeSample("1znf", file, long, Key.fromSeed(5)).padded.residues, 32, "25 residues are filled up to 32");
   const drawn = () => makeSample("1znf", file, options, Key.fromSeed(5)).iterations;
   assert.deepEqual(drawn(), drawn());
   const unhidden = { ...options, own: { ...own, without: "masked-msa" } };
@@ -190,6 +194,30 @@ gpuTest(
       );
       return true;
     });
+  },
+);
+
+gpuTest(
+  "structures without a resolution teach confidence where one is assumed, and a warning says where none does",
+  async (device) => {
+    const learning = (own: Partial<AlphaFoldOwn>) =>
+      openAlphaFold(smallSettings({ batchSize: 1 }, { recycles: 0, ...own }), { examples: examplesOf(FILES) });
+    const terms = async (own: Partial<AlphaFoldOwn>) => {
+      using session = new TrainingSession(
+        device,
+        smallSettings({ batchSize: 1 }, { recycles: 0, ...own }),
+        await learning(own),
+      );
+      return (await session.advance())!.terms!;
+    };
+    const [without, assumed] = [await terms({}), await terms({ assumedResolution: 2 })];
+    assert.deepEqual([without.plddt, without.tm], [0, 0]);
+    assert(assumed.plddt > 1 && assumed.tm > 1 && assumed.fape === without.fape, JSON.stringify(assumed));
+    assert.match(
+      (await learning({})).warnings![0],
+      /neither pLDDT nor aligned errors are learnt \(--assumed-resolution\)/,
+    );
+    assert.deepEqual((await learning({ assumedResolution: 2 })).warnings, []);
   },
 );
 
@@ -313,6 +341,36 @@ gpuTest(
       const width = expected.shape[1];
       assert.deepEqual([...part.data as Float32Array], [...expected.data as Float32Array].slice(width, 3 * width));
 
+      const about = { name: "toy", notice: "It knows three fingers", about: "Nothing else." };
+      const packed = await packModel(folder, about);
+      await Deno.mkdir(`${folder}/packed`);
+      for (const [name, data] of packed.files) {
+        if (typeof data === "string") await Deno.writeTextFile(`${folder}/packed/${name}`, data);
+        else await Deno.writeFile(`${folder}/packed/${name}`, data);
+      }
+      assert(packed.bytes < 3 * packed.parameters && packed.roundingError > 0 && packed.roundingError < 1e-3);
+      const halves = (await readTrained(`${folder}/packed`))!;
+      assert.deepEqual([halves.config, halves.packed], [trained.config, {
+        name: "toy",
+        notice: "It knows three fingers",
+      }]);
+      for (const [name, { data }] of halves.params) {
+        assert.deepEqual(
+          data,
+          Float32Array.from(Float16Array.from(trained.params.get(name)!.data as Float32Array)),
+          name,
+        );
+      }
+      const [{ weights, notice }] = await planModels(`${folder}/packed`, undefined);
+      assert.match(weights, /^toy, SHA-256 \w{64}: It knows three fingers$/);
+      assert.equal(notice, "It knows three fingers");
+      const card = String(packed.files.get("MODEL_CARD.md"));
+      for (const text of ["# toy", "Nothing else.", weights.slice(13, 77), "3 fingers", '"batch-size": 1', "| 0-0 |"]) {
+        assert(card.includes(text), text);
+      }
+      await assert.rejects(packModel(`${folder}/packed`, about), /^InputError: .* does not say how it was trained/);
+      await assert.rejects(packModel("examples", about), /^InputError: examples is no run of denofold train/);
+
       const next = await open(device, smallSettings({}, { stage: "finetuning", init: folder }));
       const started = decodeCheckpoint(await next.encode(), "start");
       next[Symbol.dispose]();
@@ -394,6 +452,25 @@ Deno.test("the nearest relative's structure is measured as an answer; what it la
   const { measures } = nearestRelative(target, examplesOf([half]))!;
   assert(measures.lddt < 0.6 && measures.tmScore < 0.6 && measures.caRmsd < 1e-3, JSON.stringify(measures));
   assert.equal(nearestRelative(target, []), undefined);
+});
+
+Deno.test("the mean of a family is that of the members in the target's alignment", () => {
+  const [target, ...others] = FILES;
+  const [first] = others;
+  const alone = familyMean(target, examplesOf([first]))!;
+  const copied = nearestRelative(target, examplesOf([first]))!.measures;
+  assert.equal(alone.members, 1);
+  for (const name of ["lddt", "tmScore", "caRmsd"] as const) {
+    assert(
+      Math.abs(alone.measures[name] - copied[name]) < 1e-4,
+      `${name}: ${JSON.stringify([alone.measures, copied])}`,
+    );
+  }
+  const mean = familyMean(target, examplesOf(others))!;
+  assert.equal(mean.members, 2);
+  assert(mean.measures.lddt > 0.3 && mean.measures.lddt < 0.95, `${mean.measures.lddt}`);
+  const stranger = { ...first, sequence: [...first.sequence].reverse().join("") };
+  assert.equal(familyMean(target, examplesOf([stranger])), undefined);
 });
 
 gpuTest("a plan decides what is computed again: as little as fits the memory", async (device) => {

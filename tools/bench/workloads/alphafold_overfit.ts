@@ -1,10 +1,10 @@
 /** Whether AlphaFold learns one structure by heart: from random parameters, through the trainer. */
 import type { AlphaFoldParams } from "../../../model/alphafold/mod.ts";
 import { structureViolations } from "../../../model/protein/metrics/mod.ts";
+import { evaluatePrediction } from "../../predict/evaluate.ts";
 import { encodeFeatureFile, parseFeatureFile } from "../../prep/feature_file.ts";
 import { prepareTarget } from "../../prep/prepare_target.ts";
 import { openAlphaFold } from "../../train/alphafold/source.ts";
-import { evaluatePrediction } from "../../train/alphafold/evaluate.ts";
 import { alphafoldDefaults } from "../../train/alphafold/options.ts";
 import type { Example } from "../../train/examples.ts";
 import { TrainingSession } from "../../train/session.ts";

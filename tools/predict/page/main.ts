@@ -6,7 +6,7 @@ import type { FileLink, PredictionData, PredictReportData, TargetData } from "..
 import { classOf, confidenceLegend } from "./confidence.ts";
 import { labelsOf, msaPlot, pairPlot, plddtPlot, type Plot, recyclePlot } from "./plots.ts";
 import { rangeOf, residuesOf, Selection } from "./selection.ts";
-import { StructureView } from "./structure_view.ts";
+import { type Drawn, StructureView } from "./structure_view.ts";
 import { unpackMap, unpackPositions } from "./unpack.ts";
 
 function start(): void {
@@ -79,7 +79,7 @@ class Stage {
     this.view?.setTheme(theme);
   }
 
-  async show(drawn: { cif: string; plddt: number[]; cartoon: boolean }, keepView: boolean): Promise<void> {
+  async show(drawn: Drawn, keepView: boolean): Promise<void> {
     try {
       this.view ??= new StructureView(this.element, currentTheme(), (residue) => this.onHover(residue));
     } catch {
@@ -96,6 +96,7 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
   const labels = labelsOf(target), n = labels.length;
   const selection = new Selection();
   let shown = target.predictions[0];
+  const hasExperiment = target.predictions.some(({ experiment }) => experiment);
   const pairSlot = h("div", { class: "maps" });
   const said = h("p", { class: "said", "aria-live": "polite" });
   const table = rankingTable(target, (prediction) => choose(prediction));
@@ -160,7 +161,7 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
     plddt.draw(currentTheme());
     recycles.draw(currentTheme());
     drawPairs();
-    await stage.show({ cif: prediction.cif, plddt: prediction.plddt, cartoon: true }, false);
+    await stage.show(drawnOf(prediction), false);
     stage.view?.mark(residuesOf(selection.ranges));
   };
 
@@ -175,7 +176,9 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
     section(
       "structure",
       "Structure",
-      "Coloured by predicted lDDT. Drag to turn, scroll to zoom, drag with the right button to move.",
+      `Coloured by predicted lDDT${
+        hasExperiment ? "; the experimental structure is grey" : ""
+      }. Drag to turn, scroll to zoom, drag with the right button to move.`,
       h("div", { class: "view-bar" }, confidenceLegend(), h("div", { class: "buttons" }, choice, clear, reset)),
       stage.message,
       h("div", { class: "stage-box" }, stage.element, stage.hover),
@@ -185,7 +188,9 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
     section(
       "plddt",
       "Confidence along the sequence",
-      "Predicted lDDT of each residue, 0 to 100; the prediction shown is thick. Drag over residues to see them in the structure and the maps.",
+      `Predicted lDDT of each residue, 0 to 100; the prediction shown is thick${
+        hasExperiment ? ", its lDDT-Cα by the experimental structure dotted" : ""
+      }. Drag over residues to see them in the structure and the maps.`,
       h("figure", {}, plddt.element),
       residueTable(target, () => shown),
     ),
@@ -253,8 +258,9 @@ function saidOf(
 }
 
 function rankingTable(target: TargetData, choose: (prediction: PredictionData) => void) {
+  const hasExperiment = target.predictions.some(({ experiment }) => experiment);
   const rows = target.predictions.map((prediction) => {
-    const { rank, name, meanPlddt, ptm, seconds, recycles, files } = prediction;
+    const { rank, name, meanPlddt, ptm, seconds, recycles, files, experiment } = prediction;
     const button = h("button", { type: "button", "data-rank": String(rank), "aria-pressed": "false" }, name);
     button.addEventListener("click", () => choose(prediction));
     const change = recycles.at(-1)?.distanceChange ?? null;
@@ -265,6 +271,14 @@ function rankingTable(target: TargetData, choose: (prediction: PredictionData) =
       h("th", { scope: "row" }, button),
       h("td", { class: "number" }, formatNumber(meanPlddt, 1)),
       h("td", { class: "number" }, formatNumber(ptm, 3)),
+      ...(hasExperiment
+        ? [
+          h("td", { class: "number" }, formatNumber(experiment?.measures.lddt ?? null, 3)),
+          h("td", { class: "number" }, formatNumber(experiment?.measures.tmScore ?? null, 3)),
+          h("td", { class: "number" }, withUnit(experiment?.measures.caRmsd ?? null, 2, "Å")),
+          h("td", { class: "number" }, withUnit(experiment?.measures.allAtomRmsd ?? null, 2, "Å")),
+        ]
+        : []),
       h("td", { class: "number" }, String(recycles.length - 1)),
       h("td", { class: "number" }, withUnit(change, 2, "Å")),
       h("td", { class: "number" }, withUnit(seconds, 1, "s")),
@@ -272,7 +286,8 @@ function rankingTable(target: TargetData, choose: (prediction: PredictionData) =
     );
     return { prediction, button, row };
   });
-  const heads = ["", "Prediction", "Mean pLDDT", "pTM", "Recyclings", "Last change", "Time", "Files"];
+  const measures = hasExperiment ? ["lDDT-Cα", "TM-score", "Cα RMSD", "All-atom RMSD"] : [];
+  const heads = ["", "Prediction", "Mean pLDDT", "pTM", ...measures, "Recyclings", "Last change", "Time", "Files"];
   return {
     element: tableBox(
       "Ranking of the predictions",
@@ -282,7 +297,9 @@ function rankingTable(target: TargetData, choose: (prediction: PredictionData) =
         h(
           "tr",
           {},
-          ...heads.map((text, i) => h("th", { scope: "col", ...(i > 1 && i < 7 ? { class: "number" } : {}) }, text)),
+          ...heads.map((text, i) =>
+            h("th", { scope: "col", ...(i > 1 && i < heads.length - 1 ? { class: "number" } : {}) }, text)
+          ),
         ),
       ),
       h("tbody", {}, ...rows.map(({ row }) => row)),
@@ -329,9 +346,9 @@ function frameSlider() {
     element,
     show(
       prediction: PredictionData,
-      draw: (frame: { cif: string; plddt: number[]; cartoon: boolean }, keepView: boolean) => Promise<unknown>,
+      draw: (frame: Drawn, keepView: boolean) => Promise<unknown>,
     ) {
-      const { frames, cif, plddt } = prediction;
+      const { frames, plddt } = prediction;
       element.hidden = frames.length === 0;
       input.max = String(frames.length);
       input.value = input.max;
@@ -341,14 +358,17 @@ function frameSlider() {
         const frame = frames[at];
         label.textContent = frame ? frame.label : "final structure";
         draw(
-          frame
-            ? { cif: traceCif(unpackPositions(frame.alphas)), plddt, cartoon: false }
-            : { cif, plddt, cartoon: true },
+          frame ? { cif: traceCif(unpackPositions(frame.alphas)), plddt, cartoon: false } : drawnOf(prediction),
           true,
         );
       };
     },
   };
+}
+
+/** The final structure, with the experimental one. */
+function drawnOf({ cif, plddt, experiment }: PredictionData): Drawn {
+  return { cif, plddt, cartoon: true, experiment: experiment?.cif ?? null };
 }
 
 /** A Cα trace as mmCIF. */

@@ -43,6 +43,19 @@ export function plddtPlot(target: TargetData, shown: () => PredictionData, selec
       line: { width, color },
       hovertemplate: "%{text}: %{y:.1f}<extra>%{fullData.name}</extra>",
     });
+    const { experiment } = shown();
+    const measured: PlotObject[] = experiment
+      ? [{
+        type: "scatter",
+        mode: "lines",
+        name: "by the experimental structure",
+        x: experiment.lddt.map((_, i) => i),
+        y: experiment.lddt.map((value) => value === null ? null : 100 * value),
+        text: labels,
+        line: { width: 1.5, color: next.ink, dash: "dot" },
+        hovertemplate: "%{text}: %{y:.1f}<extra>%{fullData.name}</extra>",
+      }]
+      : [];
     const bands = CLASSES.map(({ least, color }, k) => ({
       type: "rect",
       xref: "paper",
@@ -55,7 +68,11 @@ export function plddtPlot(target: TargetData, shown: () => PredictionData, selec
       line: { width: 0 },
       layer: "below",
     }));
-    drawPlot(element, [...others.map((other) => line(other, 1, next.missing)), line(shown(), 2.5, next.ink)], {
+    drawPlot(element, [
+      ...others.map((other) => line(other, 1, next.missing)),
+      ...measured,
+      line(shown(), 2.5, next.ink),
+    ], {
       ...baseLayout(next),
       margin: { l: 48, r: 10, t: 8, b: 46 },
       height: 260,

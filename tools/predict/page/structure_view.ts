@@ -22,6 +22,8 @@ import { classOf } from "./confidence.ts";
 
 const MARGIN = 3;
 const TUBE_RADIUS = 0.4;
+/** Of the experimental structure. */
+const GREY = "#9a9a9a";
 
 /** A structure to draw. */
 export type Drawn = {
@@ -31,6 +33,8 @@ export type Drawn = {
   plddt: number[];
   /** Whether it has all atoms (a cartoon) or Cα alone (a tube). */
   cartoon: boolean;
+  /** The experimental structure laid on it, mmCIF text, drawn grey; null for none. */
+  experiment?: string | null;
 };
 
 type Shape =
@@ -44,7 +48,7 @@ export class StructureView {
   readonly #canvas3d: Canvas3D;
   readonly #canvas: HTMLCanvasElement;
   readonly #assets = new AssetManager();
-  #shown: { structure: Structure; shape: Shape } | undefined;
+  #shown: { structure: Structure; shape: Shape; beside?: Shape } | undefined;
   #run = 0;
 
   /**
@@ -85,20 +89,20 @@ export class StructureView {
    *
    * @param keepView Whether the camera stays where it is.
    */
-  async show({ cif, plddt, cartoon }: Drawn, keepView = false): Promise<void> {
+  async show({ cif, plddt, cartoon, experiment }: Drawn, keepView = false): Promise<void> {
     const run = ++this.#run;
-    const structure = await readStructure(cif);
-    if (cartoon) {
-      await SecondaryStructureProvider.attach({ runtime: SyncRuntimeContext, assetManager: this.#assets }, structure);
+    const structure = await this.#read(cif, cartoon);
+    const shape = await this.#shape(structure, (residue) => classOf(plddt[residue] ?? 0).color, cartoon);
+    const beside = experiment ? await this.#shape(await this.#read(experiment, true), () => GREY, true) : undefined;
+    const made = beside ? [shape, beside] : [shape];
+    if (run !== this.#run) return made.forEach((one) => one.destroy()); // another call came in between
+    for (const old of [this.#shown?.shape, this.#shown?.beside]) {
+      if (!old) continue;
+      this.#canvas3d.remove(old);
+      old.destroy();
     }
-    const shape = await this.#shape(structure, plddt, cartoon);
-    if (run !== this.#run) return shape.destroy(); // another call came in between
-    if (this.#shown) {
-      this.#canvas3d.remove(this.#shown.shape);
-      this.#shown.shape.destroy();
-    }
-    this.#shown = { structure, shape };
-    this.#canvas3d.add(shape);
+    this.#shown = { structure, shape, beside };
+    for (const one of made) this.#canvas3d.add(one);
     this.#canvas3d.commit(true);
     if (!keepView) this.reset(0);
   }
@@ -137,7 +141,16 @@ export class StructureView {
     this.#canvas3d.requestCameraReset({ durationMs, snapshot: { ...snapshot, radius: boundingSphere.radius } });
   }
 
-  async #shape(structure: Structure, plddt: number[], cartoon: boolean): Promise<Shape> {
+  /** Reads a structure, with its secondary structure for a cartoon. */
+  async #read(cif: string, cartoon: boolean): Promise<Structure> {
+    const structure = await readStructure(cif);
+    if (cartoon) {
+      await SecondaryStructureProvider.attach({ runtime: SyncRuntimeContext, assetManager: this.#assets }, structure);
+    }
+    return structure;
+  }
+
+  async #shape(structure: Structure, colorOf: (residue: number) => string, cartoon: boolean): Promise<Shape> {
     const context = {
       webgl: this.#canvas3d.webgl,
       colorThemeRegistry: ColorTheme.createRegistry(),
@@ -155,7 +168,7 @@ export class StructureView {
           )
           : location;
         if (!StructureElement.Location.is(at)) return Color(0x888888);
-        return Color.fromHexStyle(classOf(plddt[residueOf(at) ?? 0] ?? 0).color);
+        return Color.fromHexStyle(colorOf(residueOf(at) ?? 0));
       }) as LocationColor,
       props: {},
       description: "pLDDT",

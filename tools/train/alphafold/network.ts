@@ -19,6 +19,7 @@ import {
 import type { AlphaFoldFeatures } from "../../../model/alphafold/features.ts";
 import type { Recompute } from "../../../model/evoformer/pair_stack.ts";
 import { add, multiplyScalar } from "../../../ops/mod.ts";
+import { evaluatePrediction } from "../../predict/evaluate.ts";
 import { predictTarget } from "../../predict/network.ts";
 import { deviceFeatures } from "../../predict/network_inputs.ts";
 import type { Prediction } from "../../predict/prediction.ts";
@@ -26,7 +27,6 @@ import type { FeatureFile } from "../../prep/feature_file.ts";
 import type { Network } from "../network.ts";
 import type { EvoformerSettings, OwnSettings } from "../settings.ts";
 import { evoformerLines, evoformerWords, runKeys } from "../tiny_openfold.ts";
-import { evaluatePrediction } from "./evaluate.ts";
 import { deviceTruth } from "./loss_truth.ts";
 import { ALPHAFOLD, alphafoldConfigOf, alphafoldLossOf, type AlphaFoldOwn, alphafoldOwn, AUTO } from "./options.ts";
 import { type AlphaFoldSample, maskingOf } from "./samples.ts";
@@ -82,7 +82,7 @@ export function alphafoldNetwork(
     load: (device, find) => loadAlphaFold(device, config, find),
     samplesOf: (batch) => batch.map((sample) => ({ id: sample.id, batch: [sample] })),
     lossOf(device, batch, report) {
-      const ready = batch.map((sample) => onDevice(device, sample));
+      const ready = batch.map((sample) => onDevice(device, sample, own.assumedResolution));
       return (params) => {
         const losses = ready.map((sample) => {
           const { loss: value, terms } = sampleLoss(params, sample, { config, loss, recompute });
@@ -112,11 +112,12 @@ export interface DeviceSample {
   readonly key?: Key;
 }
 
-function onDevice(device: Device, sample: AlphaFoldSample): DeviceSample {
+function onDevice(device: Device, sample: AlphaFoldSample, assumedResolution: number | null): DeviceSample {
   const { iterations, templates, padded, file, start, clamped, key } = sample;
   const put = iterations.map((inputs) => deviceFeatures(device, inputs, templates, padded));
-  const length = file.sequence.length;
-  const truth = deviceTruth(device, file.supervised!, iterations.at(-1)!, { start, length, clamped }, padded);
+  const length = file.sequence.length, { resolution: [told] } = file.supervised!;
+  const supervised = { ...file.supervised!, resolution: Float32Array.of(told || (assumedResolution ?? 0)) };
+  const truth = deviceTruth(device, supervised, iterations.at(-1)!, { start, length, clamped }, padded);
   return { before: put.slice(0, -1), features: put.at(-1)!, truth, key };
 }
 

@@ -104,6 +104,8 @@ export type AlphaFoldOwn = {
   readonly clusterIdentity: number;
   /** Worst resolution, Å. */
   readonly maxResolution: number;
+  /** Å that structures count as which tell no resolution, or 0; null: these teach no confidence. */
+  readonly assumedResolution: number | null;
   /** Largest share of one amino acid. */
   readonly maxSingleShare: number;
   /** Lengths between which longer chains are drawn more often. */
@@ -219,6 +221,10 @@ export const ALPHAFOLD_OPTIONS: readonly OwnOption[] = [
     description: "identity from which chains are in one cluster; a chain is drawn by 1 / its cluster's size",
   },
   { name: "maxResolution", value: "<x>", parse: weight, description: "worst resolution of a structure in Å" },
+  {
+    ...{ name: "assumedResolution", value: "<x>", parse: between(0.1, 3, "a number from 0.1 to 3") },
+    description: "resolution in Å of structures that tell none, so that confidence is learnt from them too",
+  },
   { name: "maxSingleShare", value: "<x>", parse: share, description: "largest share of one amino acid in a chain" },
   {
     ...{ name: "leastLength", value: "<n>", parse: whole(1) },
@@ -259,7 +265,14 @@ const OWN: AlphaFoldOwn = {
   ...{ fapeWeight: 1, chiWeight: 1, distogramWeight: 0.3, msaWeight: 2, plddtWeight: 0.01 },
   ...{ resolvedWeight: 0, violationWeight: 0, tmWeight: 0.1 },
   ...{ beta1: 0.9, beta2: 0.999, adamEps: 1e-6, dropStep: 50_000, dropFactor: 0.95, maxSkipped: 10 },
-  ...{ clusterIdentity: 0.4, maxResolution: 9, maxSingleShare: 0.8, leastLength: 256, mostLength: 512 },
+  ...{
+    clusterIdentity: 0.4,
+    maxResolution: 9,
+    assumedResolution: null,
+    maxSingleShare: 0.8,
+    leastLength: 256,
+    mostLength: 512,
+  },
   ...{ recompute: "block", activations: "f32", distilled: null, distilledShare: 0.75, distilledRows: 1000 },
 };
 

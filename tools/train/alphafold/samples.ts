@@ -30,8 +30,15 @@ export interface AlphaFoldSample {
   readonly clamped: boolean;
   /** Makes dropout's decisions. @default no dropout */
   readonly key?: Key;
-  /** Sizes that it is filled up to, the same for all samples. */
+  /** Sizes that it is filled up to: few different ones, so that samples share buffers. */
   readonly padded: PaddedSizes;
+}
+
+/** Short chains are filled up to a multiple of so many residues. */
+const FILLED_STEP = 16;
+
+function filledUp(size: number, most: number): number {
+  return Math.min(most, Math.ceil(size / FILLED_STEP) * FILLED_STEP);
 }
 
 /** What {@linkcode makeSample} chooses from. */
@@ -101,7 +108,7 @@ export function makeSample(
     maskedMsa: maskingOf(own),
   });
   return {
-    ...{ id, file, start, clamped, padded },
+    ...{ id, file, start, clamped, padded: { ...padded, residues: filledUp(size, padded.residues) } },
     iterations: whole.map((inputs) => cropInputs(inputs, { start, size })),
     ...(config.templates && { templates: cropTemplates(drawTemplates(), n, { start, size }) }),
     ...(!fixed && { key: key.at(KEYS.dropout) }),

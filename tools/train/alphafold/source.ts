@@ -1,5 +1,6 @@
 /** Where AlphaFold's training takes its batches from. */
 import type { AlphaFoldParams } from "../../../model/alphafold/mod.ts";
+import { RESOLUTION_RANGE } from "../../../model/alphafold/losses/mod.ts";
 import { InputError } from "../../errors.ts";
 import { counted, listed } from "../../words.ts";
 import { type BatchSource, fingerprint } from "../batches.ts";
@@ -87,7 +88,10 @@ export async function openAlphaFold(
     network,
     source,
     planned: plannedSamples(),
-    warnings: dropped.map(({ reason }) => `${reason}: left out`),
+    warnings: [
+      ...dropped.map(({ reason }) => `${reason}: left out`),
+      ...confidenceWarning([...kept, ...distilled], own),
+    ],
     watched: watched.map((example, i) => [
       makeSample(example.id, targetOf(example).features(), { ...options(most, true), fixed: true }, watchKey.at(i)),
     ]),
@@ -100,6 +104,20 @@ export async function openAlphaFold(
     const sample = (recycles: number) => [makeSample(kept[i].id, file, options(recycles, true), sampleKey.at(0))];
     return [sample(0), sample(most)];
   }
+}
+
+/** Says so where no structure teaches confidence. */
+function confidenceWarning(examples: readonly Example[], { assumedResolution }: AlphaFoldOwn): string[] {
+  const { min, max } = RESOLUTION_RANGE;
+  const teaches = ({ target }: Example) => {
+    const resolution = target!.resolutionAngstrom || (assumedResolution ?? 0);
+    return resolution >= min && resolution <= max;
+  };
+  if (examples.some(teaches)) return [];
+  return [
+    `no structure tells a resolution of ${min} to ${max} Å, so neither pLDDT nor aligned errors are learnt ` +
+    "(--assumed-resolution)",
+  ];
 }
 
 function targetOf({ id, source, target }: Example): ExampleTarget {

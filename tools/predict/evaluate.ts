@@ -8,11 +8,11 @@ import {
   kabsch,
   lddt,
   tmScore,
-} from "../../../model/protein/metrics/mod.ts";
-import { ATOM_SLOTS, SLOT } from "../../../model/protein/residues.ts";
-import { InputError } from "../../errors.ts";
-import type { Prediction } from "../../predict/prediction.ts";
-import type { FeatureFile } from "../../prep/feature_file.ts";
+} from "../../model/protein/metrics/mod.ts";
+import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
+import { InputError } from "../errors.ts";
+import type { PreparedTarget } from "../prep/prepare_target.ts";
+import type { Prediction } from "./prediction.ts";
 
 /** Measures of a prediction: lDDT-Cα and TM-score from 0 to 1, FAPE and RMSDs in Å, predicted lDDT from 0 to 1. */
 export type StructureMeasures = {
@@ -24,6 +24,8 @@ export type StructureMeasures = {
   readonly gdtTs: number;
   readonly gdtHa: number;
   readonly plddt: number;
+  /** Mean difference of a residue's predicted lDDT from its lDDT-Cα, without sign. */
+  readonly plddtError: number;
 };
 
 /** A prediction beside the truth. */
@@ -32,6 +34,8 @@ export interface Evaluation {
   readonly measures: StructureMeasures;
   /** All atoms of the prediction, its C-alphas superposed on the true ones, `[N_res, 37, 3]`. */
   readonly atomPositions: Float32Array;
+  /** lDDT-Cα of each residue, 0 to 1, `[N_res]`; null where its C-alpha is not known or has no neighbour. */
+  readonly residueLddt: readonly (number | null)[];
   /** Distance of each C-alpha from its true place, Å, `[N_res]`; null where that is not known. */
   readonly residueErrors: readonly (number | null)[];
   /** Residues that count. */
@@ -44,7 +48,7 @@ export interface Evaluation {
  *
  * @throws {InputError} If the structure shows fewer than three whole backbones.
  */
-export function evaluatePrediction(prediction: Prediction, { id, supervised }: FeatureFile): Evaluation {
+export function evaluatePrediction(prediction: Prediction, { id, supervised }: PreparedTarget): Evaluation {
   const { atomPositions, plddt } = prediction;
   const truth = supervised!.all_atom_positions, known = supervised!.all_atom_mask;
   const n = plddt.length;
@@ -65,9 +69,12 @@ export function evaluatePrediction(prediction: Prediction, { id, supervised }: F
     squares += error(at) ** 2;
     atoms++;
   }
+  const { overall, perPoint, neighbours } = lddt(own.ca, expected.ca, { mask });
+  const residueLddt = Array.from(perPoint, (x, i) => mask[i] > 0 && neighbours[i] > 0 ? x : null);
+  const plddtErrors = residueLddt.flatMap((x, i) => x === null ? [] : [Math.abs(x - plddt[i] / 100)]);
   return {
     measures: {
-      lddt: lddt(own.ca, expected.ca, { mask }).overall,
+      lddt: overall,
       fape: backboneFape(own, expected, { mask: whole }),
       tmScore: tmScore(own.ca, expected.ca, { mask }).score,
       caRmsd: placed.rmsd,
@@ -75,7 +82,9 @@ export function evaluatePrediction(prediction: Prediction, { id, supervised }: F
       gdtTs: gdtTs(own.ca, expected.ca, { mask }),
       gdtHa: gdtHa(own.ca, expected.ca, { mask }),
       plddt: plddt.reduce((sum, value, i) => sum + value * mask[i], 0) / residues / 100,
+      plddtError: plddtErrors.reduce((sum, x) => sum + x, 0) / Math.max(1, plddtErrors.length),
     },
+    residueLddt,
     atomPositions: moved,
     residueErrors: Array.from(mask, (x, i) => x > 0 ? error(i * ATOM_SLOTS + SLOT.CA) : null),
     residues,
