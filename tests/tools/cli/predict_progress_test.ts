@@ -28,7 +28,7 @@ Deno.test("progress tells recycle and block, and the time that is left for the t
   events.block!(0, 0);
   events.done!({
     ...{ id: "x", status: "done", folder: "f", residues: 30, seconds: 73 },
-    best: { name: "model_1_ptm_pred_0", meanPlddt: 81.25, ptm: 0.5 },
+    best: { name: "model_1_ptm_pred_0", meanPlddt: 81.25, ptm: 0.5, experiment: null },
   });
   assert.deepEqual(lines, [
     "x (1 of 1): 30 residues",
