@@ -29,6 +29,7 @@ export { max, mean, min, type ReduceOptions, sum, sumTo } from "./reduce.ts";
 export { readRegion, writeRegion } from "./_region.ts";
 export * from "./reshape.ts";
 export * from "./slice.ts";
+export * from "./smallest.ts";
 export * from "./softmax.ts";
 export * from "./softmax_expectation.ts";
 export * from "./sparse_cross_entropy.ts";

@@ -28,6 +28,7 @@ import { distanceClassesKernel, offsetClassesKernel } from "../pair_classes.wgsl
 import { pairEmbeddingKernel } from "../pair_embedding.wgsl.ts";
 import { reduceKernel } from "../reduce.wgsl.ts";
 import type { RowStructure } from "../_rows.ts";
+import { smallestKernel } from "../smallest.wgsl.ts";
 import { softmaxGradientKernel, softmaxKernel } from "../softmax.wgsl.ts";
 import { expectationKernel, expectationVjpKernel } from "../softmax_expectation.wgsl.ts";
 import { sparseCrossEntropyKernel, sparseCrossEntropyVjpKernel } from "../sparse_cross_entropy.wgsl.ts";
@@ -157,6 +158,7 @@ export function batteryOf(traits: AdapterTraits): BatteryRow[] {
       "pairs",
       [
         [digitizeKernel],
+        [smallestKernel],
         ...each((marked) => [[distanceClassesKernel({ marked })]]),
         [offsetClassesKernel],
         ...each((vectors) => [

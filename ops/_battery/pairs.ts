@@ -25,6 +25,28 @@ export function digitizeProbes(): readonly Probe[] {
   }];
 }
 
+/** Where the smallest numbers of rows stand, some of them equal, some below 0; the very last one is among them. */
+export function smallestProbes(): readonly Probe[] {
+  const rows = 5, n = 13, k = 4, first = 3, perBlock = 2;
+  return [{
+    before: { x: noise(rows * n, 1).map((x, i) => (i === rows * n - 1 ? -2 : i % 4 ? x : 0.25)) },
+    uniforms: { count: rows * n, n, k, first, perBlock },
+    grid: workgroups(rows * n),
+    after: ({ x }) => {
+      const found = Array.from({ length: rows }, (_, row) => {
+        const own = x.slice(row * n, (row + 1) * n);
+        return [...own.keys()].sort((a, b) => own[a] - own[b] || a - b).slice(0, k);
+      });
+      return {
+        places: found.flatMap((columns, row) => columns.map((column) => (first + row) * n + column)),
+        items: found.flatMap((columns, row) =>
+          columns.map((column) => Math.floor((first + row) / perBlock) * n + column)
+        ),
+      };
+    },
+  }];
+}
+
 /** Classes of distances. */
 export function distanceClassesProbes({ marked }: { readonly marked: boolean }): readonly Probe[] {
   const bounds = [0.1, 0.4, 0.9, 1.6, 1e8], count = bounds.length - 1;

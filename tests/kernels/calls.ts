@@ -540,6 +540,13 @@ const oneHot: Call = (device) => {
   for (const [, x] of TABLES) there(device, { x }, { x: "i32" }, ({ x }) => ops.oneHot(x, 13));
 };
 
+const smallest: Call = (device) => {
+  for (const x of SHAPES) {
+    if (x.length < 2 || x.at(-1)! > 16_384) continue;
+    there(device, { x }, {}, ({ x }) => ({ ...ops.smallest(x, Math.min(3, x.shape.at(-1)!)) }));
+  }
+};
+
 const digitize: Call = (device) => {
   for (const x of SHAPES) there(device, { x }, {}, ({ x }) => ops.digitize(x, [-1, 2, 5]));
 };
@@ -695,6 +702,7 @@ export const CALLS: Readonly<Record<string, Call>> = {
     outerProductMean,
   },
   ...{ layerNorm, softmax, dropout, sigmoidGate, cast, permute, slice, pad, concat, embedding, oneHot },
+  ...{ smallest },
   ...{ digitize, distanceClasses, offsetClasses, pairEmbedding, readRegion, writeRegion },
   ...{ softmaxExpectation, sparseCrossEntropy },
   composeFrames: rigid({ a: FRAME, b: FRAME }, ({ a, b }) => ops.composeFrames(a, b)),
