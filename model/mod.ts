@@ -8,6 +8,7 @@ export * from "./alphafold/heads/mod.ts";
 export * from "./alphafold/losses/mod.ts";
 export * from "./alphafold/structure/mod.ts";
 export * from "./distance_geometry/mod.ts";
+export * from "./equivariant/mod.ts";
 export * from "./evoformer/mod.ts";
 export * from "./layers/attention.ts";
 export * from "./layers/attention_capture.ts";

@@ -112,7 +112,7 @@ export class Golden {
 
   /** The words in which the description states the tolerance of a kind of tensors, if it does. */
   toleranceText(key: string): string | undefined {
-    const { tolerance } = this.#description;
+    const { tolerances, tolerance = tolerances } = this.#description;
     if (typeof tolerance === "string") return tolerance;
     const text = recordOf(tolerance)[key];
     return typeof text === "string" ? text : undefined;

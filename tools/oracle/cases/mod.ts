@@ -7,6 +7,10 @@ import { ALPHAFOLD_MODEL } from "./alphafold_model.ts";
 import { ALPHAFOLD_STRUCTURE } from "./alphafold_structure.ts";
 import { CROSS_TRUNK } from "./distance_geometry.ts";
 import { CROSS_TRUNK_MDS } from "./distance_geometry_mds.ts";
+import { EQUIVARIANT_EGNN } from "./equivariant_egnn.ts";
+import { EQUIVARIANT_LIE } from "./equivariant_lie.ts";
+import { EQUIVARIANT_REFINER } from "./equivariant_refiner.ts";
+import { EQUIVARIANT_SE3 } from "./equivariant_se3.ts";
 import { EVOFORMER } from "./evoformer.ts";
 import { EVOFORMER_PRIMITIVES } from "./evoformer_primitives.ts";
 import { FINETUNING } from "./finetuning.ts";
@@ -31,6 +35,10 @@ export const FAMILIES: readonly Family[] = [
   ...TRUNK_2021,
   TRUNK_2021_TRAINING,
   ...CROSS_TRUNK_MDS,
+  ...EQUIVARIANT_EGNN,
+  ...EQUIVARIANT_LIE,
+  ...EQUIVARIANT_SE3,
+  ...EQUIVARIANT_REFINER,
   ...EVOFORMER,
   ...EVOFORMER_PRIMITIVES,
   ...ALPHAFOLD_EMBEDDERS,
