@@ -22,6 +22,7 @@ export * from "./layers/reversible.ts";
 export * from "./layers/step.ts";
 export * from "./layers/transition.ts";
 export * from "./layers/triangle_multiplication.ts";
+export * from "./multimer/mod.ts";
 export * from "./nnx_evoformer/mod.ts";
 export * from "./protein/mod.ts";
 export {

@@ -1,6 +1,6 @@
 /** Classes of all pairs of things, for {@linkcode pairEmbedding}: 0 for none, then 1, 2, … They have no gradient. */
 import { type Device, elementGrid, inWindows, type Kernel, sameShape, type Tensor } from "../core/mod.ts";
-import { distanceClassesKernel, offsetClassesKernel } from "./pair_classes.wgsl.ts";
+import { chainOffsetClassesKernel, distanceClassesKernel, offsetClassesKernel } from "./pair_classes.wgsl.ts";
 
 /** Bounds of classes of distance. */
 export interface DistanceClassOptions {
@@ -13,6 +13,8 @@ export interface DistanceClassOptions {
    * they would have. @default none is marked
    */
   readonly marks?: Tensor;
+  /** Groups of the points, i32 `[B, N]`; pairs across groups have class 0. @default all are of one */
+  readonly groups?: Tensor;
 }
 
 /**
@@ -36,7 +38,10 @@ export interface DistanceClassOptions {
  * @throws {TypeError} If the points are of another shape.
  * @throws {RangeError} If there is no bound, or they do not ascend from 0 or more.
  */
-export function distanceClasses(points: Tensor, { bounds, end = Infinity, marks }: DistanceClassOptions): Tensor {
+export function distanceClasses(
+  points: Tensor,
+  { bounds, end = Infinity, marks, groups }: DistanceClassOptions,
+): Tensor {
   const { device, shape: [batch, n], dtype } = points;
   if (points.shape.length !== 3 || points.shape[2] !== 3 || dtype !== "f32") {
     throw new TypeError(`distanceClasses needs f32 points [B, N, 3], got ${dtype} [${points.shape}]`);
@@ -48,10 +53,13 @@ export function distanceClasses(points: Tensor, { bounds, end = Infinity, marks 
   if (marks && !(marks.dtype === "f32" && sameShape(marks.shape, [batch, n]))) {
     throw new TypeError(`distanceClasses needs f32 marks [${[batch, n]}], got ${marks.dtype} [${marks.shape}]`);
   }
+  if (groups && !(groups.dtype === "i32" && sameShape(groups.shape, [batch, n]))) {
+    throw new TypeError(`distanceClasses needs i32 groups [${[batch, n]}], got ${groups.dtype} [${groups.shape}]`);
+  }
   using scope = device.scope("distanceClasses");
   const squares = device.tensor(all.map((bound) => Math.min(bound ** 2, LARGEST)), [all.length]);
-  const inputs = { points, bounds: squares, ...(marks && { marks }) };
-  const kernel = distanceClassesKernel({ marked: !!marks });
+  const inputs = { points, bounds: squares, ...(marks && { marks }), ...(groups && { groupOf: groups }) };
+  const kernel = distanceClassesKernel({ marked: !!marks, ...(groups && { grouped: true }) });
   return scope.keep(classesOf(device, batch, n, kernel, inputs, { count: all.length - 1 }));
 }
 
@@ -72,6 +80,49 @@ export function offsetClasses(numbers: Tensor, most: number): Tensor {
     throw new TypeError(`offsetClasses needs i32 numbers [B, N], got ${dtype} [${numbers.shape}]`);
   }
   return classesOf(device, batch, n, offsetClassesKernel, { numbers }, { most });
+}
+
+/** What residues of complexes are told apart by, each i32 `[B, N]`. */
+export type ChainNumbers = {
+  /** Number of the residue along its chain. */
+  readonly residues: Tensor;
+  /** Which chain it is of. */
+  readonly chains: Tensor;
+  /** Which sequence that chain has. */
+  readonly entities: Tensor;
+  /** Which of the chains with that sequence it is. */
+  readonly copies: Tensor;
+};
+
+/** The largest offsets that are told apart. */
+export interface ChainOffsets {
+  /** R, along a chain. */
+  readonly residues: number;
+  /** C, among copies of a chain. */
+  readonly copies: number;
+}
+
+/**
+ * Classes of the offsets of all pairs of residues of a complex: 1 + r (2 C + 2) + c. Here r is the offset along the chain,
+ * confined to -R … R, plus R, or 2 R + 1 for residues of different chains; c is that among the copies of one sequence,
+ * confined to -C … C, plus C, or 2 C + 1 for different sequences.
+ *
+ * Source: Evans et al. (2021), "Protein complex prediction with AlphaFold-Multimer", Suppl. 7.1.
+ *
+ * @returns `[B, N, N]`, i32, between 1 and (2 R + 2) (2 C + 2).
+ * @throws {TypeError} If the numbers are of another shape or type.
+ */
+export function chainOffsetClasses(numbers: ChainNumbers, most: ChainOffsets): Tensor {
+  const { device, shape } = numbers.residues;
+  for (const [name, tensor] of Object.entries(numbers)) {
+    if (tensor.shape.length !== 2 || tensor.dtype !== "i32" || !sameShape(tensor.shape, shape)) {
+      throw new TypeError(`chainOffsetClasses needs i32 ${name} [B, N], got ${tensor.dtype} [${tensor.shape}]`);
+    }
+  }
+  const { residues, chains, entities, copies } = numbers;
+  const inputs = { residues, chains, entities, copies };
+  const uniforms = { mostResidues: most.residues, mostCopies: most.copies };
+  return classesOf(device, shape[0], shape[1], chainOffsetClassesKernel, inputs, uniforms);
 }
 
 function classesOf(

@@ -23,10 +23,11 @@ import type { AlphaFoldConfig } from "./config.ts";
 import { embedExtraMsa } from "./embedders/extra_msa_embedder.ts";
 import { embedMsa, embedPairs } from "./embedders/input_embedder.ts";
 import { type Recycled, recycledPairs, recycledRow } from "./embedders/recycling_embedder.ts";
-import { type AlphaFoldFeatures, checkFeatures } from "./features.ts";
+import { type AlphaFoldFeatures, chainIdsOf, checkFeatures } from "./features.ts";
 import type { AlphaFoldParams } from "./params.ts";
 import { atom14ToAtom37 } from "./structure/atom14_to_atom37.ts";
 import { structureModule, type StructureOutputs } from "./structure/structure_module.ts";
+import { addMultimerTemplatePairs, multimerTemplateRows } from "../multimer/templates/template_embedder.ts";
 import { addTemplatePairs, templateRows } from "./templates/template_embedder.ts";
 
 /** How an iteration runs. */
@@ -172,10 +173,14 @@ function represent(
   let z = asKept(firstPairs(params, features, recycled, config, options), { consume: true }); // lines 5 and 6
   if (config.templates && params.templateEmbedder && templates) {
     const { triangles } = config.ablations;
-    const told = addTemplatePairs(params.templateEmbedder, z, templates, config.templates, {
+    const options = {
       ...{ pairMask, maskTrans: config.maskTrans, triangles, recompute },
       ...{ key: key?.at(KEYS.templates), consume: !device.tape },
-    }); // lines 9-13
+    };
+    const embedder = params.templateEmbedder;
+    const told = "linearT" in embedder
+      ? addMultimerTemplatePairs(embedder, z, templates, chainIdsOf(features).asymId, config.templates, options)
+      : addTemplatePairs(embedder, z, templates, config.templates, options); // lines 9-13
     z.dispose();
     z = told;
   }
@@ -211,15 +216,18 @@ function firstPairs(
 ): Tensor {
   const { device } = features.targetFeat;
   using scope = device.scope("embedPairs");
+  const { targetFeat, residueIndex } = features;
+  const { multimer } = config;
+  const inputs = { targetFeat, residueIndex, ...(multimer && { ...multimer, chains: chainIdsOf(features) }) };
   if (recycled) {
     const residual = recycledPairs(recyclingEmbedder, recycled, config.recycling, { consume });
-    return scope.keep(embedPairs(inputEmbedder, features, residual, { consume: true }));
+    return scope.keep(embedPairs(inputEmbedder, inputs, residual, { consume: true }));
   }
   // Normalized zeros are the normalization's bias, and no distance between zeros has a class.
   const biases = [inputEmbedder.linearRelpos.bias, recyclingEmbedder.linear.bias, recyclingEmbedder.layerNormZ.bias]
     .filter((term) => !!term);
   const linearRelpos = { ...inputEmbedder.linearRelpos, bias: biases.length ? biases.reduce(add) : undefined };
-  return scope.keep(embedPairs({ ...inputEmbedder, linearRelpos }, features));
+  return scope.keep(embedPairs({ ...inputEmbedder, linearRelpos }, inputs));
 }
 
 /** The MSA representation before the Evoformer, with rows of templates behind its own: Alg. 2, lines 5-8. */
@@ -237,11 +245,14 @@ function firstRows(
   const firstRow = recycled ? recycledRow(recyclingEmbedder, recycled.m) : recyclingEmbedder.layerNormM.bias &&
     broadcastTo(reshape(recyclingEmbedder.layerNormM.bias, [1, 1, cM]), [batch, nRes, cM]);
   const { templates } = features;
-  if (!templates || !templateEmbedder?.templateSingleEmbedder) {
+  const embedder = templateEmbedder?.templateSingleEmbedder;
+  if (!templates || !embedder) {
     const m = embedMsa(inputEmbedder, targetFeat, read.msaFeat, firstRow);
     return { ...scope.keep({ m, msaMask: read.msaMask }), nSeq };
   }
-  const { rows, mask } = templateRows(templateEmbedder.templateSingleEmbedder, templates);
+  const { rows, mask } = "templateProjector" in embedder
+    ? multimerTemplateRows(embedder, templates)
+    : templateRows(embedder, templates);
   const m = embedMsa(inputEmbedder, targetFeat, read.msaFeat, firstRow, rows);
   const msaMask = read.msaMask ?? ones(device, [batch, nSeq, nRes]);
   return { ...scope.keep({ m, msaMask: concat([msaMask, mask], 1) }), nSeq };

@@ -1,6 +1,7 @@
 /** Sizes and choices of AlphaFold 2, and its published presets. */
 import { type EvoformerConfig, evoformerConfig, extraMsaConfig } from "../evoformer/config.ts";
 import { checkSize } from "../layers/config.ts";
+import { MULTIMER, type MultimerConfig } from "../multimer/config.ts";
 import { type HeadsConfig, headsConfig } from "./heads/config.ts";
 import { type StructureConfig, structureConfig } from "./structure/config.ts";
 
@@ -16,7 +17,7 @@ export interface DataConfig {
 
 /** What the embedders read. */
 export interface EmbedderConfig {
-  /** Channels of `targetFeat`. @default 22 */
+  /** Channels of `targetFeat`. @default 22, or 21 in a network for complexes */
   readonly targetChannels: number;
   /** Channels of `msaFeat`. @default 49 */
   readonly msaChannels: number;
@@ -28,11 +29,12 @@ export interface EmbedderConfig {
 
 /** How what an iteration found is fed to the next. */
 export interface RecyclingConfig {
-  /** Iterations after the first. @default 3 */
+  /** Iterations after the first. @default 3, or 20 in a network for complexes */
   readonly maxRecycles: number;
   /**
    * Å: recycling ends when the distances between C-alphas have changed by less since the iteration before, in the root
-   * mean square over all pairs. @default 0, which never ends it early
+   * mean square over all pairs. @default 0, which never ends it early; 0.5 in a network for complexes, where one more
+   * iteration follows
    */
   readonly tolerance: number;
   /** Lower bound of the first class of distances between C-betas, Å. @default 3.25 */
@@ -55,7 +57,7 @@ export interface TemplateConfig {
   readonly bins: number;
   /** Whether the torsion angles of templates become rows of the MSA representation. @default true */
   readonly embedAngles: boolean;
-  /** Whether directions between residues are told; the published models are not told them. @default false */
+  /** Whether directions between residues are told; the published monomer models are not told them. @default false */
   readonly useUnitVector: boolean;
   /** Channels of a head of the stack's triangle attention. @default 16 */
   readonly cHiddenTriAtt: number;
@@ -67,6 +69,10 @@ export interface TemplateConfig {
   readonly nBlock: number;
   /** Factor by which its transitions widen their channels. @default 2 */
   readonly transitionN: number;
+  /** Whether attention comes before multiplication in its blocks; not in AlphaFold-Multimer. @default true */
+  readonly attentionFirst: boolean;
+  /** Whether its triangle multiplication has maps of both edges together, as in AlphaFold-Multimer v3. @default false */
+  readonly fusedTriangles: boolean;
   /** Dropout of its triangle modules' updates. @default 0.25 */
   readonly dropout: number;
   /** Channels of a head of pointwise attention. @default 16 */
@@ -124,6 +130,8 @@ export interface AlphaFoldConfig {
   readonly data: DataConfig;
   /** What it does without. */
   readonly ablations: Ablations;
+  /** What a network for complexes has besides; absent in one for single chains. */
+  readonly multimer?: MultimerConfig;
 }
 
 /** What may be given instead of a preset's own values. */
@@ -156,28 +164,49 @@ export interface AlphaFoldChoices {
   readonly data?: Partial<DataConfig>;
   /** What it does without. */
   readonly ablations?: Partial<Ablations>;
+  /** What a network for complexes has besides. */
+  readonly multimer?: Partial<MultimerConfig>;
 }
 
 /** Sizes that several parts have in common, and choices that are made for all of them. */
-export type SharedSizes = "cM" | "cZ" | "cS" | "maskTrans" | "triangles" | "pointAttention";
+export type SharedSizes = "cM" | "cZ" | "cS" | "maskTrans" | "triangles" | "pointAttention" | "multimer";
+
+type ModelNumber = 1 | 2 | 3 | 4 | 5;
+
+/** Name of a published model for single chains. */
+export type MonomerPreset = `model_${ModelNumber}${"" | "_ptm"}`;
+
+/** Name of a published model for complexes; one without a version is of the first. */
+export type MultimerPreset = `model_${ModelNumber}_multimer${"" | "_v2" | "_v3"}`;
 
 /** Name of a published model. */
-export type AlphaFoldPreset = `model_${1 | 2 | 3 | 4 | 5}${"" | "_ptm"}`;
+export type AlphaFoldPreset = MonomerPreset | MultimerPreset;
 
 interface Preset {
   readonly templates: boolean;
   readonly tm: boolean;
+  readonly maxMsaClusters: number;
   readonly maxExtraMsa: number;
+  readonly multimer?: { readonly fusedTriangles: boolean };
 }
 
-const preset = (templates: boolean, tm: boolean, maxExtraMsa = 1024): Preset => ({ templates, tm, maxExtraMsa });
+const preset = (templates: boolean, tm: boolean, maxExtraMsa = 1024): Preset => ({
+  ...{ templates, tm, maxExtraMsa },
+  maxMsaClusters: 512,
+});
+
+/** Of complexes: rows of clusters and templates together, and extra rows. */
+const ofComplexes = (maxMsaClusters: number, maxExtraMsa: number, fusedTriangles = false): Preset => ({
+  ...{ templates: true, tm: true, maxMsaClusters, maxExtraMsa },
+  multimer: { fusedTriangles },
+});
 
 /**
  * The published models: which read templates, which tell aligned errors, and the rows of their extra stack.
  *
  * Source: Jumper et al. (2021), Suppl. Table 5; the published code's `model_config`.
  */
-const PRESETS: Readonly<Record<AlphaFoldPreset, Preset>> = {
+const MONOMERS: Readonly<Record<MonomerPreset, Preset>> = {
   model_1: preset(true, false, 5120),
   model_2: preset(true, false),
   model_3: preset(false, false, 5120),
@@ -190,8 +219,36 @@ const PRESETS: Readonly<Record<AlphaFoldPreset, Preset>> = {
   model_5_ptm: preset(false, true),
 };
 
-/** Names of the published models. */
-export const ALPHAFOLD_PRESETS: readonly AlphaFoldPreset[] = Object.keys(PRESETS) as AlphaFoldPreset[];
+/**
+ * The published models for complexes.
+ *
+ * Source: Evans et al. (2021), "Protein complex prediction with AlphaFold-Multimer"; the published code's `model_config`.
+ */
+const MULTIMERS: Readonly<Record<MultimerPreset, Preset>> = {
+  model_1_multimer_v3: ofComplexes(512, 2048, true),
+  model_2_multimer_v3: ofComplexes(512, 2048, true),
+  model_3_multimer_v3: ofComplexes(512, 2048, true),
+  model_4_multimer_v3: ofComplexes(512, 1152, true),
+  model_5_multimer_v3: ofComplexes(512, 1152, true),
+  model_1_multimer_v2: ofComplexes(256, 1152),
+  model_2_multimer_v2: ofComplexes(256, 1152),
+  model_3_multimer_v2: ofComplexes(256, 1152),
+  model_4_multimer_v2: ofComplexes(256, 1152),
+  model_5_multimer_v2: ofComplexes(256, 1152),
+  model_1_multimer: ofComplexes(256, 1152),
+  model_2_multimer: ofComplexes(256, 1152),
+  model_3_multimer: ofComplexes(256, 1152),
+  model_4_multimer: ofComplexes(256, 1152),
+  model_5_multimer: ofComplexes(256, 1152),
+};
+
+/** Names of the published models for single chains. */
+export const ALPHAFOLD_PRESETS: readonly MonomerPreset[] = Object.keys(MONOMERS) as MonomerPreset[];
+
+/** Names of the published models for complexes. */
+export const MULTIMER_PRESETS: readonly MultimerPreset[] = Object.keys(MULTIMERS) as MultimerPreset[];
+
+const PRESETS: Readonly<Record<AlphaFoldPreset, Preset>> = { ...MONOMERS, ...MULTIMERS };
 
 const EMBEDDERS: EmbedderConfig = {
   targetChannels: 22,
@@ -212,6 +269,8 @@ const TEMPLATES: TemplateConfig = {
   cHiddenTriAtt: 16,
   nHead: 4,
   cHiddenTriMul: 64,
+  attentionFirst: true,
+  fusedTriangles: false,
   nBlock: 2,
   transitionN: 2,
   dropout: 0.25,
@@ -237,7 +296,9 @@ const TEMPLATES: TemplateConfig = {
  */
 export function alphafoldConfig(name: AlphaFoldPreset, given: AlphaFoldChoices = {}): AlphaFoldConfig {
   const published: Preset | undefined = PRESETS[name];
-  if (!published) throw new RangeError(`There is no preset ${name}: expected one of ${ALPHAFOLD_PRESETS.join(", ")}`);
+  if (!published) {
+    throw new RangeError(`There is no preset ${name}: expected one of ${Object.keys(PRESETS).join(", ")}`);
+  }
   const { cM = 256, cZ = 128, cS = 384, maskTrans = false } = given;
   const ablations: Ablations = {
     templates: published.templates,
@@ -249,31 +310,46 @@ export function alphafoldConfig(name: AlphaFoldPreset, given: AlphaFoldChoices =
     ...given.ablations,
   };
   const { triangles, pointAttention } = ablations;
-  const templates = ablations.templates ? { ...TEMPLATES, ...given.templates } : undefined;
+  const multimer = published.multimer && { ...MULTIMER, ...given.multimer };
+  const { fusedTriangles = false } = published.multimer ?? {};
+  const ofStacks = { fusedTriangles, opmFirst: !!multimer };
+  const ofTemplates = multimer && { fusedTriangles, attentionFirst: false, useUnitVector: true };
+  const templates = ablations.templates ? { ...TEMPLATES, ...ofTemplates, ...given.templates } : undefined;
   const data = {
-    maxMsaClusters: 512,
+    maxMsaClusters: published.maxMsaClusters,
     maxExtraMsa: published.maxExtraMsa,
     maxTemplates: templates ? 4 : 0,
     ...given.data,
   };
-  const recycling = { ...RECYCLING, ...given.recycling, ...(!ablations.recycling && { maxRecycles: 0 }) };
+  const recycling = {
+    ...{ ...RECYCLING, ...(multimer && { maxRecycles: 20, tolerance: 0.5 }), ...given.recycling },
+    ...(!ablations.recycling && { maxRecycles: 0 }),
+  };
   const config: AlphaFoldConfig = {
     ...{ name, cM, cZ, cS, maskTrans, ablations, data, recycling },
-    embedders: { ...EMBEDDERS, ...given.embedders },
+    embedders: { ...EMBEDDERS, ...(multimer && { targetChannels: 21 }), ...given.embedders },
     ...(templates && { templates }),
     ...(ablations.msa && {
-      extraMsa: extraMsaConfig({ ...given.extraMsa, cM: given.cExtra ?? 64, cZ, cS, maskTrans, triangles }),
+      extraMsa: extraMsaConfig({
+        ...{ ...ofStacks, ...given.extraMsa },
+        ...{ cM: given.cExtra ?? 64, cZ, cS, maskTrans, triangles },
+      }),
     }),
-    evoformer: evoformerConfig({ ...given.evoformer, cM, cZ, cS, maskTrans, triangles }),
-    structure: structureConfig({ ...given.structure, cS, cZ, pointAttention }),
-    heads: headsConfig({ tm: published.tm, ...given.heads, cM, cZ, cS }),
+    evoformer: evoformerConfig({ ...ofStacks, ...given.evoformer, cM, cZ, cS, maskTrans, triangles }),
+    structure: structureConfig({
+      ...(multimer && { transScale: 20 }),
+      ...given.structure,
+      ...{ cS, cZ, pointAttention, multimer: !!multimer },
+    }),
+    heads: headsConfig({ tm: published.tm, ...(multimer && { msaClasses: 22 }), ...given.heads, cM, cZ, cS }),
+    ...(multimer && { multimer }),
   };
   checkOwn(config);
   return config;
 }
 
 /** Checks what no part's own configuration does. */
-function checkOwn({ cM, cZ, cS, embedders, recycling, templates, data }: AlphaFoldConfig): void {
+function checkOwn({ cM, cZ, cS, embedders, recycling, templates, data, multimer }: AlphaFoldConfig): void {
   const owner = "AlphaFold's";
   const sizes: Readonly<Record<string, number>> = {
     ...{ cM, cZ, cS },
@@ -292,9 +368,17 @@ function checkOwn({ cM, cZ, cS, embedders, recycling, templates, data }: AlphaFo
     throw new RangeError(`${owner} recycling tolerance must be 0 Å or more, got ${recycling.tolerance}`);
   }
   checkBins("recycling", recycling);
+  if (multimer) {
+    const { maxRelativeChain, interfaceWeight } = multimer;
+    checkSize(owner, "maxRelativeChain", maxRelativeChain);
+    if (!(interfaceWeight >= 0 && interfaceWeight <= 1)) {
+      throw new RangeError(`${owner} interfaceWeight must be between 0 and 1, got ${interfaceWeight}`);
+    }
+  }
   if (!templates) return;
-  const { minBin, maxBin, embedAngles: _, useUnitVector: __, dropout, ...numbers } = templates;
-  for (const [name, value] of Object.entries(numbers)) checkSize(`${owner} templates'`, name, value);
+  const { minBin, maxBin, dropout, ...rest } = templates;
+  const numbers = Object.entries(rest).filter((entry): entry is [string, number] => typeof entry[1] !== "boolean");
+  for (const [name, value] of numbers) checkSize(`${owner} templates'`, name, value);
   if (!(dropout >= 0 && dropout < 1)) {
     throw new RangeError(`${owner} templates' dropout must be at least 0 and below 1, got ${dropout}`);
   }

@@ -2,6 +2,7 @@ import type { Tensor } from "../../core/mod.ts";
 import { checkShape } from "../layers/check_shape.ts";
 import { ATOM_SLOTS } from "../protein/residues.ts";
 import type { AlphaFoldConfig } from "./config.ts";
+import type { ChainIds } from "../multimer/relative_encoding.ts";
 import type { ExtraMsa } from "./embedders/extra_msa_embedder.ts";
 import type { TemplateFeatures } from "./templates/template_features.ts";
 
@@ -9,9 +10,9 @@ import type { TemplateFeatures } from "./templates/template_features.ts";
 export type AlphaFoldFeatures = {
   /** Residue types, i32 `[batch, N_res]`, 0 … 20. */
   readonly aatype: Tensor;
-  /** Numbers of the residues along their chain, i32 `[batch, N_res]`. */
+  /** Numbers of the residues along their chain, i32 `[batch, N_res]`; in each chain of a complex from 0. */
   readonly residueIndex: Tensor;
-  /** `[batch, N_res, 22]` */
+  /** `[batch, N_res, 22]`, or 21 channels in a complex. */
   readonly targetFeat: Tensor;
   /** 1 for residues, 0 for padding: `[batch, N_res]`. */
   readonly seqMask?: Tensor;
@@ -32,7 +33,7 @@ export type AlphaFoldFeatures = {
   readonly atom37AtomExists: Tensor;
   /**
    * Which chain a residue is of, which sequence that chain has, and which of the chains with that sequence it is: i32
-   * `[batch, N_res]`. Monomer models do not read them.
+   * `[batch, N_res]`; networks for complexes need them, others do not read them.
    */
   readonly asymId?: Tensor;
   readonly entityId?: Tensor;
@@ -40,7 +41,7 @@ export type AlphaFoldFeatures = {
 };
 
 /** @throws {TypeError} If shapes do not fit together, or to the network. */
-export function checkFeatures(features: AlphaFoldFeatures, { embedders, extraMsa }: AlphaFoldConfig): void {
+export function checkFeatures(features: AlphaFoldFeatures, { embedders, extraMsa, multimer }: AlphaFoldConfig): void {
   const of = "alphafold";
   const check = (name: string, tensor: Tensor | undefined, shape: readonly (number | string)[], kind?: "i32") => {
     if (tensor) checkShape(of, name, tensor, shape, kind);
@@ -56,6 +57,7 @@ export function checkFeatures(features: AlphaFoldFeatures, { embedders, extraMsa
   check("residxAtom37ToAtom14", features.residxAtom37ToAtom14, [...residues, ATOM_SLOTS], "i32");
   check("atom37AtomExists", features.atom37AtomExists, [...residues, ATOM_SLOTS]);
   for (const name of ["asymId", "entityId", "symId"] as const) check(name, features[name], residues, "i32");
+  if (multimer) chainIdsOf(features);
   if (extraMsa && !features.extraMsa) {
     throw new TypeError("Cannot run alphafold: this network has an extra-MSA stack, the features have no extraMsa");
   }
@@ -63,4 +65,17 @@ export function checkFeatures(features: AlphaFoldFeatures, { embedders, extraMsa
   const { mask, extraMsa: letters } = features.extraMsa;
   check("extraMsa.extraMsa", letters, [batch, "N_extra", nRes], "i32");
   check("extraMsa.mask", mask, letters.shape);
+}
+
+/**
+ * The chains of a complex.
+ *
+ * @throws {TypeError} If the features do not tell them.
+ */
+export function chainIdsOf({ asymId, entityId, symId }: AlphaFoldFeatures): ChainIds {
+  if (asymId && entityId && symId) return { asymId, entityId, symId };
+  const missing = Object.entries({ asymId, entityId, symId }).filter(([, tensor]) => !tensor).map(([name]) => name);
+  throw new TypeError(
+    `Cannot run alphafold: this network is for complexes, the features have no ${missing.join(", ")}`,
+  );
 }

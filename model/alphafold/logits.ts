@@ -1,5 +1,6 @@
 import { noGrad, type Tensor } from "../../core/mod.ts";
 import { reshape } from "../../ops/mod.ts";
+import { interfaceTmScore } from "../multimer/heads/interface_tm_score.ts";
 import type { AlphaFoldOutputs } from "./alphafold.ts";
 import { distogramHead } from "./heads/distogram_head.ts";
 import { experimentallyResolvedHead } from "./heads/experimentally_resolved_head.ts";
@@ -39,6 +40,10 @@ export type Confidence = {
   readonly alignedErrors?: Tensor;
   /** Predicted TM score, `[batch]`; absent in models without pTM. */
   readonly tmScore?: Tensor;
+  /** Predicted TM score of the interfaces (ipTM), `[batch]`; of complexes alone. */
+  readonly interfaceTmScore?: Tensor;
+  /** What TM scores are means of, see `PairErrors.tmTerms`: `[batch, N_res, N_res]`; of complexes alone. */
+  readonly tmTerms?: Tensor;
 };
 
 /**
@@ -47,16 +52,23 @@ export type Confidence = {
  * Source: Jumper et al. (2021), Suppl. Alg. 29 and 1.9.7.
  *
  * @param seqMask 1 for residues that count in the TM score, 0 for padding, `[batch, N_res]`. @default all do
+ * @param asymId Which chain of a complex a residue is of, i32 `[batch, N_res]`. @default all are of one
  * @returns Owned by the current scope; no gradient flows to it.
  */
-export function confidence(params: HeadsParams, { z, structure }: AlphaFoldOutputs, seqMask?: Tensor): Confidence {
+export function confidence(
+  params: HeadsParams,
+  { z, structure }: AlphaFoldOutputs,
+  seqMask?: Tensor,
+  asymId?: Tensor,
+): Confidence {
   const { device } = z;
   using scope = device.scope("confidence");
   return scope.keep(noGrad(device, () => {
     const ofResidues = plddt(plddtHead(params.plddt, structure.single));
     if (!params.tm) return { plddt: ofResidues };
     const { alignedErrors, tmTerms } = predictPairErrors(params.tm, z, { residueWeights: seqMask });
-    const tmScore = predictedTmScore(tmTerms, seqMask);
-    return { plddt: ofResidues, alignedErrors, tmScore: reshape(tmScore, [z.shape[0]]) };
+    const tmScore = reshape(predictedTmScore(tmTerms, seqMask), [z.shape[0]]);
+    const ofComplex = asymId && { tmTerms, interfaceTmScore: interfaceTmScore(tmTerms, asymId, seqMask) };
+    return { plddt: ofResidues, alignedErrors, tmScore, ...ofComplex };
   }));
 }

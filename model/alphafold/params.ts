@@ -15,6 +15,7 @@ import {
   type RecyclingEmbedderParams,
   recyclingEmbedderShapes,
 } from "./embedders/params.ts";
+import { type MultimerTemplateEmbedderParams, multimerTemplateEmbedderShapes } from "../multimer/templates/params.ts";
 import { type HeadsParams, headsShapes } from "./heads/params.ts";
 import { type StructureModuleParams, structureModuleShapes } from "./structure/params.ts";
 import { type TemplateEmbedderParams, templateEmbedderShapes } from "./templates/params.ts";
@@ -24,7 +25,7 @@ export type AlphaFoldParams = {
   readonly inputEmbedder: InputEmbedderParams;
   readonly recyclingEmbedder: RecyclingEmbedderParams;
   /** Absent where no templates are read. */
-  readonly templateEmbedder?: TemplateEmbedderParams;
+  readonly templateEmbedder?: TemplateEmbedderParams | MultimerTemplateEmbedderParams;
   /** Absent, as the stack, where the alignment's rows are not read. */
   readonly extraMsaEmbedder?: ExtraMsaEmbedderParams;
   readonly extraMsaStack?: ExtraMsaStackParams;
@@ -47,11 +48,12 @@ export type AlphaFoldParams = {
  * ```
  */
 export function alphafoldShapes(config: AlphaFoldConfig): ParamShapes {
-  const { templates, extraMsa, evoformer, structure, heads, embedders } = config;
+  const { templates, extraMsa, evoformer, structure, heads, embedders, multimer } = config;
+  const ofTemplates = multimer ? multimerTemplateEmbedderShapes : templateEmbedderShapes;
   return {
     inputEmbedder: inputEmbedderShapes(config),
     recyclingEmbedder: recyclingEmbedderShapes(config),
-    ...(templates && { templateEmbedder: templateEmbedderShapes(config, templates) }),
+    ...(templates && { templateEmbedder: ofTemplates(config, templates) }),
     ...(extraMsa && {
       extraMsaEmbedder: extraMsaEmbedderShapes(extraMsa.cM, embedders.extraMsaChannels),
       extraMsaStack: extraMsaShapes(extraMsa),
@@ -62,7 +64,7 @@ export function alphafoldShapes(config: AlphaFoldConfig): ParamShapes {
   };
 }
 
-/** Number of parameters: 93,237,338 of `model_1_ptm`. */
+/** Number of parameters: 93,237,338 of `model_1_ptm`, 93,223,705 of `model_1_multimer_v3`. */
 export function alphafoldParameterCount(config: AlphaFoldConfig): number {
   return countParams(alphafoldShapes(config));
 }

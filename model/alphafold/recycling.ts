@@ -29,7 +29,10 @@ export interface RecyclingIteration {
   readonly index: number;
   /** What it gave. */
   readonly outputs: AlphaFoldOutputs;
-  /** How far distances have changed, Å; unknown for the first iteration, and where no tolerance asks for it. */
+  /**
+   * How far distances have changed, Å; unknown where no tolerance asks for it, and for the first iteration, but in a network
+   * for complexes, where that is compared with all atoms at the origin.
+   */
   readonly changeAngstrom?: number;
 }
 
@@ -41,7 +44,8 @@ export interface RecyclingResult extends RecyclingIteration {
 
 /**
  * Runs AlphaFold 2 again and again, each iteration reading what the last one found, until there were enough or the
- * distances between C-alphas hardly change any more.
+ * distances between C-alphas hardly change any more. In a network for complexes one more iteration follows then, which gives
+ * the result, as its published code does it.
  *
  * Source: Jumper et al. (2021), Suppl. Alg. 2 "Inference", lines 1-3 and 19, and Alg. 30; the early end as in the published
  * code of 2023 on.
@@ -60,6 +64,7 @@ export async function recycledAlphaFold(
   const { onIteration, key, msa = false, trajectory = false, ...rest } = own;
   let last: AlphaFoldOutputs | undefined;
   let aatype: Tensor | undefined;
+  let isLast = false;
   for (let index = 0;; index++) {
     const samples = await samplesOf(index);
     const first: AlphaFoldFeatures = Array.isArray(samples) ? samples[0] : samples as AlphaFoldFeatures;
@@ -71,10 +76,11 @@ export async function recycledAlphaFold(
       const outputs = alphafold(params, samples, recycled, config, {
         ...{ ...rest, msa, trajectory, key: key?.at(index), consume: true },
       });
-      const measured = before && tolerance > 0;
+      const { positions } = outputs;
+      const compared = before?.positions ?? (config.multimer && device.zeros(positions.shape));
       return {
         outputs,
-        change: measured ? distanceChange(before.positions, outputs.positions, first.seqMask) : undefined,
+        change: compared && tolerance > 0 ? distanceChange(compared, positions, first.seqMask) : undefined,
       };
     });
     before?.positions.dispose();
@@ -85,7 +91,10 @@ export async function recycledAlphaFold(
     const iteration: RecyclingIteration = { index, outputs, ...(changeAngstrom !== undefined && { changeAngstrom }) };
     await onIteration?.(iteration);
     const converged = changeAngstrom !== undefined && changeAngstrom <= tolerance;
-    if (converged || index >= maxRecycles) return { ...iteration, converged };
+    if (isLast || index >= maxRecycles || (converged && !config.multimer)) {
+      return { ...iteration, converged: converged || isLast };
+    }
+    isLast = converged;
   }
 }
 

@@ -104,6 +104,12 @@ function block<P extends NonNullable<Column>>(
   };
 
   const before = opmFirst ? tellPairs() : z;
+  if (options.msa === false && opmFirst) {
+    // What follows in the MSA would reach nothing: the pairs have been told.
+    const updated = pairStack(params.pairStack, before, pairMask, config, { ...options, consume: !recording });
+    before.dispose();
+    return { m: device.view(m, m.shape), z: updated };
+  }
   msaUpdate(step(
     device,
     "msaRowAttention",

@@ -39,6 +39,11 @@ export interface EvoformerConfig {
    * without the third edge's bias. @default true
    */
   readonly triangles: boolean;
+  /**
+   * Whether triangle multiplication has one map for the values of both edges and one for their gates, as in
+   * AlphaFold-Multimer v3. @default false
+   */
+  readonly fusedTriangles: boolean;
 }
 
 const EVOFORMER: EvoformerConfig = {
@@ -59,6 +64,7 @@ const EVOFORMER: EvoformerConfig = {
   opmFirst: false,
   maskTrans: false,
   triangles: true,
+  fusedTriangles: false,
 };
 
 /**

@@ -20,6 +20,7 @@ export {
   extraMsaShapes,
   type ExtraMsaStackParams,
   type FindParameter,
+  type FusedTriangleEdgesParams,
   initEvoformer,
   initExtraMsaStack,
   loadEvoformer,
@@ -33,6 +34,7 @@ export {
   pairStackShapes,
   type PairStackSizes,
   type TriangleAttentionParams,
+  type TriangleEdgesParams,
   type TriangleMultiplicationParams,
 } from "./params.ts";
 export { evoformerStack, extraMsaStack } from "./stack.ts";

@@ -24,7 +24,10 @@ export interface BlockOptions extends CaptureOptions {
    * @default false
    */
   readonly consume?: boolean;
-  /** Whether a stack gives all of the MSA representation back, or its first row alone. @default true */
+  /**
+   * Whether the MSA representation is given back: by a stack all of it, or its first row alone; by a block updated, or as it
+   * was, where the pairs do not depend on it. @default true
+   */
   readonly msa?: boolean;
   /**
    * Told of the representations after each block of a stack, from 0; it must not dispose of them, which the stack may do

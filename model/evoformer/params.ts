@@ -44,13 +44,23 @@ export type NormalizedTransitionParams = {
 /** Outer product mean; `linearOut` has weight `[c_z, cHidden²]`. */
 export type OuterProductMeanParams = NormalizedTransitionParams & { readonly linearOut: LinearParams };
 
-/** Triangle multiplication; the projections of the edges have weights `[cHidden, c_z]`. */
-export type TriangleMultiplicationParams = {
-  readonly layerNormIn: LayerNormParams;
+/** Projections of the edges apart, values and gates, weights `[cHidden, c_z]`. */
+export type TriangleEdgesParams = {
   readonly linearAP: LinearParams;
   readonly linearAG: LinearParams;
   readonly linearBP: LinearParams;
   readonly linearBG: LinearParams;
+};
+
+/** Projections of both edges together, weights `[2 cHidden, c_z]`: first those of a, then those of b. */
+export type FusedTriangleEdgesParams = {
+  readonly linearAbP: LinearParams;
+  readonly linearAbG: LinearParams;
+};
+
+/** Triangle multiplication. */
+export type TriangleMultiplicationParams = (TriangleEdgesParams | FusedTriangleEdgesParams) & {
+  readonly layerNormIn: LayerNormParams;
   readonly layerNormOut: LayerNormParams;
   readonly linearZ: LinearParams;
   readonly linearG: LinearParams;
@@ -128,13 +138,17 @@ function transition(c: number, n: number) {
   };
 }
 
-function triangleMultiplication(cZ: number, hidden: number) {
+function triangleMultiplication({ cZ, cHiddenMul: hidden, fusedTriangles }: PairStackSizes) {
   return {
     layerNormIn: layerNormShapes(cZ),
-    linearAP: linearShapes(hidden, cZ, DEFAULT),
-    linearAG: linearShapes(hidden, cZ, GATE),
-    linearBP: linearShapes(hidden, cZ, DEFAULT),
-    linearBG: linearShapes(hidden, cZ, GATE),
+    ...(fusedTriangles
+      ? { linearAbP: linearShapes(2 * hidden, cZ, DEFAULT), linearAbG: linearShapes(2 * hidden, cZ, GATE) }
+      : {
+        linearAP: linearShapes(hidden, cZ, DEFAULT),
+        linearAG: linearShapes(hidden, cZ, GATE),
+        linearBP: linearShapes(hidden, cZ, DEFAULT),
+        linearBG: linearShapes(hidden, cZ, GATE),
+      }),
     layerNormOut: layerNormShapes(hidden),
     linearZ: linearShapes(cZ, hidden, FINAL),
     linearG: linearShapes(cZ, cZ, GATE),
@@ -152,17 +166,14 @@ function triangleAttention({ cZ, cHiddenPairAtt, nHeadPair, triangles }: PairSta
 /** Sizes of the pair half of a block. */
 export type PairStackSizes = Pick<
   EvoformerConfig,
-  "cZ" | "cHiddenMul" | "cHiddenPairAtt" | "nHeadPair" | "transitionN" | "triangles"
+  "cZ" | "cHiddenMul" | "cHiddenPairAtt" | "nHeadPair" | "transitionN" | "triangles" | "fusedTriangles"
 >;
 
 /** Shapes of the parameters of the pair half of a block. */
 export function pairStackShapes(config: PairStackSizes): { readonly [K in keyof PairStackParams]?: ParamShapes } {
-  const { cZ, cHiddenMul, transitionN, triangles } = config;
+  const { cZ, transitionN, triangles } = config;
   return {
-    ...(triangles && {
-      triMulOut: triangleMultiplication(cZ, cHiddenMul),
-      triMulIn: triangleMultiplication(cZ, cHiddenMul),
-    }),
+    ...(triangles && { triMulOut: triangleMultiplication(config), triMulIn: triangleMultiplication(config) }),
     triAttStart: triangleAttention(config),
     triAttEnd: triangleAttention(config),
     pairTransition: transition(cZ, transitionN),

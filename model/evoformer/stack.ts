@@ -80,6 +80,7 @@ export function extraMsaStack(
     representations,
     options,
     (block, inputs, options) => extraMsaBlock(block, inputs, config, options),
+    false,
   );
   if (m !== representations.m || options.consume) m.dispose();
   return z; // in 16 bits if the device keeps representations so: what comes next keeps it likewise
@@ -92,6 +93,7 @@ function runBlocks<P extends Tree<Tensor>>(
   { m, z, ...masks }: Representations,
   { key, recompute, capture, onBlock, consume = false }: BlockOptions,
   run: (block: P, inputs: Representations, options: BlockOptions) => { m: Tensor; z: Tensor },
+  lastMsa = true,
 ): { m: Tensor; z: Tensor } {
   const perBlock = recompute === "block" || recompute === "nested";
   const own = { m: asKept(m, { consume }), z: asKept(z, { consume }) };
@@ -107,7 +109,7 @@ function runBlocks<P extends Tree<Tensor>>(
       ({ params, ...inputs }) =>
         // What a tape may hold, or compute again from, stays until the block has run.
         run(params, inputs, {
-          ...{ key: key?.at(i), recompute, capture: inBlock(capture, i) },
+          ...{ key: key?.at(i), recompute, capture: inBlock(capture, i), msa: lastMsa || i < blocks.length - 1 },
           consume: usedUp && !device.tape && !perBlock,
         }),
       perBlock,

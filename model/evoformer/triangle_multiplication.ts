@@ -1,5 +1,6 @@
 import type { Tensor } from "../../core/mod.ts";
 import { checkRepresentation } from "../layers/check_shape.ts";
+import { halvesOf } from "../layers/linear_rows.ts";
 import { triangleUpdate, type TriangleUpdateOptions } from "../layers/triangle_multiplication.ts";
 import type { TriangleMultiplicationParams } from "./params.ts";
 
@@ -19,15 +20,7 @@ export function triangleMultiplicationOutgoing(
   z: Tensor,
   options: TriangleMultiplicationOptions = {},
 ): Tensor {
-  checkRepresentation(
-    "triangleMultiplicationOutgoing",
-    "z",
-    z,
-    ["N_res", "N_res"],
-    params.layerNormIn.weight.size,
-    options,
-  );
-  return triangleUpdate(projectionsOf(params), z, { ...options, direction: "outgoing" });
+  return updated(params, z, options, "outgoing");
 }
 
 /**
@@ -43,18 +36,24 @@ export function triangleMultiplicationIncoming(
   z: Tensor,
   options: TriangleMultiplicationOptions = {},
 ): Tensor {
-  checkRepresentation(
-    "triangleMultiplicationIncoming",
-    "z",
-    z,
-    ["N_res", "N_res"],
-    params.layerNormIn.weight.size,
-    options,
-  );
-  return triangleUpdate(projectionsOf(params), z, { ...options, direction: "incoming" });
+  return updated(params, z, options, "incoming");
 }
 
-function projectionsOf(params: TriangleMultiplicationParams) {
-  const { linearAP: a, linearAG: aGate, linearBP: b, linearBG: bGate, linearZ: out, linearG: outGate } = params;
-  return { layerNormIn: params.layerNormIn, layerNormOut: params.layerNormOut, a, aGate, b, bGate, out, outGate };
+function updated(
+  params: TriangleMultiplicationParams,
+  z: Tensor,
+  options: TriangleMultiplicationOptions,
+  direction: TriangleUpdateOptions["direction"],
+): Tensor {
+  const of = direction === "outgoing" ? "triangleMultiplicationOutgoing" : "triangleMultiplicationIncoming";
+  const { layerNormIn, layerNormOut, linearZ: out, linearG: outGate } = params;
+  checkRepresentation(of, "z", z, ["N_res", "N_res"], layerNormIn.weight.size, options);
+  const rest = { layerNormIn, layerNormOut, out, outGate };
+  if (!("linearAbP" in params)) {
+    const { linearAP: a, linearAG: aGate, linearBP: b, linearBG: bGate } = params;
+    return triangleUpdate({ ...rest, a, aGate, b, bGate }, z, { ...options, direction });
+  }
+  using scope = z.device.scope("fusedEdges");
+  const [a, b] = halvesOf(params.linearAbP), [aGate, bGate] = halvesOf(params.linearAbG);
+  return scope.keep(triangleUpdate({ ...rest, a, aGate, b, bGate }, z, { ...options, direction }));
 }

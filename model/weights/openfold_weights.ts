@@ -1,5 +1,5 @@
 /** Weights under OpenFold's current names, whatever file they are in. */
-import { alphafoldArray, type ArrayLayout, parameterOf, parameterShape } from "./alphafold_names.ts";
+import { type AlphafoldArray, alphafoldArray, namingOfArrays, parameterOf, parameterShape } from "./alphafold_names.ts";
 import { currentOpenfoldName } from "./openfold_names.ts";
 import type { NamedArray } from "./safetensors.ts";
 import { countOf, release, type WeightEntry, type WeightFile } from "./weight_file.ts";
@@ -27,6 +27,7 @@ export interface OpenfoldWeights {
 export function openfoldWeights(file: WeightFile): OpenfoldWeights {
   const names = [...file.entries.keys()];
   const alphafold = names.some((name) => name.startsWith("alphafold/"));
+  const kind = namingOfArrays(alphafold ? names : []);
   const entries = new Map<string, WeightEntry>();
   const unknown: string[] = [];
   const put = (entry: WeightEntry, name: string) => {
@@ -43,7 +44,7 @@ export function openfoldWeights(file: WeightFile): OpenfoldWeights {
       put(name === entry.name ? entry : { ...entry, name }, name);
       continue;
     }
-    const array = alphafoldArray(entry.name);
+    const array = alphafoldArray(entry.name, kind);
     if (!array || (array.stacked && entry.shape.length < 2)) {
       unknown.push(entry.name);
       continue;
@@ -52,7 +53,7 @@ export function openfoldWeights(file: WeightFile): OpenfoldWeights {
     for (let block = 0; block < blocks; block++) {
       const name = parameterOf(array, block);
       const rows = array.stacked ? { from: block, to: block + 1 } : undefined;
-      put(parameterEntry(name, entry, array.layout, rows), name);
+      put(parameterEntry(name, entry, array, rows), name);
     }
   }
   return { file, naming: alphafold ? "alphafold" : renamed ? "openfold-1" : "openfold", entries, unknown };
@@ -61,7 +62,7 @@ export function openfoldWeights(file: WeightFile): OpenfoldWeights {
 function parameterEntry(
   name: string,
   entry: WeightEntry,
-  layout: ArrayLayout,
+  { layout, swapped }: AlphafoldArray,
   block?: { readonly from: number; readonly to: number },
 ): WeightEntry {
   const shape = parameterShape(layout, block ? entry.shape.slice(1) : entry.shape);
@@ -72,7 +73,10 @@ function parameterEntry(
     fresh: entry.fresh,
     async read(rows) {
       const array = await entry.read(block);
-      const whole = layout === "same" ? { ...array, shape } : turned({ ...array, shape: [shape[1], shape[0]] });
+      const straight = layout === "same" || layout === "column"
+        ? { ...array, shape }
+        : turned({ ...array, shape: [shape[1], shape[0]] });
+      const whole = swapped ? halvesSwapped(straight) : straight;
       if (entry.fresh && whole.data !== array.data) release(array.data);
       if (!rows) return whole;
       const width = countOf(shape.slice(1));
@@ -80,6 +84,14 @@ function parameterEntry(
       return { dtype: whole.dtype, shape: [rows.to - rows.from, ...shape.slice(1)], data };
     },
   };
+}
+
+/** An array whose first axis has its second half first. */
+export function halvesSwapped({ dtype, shape, data }: NamedArray): NamedArray {
+  const out = data.slice(), half = data.length / 2;
+  out.copyWithin(0, half);
+  out.set(data.subarray(0, half) as never, half);
+  return { dtype, shape, data: out };
 }
 
 /** A matrix with rows and columns exchanged. */

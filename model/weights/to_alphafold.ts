@@ -1,6 +1,6 @@
 /** Weights as the arrays of AlphaFold's files. */
-import { ALPHAFOLD_ARRAYS, type AlphafoldArray, arrayOf } from "./alphafold_names.ts";
-import { turned } from "./openfold_weights.ts";
+import { type AlphafoldArray, alphafoldArrays, arrayOf, namingOfParameters } from "./alphafold_names.ts";
+import { halvesSwapped, turned } from "./openfold_weights.ts";
 import type { NamedArray } from "./safetensors.ts";
 import { countOf, type WeightEntry } from "./weight_file.ts";
 
@@ -23,15 +23,16 @@ export function alphafoldEntries(
   parameters: ReadonlyMap<string, WeightEntry>,
   heads: AlphafoldHeads = {},
 ): WeightEntry[] {
+  const naming = namingOfParameters(parameters.keys());
   const found = new Map<AlphafoldArray, WeightEntry[]>();
   for (const [name, entry] of parameters) {
-    const at = arrayOf(name);
+    const at = arrayOf(name, naming);
     if (!at) throw new TypeError(`AlphaFold's files have no place for the parameter ${name} [${entry.shape}]`);
     let blocks = found.get(at.array);
     if (!blocks) found.set(at.array, blocks = []);
     blocks[at.block] = entry;
   }
-  return ALPHAFOLD_ARRAYS.flatMap((array) => {
+  return alphafoldArrays(naming).flatMap((array) => {
     const blocks = found.get(array);
     return blocks ? [stackedEntry(array, blocks, parameters, heads)] : [];
   });
@@ -66,8 +67,10 @@ function stackedEntry(
       let out: NamedArray["data"] | undefined;
       const size = countOf(shape);
       for (let block = from; block < to; block++) {
-        const parameter = await blocks[block].read();
-        const { data } = array.layout === "same" ? parameter : turned(parameter);
+        const read = await blocks[block].read();
+        const parameter = array.swapped ? halvesSwapped(read) : read;
+        const straight = array.layout === "same" || array.layout === "column";
+        const { data } = straight ? parameter : turned(parameter);
         if (!array.stacked) return { dtype: first.dtype, shape, data };
         out ??= new (data.constructor as new (length: number) => NamedArray["data"])(size * (to - from));
         (out as Float32Array).set(data as Float32Array, (block - from) * size);
@@ -115,6 +118,12 @@ function arrayShape(
     if (layout === "out last") return [...apart(shape[1], n), shape[0]];
     return [shape[1], ...apart(shape[0], n)];
   }
+  if (/\/[qkv]_(?:scalar|point)_projection\//.test(name)) {
+    const from = "structure_module.ipa.head_weights";
+    const split = apart(shape[0], needed(rowsOf(from), from));
+    return layout === "same" ? split : [shape[1], ...split];
+  }
+  if (layout === "column") return [shape[0]];
   if (layout === "out last") { // the outer product: two axes of channels
     const from = `${block}.outer_product_mean.linear_1.weight`;
     return [...apart(shape[1], needed(rowsOf(from), from)), shape[0]];

@@ -24,7 +24,7 @@ import {
 import { type Epilogue, matmulKernel, type MatmulStructure } from "../matmul.wgsl.ts";
 import { matmulTiles } from "../matmul_tiles.ts";
 import { MAPS } from "../_map.ts";
-import { distanceClassesKernel, offsetClassesKernel } from "../pair_classes.wgsl.ts";
+import { chainOffsetClassesKernel, distanceClassesKernel, offsetClassesKernel } from "../pair_classes.wgsl.ts";
 import { pairEmbeddingKernel } from "../pair_embedding.wgsl.ts";
 import { reduceKernel } from "../reduce.wgsl.ts";
 import type { RowStructure } from "../_rows.ts";
@@ -160,7 +160,9 @@ export function batteryOf(traits: AdapterTraits): BatteryRow[] {
         [digitizeKernel],
         [smallestKernel],
         ...each((marked) => [[distanceClassesKernel({ marked })]]),
+        [distanceClassesKernel({ marked: true, grouped: true })],
         [offsetClassesKernel],
+        [chainOffsetClassesKernel],
         ...each((vectors) => [
           ...each((all) => [[pairEmbeddingKernel({ vectors, ...everyTerm(all) })] as const]),
           [pairEmbeddingKernel({ vectors, ...everyTerm(true), residual: false, onTop: true })],

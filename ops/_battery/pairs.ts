@@ -1,5 +1,6 @@
 /** Probes of what is made of pairs of residues: classes of distances and offsets, and their embedding. */
 import { noise, type Probe } from "../../core/mod.ts";
+import type { DistanceClassesStructure } from "../pair_classes.wgsl.ts";
 import type { PairEmbeddingStructure } from "../pair_embedding.wgsl.ts";
 
 const BATCH = 2, N = 7;
@@ -47,19 +48,24 @@ export function smallestProbes(): readonly Probe[] {
   }];
 }
 
+/** Two groups that alternate now and then. */
+const GROUPS = Array.from({ length: BATCH * N }, (_, i) => Number(i % 5 > 2));
+
 /** Classes of distances. */
-export function distanceClassesProbes({ marked }: { readonly marked: boolean }): readonly Probe[] {
+export function distanceClassesProbes({ marked, grouped }: DistanceClassesStructure): readonly Probe[] {
   const bounds = [0.1, 0.4, 0.9, 1.6, 1e8], count = bounds.length - 1;
   return [{
     before: {
       points: noise(BATCH * N * 3, 1),
       bounds,
       ...(marked && { marks: noise(BATCH * N, 2).map((x) => (x > -0.5 ? 1 : 0)) }),
+      ...(grouped && { groupOf: GROUPS }),
     },
     uniforms: { total: ROWS * N, n: N, first: FIRST, count },
     grid: workgroups(ROWS * N),
-    after: ({ points, bounds, marks }) => ({
+    after: ({ points, bounds, marks, groupOf }) => ({
       classes: PAIRS.map(({ i, j }) => {
+        if (groupOf && groupOf[i] !== groupOf[j]) return 0;
         const square = [0, 1, 2].reduce((sum, axis) => sum + (points[3 * i + axis] - points[3 * j + axis]) ** 2, 0);
         const found = bounds.findIndex((bound, k) => k < count && square > bound && square < bounds[k + 1]) + 1;
         return found + (marks?.[i] && marks[j] ? count + 1 : 0);
@@ -77,6 +83,27 @@ export function offsetClassesProbes(): readonly Probe[] {
     grid: workgroups(ROWS * N),
     after: ({ numbers }) => ({
       classes: PAIRS.map(({ i, j }) => 1 + most + Math.min(Math.max(numbers[i] - numbers[j], -most), most)),
+    }),
+  }];
+}
+
+/** Classes of offsets in complexes. */
+export function chainOffsetClassesProbes(): readonly Probe[] {
+  const mostResidues = 3, mostCopies = 2;
+  const numbers = (seed: number, range: number) => noise(BATCH * N, seed).map((x) => Math.round(range * x));
+  const confined = (offset: number, most: number) => most + Math.min(Math.max(offset, -most), most);
+  return [{
+    before: { residues: numbers(1, 8), chains: GROUPS, entities: numbers(2, 1), copies: numbers(3, 5) },
+    uniforms: { total: ROWS * N, n: N, first: FIRST, mostResidues, mostCopies },
+    grid: workgroups(ROWS * N),
+    after: ({ residues, chains, entities, copies }) => ({
+      classes: PAIRS.map(({ i, j }) => {
+        const residue = chains[i] === chains[j]
+          ? confined(residues[i] - residues[j], mostResidues)
+          : 2 * mostResidues + 1;
+        const copy = entities[i] === entities[j] ? confined(copies[i] - copies[j], mostCopies) : 2 * mostCopies + 1;
+        return 1 + residue * (2 * mostCopies + 2) + copy;
+      }),
     }),
   }];
 }

@@ -552,10 +552,23 @@ const digitize: Call = (device) => {
 };
 
 const distanceClasses: Call = (device) => {
-  for (const chosen of subsets("marks")) {
-    const shapes = { points: [2, 13, 3], ...picked(chosen, { marks: [2, 13] }) };
-    there(device, shapes, {}, ({ points, marks }) => ops.distanceClasses(points, { bounds: [2, 4, 6], marks }));
+  for (const chosen of subsets("marks", "groups")) {
+    const shapes = { points: [2, 13, 3], ...picked(chosen, { marks: [2, 13], groups: [2, 13] }) };
+    const whole = { groups: "i32" } as const;
+    there(device, shapes, whole, ({ points, ...more }) => ops.distanceClasses(points, { bounds: [2, 4, 6], ...more }));
   }
+};
+
+const chainOffsetClasses: Call = (device) => {
+  const shapes = { residues: [2, 13], chains: [2, 13], entities: [2, 13], copies: [2, 13] };
+  const whole = { residues: "i32", chains: "i32", entities: "i32", copies: "i32" } as const;
+  there(
+    device,
+    shapes,
+    whole,
+    ({ residues, chains, entities, copies }) =>
+      ops.chainOffsetClasses({ residues, chains, entities, copies }, { residues: 32, copies: 2 }),
+  );
 };
 
 const offsetClasses: Call = (device) =>
@@ -703,7 +716,7 @@ export const CALLS: Readonly<Record<string, Call>> = {
   },
   ...{ layerNorm, softmax, dropout, sigmoidGate, cast, permute, slice, pad, concat, embedding, oneHot },
   ...{ smallest },
-  ...{ digitize, distanceClasses, offsetClasses, pairEmbedding, readRegion, writeRegion },
+  ...{ digitize, distanceClasses, offsetClasses, chainOffsetClasses, pairEmbedding, readRegion, writeRegion },
   ...{ softmaxExpectation, sparseCrossEntropy },
   composeFrames: rigid({ a: FRAME, b: FRAME }, ({ a, b }) => ops.composeFrames(a, b)),
   applyFrames: rigid({ a: FRAME, x: POINT }, ({ a, x }) => ops.applyFrames(a, x)),

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { Device, pullback, type Tensor } from "../../core/mod.ts";
-import { distanceClasses, offsetClasses, pairEmbedding, type PairEmbeddingInputs } from "../../ops/mod.ts";
+import {
+  chainOffsetClasses,
+  distanceClasses,
+  offsetClasses,
+  pairEmbedding,
+  type PairEmbeddingInputs,
+} from "../../ops/mod.ts";
 import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
 
 type Inputs = { [K in Exclude<keyof PairEmbeddingInputs, "classes">]: Reference };
@@ -127,6 +133,45 @@ gpuTest("distanceClasses() finds the class between two bounds, both excluded", a
   }
   const far = device.tensor([0, 0, 0, 1e6, 0, 0], [1, 2, 3]);
   assert.deepEqual([...await distanceClasses(far, { bounds: [1] }).read()], [0, 1, 1, 0]);
+});
+
+gpuTest("distanceClasses() gives pairs of different groups no class", async (device) => {
+  const points = device.tensor([0, 0, 0, 3, 0, 0, 6, 0, 0, 0, 3, 0, 1, 1, 1, 9, 9, 9], [2, 3, 3]);
+  const groups = device.tensor([4, 7, 4, 1, 1, 2], [2, 3], "i32"), marks = device.tensor([1, 1, 0, 0, 1, 1], [2, 3]);
+  const find = async (
+    more: { marks?: Tensor },
+  ) => [...await distanceClasses(points, { bounds: [2, 4], groups, ...more }).read()];
+  assert.deepEqual(await find({}), [0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0]);
+  assert.deepEqual(await find({ marks }), [3, 0, 2, 0, 3, 0, 2, 0, 0, 0, 1, 0, 1, 3, 0, 0, 0, 3]);
+  assert.throws(() => distanceClasses(points, { bounds: [2], groups: marks }), /i32 groups \[2,3\], got f32/);
+});
+
+gpuTest("chainOffsetClasses() tells offsets along chains and among copies of a sequence", async (device) => {
+  const [batch, n, residues, copies] = [2, 7, 3, 2];
+  const integers = (seed: number, range: number) =>
+    Int32Array.from(randomArray(batch * n, seed), (x) => Math.round(range * x));
+  const given = { residues: integers(1, 6), chains: integers(2, 1), entities: integers(3, 1), copies: integers(4, 4) };
+  const tensors = Object.fromEntries(
+    Object.entries(given).map(([name, numbers]) => [name, device.tensor(numbers, [batch, n], "i32")]),
+  ) as Record<keyof typeof given, Tensor>;
+  const found = await chainOffsetClasses(tensors, { residues, copies }).read();
+  const confined = (offset: number, most: number) => most + Math.max(-most, Math.min(most, offset));
+  for (let b = 0; b < batch; b++) {
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < n; j++) {
+        const [p, q] = [b * n + i, b * n + j];
+        const along = given.chains[p] === given.chains[q]
+          ? confined(given.residues[p] - given.residues[q], residues)
+          : 2 * residues + 1;
+        const among = given.entities[p] === given.entities[q]
+          ? confined(given.copies[p] - given.copies[q], copies)
+          : 2 * copies + 1;
+        assert.equal(found[(b * n + i) * n + j], 1 + along * (2 * copies + 2) + among, `${b}, ${i}, ${j}`);
+      }
+    }
+  }
+  const wrong = { ...tensors, copies: device.zeros([batch, n]) };
+  assert.throws(() => chainOffsetClasses(wrong, { residues, copies }), /i32 copies \[B, N\], got f32/);
 });
 
 gpuTest("offsetClasses() confines differences", async (device) => {

@@ -280,17 +280,6 @@ gpuTest("oracle fails a case whose tensors are cut short, empty or a folder", as
   await Deno.remove(folder, { recursive: true });
 });
 
-gpuTest("oracle takes no case of AlphaFold-Multimer for one of AlphaFold 2", async (device) => {
-  for (const group of ["multimer/evoformer"]) {
-    const { folder, path } = await changed("luc_kabsch", {
-      text: (text) => text.replace("{", `{"group": "${group}",`),
-    });
-    const { status, message } = await runCase(device, path);
-    assert.deepEqual([status, message], ["skipped", "nothing covers it yet"]);
-    await Deno.remove(folder, { recursive: true });
-  }
-});
-
 gpuTest("oracle takes a case by source and the beginning of its name", async (device) => {
   const rename = (name: string) => changed("luc_kabsch", { text: (text) => text.replace('"luc_kabsch"', `"${name}"`) });
   const statuses: [string, string][] = [["luc_kabsch_b", "passed"], ["luc_kabsch_17_x", "passed"], [

@@ -50,6 +50,11 @@ export class JaxKey {
     return new JaxKey(this.#at(data));
   }
 
+  /** `jax.random.uniform(key, [n])`. */
+  uniform(n: number): Float32Array {
+    return this.#uniform(n, 0, 1);
+  }
+
   /** `jax.random.normal(key, [n])`. */
   normal(n: number): Float32Array {
     return this.#uniform(n, -BELOW_ONE, 1).map(normalOf);

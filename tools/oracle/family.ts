@@ -20,12 +20,8 @@ export interface Family {
   special?(golden: Golden, results: Results): Comparison[];
 }
 
-/** Groups of models that there are not here yet; their cases bear the names of AlphaFold 2's and need more than it has. */
-const NOT_YET = /^multimer\//;
-
 /** The family of a case: the one with the longest fitting prefix, if it matches. */
 export function familyOf(golden: Golden, families: readonly Family[]): Family | undefined {
-  if (NOT_YET.test(String(golden.description.group))) return undefined;
   const fitting = families.filter(({ prefix }) => golden.name === prefix || golden.name.startsWith(`${prefix}_`));
   const family = fitting.sort((a, b) => b.prefix.length - a.prefix.length)[0];
   return family?.matches(golden) ? family : undefined;

@@ -105,6 +105,7 @@ export class Golden {
     const listed = [
       ...listOf(this.#description.identically_zero_grads),
       ...listOf(this.#description.tensors_with_zero_gradient),
+      ...listOf(this.#description.analytically_zero_gradient),
       ...listOf(this.config.unused_params_no_grad),
     ];
     return listed.some((entry) => entry === name || entry.replace(/^(grad_param|grad_in|param|in)\//, "") === plain);

@@ -33,7 +33,7 @@ export async function convertWeights(
   const { file, unknown, entries } = weights;
   if (unknown.length > 0) {
     throw new InputError(
-      `${file.source} has arrays that no monomer network has, such as ${unknown.slice(0, 3).join(", ")}`,
+      `${file.source} has arrays that no network has, such as ${unknown.slice(0, 3).join(", ")}`,
     );
   }
   try {

@@ -19,14 +19,20 @@ import {
 } from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import { inParts, partsOf } from "../../layers/in_parts.ts";
+import { MULTIMER, relativeFeatures } from "../../multimer/config.ts";
+import { type ChainIds, relativeEncoding } from "../../multimer/relative_encoding.ts";
 import type { InputEmbedderParams } from "./params.ts";
 
 /** What the pair representation is first made of. */
 export interface PairInputs {
-  /** Features of the residues, `[batch, N_res, 22]`. */
+  /** Features of the residues, `[batch, N_res, 22]`; 21 in a complex. */
   readonly targetFeat: Tensor;
   /** Numbers of the residues along their chain, i32 `[batch, N_res]`. */
   readonly residueIndex: Tensor;
+  /** Chains of a complex. @default there is one, and the network is for one */
+  readonly chains?: ChainIds;
+  /** Copies of a chain apart from which on all offsets among copies are alike. @default 2 */
+  readonly maxRelativeChain?: number;
 }
 
 /**
@@ -111,9 +117,11 @@ function embedMsaInPlace(
 }
 
 /**
- * The first pair representation: features of both residues, and how far they lie apart along the chain.
+ * The first pair representation: features of both residues, and how far they lie apart along the chain; in a complex,
+ * also how their chains are related.
  *
- * Source: Jumper et al. (2021), Suppl. Alg. 3 "InputEmbedder", lines 1-3, with Alg. 4 "relpos" and Alg. 5 "one_hot".
+ * Source: Jumper et al. (2021), Suppl. Alg. 3 "InputEmbedder", lines 1-3, with Alg. 4 "relpos" and Alg. 5 "one_hot"; Evans
+ * et al. (2021), Suppl. 7.1, for complexes.
  *
  * @param residual Added, `[batch, N_res, N_res, c_z]`. @default nothing
  * @param options `consume`: whether the residual is not needed any more, so that without a gradient the result takes its
@@ -122,7 +130,7 @@ function embedMsaInPlace(
  */
 export function embedPairs(
   { linearTfZI, linearTfZJ, linearRelpos }: Pick<InputEmbedderParams, "linearTfZI" | "linearTfZJ" | "linearRelpos">,
-  { targetFeat, residueIndex }: PairInputs,
+  { targetFeat, residueIndex, chains, maxRelativeChain = MULTIMER.maxRelativeChain }: PairInputs,
   residual?: Tensor,
   { consume = false }: { readonly consume?: boolean } = {},
 ): Tensor {
@@ -131,10 +139,15 @@ export function embedPairs(
   checkShape("embedPairs", "residueIndex", residueIndex, [batch, nRes], "i32");
   using scope = device.scope("embedPairs");
   const { weight, bias } = plainLinear(linearRelpos); // the op knows no adapters
+  const relative = chains
+    ? relativeEncoding(weight, residueIndex, chains, {
+      residues: (weight.shape[1] - relativeFeatures(0, maxRelativeChain)) / 2,
+      copies: maxRelativeChain,
+    })
+    : { table: permute(weight, [1, 0]), classes: offsetClasses(residueIndex, (weight.shape[1] - 1) / 2) };
   return scope.keep(pairEmbedding({
-    table: permute(weight, [1, 0]),
+    ...relative,
     bias,
-    classes: offsetClasses(residueIndex, (weight.shape[1] - 1) / 2),
     left: linear(targetFeat, linearTfZI), // line 1
     right: linear(targetFeat, linearTfZJ),
     residual,

@@ -1,6 +1,7 @@
 import type { LinearParams } from "../../../ops/mod.ts";
 import type { LayerNormParams } from "../../layers/layer_norm.ts";
 import { constant, layerNormShapes, linearShapes, type ParamShapes } from "../../layers/params.ts";
+import { relativeFeatures } from "../../multimer/config.ts";
 import type { AlphaFoldConfig } from "../config.ts";
 
 /** What the features of the target and of its clusters are embedded with, under OpenFold's names. */
@@ -13,7 +14,7 @@ export type InputEmbedderParams = {
   readonly linearTfM: LinearParams;
   /** Weight `[c_m, 49]` */
   readonly linearMsaM: LinearParams;
-  /** Weight `[c_z, 65]`: a column for each distance along the chain. */
+  /** Weight `[c_z, 65]`: a column for each distance along the chain; `[c_z, 73]` in a complex, see `relativeEncoding`. */
   readonly linearRelpos: LinearParams;
 };
 
@@ -31,14 +32,17 @@ export type ExtraMsaEmbedderParams = { readonly linear: LinearParams };
 const DEFAULT = { bias: constant(0) };
 
 /** Shapes of the input embedder's parameters. */
-export function inputEmbedderShapes({ cM, cZ, embedders }: AlphaFoldConfig): ParamShapes {
+export function inputEmbedderShapes({ cM, cZ, embedders, multimer }: AlphaFoldConfig): ParamShapes {
   const { targetChannels, msaChannels, maxRelativePosition } = embedders;
+  const positions = multimer
+    ? relativeFeatures(maxRelativePosition, multimer.maxRelativeChain)
+    : 2 * maxRelativePosition + 1;
   return {
     linearTfZI: linearShapes(cZ, targetChannels, DEFAULT),
     linearTfZJ: linearShapes(cZ, targetChannels, DEFAULT),
     linearTfM: linearShapes(cM, targetChannels, DEFAULT),
     linearMsaM: linearShapes(cM, msaChannels, DEFAULT),
-    linearRelpos: linearShapes(cZ, 2 * maxRelativePosition + 1, DEFAULT),
+    linearRelpos: linearShapes(cZ, positions, DEFAULT),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Tensor } from "../../../core/mod.ts";
-import { concat, framesFromSeven, mean, reshape, slice } from "../../../ops/mod.ts";
+import { concat, mean, reshape, slice } from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
+import { backboneFrames } from "../structure/_pose.ts";
 import { type FapeInputs, type FapeOptions, frameAlignedPointError } from "./fape.ts";
 
 /** The true backbones. */
@@ -16,7 +17,7 @@ export type BackboneTruth = {
  *
  * Source: Jumper et al. (2021), Suppl. Alg. 20 "StructureModule", line 17, and 1.9.2 for clamping in most examples alone.
  *
- * @param frames Each iteration's, `[batch, N_res, 7]`: quaternion and translation in Å.
+ * @param frames Each iteration's, `[batch, N_res, 7]`: quaternion and translation in Å; or `[batch, N_res, 3, 4]`.
  * @param options Besides those of the error: `clamped` `[batch]` and `pairMask` `[batch, N_res, N_res]`.
  * @returns `[batch]`.
  */
@@ -26,9 +27,10 @@ export function backboneFapeLoss(
   { clamped, pairMask, ...options }: FapeOptions & Pick<FapeInputs, "clamped" | "pairMask"> = {},
 ): Tensor {
   const { device, shape: [batch, nRes] } = frames[0];
-  checkShape("backboneFapeLoss", "frames", frames[0], ["batch", "N_res", 7]);
+  const item = frames[0].shape.length === 3 ? [7] : [3, 4];
+  checkShape("backboneFapeLoss", "frames", frames[0], ["batch", "N_res", ...item]);
   using scope = device.scope("backboneFapeLoss");
-  const all = framesFromSeven(concat(frames, 0));
+  const all = backboneFrames(concat(frames, 0));
   const origins = (x: Tensor) => reshape(slice(x, [0, 0, 0, 3], [x.shape[0], nRes, 3, 4]), [x.shape[0], nRes, 3]);
   const errors = frameAlignedPointError({
     frames: all,

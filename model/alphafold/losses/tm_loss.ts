@@ -1,7 +1,6 @@
 import { noGrad, type Tensor } from "../../../core/mod.ts";
 import {
   digitize,
-  framesFromSeven,
   invertApplyFrames,
   multiply,
   reshape,
@@ -13,6 +12,7 @@ import {
 } from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import { MAX_ALIGNED_ERROR_BIN } from "../heads/tm_head.ts";
+import { backboneFrames } from "../structure/_pose.ts";
 import type { ResolvedLossOptions } from "./experimentally_resolved_loss.ts";
 import { maskedMean } from "./masked_mean.ts";
 import { gatedByResolution } from "./resolution_gate.ts";
@@ -29,7 +29,7 @@ export interface TmLossOptions extends ResolvedLossOptions {
  * Source: Jumper et al. (2021), Suppl. 1.9.7.
  *
  * @param logits `[batch, N_res, N_res, bins]`.
- * @param frames The prediction, `[batch, N_res, 7]`, Å.
+ * @param frames The prediction, `[batch, N_res, 7]` or `[batch, N_res, 3, 4]`, Å.
  * @param truth True backbone frames, `[batch, N_res, 3, 4]`.
  * @param mask 1 for true frames, `[batch, N_res]`.
  * @param resolution Å, `[batch]`.
@@ -45,7 +45,7 @@ export function tmLoss(
 ): Tensor {
   const { device, shape: [batch, nRes, , bins] } = logits;
   checkShape("tmLoss", "logits", logits, ["batch", "N_res", "N_res", bins]);
-  checkShape("tmLoss", "frames", frames, [batch, nRes, 7]);
+  checkShape("tmLoss", "frames", frames, frames.shape.length === 3 ? [batch, nRes, 7] : [batch, nRes, 3, 4]);
   checkShape("tmLoss", "truth", truth, [batch, nRes, 3, 4]);
   checkShape("tmLoss", "mask", mask, [batch, nRes]);
   checkShape("tmLoss", "resolution", resolution, [batch]);
@@ -56,7 +56,7 @@ export function tmLoss(
       const origins = slice(frames, [0, 0, 0, 3], [batch, nRes, 3, 4]);
       return invertApplyFrames(reshape(frames, [batch, nRes, 1, 3, 4]), reshape(origins, [batch, 1, nRes, 3]));
     };
-    const errors = sum(square(subtract(seen(framesFromSeven(frames)), seen(truth))), { axes: [-1] });
+    const errors = sum(square(subtract(seen(backboneFrames(frames)), seen(truth))), { axes: [-1] });
     const boundaries = Float64Array.from({ length: bins - 1 }, (_, k) => (maxBin * k / (bins - 2)) ** 2);
     return {
       classes: digitize(errors, boundaries),

@@ -3,7 +3,7 @@ import { matmul, multiplyScalar, reshape, sum } from "../../../ops/mod.ts";
 import { pointGradientKernel, pointLogitsKernel, TILE } from "./_point_logits.wgsl.ts";
 
 /** What stands for minus infinity in the logits of masked pairs: small enough to leave their logits some digits. */
-const MASKED = 1e5;
+export const MASKED = 1e5;
 
 type Inputs = {
   readonly q: Tensor;
@@ -21,11 +21,11 @@ const op = defineOp<
   Inputs,
   "q" | "k" | "qPoints" | "kPoints" | "weights",
   Record<never, never>,
-  { readonly scale: number }
+  { readonly scale: number; readonly inf: number }
 >({
   name: "pointLogits",
   needs: { q: ["k"], k: ["q"], qPoints: POINTS, kPoints: POINTS, weights: POINTS },
-  forward({ q, k, qPoints, kPoints, weights, bias, mask }, { scale }, { device }) {
+  forward({ q, k, qPoints, kPoints, weights, bias, mask }, { scale, inf }, { device }) {
     const [batch, heads, n, channels] = q.shape;
     const coordinates = qPoints.shape[3];
     const structure = {
@@ -51,7 +51,7 @@ const op = defineOp<
             heads,
             first,
             scale,
-            inf: MASKED,
+            inf,
             channels: structure.channelVectors ? channels / 4 : channels,
             coordinates: structure.pointVectors ? coordinates / 4 : coordinates,
           },
@@ -100,7 +100,7 @@ const op = defineOp<
 });
 
 /**
- * Logits of invariant point attention: scale q_i · k_j - weight / 2 · Σ |p_i - p_j|² + bias, and -1e5 where a residue is
+ * Logits of invariant point attention: scale q_i · k_j - weight / 2 · Σ |p_i - p_j|² + bias, and -inf (1e5) where a residue is
  * masked. Squared distances come from differences, so that they keep their digits far from the origin.
  *
  * Source: Jumper et al. (2021), Suppl. Alg. 22 "InvariantPointAttention", line 7.
@@ -110,7 +110,7 @@ const op = defineOp<
  * @param scale Of the channels' product.
  * @returns `[batch, H, N, N]`.
  */
-export function pointLogits({ qPoints, kPoints, ...inputs }: Inputs, scale: number): Tensor {
+export function pointLogits({ qPoints, kPoints, ...inputs }: Inputs, scale: number, inf: number = MASKED): Tensor {
   const flat = (points: Tensor) => reshape(points, [...points.shape.slice(0, 3), -1]);
-  return op({ ...inputs, qPoints: flat(qPoints), kPoints: flat(kPoints) }, { scale });
+  return op({ ...inputs, qPoints: flat(qPoints), kPoints: flat(kPoints) }, { scale, inf });
 }

@@ -24,13 +24,15 @@ export interface StructureConfig {
   readonly nResnetBlock: number;
   /** Dropout of the single representation, twice an iteration. @default 0.1 */
   readonly dropout: number;
-  /** Å for a step of 1 of a translation. @default 10 */
+  /** Å for a step of 1 of a translation. @default 10, or 20 in a network for complexes */
   readonly transScale: number;
   /**
    * Whether residues attend to each other by points in their frames too; if not, by plain attention with the pairs' bias.
    * @default true
    */
   readonly pointAttention: boolean;
+  /** Whether attention and frames are those of AlphaFold-Multimer. @default false */
+  readonly multimer: boolean;
 }
 
 /** Torsion angles of a residue: pre-omega, phi, psi, chi 1 to 4. */
@@ -50,6 +52,7 @@ const STRUCTURE: StructureConfig = {
   dropout: 0.1,
   transScale: 10,
   pointAttention: true,
+  multimer: false,
 };
 
 /**
@@ -59,7 +62,7 @@ const STRUCTURE: StructureConfig = {
  */
 export function structureConfig(given: Partial<StructureConfig> = {}): StructureConfig {
   const config = { ...STRUCTURE, ...given };
-  const { dropout, transScale, pointAttention: _, ...sizes } = config;
+  const { dropout, transScale, pointAttention: _, multimer: __, ...sizes } = config;
   for (const [name, value] of Object.entries(sizes)) checkSize("The structure module's", name, value);
   if (!(dropout >= 0 && dropout < 1)) {
     throw new RangeError(`The structure module's dropout must be at least 0 and below 1, got ${dropout}`);

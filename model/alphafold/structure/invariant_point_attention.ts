@@ -1,31 +1,12 @@
 import type { Tensor } from "../../../core/mod.ts";
-import {
-  addScalar,
-  applyFrames,
-  concat,
-  invertApplyFrames,
-  linear,
-  matmul,
-  multiplyScalar,
-  permute,
-  reshape,
-  slice,
-  softmax,
-  softplus,
-  sqrt,
-  square,
-  sum,
-} from "../../../ops/mod.ts";
+import { addScalar, linear, multiplyScalar, permute, reshape, slice, sqrt, square, sum } from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import type { StructureConfig } from "./config.ts";
 import type { InvariantPointAttentionParams } from "./params.ts";
-import { pointLogits } from "./_point_logits.ts";
+import { attendToPoints, heads, points, TERM } from "./_attend_to_points.ts";
 
 /** Added to squared lengths of points. */
 const EPS = 1e-8;
-
-/** Each of the three terms of the logits is scaled to a third of their variance. */
-const TERM = Math.sqrt(1 / 3);
 
 /** What invariant point attention reads besides the single representation. */
 export interface InvariantPointAttentionInputs {
@@ -47,7 +28,7 @@ export interface InvariantPointAttentionInputs {
  * @param z `[batch, N_res, N_res, c_z]`.
  * @returns `[batch, nHead, N_res, N_res]`.
  */
-export function pointAttentionBias({ linearB }: InvariantPointAttentionParams, z: Tensor): Tensor {
+export function pointAttentionBias({ linearB }: Pick<InvariantPointAttentionParams, "linearB">, z: Tensor): Tensor {
   return permute(multiplyScalar(linear(z, linearB), TERM), [0, 3, 1, 2]);
 }
 
@@ -76,37 +57,23 @@ export function invariantPointAttention(
   checkShape(of, "bias", bias, [batch, H, n, n]);
   if (mask) checkShape(of, "mask", mask, [batch, n]);
   using scope = device.scope(of);
-  const perPoint = reshape(frames, [batch, n, 1, 3, 4]);
-
-  /** [batch, N, H ...] to [batch, H, N, ...] and back. */
-  const heads = (x: Tensor, ...rest: number[]) =>
-    permute(reshape(x, [batch, n, H, ...rest]), [0, 2, 1, ...rest.map((_, axis) => axis + 3)]);
-  const residues = (x: Tensor) => permute(x, [0, 2, 1, ...x.shape.slice(3).map((_, axis) => axis + 3)]);
   /** Some of the things that a head has along axis 3. */
   const some = (x: Tensor, from: number, to: number) =>
     slice(x, x.shape.map((_, axis) => (axis === 3 ? from : 0)), x.shape.with(3, to));
   /** Points in global coordinates, [batch, H, N, count, 3]; the map gives all x, then all y, then all z. */
-  const points = (projected: Tensor, count: number) => {
-    const local = permute(reshape(projected, [batch, n, 3, H * count]), [0, 1, 3, 2]);
-    return heads(applyFrames(perPoint, local), count, 3);
-  };
+  const global = (projected: Tensor, count: number) =>
+    heads(points(frames, permute(reshape(projected, [batch, n, 3, H * count]), [0, 1, 3, 2])), H, count, 3);
 
-  const q = heads(linear(s, params.linearQ), c); // line 1
-  const kv = heads(linear(s, params.linearKv), 2 * c);
-  const k = some(kv, 0, c), v = some(kv, c, 2 * c);
-  const qPoints = points(linear(s, params.linearQPoints.linear), P); // line 2
-  const kvPoints = points(linear(s, params.linearKvPoints.linear), P + V); // lines 2 and 3
-  const kPoints = some(kvPoints, 0, P), vPoints = some(kvPoints, P, P + V);
-  // line 7: w_C = √(2 / 9 P), and each term times w_L = √(1 / 3)
-  const weights = multiplyScalar(softplus(params.headWeights), TERM * Math.sqrt(2 / (9 * P)));
-  const a = softmax(pointLogits({ q, k, qPoints, kPoints, weights, bias, mask }, TERM / Math.sqrt(c)));
-
-  const oPair = matmul(residues(a), z); // line 8, [batch, N, H, c_z]
-  const o = residues(matmul(a, v)); // line 9
-  const global = residues(matmul(a, reshape(vPoints, [batch, H, n, 3 * V])));
-  const local = invertApplyFrames(perPoint, reshape(global, [batch, n, H * V, 3])); // line 10
-  const lengths = sqrt(addScalar(sum(square(local), { axes: [-1] }), EPS));
-  const flat = (x: Tensor) => reshape(x, [batch, n, -1]);
-  const all = concat([flat(o), flat(permute(local, [0, 1, 3, 2])), lengths, flat(oPair)], -1);
+  const q = heads(linear(s, params.linearQ), H, c); // line 1
+  const kv = heads(linear(s, params.linearKv), H, 2 * c);
+  const qPoints = global(linear(s, params.linearQPoints.linear), P); // line 2
+  const kvPoints = global(linear(s, params.linearKvPoints.linear), P + V); // lines 2 and 3
+  const all = attendToPoints(
+    {
+      ...{ q, k: some(kv, 0, c), v: some(kv, c, 2 * c), z, frames, bias, mask, headWeights: params.headWeights },
+      ...{ qPoints, kPoints: some(kvPoints, 0, P), vPoints: some(kvPoints, P, P + V) },
+    },
+    { lengths: (local) => sqrt(addScalar(sum(square(local), { axes: [-1] }), EPS)) },
+  );
   return scope.keep(linear(all, params.linearOut, { residual })); // line 11
 }

@@ -5,7 +5,8 @@
  * and pair representation `z` `[batch, N_res, N_res, c_z]`, residue types i32 `[batch, N_res]` and a mask `[batch, N_res]`;
  * it gives
  *
- * - `trajectory`: an entry an iteration with `frames` `[batch, N_res, 7]` (quaternion w x y z, translation),
+ * - `trajectory`: an entry an iteration with `frames` `[batch, N_res, 7]` (quaternion w x y z, translation; in a network for
+ *   complexes `[batch, N_res, 3, 4]`),
  *   `sidechainFrames` `[batch, N_res, 8, 3, 4]`, `angles` and `unnormalizedAngles` `[batch, N_res, 7, 2]` (sine, cosine),
  *   `positions` `[batch, N_res, 14, 3]` and `state` `[batch, N_res, c_s]`, lengths in Å; with `trajectory: false`
  *   the last iteration alone;
@@ -19,6 +20,7 @@
 export { angleResnet, type TorsionAngles } from "./angle_resnet.ts";
 export { atom14ToAtom37 } from "./atom14_to_atom37.ts";
 export { backboneUpdate } from "./backbone_update.ts";
+export { backboneFrames } from "./_pose.ts";
 export { type StructureConfig, structureConfig, TORSION_ANGLES } from "./config.ts";
 export { framesToAtom14 } from "./frames_to_atom14.ts";
 export {

@@ -12,6 +12,7 @@ import {
   ParamShape,
   type ParamShapes,
 } from "../../layers/params.ts";
+import { type MultimerPointAttentionParams, multimerPointAttentionShapes } from "../../multimer/structure/params.ts";
 import { type StructureConfig, TORSION_ANGLES } from "./config.ts";
 
 /** Invariant point attention; H heads, C channels, P points of queries and keys, V of values. */
@@ -75,7 +76,7 @@ export type StructureModuleParams = {
   readonly layerNormZ: LayerNormParams;
   readonly linearIn: LinearParams;
   /** Absent where residues attend without points. */
-  readonly ipa?: InvariantPointAttentionParams;
+  readonly ipa?: InvariantPointAttentionParams | MultimerPointAttentionParams;
   /** What stands in for it. */
   readonly attention?: SingleAttentionParams;
   readonly layerNormIpa: LayerNormParams;
@@ -149,14 +150,13 @@ export function angleResnetShapes({ cS, cResnet, nResnetBlock }: StructureConfig
 
 /** Shapes of the structure module's parameters. */
 export function structureModuleShapes(config: StructureConfig): ParamShapes {
-  const { cS, cZ } = config;
+  const { cS, cZ, multimer } = config;
+  const pointAttentionShapes = multimer ? multimerPointAttentionShapes : invariantPointAttentionShapes;
   return {
     layerNormS: layerNormShapes(cS),
     layerNormZ: layerNormShapes(cZ),
     linearIn: linearShapes(cS, cS, DEFAULT),
-    ...(config.pointAttention
-      ? { ipa: invariantPointAttentionShapes(config) }
-      : { attention: singleAttentionShapes(config) }),
+    ...(config.pointAttention ? { ipa: pointAttentionShapes(config) } : { attention: singleAttentionShapes(config) }),
     layerNormIpa: layerNormShapes(cS),
     transition: structureTransitionShapes(config),
     bbUpdate: backboneUpdateShapes(config),

@@ -1,18 +1,12 @@
-import { type Device, type Key, stopGradient, type Tensor } from "../../../core/mod.ts";
-import {
-  concat,
-  dropout,
-  framesFromQuaternions,
-  linear,
-  multiplyScalar,
-  updateQuaternions,
-  updateTranslations,
-} from "../../../ops/mod.ts";
+import type { Key, Tensor } from "../../../core/mod.ts";
+import { dropout, linear } from "../../../ops/mod.ts";
 import { pairBias } from "../../layers/attention.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import { normalize } from "../../layers/layer_norm.ts";
 import { normalizedAsKept } from "../../layers/representation.ts";
 import { step } from "../../layers/step.ts";
+import { multimerPointAttention } from "../../multimer/structure/invariant_point_attention.ts";
+import { framesOfPose, movedPose, type Pose, poseInAngstrom, restingPose, withoutRotationGradient } from "./_pose.ts";
 import { angleResnet } from "./angle_resnet.ts";
 import { backboneUpdate } from "./backbone_update.ts";
 import type { StructureConfig } from "./config.ts";
@@ -48,7 +42,10 @@ export interface StructureOptions {
 
 /** The structure after an iteration; lengths in Å. */
 export type StructureIteration = {
-  /** Backbone frames, `[batch, N_res, 7]`: a quaternion (w, x, y, z) of length 1 and a translation. */
+  /**
+   * Backbone frames, `[batch, N_res, 7]`: a quaternion (w, x, y, z) of length 1 and a translation; in a network for
+   * complexes `[batch, N_res, 3, 4]`, see `ops/frames.ts`.
+   */
   readonly frames: Tensor;
   /** Frames of all rigid groups, `[batch, N_res, 8, 3, 4]`. */
   readonly sidechainFrames: Tensor;
@@ -75,10 +72,7 @@ export type StructureOutputs = {
 /** What passes from one iteration to the next. */
 type State = {
   readonly s: Tensor;
-  /** `[batch, N_res, 4]` */
-  readonly quaternions: Tensor;
-  /** `[batch, N_res, 3]`, in units of `transScale` Å. */
-  readonly translations: Tensor;
+  readonly pose: Pose;
 };
 
 /** What all iterations read. */
@@ -138,7 +132,10 @@ export function structureModule(
   const bias = attentionBias(params, z); // the same in all iterations
   const { aatype, mask } = inputs;
   const shared: Shared = { params, sInitial, z, bias, aatype, mask, tables: residueTables(device) };
-  let state: State = { s: linear(sInitial, params.linearIn), ...restingFrames(device, batch, nRes) }; // lines 3 and 4
+  let state: State = {
+    s: linear(sInitial, params.linearIn), // line 3
+    pose: restingPose(device, batch, nRes, config), // line 4
+  };
   const iterations: StructureIteration[] = [];
   for (let i = 0; i < config.nBlock; i++) { // line 5
     const makesAtoms = trajectory || i === config.nBlock - 1;
@@ -152,20 +149,11 @@ export function structureModule(
       },
       recompute,
     );
-    state = { ...next, quaternions: stopGradient(next.quaternions) }; // line 20
+    state = { s: next.s, pose: withoutRotationGradient(next.pose) }; // line 20
     if (atoms) iterations.push({ ...atoms, state: next.s });
   }
   const last = iterations.at(-1)!;
   return scope.keep({ trajectory: iterations, last, single: last.state });
-}
-
-/** All frames where they begin: at the origin, not turned. */
-function restingFrames(device: Device, batch: number, nRes: number) {
-  const quaternions = Float32Array.from({ length: 4 * batch * nRes }, (_, i) => (i % 4 === 0 ? 1 : 0));
-  return {
-    quaternions: device.tensor(quaternions, [batch, nRes, 4]),
-    translations: device.zeros([batch, nRes, 3]),
-  };
 }
 
 /** Biases of the heads of either attention. */
@@ -178,36 +166,34 @@ function attentionBias({ ipa, attention }: StructureModuleParams, z: Tensor): Te
 /** Updates the single representation, and moves the frames by it. */
 function move(
   { params, z, bias, mask }: Shared,
-  { s, quaternions, translations }: State,
+  { s, pose }: State,
   config: StructureConfig,
   key: Key | undefined,
 ): State {
   const drop = (index: number) => (key && { rate: config.dropout, key: key.at(index) });
-  const frames = framesFromQuaternions(quaternions, translations);
-  const attended = params.ipa // line 6
-    ? invariantPointAttention(params.ipa, s, { z, frames, mask, bias, residual: s }, config)
-    : singleAttention(params.attention!, s, { mask, bias, residual: s }, config.nHeadIpa);
+  const frames = framesOfPose(pose);
+  const inputs = { z, frames, mask, bias, residual: s };
+  const attended = !params.ipa // line 6
+    ? singleAttention(params.attention!, s, { mask, bias, residual: s }, config.nHeadIpa)
+    : "linearKv" in params.ipa
+    ? invariantPointAttention(params.ipa, s, inputs, config)
+    : multimerPointAttention(params.ipa, s, inputs, config);
   const dropped = drop(0);
   const normed = normalize(params.layerNormIpa, dropped ? dropout(attended, dropped) : attended); // line 7
   const updated = structureTransition(params.transition, normed, drop(1)); // lines 8 and 9
   const updates = backboneUpdate(params.bbUpdate, updated); // line 10
-  return {
-    s: updated,
-    translations: updateTranslations(translations, quaternions, updates),
-    quaternions: updateQuaternions(quaternions, updates),
-  };
+  return { s: updated, pose: movedPose(pose, updates) };
 }
 
 /** The structure at a state. */
 function putAtoms(
   { params, sInitial, aatype, tables }: Shared,
-  { s, quaternions, translations }: State,
+  { s, pose }: State,
   { transScale }: StructureConfig,
 ): Omit<StructureIteration, "state"> {
-  const inAngstrom = multiplyScalar(translations, transScale);
   const torsions = angleResnet(params.angleResnet, s, sInitial); // lines 11-14
-  const backbone = framesFromQuaternions(quaternions, inAngstrom);
+  const { backbone, frames } = poseInAngstrom(pose, transScale);
   const sidechainFrames = torsionAnglesToFrames(backbone, torsions.angles, aatype, tables); // line 24
   const positions = framesToAtom14(sidechainFrames, aatype, tables);
-  return { frames: concat([quaternions, inAngstrom], -1), sidechainFrames, ...torsions, positions };
+  return { frames, sidechainFrames, ...torsions, positions };
 }

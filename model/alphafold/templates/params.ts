@@ -63,9 +63,12 @@ export function templatePairEmbedderShapes(config: TemplateConfig): ParamShapes 
 
 /** Shapes of the template stack's parameters. */
 export function templatePairStackShapes(config: TemplateConfig, triangles = true): ParamShapes {
-  const { cT: cZ, cHiddenTriMul: cHiddenMul, cHiddenTriAtt: cHiddenPairAtt, nHead: nHeadPair, transitionN } = config;
+  const { cT: cZ, cHiddenTriMul: cHiddenMul, cHiddenTriAtt: cHiddenPairAtt, nHead: nHeadPair } = config;
+  const { transitionN, fusedTriangles } = config;
   const block = () => {
-    const shapes = pairStackShapes({ cZ, cHiddenMul, cHiddenPairAtt, nHeadPair, transitionN, triangles });
+    const shapes = pairStackShapes({
+      ...{ cZ, cHiddenMul, cHiddenPairAtt, nHeadPair, transitionN, triangles, fusedTriangles },
+    });
     const { triAttStart, triAttEnd, ...rest } = shapes;
     return { triAttStart, triAttEnd, ...rest };
   };

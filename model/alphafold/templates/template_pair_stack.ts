@@ -20,7 +20,7 @@ export interface TemplateStackOptions extends Omit<BlockOptions, "capture"> {
 /**
  * Works on each template's pair representation by itself.
  *
- * Source: Jumper et al. (2021), Suppl. Alg. 16 "TemplatePairStack".
+ * Source: Jumper et al. (2021), Suppl. Alg. 16 "TemplatePairStack"; in AlphaFold-Multimer multiplication comes first.
  *
  * @param t Of templates that stand side by side in the batch, `[B, N_res, N_res, c_t]`.
  * @returns `[B, N_res, N_res, c_t]`, owned by the current scope.
@@ -28,12 +28,12 @@ export interface TemplateStackOptions extends Omit<BlockOptions, "capture"> {
 export function templatePairStack(
   { blocks, layerNorm }: TemplatePairStackParams,
   t: Tensor,
-  { cT, nHead, dropout }: Pick<TemplateConfig, "cT" | "nHead" | "dropout">,
+  { cT, nHead, dropout, attentionFirst }: Pick<TemplateConfig, "cT" | "nHead" | "dropout" | "attentionFirst">,
   { mask, maskTrans = false, triangles = true, key, recompute, consume }: TemplateStackOptions = {},
 ): Tensor {
   checkRepresentation("templatePairStack", "t", t, ["N_res", "N_res"], cT, { mask });
   const { device } = t;
-  const config = { cZ: cT, nHeadPair: nHead, pairDropout: dropout, maskTrans, triangles, attentionFirst: true };
+  const config = { cZ: cT, nHeadPair: nHead, pairDropout: dropout, maskTrans, triangles, attentionFirst };
   const perBlock = recompute === "block" || recompute === "nested";
   let current = asKept(t, { consume });
   for (const [i, params] of blocks.entries()) {

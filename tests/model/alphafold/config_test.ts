@@ -2,17 +2,20 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import {
   ALPHAFOLD_PRESETS,
+  type AlphaFoldConfig,
   alphafoldConfig,
   alphafoldParameterCount,
   type AlphaFoldPreset,
   alphafoldShapes,
+  type MonomerPreset,
+  MULTIMER_PRESETS,
 } from "../../../model/alphafold/mod.ts";
 import { shapesByPath } from "../../../model/layers/params.ts";
 import { camelCase, snakeCase } from "../../../model/weights/names.ts";
 
 const INVENTORY = fileURLToPath(new URL("../../../../shared/oracle/openfold/inventory", import.meta.url));
 
-const COUNTS: Readonly<Record<AlphaFoldPreset, number>> = {
+const COUNTS: Readonly<Record<MonomerPreset, number>> = {
   model_1: 93_229_082,
   model_2: 93_229_082,
   model_3: 92_899_674,
@@ -30,6 +33,19 @@ Deno.test("the published models have their numbers of parameters", () => {
     Object.fromEntries(ALPHAFOLD_PRESETS.map((name) => [name, alphafoldParameterCount(alphafoldConfig(name))])),
     COUNTS,
   );
+});
+
+Deno.test("the published models for complexes have their numbers of parameters and of rows", () => {
+  const rowsOf = ({ data }: AlphaFoldConfig) => [data.maxMsaClusters, data.maxExtraMsa, data.maxTemplates];
+  for (const name of MULTIMER_PRESETS) {
+    const config = alphafoldConfig(name);
+    assert.equal(alphafoldParameterCount(config), 93_223_705, name);
+    const expected = !name.endsWith("_v3") ? [256, 1152, 4] : /_[45]_/.test(name) ? [512, 1152, 4] : [512, 2048, 4];
+    assert.deepEqual(rowsOf(config), expected, name);
+    assert.equal(config.evoformer.fusedTriangles, name.endsWith("_v3"), name);
+    assert.deepEqual([config.recycling.maxRecycles, config.recycling.tolerance], [20, 0.5]);
+  }
+  assert.equal(MULTIMER_PRESETS.length, 15);
 });
 
 const namesOf = (preset: AlphaFoldPreset) =>

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { ALPHAFOLD_ARRAYS, arrayOf, parameterOf, parameterShape } from "../../../model/weights/alphafold_names.ts";
+import {
+  alphafoldArrays,
+  type AlphafoldNaming,
+  arrayOf,
+  namingOfParameters,
+  parameterOf,
+  parameterShape,
+} from "../../../model/weights/alphafold_names.ts";
 import { currentOpenfoldName } from "../../../model/weights/openfold_names.ts";
 import { openfoldWeights } from "../../../model/weights/openfold_weights.ts";
 import { alphafoldEntries } from "../../../model/weights/to_alphafold.ts";
@@ -32,8 +39,11 @@ function fileOf(entries: readonly WeightEntry[]): WeightFile {
 const PATH = "alphafold/alphafold_iteration/evoformer/evoformer_iteration";
 
 Deno.test("every array has a name and a parameter of its own", () => {
-  assert.equal(new Set(ALPHAFOLD_ARRAYS.map(({ name }) => name)).size, ALPHAFOLD_ARRAYS.length);
-  assert.equal(new Set(ALPHAFOLD_ARRAYS.map(({ parameter }) => parameter)).size, ALPHAFOLD_ARRAYS.length);
+  for (const naming of ["monomer", "multimer", "multimer v3"] satisfies AlphafoldNaming[]) {
+    const arrays = alphafoldArrays(naming);
+    assert.equal(new Set(arrays.map(({ name }) => name)).size, arrays.length);
+    assert.equal(new Set(arrays.map(({ parameter }) => parameter)).size, arrays.length);
+  }
 });
 
 Deno.test("a stack of attention weights [blocks, in, heads, channels] becomes [out, in] matrices and comes back to the bit", async () => {
@@ -99,20 +109,26 @@ Deno.test("openfoldWeights() tells arrays that no network has, and parameters th
   );
 });
 
-for (const preset of ["model_1_ptm", "model_3"]) {
-  const folder = golden("openfold/inventory");
+for (
+  const [folder, preset] of [
+    [golden("openfold/inventory"), "model_1_ptm"],
+    [golden("openfold/inventory"), "model_3"],
+    [golden("multimer/inventory"), "model_1_multimer_v3"],
+  ] as const
+) {
   Deno.test(needing(folder, {
     name: `the inventory of ${preset}: every name and shape, in all three namings`,
     fn() {
       const inventory = JSON.parse(Deno.readTextFileSync(`${folder.path}/${preset}.json`));
-      for (const [old, current] of Object.entries(inventory.openfold_v1_rename)) {
+      for (const [old, current] of Object.entries(inventory.openfold_v1_rename ?? {})) {
         assert.equal(currentOpenfoldName(old), current);
       }
       const parameters: string[] = Object.keys(inventory.openfold);
       for (const name of parameters) assert.equal(currentOpenfoldName(name), name);
+      const naming = namingOfParameters(parameters);
       const blocks = new Map<string, string[]>();
       for (const name of parameters) {
-        const { array, block } = arrayOf(name)!;
+        const { array, block } = arrayOf(name, naming)!;
         assert.equal(parameterOf(array, block), name);
         blocks.set(array.name, Object.assign(blocks.get(array.name) ?? [], { [block]: name }));
       }
@@ -120,7 +136,7 @@ for (const preset of ["model_1_ptm", "model_3"]) {
       for (const { npz, shape, stacked, of_shape, of } of inventory.alphafold) {
         const names = blocks.get(npz)!;
         assert.equal(names[0], Array.isArray(of) ? of[0] : of.first);
-        const { array } = arrayOf(names[0])!;
+        const { array } = arrayOf(names[0], naming)!;
         assert.equal(array.stacked, stacked);
         assert.deepEqual(parameterShape(array.layout, stacked ? shape.slice(1) : shape), of_shape);
         if (stacked) assert.equal(names.length, shape[0]);

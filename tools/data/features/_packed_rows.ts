@@ -64,3 +64,26 @@ export function countBits(word: number): number {
   bits = (bits + (bits >>> 4)) & 0x0f0f0f0f;
   return Math.imul(bits, 0x01010101) >>> 24;
 }
+
+/** Number of places where two rows have the same token and both count. */
+export function agreement(
+  a: PackedRows,
+  b: PackedRows,
+  atA: number,
+  atB: number,
+  words: number,
+  countA: Int32Array,
+  countB: Int32Array,
+): number {
+  const p = a.planes;
+  const q = b.planes;
+  let sum = 0;
+  for (let w = 0; w < words; w++) {
+    const i = (atA + w) * PLANES;
+    const j = (atB + w) * PLANES;
+    const differ = (p[i] ^ q[j]) | (p[i + 1] ^ q[j + 1]) | (p[i + 2] ^ q[j + 2]) | (p[i + 3] ^ q[j + 3]) |
+      (p[i + 4] ^ q[j + 4]);
+    sum += countBits(~differ & countA[atA + w] & countB[atB + w]);
+  }
+  return sum;
+}

@@ -1,6 +1,6 @@
 /** Groups the rows of an alignment that do not fit into the network around those that do. */
 import { checkSize, checkTokens, rowCount } from "./_check.ts";
-import { countBits, type PackedRows, packRows, PLANES } from "./_packed_rows.ts";
+import { agreement, packRows } from "./_packed_rows.ts";
 import { MASKED_CLASSES } from "./masked_msa.ts";
 
 /** Rows of an alignment. */
@@ -112,27 +112,4 @@ export function summarizeClusters(
     cluster_profile: Float32Array.from(tokens, (sum, k) => sum / counts[Math.floor(k / MASKED_CLASSES)]),
     cluster_deletion_mean: Float32Array.from(deletions, (sum, at) => sum / counts[at]),
   };
-}
-
-/** Number of places where two rows have the same token and both count. */
-function agreement(
-  a: PackedRows,
-  b: PackedRows,
-  atA: number,
-  atB: number,
-  words: number,
-  countA: Int32Array,
-  countB: Int32Array,
-): number {
-  const p = a.planes;
-  const q = b.planes;
-  let sum = 0;
-  for (let w = 0; w < words; w++) {
-    const i = (atA + w) * PLANES;
-    const j = (atB + w) * PLANES;
-    const differ = (p[i] ^ q[j]) | (p[i + 1] ^ q[j + 1]) | (p[i + 2] ^ q[j + 2]) | (p[i + 3] ^ q[j + 3]) |
-      (p[i + 4] ^ q[j + 4]);
-    sum += countBits(~differ & countA[atA + w] & countB[atB + w]);
-  }
-  return sum;
 }

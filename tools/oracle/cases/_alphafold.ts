@@ -5,11 +5,13 @@ import {
   type AlphaFoldConfig,
   alphafoldConfig,
   type AlphaFoldPreset,
+  MULTIMER_PRESETS,
   type TemplateConfig,
   type TemplateFeatures,
 } from "../../../model/alphafold/mod.ts";
 import type { EvoformerConfig } from "../../../model/evoformer/mod.ts";
 import { hashed } from "../../bench/hashed.ts";
+import { makeTemplateFeatures } from "../../data/features/template_feats.ts";
 import { type Golden, recordOf } from "../golden.ts";
 import type { Tensors } from "./_module.ts";
 
@@ -38,6 +40,8 @@ export function templateChoices(config: Json): Partial<TemplateConfig> {
     nBlock: stack.no_blocks,
     transitionN: stack.pair_transition_n,
     dropout: stack.dropout_rate,
+    attentionFirst: stack.tri_mul_first === undefined ? undefined : stack.tri_mul_first !== true,
+    fusedTriangles: stack.fuse_projection_weights,
     cHiddenPointwise: pointwise.c_hidden,
     nHeadPointwise: pointwise.no_heads,
   });
@@ -57,6 +61,7 @@ function stackChoices(config: Json): Partial<EvoformerConfig> {
     pairDropout: config.pair_dropout,
     columnAttention: config.no_column_attention === undefined ? undefined : config.no_column_attention !== true,
     opmFirst: config.opm_first,
+    fusedTriangles: config.fuse_projection_weights,
   });
 }
 
@@ -82,6 +87,9 @@ export function alphafoldConfigOf(preset: string, config: Json): AlphaFoldConfig
       maxRelativePosition: number(input.relpos_k),
     },
     recycling: {
+      ...(number(config.recycle_early_stop_tolerance) >= 0 && { // below, it never ends early
+        tolerance: number(config.recycle_early_stop_tolerance),
+      }),
       minBin: number(recycling.min_bin),
       maxBin: number(recycling.max_bin),
       bins: number(recycling.no_bins),
@@ -111,12 +119,13 @@ export function alphafoldConfigOf(preset: string, config: Json): AlphaFoldConfig
       tm: recordOf(heads.tm).enabled === true,
     },
     ablations: { templates: part("template").enabled === true },
+    multimer: given<{ maxRelativeChain: number }>({ maxRelativeChain: input.max_relative_chain }),
   });
 }
 
 /** Whether there is a preset of that name. */
 export function isPreset(name: unknown): name is AlphaFoldPreset {
-  return ALPHAFOLD_PRESETS.some((preset) => preset === name);
+  return [...ALPHAFOLD_PRESETS, ...MULTIMER_PRESETS].some((preset) => preset === name);
 }
 
 /** Templates by our names; a batch axis is in front. */
@@ -135,17 +144,64 @@ export function templateFeaturesOf(tensors: Tensors): TemplateFeatures {
 }
 
 /** Names of inputs whose numbers are whole. */
-const WHOLE = new Set(["aatype", "residue_index", "extra_msa", "residx_atom37_to_atom14", "template_aatype"]);
+const WHOLE = new Set([
+  ...["aatype", "residue_index", "extra_msa", "residx_atom37_to_atom14", "template_aatype"],
+  ...["asym_id", "entity_id", "sym_id"],
+]);
 
 /** The inputs of an iteration, whose number is their last axis, with a batch axis in front. */
 export function inputsOfIteration(device: Device, golden: Golden, iteration: number): Tensors {
+  const put = (numbers: Float32Array, name: string, shape: Shape) =>
+    device.tensor(numbers, [1, ...shape], WHOLE.has(name) ? "i32" : "f32");
+  const tensors: Record<string, Tensor> = {};
+  const arrays: Record<string, Float32Array> = {};
+  for (const name of golden.names("in/")) {
+    const all = golden.shape(`in/${name}`), data = golden.data(`in/${name}`);
+    const count = all.at(-1)!, shape = all.slice(0, -1);
+    arrays[name] = Float32Array.from({ length: sizeOf(shape) }, (_, i) => data[i * count + iteration]);
+    tensors[name] = put(arrays[name], name, shape);
+  }
+  if (!arrays.asym_id) return tensors;
+  // Those of complexes lack what follows from atoms of templates, and from counts of deletions.
+  const [, ...deletions] = tensors.extra_deletion_matrix.shape, [, T, n] = tensors.template_aatype.shape;
+  Object.assign(tensors, templateTensors(device, arrays, [T, n]));
+  const { extra_deletion_matrix: counts } = arrays;
+  tensors.extra_has_deletion = put(counts.map((count) => Math.min(count, 1)), "extra_has_deletion", deletions);
+  tensors.extra_deletion_value = put(
+    counts.map((count) => Math.atan(count / 3) * 2 / Math.PI),
+    "extra_deletion_value",
+    deletions,
+  );
+  return tensors;
+}
+
+/** Features of templates under the names of the cases, all that follow from their atoms, with a batch axis in front. */
+export function templateTensors(
+  device: Device,
+  arrays: Readonly<Record<string, ArrayLike<number>>>,
+  [T, n]: readonly [templates: number, residues: number],
+): Tensors {
+  const features = makeTemplateFeatures({
+    template_aatype: Int32Array.from(arrays.template_aatype),
+    template_all_atom_positions: Float32Array.from(arrays.template_all_atom_positions),
+    template_all_atom_mask: Float32Array.from(arrays.template_all_atom_mask),
+  }, n);
+  const shapes: Readonly<Record<keyof typeof features, Shape>> = {
+    template_mask: [T],
+    template_aatype: [T, n],
+    template_all_atom_positions: [T, n, 37, 3],
+    template_all_atom_mask: [T, n, 37],
+    template_pseudo_beta: [T, n, 3],
+    template_pseudo_beta_mask: [T, n],
+    template_torsion_angles_sin_cos: [T, n, 7, 2],
+    template_alt_torsion_angles_sin_cos: [T, n, 7, 2],
+    template_torsion_angles_mask: [T, n, 7],
+  };
   return Object.fromEntries(
-    golden.names("in/").map((name): [string, Tensor] => {
-      const all = golden.shape(`in/${name}`), data = golden.data(`in/${name}`);
-      const count = all.at(-1)!, shape = all.slice(0, -1);
-      const numbers = Float32Array.from({ length: sizeOf(shape) }, (_, i) => data[i * count + iteration]);
-      return [name, device.tensor(numbers, [1, ...shape], WHOLE.has(name) ? "i32" : "f32")];
-    }),
+    Object.entries(features).map(([name, data]) => [
+      name,
+      device.tensor(data, [1, ...shapes[name as keyof typeof shapes]], WHOLE.has(name) ? "i32" : "f32"),
+    ]),
   );
 }
 
@@ -177,6 +233,7 @@ export function featuresOf(inputs: Tensors): AlphaFoldFeatures {
     ...(inputs.template_aatype && { templates: templateFeaturesOf(inputs) }),
     residxAtom37ToAtom14: inputs.residx_atom37_to_atom14,
     atom37AtomExists: inputs.atom37_atom_exists,
+    ...(inputs.asym_id && { asymId: inputs.asym_id, entityId: inputs.entity_id, symId: inputs.sym_id }),
   };
 }
 

@@ -14,6 +14,8 @@ export interface ModuleCase<P> {
   readonly prefix: string;
   /** Source of its cases. */
   readonly source: RegExp;
+  /** Whether its cases are those of complexes. @default false */
+  readonly complexes?: boolean;
   /** Shapes of its parameters under the names of the case. @default it has none */
   shapes?(golden: Golden): ParamShapes;
   /** Names of the inputs that have a gradient. @default none */
@@ -28,12 +30,13 @@ export interface ModuleCase<P> {
   readonly special?: Family["special"];
 }
 
-/** A family of cases of one part; those of complexes are another's. */
+/** A family of cases of one part; those of complexes are another's, but where they are named alike. */
 export function moduleFamily<P>(part: ModuleCase<P>): Family {
-  const { prefix, source, inputs = [], constants = {}, batched = true, special } = part;
+  const { prefix, source, complexes = false, inputs = [], constants = {}, batched = true, special } = part;
   return {
     prefix,
-    matches: (golden) => source.test(golden.source) && !/multimer/.test(golden.name),
+    matches: (golden) =>
+      source.test(golden.source) && (complexes ? isOfComplexes(golden) : !/multimer/.test(golden.name)),
     run(device, golden) {
       const tree = part.shapes?.(golden) ?? {};
       checkParameterNames(golden, shapesByPath(tree));
@@ -53,6 +56,11 @@ export function moduleFamily<P>(part: ModuleCase<P>): Family {
       ...(special?.(golden, results) ?? []),
     ],
   };
+}
+
+/** Whether a case is of AlphaFold-Multimer. */
+export function isOfComplexes({ description }: Golden): boolean {
+  return /^multimer\//.test(String(description.group));
 }
 
 /** An input of a case on the device. */

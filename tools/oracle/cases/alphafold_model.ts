@@ -10,14 +10,17 @@ import {
   type AlphaFoldParams,
   alphafoldShapes,
   confidence,
+  distanceChange,
   loadAlphaFold,
   lossOutputs,
+  recycledAlphaFold,
   recycledOf,
 } from "../../../model/alphafold/mod.ts";
 import { shapesByPath } from "../../../model/layers/params.ts";
 import { snakeCase } from "../../../model/weights/names.ts";
 import { openfoldWeights } from "../../../model/weights/openfold_weights.ts";
 import { toFloat32 } from "../../../model/weights/safetensors.ts";
+import { rankingScore } from "../../../model/multimer/mod.ts";
 import { matricesFromFrames } from "../../../ops/mod.ts";
 import { openWeights } from "../../weights/open_weights.ts";
 import { compare, type Comparison } from "../compare.ts";
@@ -95,9 +98,12 @@ async function runIterations(
   let outputs: AlphaFoldOutputs | undefined;
   let aatype: Tensor | undefined;
   const blocks = new Map<string, Promise<ArrayLike<number>>>();
+  let asymId: Tensor | undefined;
+  const changes: number[] = [];
   for (let i = 0; i < iterations; i++) {
     const features = featuresOf(inputsOfIteration(device, golden, i));
     const recycled = outputs && recycledOf(outputs, aatype!);
+    const before = outputs?.positions ?? device.zeros([...features.aatype.shape, 37, 3]);
     outputs = alphafold(params, features, recycled, config, {
       onBlock(block, representations) {
         if (i < iterations - 1) return;
@@ -108,12 +114,15 @@ async function runIterations(
       },
     });
     aatype = features.aatype;
+    asymId = features.asymId;
+    if (asymId) changes.push(...await distanceChange(before, outputs.positions, features.seqMask).read());
     await put(`iter${i}/prev_msa_first_row`, outputs.firstRow);
     await put(`iter${i}/prev_pair`, outputs.z);
     await put(`iter${i}/prev_positions_atom37`, outputs.positions);
   }
   for (const [name, numbers] of blocks) results.set(`out/${name}`, await numbers);
-  await putOutputs(device, params, outputs!, put);
+  await putOutputs(device, params, outputs!, put, asymId);
+  if (asymId) results.set("out/recycling_distance_change", changes);
   results.set("out/max_predicted_aligned_error", [31.75]);
 }
 
@@ -125,10 +134,11 @@ async function putOutputs(
   params: AlphaFoldParams,
   outputs: AlphaFoldOutputs,
   put: Put,
+  asymId?: Tensor,
 ): Promise<void> {
   const { m, z, s, structure, positions } = outputs;
   const logits = lossOutputs(params.auxHeads, outputs);
-  const sure = confidence(params.auxHeads, outputs);
+  const sure = confidence(params.auxHeads, outputs, undefined, asymId);
   const { trajectory, last, single } = structure;
   const all = async (name: string, of: (iteration: typeof last) => Tensor) => {
     const parts: number[] = [];
@@ -136,20 +146,29 @@ async function putOutputs(
     await put(name, device.tensor(parts, [parts.length]));
   };
   const given: Readonly<Record<string, Tensor | undefined>> = {
-    ...{ msa: m, pair: z, single: s, final_atom_positions: positions, final_affine_tensor: last.frames },
+    ...{ msa: m, pair: z, single: s, final_atom_positions: positions, final_affine_tensor: framesGiven(last.frames) },
     ...{ lddt_logits: logits.plddtLogits, plddt: sure.plddt, distogram_logits: logits.distogramLogits },
     masked_msa_logits: logits.maskedMsaLogits,
     experimentally_resolved_logits: logits.experimentallyResolvedLogits,
     ...{ tm_logits: logits.tmLogits, ptm_score: sure.tmScore, predicted_aligned_error: sure.alignedErrors },
-    sm_single: single,
+    ...{ sm_single: single, iptm_score: sure.interfaceTmScore },
   };
   for (const [name, tensor] of Object.entries(given)) await put(name, tensor);
-  await all("sm_frames", ({ frames }) => frames);
+  if (sure.interfaceTmScore) {
+    const [[iptm], [ptm]] = [await sure.interfaceTmScore.read(), await sure.tmScore!.read()];
+    await put("weighted_ptm_score", device.tensor([rankingScore(iptm, ptm)], [1]));
+  }
+  await all("sm_frames", ({ frames }) => framesGiven(frames));
   await all("sm_sidechain_frames", ({ sidechainFrames }) => matricesFromFrames(sidechainFrames));
   await all("sm_unnormalized_angles", ({ unnormalizedAngles }) => unnormalizedAngles);
   await all("sm_angles", ({ angles }) => angles);
   await all("sm_positions", (iteration) => iteration.positions);
   await all("sm_states", ({ state }) => state);
+}
+
+/** Frames as the cases have them: quaternions and translations as they are, others as homogeneous matrices. */
+function framesGiven(frames: Tensor): Tensor {
+  return frames.shape.length === 3 ? frames : matricesFromFrames(frames);
 }
 
 /** Compares the number of parameters with the case's. */
@@ -190,6 +209,49 @@ function sameWeights(weights: Weights, others: Weights, file: string): void {
   }
 }
 
+/** The network of another case, and its description. */
+async function networkOf(device: Device, golden: Golden, name: string) {
+  const path = join(dirname(golden.file), name);
+  const text = await Deno.readTextFile(`${path}.json`);
+  const model = new Golden(text, await Deno.readFile(`${path}.safetensors`), path);
+  const { preset, config_model, checkpoint_torch } = model.description;
+  const config = alphafoldConfigOf(String(preset), recordOf(config_model));
+  const weights = await weightsOf(model, fileIn(checkpoint_torch), namedShapes(config));
+  return { model, config, params: load(device, config, (name) => weights.get(name)) };
+}
+
+/** A complex that is recycled until its structure hardly changes any more. */
+const EARLY_STOP: Family = {
+  prefix: "tiny_model",
+  matches: ({ source, name }) => MODEL.test(source) && name.endsWith("_early_stop"),
+  async run(device, golden) {
+    const { model, config, params } = await networkOf(device, golden, golden.name.replace(/_early_stop$/, ""));
+    const features = featuresOf(inputsOfIteration(device, model, 0));
+    const changes: number[] = [], positions: number[] = [];
+    const { index, outputs } = await recycledAlphaFold(params, () => features, config, {
+      maxRecycles: golden.number("max_recycling_iters"),
+      tolerance: golden.number("recycle_early_stop_tolerance"),
+      msa: true,
+      trajectory: true,
+      async onIteration({ changeAngstrom, outputs }) {
+        changes.push(changeAngstrom!);
+        for (const x of await outputs.positions.read()) positions.push(x);
+      },
+    });
+    const results: Results = new Map<string, ArrayLike<number>>([
+      ["out/recycling_distance_change", changes],
+      ["out/positions_per_iteration", positions],
+      ["out/num_iterations", [index + 1]],
+      ["out/max_predicted_aligned_error", [31.75]],
+    ]);
+    const put = async (name: string, tensor: Tensor | undefined) => {
+      if (tensor && golden.has(`out/${name}`)) results.set(`out/${name}`, await tensor.read());
+    };
+    await putOutputs(device, params, outputs, put, features.asymId);
+    return results;
+  },
+};
+
 /** Full-size networks whose weights are hashes of their names. */
 const FULL_SIZE: Family = {
   prefix: "model",
@@ -221,14 +283,7 @@ const TRAINING_STEP: Family = {
   prefix: "tiny_model",
   matches: ({ source }) => STEP.test(source),
   async run(device, golden) {
-    const name = golden.name.replace(/_train_step$/, "");
-    const path = join(dirname(golden.file), name);
-    const text = await Deno.readTextFile(`${path}.json`);
-    const model = new Golden(text, await Deno.readFile(`${path}.safetensors`), path);
-    const { preset, config_model, checkpoint_torch } = model.description;
-    const config = alphafoldConfigOf(String(preset), recordOf(config_model));
-    const weights = await weightsOf(model, fileIn(checkpoint_torch), namedShapes(config));
-    const params = load(device, config, (name) => weights.get(name));
+    const { model, config, params } = await networkOf(device, golden, golden.name.replace(/_train_step$/, ""));
     const iterations = model.shape("in/aatype").at(-1)!;
     const inputs = Array.from({ length: iterations }, (_, i) => inputsOfIteration(device, model, i));
     const samples = inputs.map(featuresOf);
@@ -302,4 +357,4 @@ function oneOf(prefix: string, families: readonly Family[]): Family {
 }
 
 /** AlphaFold 2, whole. */
-export const ALPHAFOLD_MODEL: readonly Family[] = [oneOf("tiny_model", [SMALL, TRAINING_STEP]), FULL_SIZE];
+export const ALPHAFOLD_MODEL: readonly Family[] = [oneOf("tiny_model", [SMALL, EARLY_STOP, TRAINING_STEP]), FULL_SIZE];

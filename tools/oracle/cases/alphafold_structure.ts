@@ -69,7 +69,7 @@ const KEYS: Readonly<Record<string, keyof StructureConfig>> = {
 type Own = Readonly<Record<string, keyof StructureConfig>>;
 
 /** The configuration; `own` says what keys mean in this case that mean something else in others. */
-function configOf({ config }: Golden, own: Own = {}): StructureConfig {
+export function structureConfigOf({ config }: Golden, own: Own = {}): StructureConfig {
   const given = Object.entries(config).flatMap(([key, value]) => {
     const name = own[key] ?? KEYS[key];
     return name ? [[name, value]] : [];
@@ -183,7 +183,7 @@ export const ALPHAFOLD_STRUCTURE: readonly Family[] = [
   moduleFamily<InvariantPointAttentionParams>({
     prefix: "invariant_point_attention",
     source: MODULE,
-    shapes: (golden) => invariantPointAttentionShapes(configOf(golden, { c_hidden: "cIpa" })),
+    shapes: (golden) => invariantPointAttentionShapes(structureConfigOf(golden, { c_hidden: "cIpa" })),
     inputs: ["s", "z", "rot", "trans"],
     constants: { mask: "f32" },
     run: (params, { s, z, rot, trans }, { mask }, golden) => ({
@@ -191,14 +191,14 @@ export const ALPHAFOLD_STRUCTURE: readonly Family[] = [
         params,
         s,
         { z, frames: framesOf(rot, trans), mask },
-        configOf(golden, { c_hidden: "cIpa" }),
+        structureConfigOf(golden, { c_hidden: "cIpa" }),
       ),
     }),
   }),
   moduleFamily<BackboneUpdateParams>({
     prefix: "backbone_update",
     source: MODULE,
-    shapes: (golden) => backboneUpdateShapes(configOf(golden)),
+    shapes: (golden) => backboneUpdateShapes(structureConfigOf(golden)),
     inputs: ["s"],
     run: (params, { s }) => ({ update: backboneUpdate(params, s) }),
   }),
@@ -206,7 +206,7 @@ export const ALPHAFOLD_STRUCTURE: readonly Family[] = [
     prefix: "angle_resnet",
     source: MODULE,
     shapes: (golden) =>
-      angleResnetShapes(configOf(golden, { c_in: "cS", c_hidden: "cResnet", no_blocks: "nResnetBlock" })),
+      angleResnetShapes(structureConfigOf(golden, { c_in: "cS", c_hidden: "cResnet", no_blocks: "nResnetBlock" })),
     inputs: ["s", "s_initial"],
     run(params, { s, s_initial }) {
       const { angles, unnormalizedAngles } = angleResnet(params, s, s_initial);
@@ -216,18 +216,18 @@ export const ALPHAFOLD_STRUCTURE: readonly Family[] = [
   moduleFamily<StructureTransitionParams>({
     prefix: "structure_module_transition",
     source: MODULE,
-    shapes: (golden) => structureTransitionShapes(configOf(golden, { c: "cS", num_layers: "nTransition" })),
+    shapes: (golden) => structureTransitionShapes(structureConfigOf(golden, { c: "cS", num_layers: "nTransition" })),
     inputs: ["s"],
     run: (params, { s }) => ({ s: structureTransition(params, s) }),
   }),
   moduleFamily<StructureModuleParams>({
     prefix: "structure_module",
     source: MODULE,
-    shapes: (golden) => structureModuleShapes(configOf(golden)),
+    shapes: (golden) => structureModuleShapes(structureConfigOf(golden)),
     inputs: ["single", "pair"],
     constants: { aatype: "i32", mask: "f32" },
     run(params, { single: s, pair: z }, { aatype, mask }, golden): Record<string, Tensor> {
-      const all = structureModule(params, { s, z, aatype, mask }, configOf(golden));
+      const all = structureModule(params, { s, z, aatype, mask }, structureConfigOf(golden));
       const { trajectory } = all;
       if (golden.has("out/positions_last")) return { positions_last: all.last.positions };
       return {

@@ -55,12 +55,19 @@ const KEYS: Readonly<Record<string, keyof EvoformerConfig>> = {
   msa_dropout: "msaDropout",
   pair_dropout: "pairDropout",
   opm_first: "opmFirst",
+  fuse_projection_weights: "fusedTriangles",
   _mask_trans: "maskTrans",
 };
 
 /** The configuration of a block or stack, or of a module that says what its own keys mean. */
-export function configOf({ config }: Golden, own: Readonly<Record<string, readonly (keyof EvoformerConfig)[]>>) {
-  const given: Record<string, unknown> = { columnAttention: config.no_column_attention !== true };
+export function configOf(
+  { config, source }: Golden,
+  own: Readonly<Record<string, readonly (keyof EvoformerConfig)[]>>,
+) {
+  const given: Record<string, unknown> = {
+    columnAttention: config.no_column_attention !== true,
+    fusedTriangles: /::Fused/.test(source),
+  };
   for (const [key, value] of Object.entries(config)) {
     for (const name of own[key] ?? (KEYS[key] ? [KEYS[key]] : [])) given[name] = value;
   }

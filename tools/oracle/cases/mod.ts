@@ -15,6 +15,10 @@ import { EVOFORMER } from "./evoformer.ts";
 import { EVOFORMER_PRIMITIVES } from "./evoformer_primitives.ts";
 import { FINETUNING } from "./finetuning.ts";
 import { FINETUNING_HEADS } from "./finetuning_heads.ts";
+import { MULTIMER_DATA } from "./multimer_data.ts";
+import { MULTIMER_EMBEDDERS } from "./multimer_embedders.ts";
+import { MULTIMER_HEADS } from "./multimer_heads.ts";
+import { MULTIMER_STRUCTURE } from "./multimer_structure.ts";
 import { NNX_EVOFORMER } from "./nnx_evoformer.ts";
 import { NNX_EVOFORMER_TRAINING } from "./nnx_evoformer_training.ts";
 import { OPENFOLD_DATA } from "./openfold_data.ts";
@@ -47,6 +51,10 @@ export const FAMILIES: readonly Family[] = [
   ALPHAFOLD_INVENTORY,
   ...ALPHAFOLD_MODEL,
   ...ALPHAFOLD_STRUCTURE,
+  ...MULTIMER_DATA,
+  ...MULTIMER_EMBEDDERS,
+  ...MULTIMER_HEADS,
+  ...MULTIMER_STRUCTURE,
   ...NNX_EVOFORMER,
   NNX_EVOFORMER_TRAINING,
   ...OPENFOLD_DATA,
