@@ -72,7 +72,7 @@ function tracePixels(page: Page): Promise<{ orange: number; blue: number; colors
 /** A place on the canvas well inside a trace, in CSS pixels from its corner: the middle of the longest coloured run of a row. */
 async function tracePoint(page: Page): Promise<{ x: number; y: number }> {
   await tracePixels(page); // until it is drawn
-  return await page.evaluate(async () => {
+  return await page.evaluate(() => {
     const canvas = document.querySelector<HTMLCanvasElement>("#stage canvas")!;
     const gl = canvas.getContext("webgl2")!;
     const { drawingBufferWidth: columns, drawingBufferHeight: rows } = gl;
