@@ -18,7 +18,15 @@ const FIXED: ReadonlySet<string> = new Set([
 const TELLS_TARGET = /^(.+)_(?:distances|coordinates)\.npy$/;
 
 /** Files that a run writes for every target, after the target's name. */
-const OF_TARGETS = [".cif", ".pdb", "_distances.npy", "_coordinates.npy", "_metrics.json", "_residues.csv"] as const;
+const OF_TARGETS = [
+  ".cif",
+  ".pdb",
+  "_distances.npy",
+  "_distances.png",
+  "_coordinates.npy",
+  "_metrics.json",
+  "_residues.csv",
+] as const;
 
 /** The flag that lets a run take the place of another. */
 export function overwriteOption(): Option {

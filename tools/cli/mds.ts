@@ -117,6 +117,7 @@ async function run(input: string, flags: Flags): Promise<void> {
     const compared = chain && { chain, evaluation: evaluateFold(fold, chain) };
     const files = foldFiles(id, { fold, truth: compared, origin: `Made by: ${commandLine()}` });
     files.delete(`${id}_distances.npy`);
+    files.delete(`${id}_distances.png`);
     const paths = [...await write(wanted, files), ...profiled];
     const methods = compared ? [{ label: "Coordinates", values: compared.evaluation.values }] : [];
     if (flags.json) {

@@ -28,7 +28,7 @@ import { foldLines } from "./_fold_text.ts";
 import { addProfileOptions, type ProfileFlags, withProfile } from "./_profile_flags.ts";
 
 const HELP = `
-Files in DIR, ID being the row's name: ID_distances.npy (C-beta, C-alpha for glycine; Å, up to 20), ID.cif and ID.pdb
+Files in DIR, ID being the row's name: ID_distances.npy (C-beta, C-alpha for glycine; Å, up to 20) and a picture of it (PNG), ID.cif and ID.pdb
 (C-beta atoms as the distances place them, C-alpha atoms derived; the B-factor column is 0, as no confidence is predicted),
 ID_coordinates.npy (C-alpha), report.html, and metrics.json with --truth. All are written at the end, or none.
 

@@ -1,12 +1,14 @@
 /** Writes the files of a fold. */
 import { encodeNpy } from "../../model/weights/npy.ts";
 import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
+import { distanceTarget } from "../data/family.ts";
 import { formatCsv } from "../data/matrix.ts";
 import { alphaCarbons, type Chain, type Structure } from "../data/structure.ts";
 import { formatMmcif } from "../data/write_mmcif.ts";
 import { formatPdb } from "../data/write_pdb.ts";
 import { writeTogether } from "../files.ts";
 import type { Baseline } from "./baselines.ts";
+import { distancePlot } from "./distance_plot.ts";
 import type { FoldEvaluation } from "./evaluate.ts";
 import type { Fold } from "./fold.ts";
 
@@ -26,7 +28,7 @@ export interface FoldFiles {
 
 /**
  * Writes a fold into a folder, which is made if need be: `ID.cif`, `ID.pdb` (left out where the format cannot hold it),
- * `ID_distances.npy` (`[N_res, N_res]`), `ID_coordinates.npy` (C-alpha, `[N_res, 3]`); with a truth `ID_metrics.json` and
+ * `ID_distances.npy` (`[N_res, N_res]`) and the map as a picture `ID_distances.png`, `ID_coordinates.npy` (C-alpha, `[N_res, 3]`); with a truth `ID_metrics.json` and
  * `ID_residues.csv` (the error of each residue), with a report `report.html`. They are written as {@linkcode writeTogether} does: a full disk leaves none behind.
  *
  * @param id First part of the names, such as `fileName` makes of any.
@@ -54,6 +56,10 @@ export function foldFiles(id: string, files: FoldFiles): Map<string, Uint8Array 
   const pdb = pdbOrNothing(structure, lines);
   if (pdb !== undefined) out.set(`${id}.pdb`, pdb);
   out.set(`${id}_distances.npy`, matrix(fold.distances, [n, n]));
+  out.set(
+    `${id}_distances.png`,
+    distancePlot({ predicted: fold.distances, truth: truthOf(fold, truth), most: MAP_END }),
+  );
   out.set(`${id}_coordinates.npy`, matrix(truth?.evaluation.alphas ?? fold.alphas, [n, 3]));
   if (truth) {
     const methods = [{ label: "Prediction", evaluation: truth.evaluation }, ...baselines].map(
@@ -76,6 +82,16 @@ export function residueErrors({ chain, evaluation }: NonNullable<FoldFiles["trut
     if (there === 0) return null;
     return Math.hypot(...[0, 1, 2].map((axis) => evaluation.alphas[3 * i + axis] - positions[3 * i + axis]));
   });
+}
+
+/** Distance, Å, at which the colours of maps end. */
+const MAP_END = 20;
+
+/** The true distances of the same atoms; NaN where they are not known. */
+function truthOf({ cap }: Fold, truth: FoldFiles["truth"]): Float32Array | undefined {
+  if (!truth) return undefined;
+  const { distances, mask } = distanceTarget(truth.chain, cap);
+  return distances.map((d, k) => mask[k] > 0 ? d : NaN);
 }
 
 function residuesCsv(truth: NonNullable<FoldFiles["truth"]>): string {

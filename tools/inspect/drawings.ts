@@ -1,7 +1,7 @@
 /** Drawings of an inspection's page, as SVG that needs no script. */
 import { escapeHtml } from "../report/html_page.ts";
 import type { ColumnProfile, PairMap, ResidueCurve } from "./inspection.ts";
-import { encodePng } from "./png.ts";
+import { encodePng } from "../pictures/png.ts";
 import { CONTACT, FAR } from "./structures.ts";
 
 type Rgb = readonly [number, number, number];

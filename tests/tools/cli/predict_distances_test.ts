@@ -48,6 +48,7 @@ gpuTest("denofold predict-distances writes distances, structures, report and mea
     "1znf.cif",
     "1znf.pdb",
     "1znf_distances.npy",
+    "1znf_distances.png",
     "1znf_coordinates.npy",
     "metrics.json",
     "1znf_residues.csv",

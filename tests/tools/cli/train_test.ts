@@ -112,6 +112,7 @@ Deno.test("a held-out structure is predicted, measured and reported", () =>
         "1znf.pdb",
         "1znf_coordinates.npy",
         "1znf_distances.npy",
+        "1znf_distances.png",
         "1znf_residues.csv",
         "checkpoint.safetensors",
       ],

@@ -26,13 +26,14 @@ Deno.test("writeFold() writes files that say the same, superposed and numbered a
     "1zfd.cif",
     "1zfd.pdb",
     "1zfd_distances.npy",
+    "1zfd_distances.png",
     "1zfd_coordinates.npy",
     "1zfd_metrics.json",
     "1zfd_residues.csv",
   ];
   assert.deepEqual(paths, names.map((name) => `${folder}/new/run/${name}`));
   assert.deepEqual([...Deno.readDirSync(`${folder}/new/run`)].map(({ name }) => name).sort(), names.sort());
-  const [cif, pdb, distances, coordinates, metrics] = paths;
+  const [cif, pdb, distances, picture, coordinates, metrics] = paths;
   for (const path of [cif, pdb]) {
     const { chains: [read] } = await readStructure(path);
     assert.equal(read.sequence, fold.sequence);
@@ -49,6 +50,7 @@ Deno.test("writeFold() writes files that say the same, superposed and numbered a
   const map = parseNpy(await Deno.readFile(distances), distances);
   assert.deepEqual(map.shape, [n, n]);
   assert.deepEqual(map.data, fold.distances);
+  assert.deepEqual([...(await Deno.readFile(picture)).subarray(0, 4)], [0x89, ...new TextEncoder().encode("PNG")]);
   const points = parseNpy(await Deno.readFile(coordinates), coordinates);
   assert.deepEqual(points.shape, [n, 3]);
   assert.deepEqual(points.data, evaluation.alphas);
@@ -62,7 +64,7 @@ Deno.test("foldFiles() leaves the PDB out where it cannot hold the fold, and cut
   const { fold } = await example("1znf");
   const far = { ...fold, alphas: fold.alphas.map((x) => x + 20_000) };
   const names = [...foldFiles("x", { fold: far }).keys()];
-  assert.deepEqual(names, ["x.cif", "x_distances.npy", "x_coordinates.npy"]);
+  assert.deepEqual(names, ["x.cif", "x_distances.npy", "x_distances.png", "x_coordinates.npy"]);
   const text = foldFiles("x", { fold, origin: `Made by: ${"word ".repeat(30)}${"z".repeat(100)}` }).get("x.pdb");
   assert(typeof text === "string");
   const lines = text.split("\n").filter((line) => line.startsWith("REMARK"));

@@ -10,7 +10,7 @@ import { InputError } from "../../../tools/errors.ts";
 import { inspectionPage } from "../../../tools/inspect/html.ts";
 import { inspectFile } from "../../../tools/inspect/inspect.ts";
 import { type Inspection, inspectionJson, inspectionText } from "../../../tools/inspect/inspection.ts";
-import { encodePng } from "../../../tools/inspect/png.ts";
+import { encodePng } from "../../../tools/pictures/png.ts";
 import { encodeFeatureFile } from "../../../tools/prep/feature_file.ts";
 import { prepareTarget } from "../../../tools/prep/prepare_target.ts";
 import { findChromium, startChromium, watchPage } from "../../_chromium.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { inflateSync } from "node:zlib";
 import { coveragePlot, paePlot, plddtPlot } from "../../../tools/predict/plots/colabfold_plots.ts";
-import { glyphOf } from "../../../tools/predict/plots/hershey_simplex.ts";
-import { Picture, ticks } from "../../../tools/predict/plots/picture.ts";
+import { glyphOf } from "../../../tools/pictures/hershey_simplex.ts";
+import { Picture, ticks } from "../../../tools/pictures/picture.ts";
 
 /** Size and pixels of a PNG as `encodePng` writes them. */
 function decoded(png: Uint8Array) {

@@ -1,5 +1,5 @@
 /** Pictures of pixels with lines and letters, made without a browser. */
-import { encodePng } from "../../inspect/png.ts";
+import { encodePng } from "./png.ts";
 import { BASELINE, CAP_HEIGHT, glyphOf } from "./hershey_simplex.ts";
 
 /** Red, green and blue, 0 to 255. */
