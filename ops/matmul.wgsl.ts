@@ -52,7 +52,7 @@ export function tileOf({ tile, subgroupSize }: Pick<MatmulStructure, "tile" | "s
   tileN: number;
 } {
   if (tile.family === "subgroup") return { tileM: tile.rows, tileN: 4 * tile.vectors * subgroupSize };
-  if (tile.family === "workgroup") return { tileM: tile.side, tileN: tile.side };
+  if (tile.family === "workgroup") return { tileM: tile.height, tileN: tile.width };
   return { tileM: PLAIN_ROWS * tile.rows, tileN: PLAIN_COLUMNS * 4 * tile.vectors };
 }
 
@@ -335,75 +335,123 @@ function registerTile(s: MatmulStructure, { rows, vectors }: TileOf<"plain">): T
   };
 }
 
+/** How an operand gets into workgroup memory: statements that fetch what lies at step `k`, and that put it there. */
+interface Staging {
+  readonly load: string;
+  /** From vec4 `at` on. */
+  readonly store: string;
+}
+
 /**
- * For real GPUs: `side` × `side` values a workgroup, `rows` × 4 `vectors` an invocation, A and B staged in workgroup
+ * For real GPUs: `height` × `width` values a workgroup, `rows` × 4 `vectors` an invocation, A and B staged in workgroup
  * memory `depth` k at a time, both along k, so that the inner loop reads a vec4 of each for 16 products. A matrix that
- * lies the other way is turned in registers, four vec4s to a 4 × 4 block, on its way.
+ * lies the other way is turned in registers, four vec4s to a 4 × 4 block, on its way. With two buffers the loads of the next
+ * step are under way while this one is computed.
  */
-function workgroupTile(s: MatmulStructure, { side, depth, rows, vectors }: TileOf<"workgroup">): Tile {
-  const quads = side / 4; // vec4s of a staged row
-  const down = side / rows, across = quads / vectors; // invocations along the rows and the columns
+function workgroupTile(s: MatmulStructure, tile: TileOf<"workgroup">): Tile {
+  const { height, width, depth, buffers, rows, vectors } = tile;
+  const quads = { a: height / 4, b: width / 4 }; // vec4s of a staged row
+  const down = height / rows, across = quads.b / vectors; // invocations along the rows and the columns
   const invocations = down * across;
   const zero = (load: string, k: string) => `select(vec4f(), ${load}, ${k} < depth)`;
   const guarded = { ...s, ragged: true }; // a step is `depth` k long: the last one may pass the end
   const alongK = (name: "a" | "b", first: string, k: string) =>
-    name === "a" ? loadA({ ...guarded, aTransposed: true }, `tileRow * ${side}u + ${first}`, k) : zero(
-      `b_at(bBase + min(${k}, depth - 1u) * u.bLd + min((tileColumn * ${side}u + ${first}) / 4u, u.N4 - 1u))`,
+    name === "a" ? loadA({ ...guarded, aTransposed: true }, `tileRow * ${height}u + ${first}`, k) : zero(
+      `b_at(bBase + min(${k}, depth - 1u) * u.bLd + min((tileColumn * ${width}u + ${first}) / 4u, u.N4 - 1u))`,
       k,
     );
   const acrossK = (name: "a" | "b", n: string, k: string) => {
-    const [ld, last, tile] = name === "a"
-      ? ["u.aLd", "u.M - 1u", "tileRow"]
-      : ["u.bLd", "u.N4 * 4u - 1u", "tileColumn"];
-    return zero(
-      `${name}_at(${name}Base + min(${tile} * ${side}u + ${n}, ${last}) * ${ld} + min(${k}, depth - 1u) / 4u)`,
-      k,
-    );
+    const [ld, last, first] = name === "a"
+      ? ["u.aLd", "u.M - 1u", `tileRow * ${height}u`]
+      : ["u.bLd", "u.N4 * 4u - 1u", `tileColumn * ${width}u`];
+    return zero(`${name}_at(${name}Base + min(${first} + ${n}, ${last}) * ${ld} + min(${k}, depth - 1u) / 4u)`, k);
   };
-  const isShared = (items: number) => items % invocations === 0;
-  /** Shares `items` among the invocations; `t` is the item. */
-  const share = (items: number, text: string) =>
-    isShared(items)
-      ? unroll(items / invocations, (p) => `{ let t = lane + ${p * invocations}u; ${text} }`)
-      : `for (var t = lane; t < ${items}u; t += ${invocations}u) { ${text} }`;
-  const items = (isStraight: boolean) => (isStraight ? depth : depth / 4) * quads;
-  const sharingTurns = (isStraight: boolean) =>
-    isShared(items(isStraight)) ? 0 : Math.ceil(items(isStraight) / invocations) + 1;
+  /** Shares items among the invocations; where there are more of these, the last ones fetch the last item and put nothing. */
+  const share = (items: number, of: (t: string, pass: number) => Staging): Staging => {
+    const passes = Array.from({ length: Math.ceil(items / invocations) }, (_, pass) => {
+      const all = (pass + 1) * invocations <= items, item = `(lane + ${pass * invocations}u)`;
+      const { load, store } = of(all ? item : `min${item.slice(0, -1)}, ${items - 1}u)`, pass);
+      return { load, store: all ? store : `if (${item} < ${items}u) {\n${store}\n}` };
+    });
+    return { load: passes.map(({ load }) => load).join("\n"), store: passes.map(({ store }) => store).join("\n") };
+  };
   const straight = (name: "a" | "b") =>
-    share(items(true), `${name}Tile[t] = ${alongK(name, `t % ${quads}u * 4u`, `(k + t / ${quads}u)`)};`);
-  const turned = (name: "a" | "b") => {
-    const n = `t / ${depth / 4}u`, quad = `t % ${depth / 4}u * 4u`;
-    const loads = unroll(4, (c) => `let t${c} = ${acrossK(name, `${n} * 4u + ${c}u`, `(k + ${quad})`)};`);
-    const row = (q: number) => [0, 1, 2, 3].map((c) => `t${c}.${XYZW[q]}`).join(", ");
-    const stores = unroll(4, (q) => `${name}Tile[(${quad} + ${q}u) * ${quads}u + ${n}] = vec4f(${row(q)});`);
-    return share(items(false), `${loads}\n${stores}`);
-  };
+    share(depth * quads[name], (t, pass) => ({
+      load: `let ${name}${pass} = ${alongK(name, `${t} % ${quads[name]}u * 4u`, `(k + ${t} / ${quads[name]}u)`)};`,
+      store: `${name}Tile[${name}At + ${t}] = ${name}${pass};`,
+    }));
+  const turned = (name: "a" | "b") =>
+    share(depth / 4 * quads[name], (t, pass) => {
+      const n = `${t} / ${depth / 4}u`, quad = `${t} % ${depth / 4}u * 4u`;
+      const value = (c: number) => `${name}${pass}_${c}`;
+      const row = (q: number) => [0, 1, 2, 3].map((c) => `${value(c)}.${XYZW[q]}`).join(", ");
+      return {
+        load: unroll(4, (c) => `let ${value(c)} = ${acrossK(name, `${n} * 4u + ${c}u`, `(k + ${quad})`)};`),
+        store: unroll(
+          4,
+          (q) => `${name}Tile[${name}At + (${quad} + ${q}u) * ${quads[name]}u + ${n}] = vec4f(${row(q)});`,
+        ),
+      };
+    });
+  const staged = [(s.aTransposed ? straight : turned)("a"), (s.bTransposed ? turned : straight)("b")];
+  const load = staged.map(({ load }) => load).join("\n"), store = staged.map(({ store }) => store).join("\n");
   const fetch = unroll(
     4,
     (q) =>
-      unroll(rows / 4, (g) => `let a${q}_${g} = aTile[p + ${q * quads + g * down}u + lane / ${across}u];`) + "\n" +
-      unroll(vectors, (j) => `let b${q}_${j} = bTile[p + ${q * quads + j * across}u + lane % ${across}u];`),
+      unroll(
+        rows / 4,
+        (g) => `let a${q}_${g} = aTile[aAt + (p + ${q}u) * ${quads.a}u + ${g * down}u + lane / ${across}u];`,
+      ) +
+      "\n" +
+      unroll(
+        vectors,
+        (j) => `let b${q}_${j} = bTile[bAt + (p + ${q}u) * ${quads.b}u + ${j * across}u + lane % ${across}u];`,
+      ),
   );
+  const compute = `for (var p = 0u; p < ${depth}u; p += 4u) {
+${fetch}
+${multiply({ rows, vectors }, (i, k) => `a${k}_${i >> 2}.${XYZW[i & 3]}`)}
+}`;
+  const buffer = (now: string) => `let aAt = ${now} * ${depth * quads.a}u; let bAt = ${now} * ${depth * quads.b}u;`;
+  const place = `let row = tileRow * ${height}u + lane / ${across}u * 4u; ` +
+    `let n4First = tileColumn * ${quads.b}u + lane % ${across}u;`;
   return {
     workgroupSize: invocations,
-    declarations: `var<workgroup> aTile: array<vec4f, ${depth * quads}>;\nvar<workgroup> bTile: array<vec4f, ${
-      depth * quads
-    }>;`,
+    declarations: `var<workgroup> aTile: array<vec4f, ${buffers * depth * quads.a}>;
+var<workgroup> bTile: array<vec4f, ${buffers * depth * quads.b}>;`,
     rows,
     vectors,
     row: (i) => `row + ${i % 4 + (i >> 2) * 4 * down}u`,
     column: (j) => `(n4First + ${j * across}u)`,
-    setup: `let row = tileRow * ${side}u + lane / ${across}u * 4u; ` +
-      `let n4First = tileColumn * ${quads}u + lane % ${across}u;`,
+    setup: buffers === 1 ? `${place} const aAt = 0u; const bAt = 0u;` : `${place}
+var now = 0u;
+{
+const k = 0u; const aAt = 0u; const bAt = 0u;
+${load}
+${store}
+}`,
     step: depth,
-    innerTurns: depth / 4 + 1 + sharingTurns(s.aTransposed) + sharingTurns(!s.bTransposed),
-    body: `workgroupBarrier();
-${(s.aTransposed ? straight : turned)("a")}
-${(s.bTransposed ? turned : straight)("b")}
+    innerTurns: depth / 4 + 1,
+    body: buffers === 1
+      ? `workgroupBarrier();
+{
+${load}
+${store}
+}
 workgroupBarrier();
-for (var p = 0u; p < ${depth * quads}u; p += ${4 * quads}u) {
-${fetch}
-${multiply({ rows, vectors }, (i, k) => `a${k}_${i >> 2}.${XYZW[i & 3]}`)}
+${compute}`
+      : `workgroupBarrier();
+let here = k;
+{
+let k = here + ${depth}u;
+${load}
+{
+${buffer("now")}
+${compute}
+}
+now = 1u - now;
+${buffer("now")}
+${store}
 }`,
   };
 }

@@ -13,9 +13,12 @@ export type MatmulTile =
   | {
     readonly family: "workgroup";
     /** Rows and columns of a workgroup's tile. */
-    readonly side: 32 | 64 | 128;
+    readonly height: 32 | 64 | 128;
+    readonly width: 32 | 64 | 128;
     /** Length of the sums that is staged in workgroup memory at a time. */
     readonly depth: 8 | 16;
+    /** With two, the next step is fetched while this one is computed, and there is one barrier a step. */
+    readonly buffers: 1 | 2;
     /** Rows and vectors of four columns an invocation. */
     readonly rows: 4 | 8;
     readonly vectors: 1 | 2;
@@ -51,13 +54,16 @@ const TILES: { readonly [F in KernelFamily]: readonly (MatmulTile & { readonly f
     { family: "subgroup", rows: 32, vectors: 1 },
     { family: "subgroup", rows: 16, vectors: 2 },
   ],
+  // At most 16 KiB of workgroup memory each, which every adapter has.
   workgroup: [
-    { family: "workgroup", side: 64, depth: 16, rows: 8, vectors: 2 },
-    { family: "workgroup", side: 128, depth: 8, rows: 8, vectors: 2 },
-    { family: "workgroup", side: 128, depth: 16, rows: 8, vectors: 2 },
-    { family: "workgroup", side: 64, depth: 16, rows: 8, vectors: 1 },
-    { family: "workgroup", side: 64, depth: 16, rows: 4, vectors: 1 },
-    { family: "workgroup", side: 32, depth: 16, rows: 4, vectors: 1 },
+    { family: "workgroup", height: 64, width: 64, depth: 16, buffers: 1, rows: 8, vectors: 2 },
+    { family: "workgroup", height: 64, width: 64, depth: 16, buffers: 2, rows: 8, vectors: 2 },
+    { family: "workgroup", height: 64, width: 128, depth: 16, buffers: 1, rows: 8, vectors: 1 },
+    { family: "workgroup", height: 64, width: 128, depth: 8, buffers: 2, rows: 8, vectors: 1 },
+    { family: "workgroup", height: 128, width: 128, depth: 16, buffers: 1, rows: 8, vectors: 2 },
+    { family: "workgroup", height: 128, width: 128, depth: 8, buffers: 2, rows: 8, vectors: 2 },
+    { family: "workgroup", height: 64, width: 64, depth: 16, buffers: 1, rows: 4, vectors: 1 },
+    { family: "workgroup", height: 32, width: 32, depth: 16, buffers: 1, rows: 4, vectors: 1 },
   ],
   plain: [
     { family: "plain", rows: 8, vectors: 2 },

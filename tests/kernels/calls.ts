@@ -466,6 +466,7 @@ const cast: Call = (device) => {
   for (const shape of [[], [5], [3, 8]]) {
     there(device, { x: shape }, {}, ({ x }) => ops.cast(x, "f16"));
     there(device, { x: shape }, { x: "f16" }, ({ x }) => ops.cast(x, "f32"));
+    there(device, { x: shape }, {}, ({ x }) => ops.cast(ops.cast(x, "bf16"), "f32"));
   }
 };
 

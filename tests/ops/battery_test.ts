@@ -155,11 +155,11 @@ function isOf(family: KernelFamily, code: string): boolean {
   return family === (code.includes("var<workgroup>") ? "workgroup" : "plain");
 }
 
-/** Kernels of the battery with barriers, the first of each name. */
+/** Kernels of the battery with barriers, one of each name and number of them. */
 function withBarriers(traits: AdapterTraits): Kernel[] {
   const kernels = batteryOf(traits).flatMap(({ kernels }) => kernels.map(([kernel]) => kernel));
-  const byName = new Map(kernels.filter((kernel) => barriersOf(kernel) > 0).map((kernel) => [kernel.name, kernel]));
-  return [...byName.values()];
+  const found = kernels.filter((kernel) => barriersOf(kernel) > 0);
+  return [...new Map(found.map((kernel) => [`${kernel.name} ${barriersOf(kernel)}`, kernel])).values()];
 }
 
 function barriersOf({ source }: Kernel): number {
