@@ -25,3 +25,5 @@ export {
 } from "./mirror.ts";
 export { nerf } from "./nerf.ts";
 export type { SmacofRun } from "./smacof.ts";
+export { alignedRmsd } from "./aligned_rmsd.ts";
+export { unrolledMds, type UnrolledMdsOptions } from "./unrolled_mds.ts";
