@@ -67,38 +67,41 @@ export function unrolledMds(
   if (!(Number.isInteger(steps) && steps > 0)) throw new RangeError(`unrolledMds needs a step or more, got ${steps}`);
   const { device } = distances;
   using scope = device.scope("unrolledMds");
+  const [batch, n] = distances.shape;
+  const there = mask ?? device.tensor(new Float32Array(batch * n).fill(1), [batch, n]);
+  const count = reshape(sum(there, { axes: [1] }), [batch, 1, 1]);
+  const step = (points: Tensor) => guttmanStep(points, distances, count, weights);
   let points = noGrad(device, () => {
     using _ = device.scope("start");
-    let found = classicalStart(distances, key, mask);
-    for (let k = 0; k < START_STEPS; k++) found = step(found, distances, weights);
-    return device.hold(backbone ? rightHanded(found) : found);
+    let found = classicalStart(distances, key, there, count);
+    for (let k = 0; k < START_STEPS; k++) found = step(found);
+    return device.hold(backbone ? rightHanded(found, there) : found);
   });
   const start = points;
-  for (let k = 0; k < steps; k++) points = step(points, distances, weights);
+  for (let k = 0; k < steps; k++) points = step(points);
   start.dispose();
   return scope.keep(points);
 }
 
-function step(points: Tensor, distances: Tensor, weights: Tensor | undefined): Tensor {
+function guttmanStep(points: Tensor, distances: Tensor, count: Tensor, weights: Tensor | undefined): Tensor {
   const { device, shape: [batch, n] } = points;
   const vectors = subtract(reshape(points, [batch, n, 1, 3]), reshape(points, [batch, 1, n, 3]));
   const squares = sum(square(vectors), { axes: [3] });
   const none = equal(squares, device.zeros([1]));
   const inverse = where(none, device.zeros([1]), rsqrt(where(none, device.tensor([1], [1]), squares)));
   const pull = addScalar(multiply(distances, inverse), -1);
-  const factors = multiplyScalar(weights ? multiply(pull, weights) : pull, 1 / n);
+  const factors = divide(weights ? multiply(pull, weights) : pull, count);
   return add(points, sum(multiply(reshape(factors, [batch, n, n, 1]), vectors), { axes: [2] }));
 }
 
 /** Points by the three largest eigenvectors of their products, which follow from the distances. */
-function classicalStart(distances: Tensor, key: Key, mask: Tensor | undefined): Tensor {
+function classicalStart(distances: Tensor, key: Key, there: Tensor, count: Tensor): Tensor {
   const { device, shape: [batch, n] } = distances;
-  const there = mask ?? device.tensor(new Float32Array(batch * n).fill(1), [batch, n]);
   const [row, column] = [reshape(there, [batch, n, 1]), reshape(there, [batch, 1, n])];
-  const pairs = multiply(row, column), count = sum(there, { axes: [1], keepDims: true });
+  const pairs = multiply(row, column);
   const squares = multiply(square(distances), pairs);
-  const rows = divide(sum(squares, { axes: [2], keepDims: true }), reshape(count, [batch, 1, 1]));
-  const all = divide(sum(rows, { axes: [1], keepDims: true }), reshape(count, [batch, 1, 1]));
+  const rows = divide(sum(squares, { axes: [2], keepDims: true }), count);
+  const all = divide(sum(rows, { axes: [1], keepDims: true }), count);
   const doubly = add(subtract(subtract(squares, rows), permute(rows, [0, 2, 1])), all);
   const products = multiplyScalar(multiply(doubly, pairs), -0.5);
   let axes = device.tensor(key.normal(batch * n * 3), [batch, n, 3]);
@@ -122,7 +125,7 @@ function orthonormal(columns: Tensor): Tensor {
 }
 
 /** Backbones, or their mirror images where more phi angles are above 0 than below. */
-function rightHanded(points: Tensor): Tensor {
+function rightHanded(points: Tensor, there: Tensor): Tensor {
   const { device, shape: [batch, n] } = points;
   const residues = n / 3;
   if (residues < 2) return points;
@@ -136,7 +139,9 @@ function rightHanded(points: Tensor): Tensor {
   const [c, nitrogen, alpha, next] = [at(2, 0), at(0, 1), at(1, 1), at(2, 1)];
   // the sign of a dihedral is that of the product of its three vectors
   const product = tripleProduct(subtract(nitrogen, c), subtract(alpha, nitrogen), subtract(next, alpha));
-  const negative = sum(subtract(less(product, device.zeros([1])), less(device.zeros([1]), product)), { axes: [1] });
+  const signs = subtract(less(product, device.zeros([1])), less(device.zeros([1]), product));
+  const known = reshape(slice(reshape(there, [batch, residues, 3]), [0, 1, 0], [batch, residues, 1]), product.shape);
+  const negative = sum(multiply(signs, known), { axes: [1] });
   const factor = where(less(negative, device.zeros([1])), device.tensor([-1], [1]), device.tensor([1], [1]));
   const mirror = concat([
     device.tensor(new Float32Array(2 * batch).fill(1), [batch, 1, 2]),

@@ -161,7 +161,7 @@ export function nearestOthers(
 }
 
 /** 1 where both nodes are there, `[batch, N, N]`. */
-function pairMask(mask: Tensor): Tensor {
+export function pairMask(mask: Tensor): Tensor {
   const [batch, n] = mask.shape;
   return multiply(reshape(mask, [batch, n, 1]), reshape(mask, [batch, 1, n]));
 }

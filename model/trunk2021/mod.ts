@@ -16,6 +16,19 @@ export {
 } from "./block_sparse.ts";
 export { type Trunk2021Config, trunk2021Config } from "./config.ts";
 export { trunk2021DistogramLoss, trunk2021Edges, TRUNK_2021_RANGE } from "./distogram.ts";
+export {
+  endToEnd,
+  type EndToEndConfig,
+  endToEndConfig,
+  endToEndLoss,
+  type EndToEndOutputs,
+  type EndToEndParams,
+  endToEndShapes,
+  type EndToEndTerms,
+  type EndToEndTruth,
+  initEndToEnd,
+  loadEndToEnd,
+} from "./end_to_end.ts";
 export { gegluFeedForward } from "./feed_forward.ts";
 export {
   type LayerLayouts,

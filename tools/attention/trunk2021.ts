@@ -25,6 +25,11 @@ export function trunk2021Attention(
           "Cannot record row attention of an alignment of 1 row: the trunk runs without an MSA then",
         );
       }
+      if ("endToEnd" in config) {
+        throw new InputError(
+          "Cannot record the attention of a network that was trained end to end: it looks at three atoms a residue",
+        );
+      }
       using _scope = device.scope("attention");
       await predictTrunkDistances(device, load(device), config, { tokens, nRes: rows[0].length }, { capture });
     },

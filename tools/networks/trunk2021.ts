@@ -4,7 +4,7 @@ import { trunkDistanceModel } from "../fold/trunk2021.ts";
 import { trunk2021Forward, trunk2021TrainStep } from "../profile/workloads/trunk2021.ts";
 import { trainable } from "../train/network.ts";
 import { TRUNK_2021, TRUNK_2021_MODEL, TRUNK_2021_TRAINING } from "../train/settings.ts";
-import { openTrunk2021, trunk2021Network } from "../train/trunk2021.ts";
+import { openTrunk2021, trunk2021Network, TRUNK_2021_OPTIONS, TRUNK_2021_OWN } from "../train/trunk2021.ts";
 import { type NetworkRow, parametersText, PLAN_FLAGS } from "./network_row.ts";
 
 /** The trunk of 2021. */
@@ -33,6 +33,8 @@ the gradients of 16 samples a step. It learns from --structures without --msa to
       flags: ["demo", "weightDecay"],
       because: "it is trained with Adam, and the demo is the small Evoformer's",
     },
+    own: TRUNK_2021_OPTIONS,
+    defaultsFor: () => ({ model: TRUNK_2021_MODEL, training: TRUNK_2021_TRAINING, own: TRUNK_2021_OWN }),
     withoutMsa: true,
     noiseShapes: ({ model: { seqLen, numSeqs, dim }, training: { batchSize } }) => [
       [batchSize, seqLen, seqLen, dim],

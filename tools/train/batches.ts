@@ -1,4 +1,5 @@
 /** Batches of samples on the CPU, and what gives them. */
+import { ATOM14_SLOTS } from "../../model/protein/residue_constants.ts";
 import { RELATIVE_POSITION_CLASSES, relativePositionFeatures } from "../fold/features.ts";
 
 /** One example: an alignment seen from its target, and the target's distances. */
@@ -13,6 +14,16 @@ export interface Sample {
   readonly distances: Float32Array;
   /** 1 where a distance is known, `[N_res, N_res]`. */
   readonly mask: Float32Array;
+  /** Where all atoms are, of targets whose structures are at hand. */
+  readonly atoms?: SampleAtoms;
+}
+
+/** Atoms of a chain under AlphaFold's 14 slots. */
+export interface SampleAtoms {
+  /** In Å, `[N_res, 14, 3]`. */
+  readonly positions: Float32Array;
+  /** 1 for atoms that are known, `[N_res, 14]`. */
+  readonly known: Float32Array;
 }
 
 /** Samples stacked along a first axis B; chains shorter than the longest, and alignments of fewer rows, are padded. */
@@ -37,6 +48,8 @@ export interface Batch {
   readonly pairMask?: Float32Array;
   /** 1 for distances that count, `[B, N_res, N_res]`; absent where all do. */
   readonly lossMask?: Float32Array;
+  /** Atoms, `[B, N_res, 14, …]`; absent where a sample has none. */
+  readonly atoms?: SampleAtoms;
 }
 
 /** Where training takes its batches from. */
@@ -101,7 +114,20 @@ export function stackSamples(samples: readonly Sample[]): Batch {
     ...batch,
     ...(msaMask.includes(0) ? { msaMask, pairMask } : {}),
     ...(lossMask.includes(0) ? { lossMask } : {}),
+    ...stackedAtoms(samples, numRes),
   };
+}
+
+function stackedAtoms(samples: readonly Sample[], numRes: number): { atoms?: SampleAtoms } {
+  const all = samples.flatMap(({ atoms }) => atoms ?? []);
+  if (all.length < samples.length) return {};
+  const count = samples.length * numRes * ATOM14_SLOTS;
+  const positions = new Float32Array(3 * count), known = new Float32Array(count);
+  all.forEach((atoms, b) => {
+    positions.set(atoms.positions, 3 * b * numRes * ATOM14_SLOTS);
+    known.set(atoms.known, b * numRes * ATOM14_SLOTS);
+  });
+  return { atoms: { positions, known } };
 }
 
 /** First 16 hexadecimal digits of the SHA-256 of texts and arrays, in order. */

@@ -14,7 +14,7 @@ import { pseudoBeta } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
 import type { FeatureFile } from "../prep/feature_file.ts";
 import type { Sample } from "./batches.ts";
-import { wholeSample } from "./structure_batches.ts";
+import { atomsOf, wholeSample } from "./structure_batches.ts";
 
 /** A chain whose structure is known, and its alignment. */
 export interface Example {
@@ -84,7 +84,10 @@ export function chainExamples(chains: readonly ChosenChain[]): Example[] {
     const id = twice ? `${names[k]}_${chain.id}` : names[k];
     const { sequence } = chain;
     const { positions, mask } = pseudoBeta(chain);
-    const target = () => distancesOf(positions, learntResidues(mask, sequence));
+    const target = () => ({
+      ...distancesOf(positions, learntResidues(mask, sequence)),
+      atoms: atomsOf(chain, sequence),
+    });
     let made: Sample | undefined;
     return {
       ...{ id, source: structure.source, sequence, depth: 1 },

@@ -1,8 +1,10 @@
 /** Batches of examples in random order, and what is cut out of samples. */
 import type { Key } from "../../core/mod.ts";
+import { ATOM14_EXISTS, ATOM14_SLOTS, ATOM14_TO_ATOM37 } from "../../model/protein/residue_constants.ts";
+import { ATOM_SLOTS, RESIDUE_LETTERS } from "../../model/protein/residues.ts";
 import { distancesOf, type Family, type FamilyMember, learntResidues, msaTokens } from "../data/family.ts";
-import { pseudoBeta } from "../data/structure.ts";
-import { type BatchSource, fingerprint, type Sample, stackSamples } from "./batches.ts";
+import { type Chain, pseudoBeta } from "../data/structure.ts";
+import { type BatchSource, fingerprint, type Sample, type SampleAtoms, stackSamples } from "./batches.ts";
 import type { Example } from "./examples.ts";
 
 /** What {@link exampleBatches} needs to know. */
@@ -59,7 +61,27 @@ export function wholeSample({ alignment }: Family, member: FamilyMember): Sample
   const { names, rows, tokens } = msaTokens(alignment, member.row, alignment.names.length);
   const { positions, mask } = pseudoBeta(member.chain);
   const target = distancesOf(positions, learntResidues(mask, rows[0]));
-  return { numSeqs: names.length, numRes: mask.length, tokens, ...target };
+  return { numSeqs: names.length, numRes: mask.length, tokens, ...target, atoms: atomsOf(member.chain, rows[0]) };
+}
+
+/**
+ * Atoms of a chain under AlphaFold's 14 slots; those of residues that are none of the 20 do not count.
+ *
+ * @param sequence Letters of the target's row.
+ */
+export function atomsOf({ atomPositions, atomMask }: Chain, sequence: string): SampleAtoms {
+  const n = sequence.length;
+  const positions = new Float32Array(3 * n * ATOM14_SLOTS), known = new Float32Array(n * ATOM14_SLOTS);
+  const learnt = learntResidues(new Float32Array(n).fill(1), sequence);
+  for (let at = 0; at < known.length; at++) {
+    const [i, slot] = [Math.floor(at / ATOM14_SLOTS), at % ATOM14_SLOTS];
+    const entry = RESIDUE_LETTERS.indexOf(sequence[i]) * ATOM14_SLOTS + slot;
+    if (learnt[i] === 0 || ATOM14_EXISTS[entry] === 0) continue;
+    const wide = i * ATOM_SLOTS + ATOM14_TO_ATOM37[entry];
+    known[at] = atomMask[wide];
+    for (let axis = 0; axis < 3; axis++) positions[3 * at + axis] = atomPositions[3 * wide + axis];
+  }
+  return { positions, known };
 }
 
 /** The same sample with at most so many rows of its alignment, the first ones, as predictions take them. */
@@ -105,5 +127,11 @@ export function cutEnds(sample: Sample, first: number, last: number): Sample {
     tokens: rows(sample.tokens, new Int32Array(numSeqs * size), numSeqs, (s) => s),
     distances: square(sample.distances),
     mask: square(sample.mask),
+    ...(sample.atoms && {
+      atoms: {
+        positions: sample.atoms.positions.slice(3 * first * ATOM14_SLOTS, 3 * end * ATOM14_SLOTS),
+        known: sample.atoms.known.slice(first * ATOM14_SLOTS, end * ATOM14_SLOTS),
+      },
+    }),
   };
 }

@@ -8,6 +8,7 @@ import { type EgnnParams, egnnShapes } from "../egnn/params.ts";
 import { fromLiftedFrames, type Lift } from "../lie/lift.ts";
 import { type LieConfig, lieConfig, type LieTransformerParams, lieTransformerShapes } from "../lie/params.ts";
 import { lieTransformer } from "../lie/transformer.ts";
+import { pairMask } from "../neighbours.ts";
 import { type Se3Config, se3Config } from "../se3/config.ts";
 import { se3Transformer } from "../se3/transformer.ts";
 import { type Se3TransformerParams, se3TransformerShapes } from "../se3/transformer_params.ts";
@@ -137,7 +138,8 @@ export function refineCoordinates(
     return scope.keep(egnn(params as EgnnParams, read, egnnOf(config, coors.shape[1])).coors);
   }
   if (config.kind === "se3") {
-    const { 1: vectors } = se3Transformer(params as Se3TransformerParams, read, se3Of(config));
+    const neighborMask = mask && pairMask(mask); // what is padding is no neighbour, wherever it lies
+    const { 1: vectors } = se3Transformer(params as Se3TransformerParams, { ...read, neighborMask }, se3Of(config));
     return scope.keep(add(coors, reshape(vectors, coors.shape)));
   }
   if (!lift) throw new TypeError("Cannot refine coordinates by a LieTransformer: lift is missing");

@@ -10,6 +10,7 @@ import {
   slice,
   subtract,
   sum,
+  where,
 } from "../../../ops/mod.ts";
 import { framesToAtom14 } from "../../alphafold/structure/frames_to_atom14.ts";
 import { residueTables } from "../../alphafold/structure/residue_tables.ts";
@@ -33,6 +34,8 @@ export interface SidechainOptions {
    * them all atoms of side chains lie on C.
    */
   readonly aatype?: Tensor;
+  /** 1 for residues, 0 for padding behind them, `[batch, L]`. @default all are residues */
+  readonly mask?: Tensor;
   /** Whether O is bent to CA by 60° as the original's, in place of 120°; for comparisons with it alone. @default false */
   readonly quirks?: boolean;
 }
@@ -49,7 +52,7 @@ export interface SidechainOptions {
  */
 export function sidechainContainer(
   backbone: Tensor,
-  { oxygen = false, aatype, quirks = false }: SidechainOptions = {},
+  { oxygen = false, aatype, mask, quirks = false }: SidechainOptions = {},
 ): Tensor {
   const { device } = backbone;
   const [batch, atoms] = backbone.shape;
@@ -58,12 +61,13 @@ export function sidechainContainer(
   }
   const length = atoms / 3;
   if (aatype) checkShape("sidechainContainer", "aatype", aatype, [batch, length], "i32");
+  if (mask) checkShape("sidechainContainer", "mask", mask, [batch, length]);
   using scope = device.scope("sidechainContainer");
   const residues = reshape(backbone, [batch, length, 3, 3]);
   const atom = (slot: number) =>
     reshape(slice(residues, [0, 0, slot, 0], [batch, length, slot + 1, 3]), [batch, length, 3]);
   const [n, ca, c] = [atom(0), atom(1), atom(2)];
-  const o = oxygen && placeOxygen(n, ca, c, quirks);
+  const o = oxygen && placeOxygen([n, ca, c], mask, quirks);
   const known = o ? concat([residues, reshape(o, [batch, length, 1, 3])], 2) : residues;
   const slots = known.shape[2];
   const rest = [batch, length, ATOM14_SLOTS - slots, 3];
@@ -83,20 +87,24 @@ function stretched(frames: Tensor, aatype: Tensor): Tensor {
 }
 
 /** Opposite to the next residue's N, as seen along the bond from CA to C. */
-function placeOxygen(n: Tensor, ca: Tensor, c: Tensor, quirks: boolean): Tensor {
+function placeOxygen([n, ca, c]: readonly [Tensor, Tensor, Tensor], mask: Tensor | undefined, quirks: boolean): Tensor {
   const { device } = n;
   const [batch, length] = n.shape;
   // Signs and sines of the dihedral N, CA, C, N: of the last residue it is fixed.
   const along = unit(subtract(c, ca)), normal = unit(cross(subtract(ca, n), along)), across = cross(normal, along);
-  const lastOf = (value: number) => device.tensor(new Float32Array(batch).fill(value), [batch, 1, 1]);
-  let cosine = lastOf(Math.cos(LAST_PSI)), sine = lastOf(Math.sin(LAST_PSI));
+  const ofLast = (count: number, value: number) =>
+    device.tensor(new Float32Array(batch * count).fill(value), [batch, count, 1]);
+  let cosine = ofLast(1, Math.cos(LAST_PSI)), sine = ofLast(1, Math.sin(LAST_PSI));
   if (length > 1) {
     const before = (x: Tensor) => slice(x, [0, 0, 0], [batch, length - 1, 3]);
     const next = subtract(slice(n, [0, 1, 0], [batch, length, 3]), before(c));
     const [x, y] = [dot(next, before(across)), dot(next, before(normal))];
     const { inverse } = measure(concat([x, y], 2));
-    cosine = concat([multiply(x, inverse), cosine], 1);
-    sine = concat([multiply(y, inverse), sine], 1);
+    const followed = mask && reshape(slice(mask, [0, 1], [batch, length]), [batch, length - 1, 1]);
+    const known = (found: Tensor, value: number) =>
+      followed ? where(followed, found, ofLast(length - 1, value)) : found;
+    cosine = concat([known(multiply(x, inverse), Math.cos(LAST_PSI)), cosine], 1);
+    sine = concat([known(multiply(y, inverse), Math.sin(LAST_PSI)), sine], 1);
   }
   const turn = quirks ? CARBONYL_ANGLE : Math.PI - CARBONYL_ANGLE;
   const outward = add(multiply(across, cosine), multiply(normal, sine)); // the dihedral of O is that of N, and 180°

@@ -44,6 +44,17 @@ const WRONG: [TrainFlags, new (...args: never[]) => Error, RegExp][] = [
     UsageError,
     /--msa-dim does not apply to --model trunk2021: it is a choice of tiny or nnx/,
   ],
+  [{ synthetic: true, own: { refiner: "se3" } }, InputError, /--refiner se3\) is trained with --end-to-end alone/],
+  [
+    { synthetic: true, seqLen: 9, maxSeqLen: 26, own: { endToEnd: true } },
+    InputError,
+    /up to 9 residues of 3 atoms, expected at most max-seq-len 26 atoms/,
+  ],
+  [
+    { model: "tiny", synthetic: true, own: { endToEnd: true } },
+    UsageError,
+    /--end-to-end does not apply to --model tiny/,
+  ],
   [{ demo: true }, UsageError, /--demo does not apply to --model trunk2021/],
   [{ structures: ["a"], holdOut: ["b"] }, UsageError, /--hold-out needs --msa FILE beside --structures/],
   [
@@ -108,5 +119,46 @@ gpuTest(
         name: "InputError",
         message: /its model is "gpt", expected "tiny-openfold" or "trunk2021"/,
       });
+    }),
+);
+
+gpuTest(
+  "a trunk learns from atoms end to end, and predicts the distances of what it has refined",
+  (device) =>
+    inFolder(async (folder) => {
+      const own = { endToEnd: true, refiner: "egnn", refinerDim: 4, refinerDepth: 1 };
+      const structures = [join(FINGERS, "1znf.cif")];
+      const settings = settingsOf({
+        structures,
+        numSteps: 1,
+        accumulate: 1,
+        cropEnds: 9,
+        maxSeqLen: 84,
+        seqLen: 28,
+        own,
+      });
+      const data = (await readRunData(settings))!;
+      const learning = await openTrunk2021(settings, trainDataOf(data, "structures"));
+      assert.match(learning.network.inWords, /end to end with refiner egnn, 1 layers of 4 channels, backbone atoms$/);
+      assert.deepEqual(learning.planned?.map(({ numRes }) => numRes), [25, 25]);
+      using session = new TrainingSession(device, settings, learning);
+      await session.advance();
+      const [{ loss }] = session.history;
+      assert.ok(loss > Math.log(37) && loss < 40, `${loss}`);
+      const path = join(folder, "model.safetensors");
+      await Deno.writeFile(path, await session.encodeModel());
+      const model = await readDistanceModel(path);
+      assert.match(model.description, /trained end to end with a refiner \(egnn\)/);
+      assert.throws(() => model.checkLength(29, "it"), /29 residues of 3 atoms, more than the 84/);
+      using _ = device.scope("predict");
+      const distances = await model.open(device)({ tokens: encodeTokens(["ACGEF"]), nRes: 5 });
+      assert.ok(
+        distances.every((d, k) => k % 6 ? d > 0 && d <= 20 && d === distances[k % 5 * 5 + Math.floor(k / 5)] : d === 0),
+      );
+      const attention = trunk2021Attention(trunkDistanceModel(await readCheckpoint(path), path));
+      await assert.rejects(
+        captureAttention(device, attention, { names: ["a"], rows: ["ACGEF"], tokens: encodeTokens(["ACGEF"]) }, {}),
+        /trained end to end: it looks at three atoms a residue/,
+      );
     }),
 );
