@@ -46,7 +46,7 @@ import { type Trunk2021Params, trunk2021Shapes } from "./params.ts";
 /** Atoms of a residue that are looked at as points of the backbone. */
 const BACKBONE = 3;
 /** Atoms of a residue that are refined: of the backbone alone with O, or all. */
-const REFINED = { backbone: 4, heavy: ATOM14_SLOTS } as const;
+const REFINED: Readonly<Record<RefinedAtoms, number>> = { backbone: 4, heavy: ATOM14_SLOTS };
 /** Mean distances beyond which a distance is not known, in Å. */
 const FARTHEST = 19.5;
 /** What a distance beyond the last edge is taken for, as a multiple of that. */
@@ -60,6 +60,9 @@ const DISPERSION_SHARE = 0.1;
 /** Where points start from and how atoms are oriented: the same ones for every sequence of the same length. */
 const SEED = 2021;
 
+/** Which atoms of residues are refined: N, CA, C and O, or all. */
+export type RefinedAtoms = "backbone" | "heavy";
+
 /** Choices of the trunk, and of what follows it. */
 export type EndToEndConfig = Trunk2021Config & {
   /** What makes a structure of the distogram. */
@@ -67,7 +70,7 @@ export type EndToEndConfig = Trunk2021Config & {
     /** The network that refines atoms; null: none. */
     readonly refiner: RefinerConfig | null;
     /** Which atoms of residues it sees and moves. */
-    readonly atoms: keyof typeof REFINED;
+    readonly atoms: RefinedAtoms;
   };
 };
 
@@ -83,7 +86,7 @@ export type EndToEndParams = Trunk2021Params & { readonly refiner?: RefinerParam
 export function endToEndConfig(
   trunk: Trunk2021Config,
   { refiner, atoms = "backbone", ...sizes }:
-    & { readonly refiner: RefinerKind | "none"; readonly atoms?: keyof typeof REFINED }
+    & { readonly refiner: RefinerKind | "none"; readonly atoms?: RefinedAtoms }
     & Partial<Omit<RefinerConfig, "kind" | "numTokens">>,
 ): EndToEndConfig {
   const numTokens = RESIDUE_TYPES * ATOM14_SLOTS;

@@ -28,6 +28,7 @@ export {
   type EndToEndTruth,
   initEndToEnd,
   loadEndToEnd,
+  type RefinedAtoms,
 } from "./end_to_end.ts";
 export { gegluFeedForward } from "./feed_forward.ts";
 export {
