@@ -3,9 +3,9 @@ import {
   add,
   addScalar,
   broadcastTo,
+  clamp,
   concat,
   divide,
-  equal,
   less,
   matmul,
   maximum,
@@ -24,9 +24,12 @@ import {
 import { checkShape } from "../layers/check_shape.ts";
 
 /** Steps by which a start is found, where no gradient is wanted yet. */
-const START_STEPS = 60;
+const START_STEPS = 24;
 /** Times that three directions are drawn out by the matrix of products. */
-const DIRECTION_STEPS = 16;
+const DIRECTION_STEPS = 8;
+
+/** Squared distances are at least this, in Å². */
+const LEAST_SQUARE = 1e-8;
 
 /** How {@linkcode unrolledMds} runs. */
 export interface UnrolledMdsOptions {
@@ -84,11 +87,10 @@ export function unrolledMds(
 }
 
 function guttmanStep(points: Tensor, distances: Tensor, count: Tensor, weights: Tensor | undefined): Tensor {
-  const { device, shape: [batch, n] } = points;
+  const [batch, n] = points.shape;
   const vectors = subtract(reshape(points, [batch, n, 1, 3]), reshape(points, [batch, 1, n, 3]));
-  const squares = sum(square(vectors), { axes: [3] });
-  const none = equal(squares, device.zeros([1]));
-  const inverse = where(none, device.zeros([1]), rsqrt(where(none, device.tensor([1], [1]), squares)));
+  // a distance of 0 pulls nowhere, since its vector is 0: it need not be right, only finite
+  const inverse = rsqrt(clamp(sum(square(vectors), { axes: [3] }), LEAST_SQUARE, Infinity));
   const pull = addScalar(multiply(distances, inverse), -1);
   const factors = divide(weights ? multiply(pull, weights) : pull, count);
   return add(points, sum(multiply(reshape(factors, [batch, n, n, 1]), vectors), { axes: [2] }));
