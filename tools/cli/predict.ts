@@ -48,8 +48,8 @@ sequences that come without are searched with --msa-tool and --msa-db, or by the
 way in which anything is sent; else a sequence is predicted alone, which is much less accurate. Where --msa gives alignments,
 nothing is searched for. What was found is kept in OUT/TARGET/msas.
 
-Without --weights the small network that ships with denofold predicts. It learned a few families of proteins and knows nothing
-of others; its card stands in pretrained/small, and all that it predicts says so. --demo folds two proteins that it has not seen.
+Without --weights the small network of pretrained/small predicts, where one ships. It learned a few families of proteins and knows
+nothing of others; its card stands beside it, and all that it predicts says so. --demo folds two proteins that it has not seen.
 
 Where an input is a structure, the prediction is measured by it (lDDT-CA, TM-score, RMSD), and the report shows both.
 
@@ -86,7 +86,7 @@ export function register(program: Command): void {
     .optionsGroup("Input:")
     .option(
       "--weights <file>",
-      "file, folder, or random:SEED (default: the small network that ships)",
+      "file, folder, or random:SEED (default: the small network, where one ships)",
       Deno.env.get("DENOFOLD_WEIGHTS"),
     )
     .option("--demo", "predict the proteins of examples/held_out, beside their experimental structures")
@@ -210,7 +210,8 @@ async function run(given: string[], flags: Flags): Promise<void> {
   const weights = flags.weights ?? await shippedModel();
   if (weights === undefined) {
     throw new UsageError(
-      "--weights is missing: a file, a folder, or random:SEED; `denofold weights download` lists published files",
+      "--weights is missing, and no network ships with this denofold: give a file, a folder, or random:SEED; " +
+        "`denofold weights download` lists published files",
     );
   }
   const inputs = flags.demo ? [...given, join(await shippedFolder("examples"), "held_out")] : given;

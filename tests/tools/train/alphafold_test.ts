@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { type Device, entries, Key, type Tensor } from "../../../core/mod.ts";
 import { Command } from "commander";
-import { decodeCheckpoint } from "../../../finetune/mod.ts";
+import { decodeCheckpoint, encodeParameters } from "../../../finetune/mod.ts";
 import { planModels } from "../../../tools/predict/models.ts";
+import { shippedModel } from "../../../tools/predict/shipped_model.ts";
 import { readTrained } from "../../../tools/predict/trained_model.ts";
 import { applyRecipe } from "../../../tools/cli/_recipe.ts";
 import { ownFlags, register, TRAIN_RECIPE } from "../../../tools/cli/train.ts";
@@ -343,13 +344,13 @@ gpuTest(
 
       const about = { name: "toy", notice: "It knows three fingers", about: "Nothing else." };
       const packed = await packModel(folder, about);
-      await Deno.mkdir(`${folder}/packed`);
+      await Deno.mkdir(`${folder}/small`);
       for (const [name, data] of packed.files) {
-        if (typeof data === "string") await Deno.writeTextFile(`${folder}/packed/${name}`, data);
-        else await Deno.writeFile(`${folder}/packed/${name}`, data);
+        if (typeof data === "string") await Deno.writeTextFile(`${folder}/small/${name}`, data);
+        else await Deno.writeFile(`${folder}/small/${name}`, data);
       }
       assert(packed.bytes < 3 * packed.parameters && packed.roundingError > 0 && packed.roundingError < 1e-3);
-      const halves = (await readTrained(`${folder}/packed`))!;
+      const halves = (await readTrained(`${folder}/small`))!;
       assert.deepEqual([halves.config, halves.packed], [trained.config, {
         name: "toy",
         notice: "It knows three fingers",
@@ -361,14 +362,19 @@ gpuTest(
           name,
         );
       }
-      const [{ weights, notice }] = await planModels(`${folder}/packed`, undefined);
+      assert.deepEqual([await shippedModel(folder), await shippedModel("tests")], [`${folder}/small`, undefined]);
+      const [{ weights, notice }] = await planModels(`${folder}/small`, undefined);
       assert.match(weights, /^toy, SHA-256 \w{64}: It knows three fingers$/);
       assert.equal(notice, "It knows three fingers");
       const card = String(packed.files.get("MODEL_CARD.md"));
       for (const text of ["# toy", "Nothing else.", weights.slice(13, 77), "3 fingers", '"batch-size": 1', "| 0-0 |"]) {
         assert(card.includes(text), text);
       }
-      await assert.rejects(packModel(`${folder}/packed`, about), /^InputError: .* does not say how it was trained/);
+      await assert.rejects(packModel(`${folder}/small`, about), /^InputError: .* does not say how it was trained/);
+      await Deno.writeFile(`${folder}/tiny.safetensors`, encodeParameters(new Map(), { model: "tiny", config: {} }));
+      const other = /^InputError: .*tiny\.safetensors is a checkpoint of "tiny", expected one of "alphafold"$/;
+      await assert.rejects(planModels(`${folder}/tiny.safetensors`, undefined), other);
+      await assert.rejects(packModel(`${folder}/tiny.safetensors`, about), other);
       await assert.rejects(packModel("examples", about), /^InputError: examples is no run of denofold train/);
 
       const next = await open(device, smallSettings({}, { stage: "finetuning", init: folder }));
