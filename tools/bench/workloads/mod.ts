@@ -4,6 +4,7 @@ import type { BlockPeer, BlockSize } from "../block_peers.ts";
 import type { Torch } from "../peers.ts";
 import type { Measurement } from "../record.ts";
 import { alphafold } from "./alphafold.ts";
+import { alphafoldStep } from "./alphafold_step.ts";
 import { alphafoldOverfit } from "./alphafold_overfit.ts";
 import { amp } from "./amp.ts";
 import { coldStart } from "./cold_start.ts";
@@ -52,6 +53,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "triangle": triangle,
   "structure": structure,
   "alphafold": alphafold,
+  "alphafold-step": alphafoldStep,
   "alphafold-overfit": alphafoldOverfit,
   "load-weights": loadWeights,
   "lora": lora,
