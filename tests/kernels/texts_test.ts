@@ -38,7 +38,8 @@ function tintTest(name: string, run: (tint: GPUDevice) => Promise<void>): void {
 
 const all = new Map<string, KernelText>();
 
-for (const traits of KINDS) {
+/** The narrowest subgroups are left out: a kernel's text differs by a number there, and CI runs them on SwiftShader. */
+for (const traits of KINDS.filter(({ subgroupSize }) => subgroupSize !== 4)) {
   tintTest(`Tint accepts every kernel: ${nameOf(traits)}`, async (tint) => {
     const fresh = [...await kernelsOf(traits)].filter(([text]) => !all.has(text));
     for (const [text, found] of fresh) all.set(text, found);
