@@ -109,6 +109,11 @@ export interface BootstrapOptions {
   readonly resamples?: number;
   /** How much of the resamples an interval holds. @default 0.95 */
   readonly confidence?: number;
+  /**
+   * What each pair belongs to: pairs of one group are drawn together, as residues of one protein, which are alike, must be.
+   * @default each pair is drawn on its own
+   */
+  readonly groups?: ArrayLike<string | number>;
 }
 
 /** Intervals of metrics: lower and upper end. */
@@ -116,7 +121,8 @@ export type MetricIntervals = Readonly<Record<RegressionMetric, readonly [low: n
 
 /**
  * Intervals of the metrics from resampling pairs with replacement: the percentiles of what the resamples give. A metric
- * that a resample does not define is left out of it; an interval that fewer than half of them define is NaN.
+ * that a resample does not define is left out of it; an interval that fewer than half of them define is NaN. Where there
+ * are groups, groups are resampled.
  *
  * Source: Efron (1979), "Bootstrap methods: another look at the jackknife".
  *
@@ -126,7 +132,7 @@ export type MetricIntervals = Readonly<Record<RegressionMetric, readonly [low: n
 export function bootstrapIntervals(
   predictions: ArrayLike<number>,
   labels: ArrayLike<number>,
-  { seed = 0, resamples = 2000, confidence = 0.95 }: BootstrapOptions = {},
+  { seed = 0, resamples = 2000, confidence = 0.95, groups }: BootstrapOptions = {},
 ): MetricIntervals {
   if (!(Number.isInteger(resamples) && resamples > 0)) {
     throw new RangeError(`The number of resamples is a whole number above 0, got ${resamples}`);
@@ -134,19 +140,25 @@ export function bootstrapIntervals(
   if (!(confidence > 0 && confidence < 1)) {
     throw new RangeError(`The confidence of an interval is between 0 and 1, got ${confidence}`);
   }
-  const n = predictions.length;
+  if (groups && groups.length !== predictions.length) {
+    throw new TypeError(`There are ${groups.length} groups of ${predictions.length} pairs`);
+  }
   regressionMetrics(predictions, labels); // refuses what cannot be measured
   const key = Key.fromSeed(seed);
   const found = REGRESSION_METRICS.map((): number[] => []);
-  const p = new Float64Array(n), t = new Float64Array(n);
+  const pairs = Array.from({ length: predictions.length }, (_, i) => i);
+  const drawn = groups ? [...Map.groupBy(pairs, (i) => groups[i]).values()] : pairs.map((i) => [i]);
+  const n = drawn.length, most = n * drawn.reduce((a, { length }) => Math.max(a, length), 0);
+  const p = new Float64Array(most), t = new Float64Array(most);
   for (let r = 0; r < resamples && n > 0; r++) {
-    const draws = key.at(r).uniform(n);
-    for (let i = 0; i < n; i++) {
-      const pick = Math.floor(draws[i] * n);
-      p[i] = predictions[pick];
-      t[i] = labels[pick];
+    let count = 0;
+    for (const x of key.at(r).uniform(n)) {
+      for (const i of drawn[Math.floor(x * n)]) {
+        p[count] = predictions[i];
+        t[count++] = labels[i];
+      }
     }
-    const metrics = regressionMetrics(p, t);
+    const metrics = regressionMetrics(p.subarray(0, count), t.subarray(0, count));
     REGRESSION_METRICS.forEach((name, k) => {
       if (!Number.isNaN(metrics[name])) found[k].push(metrics[name]);
     });

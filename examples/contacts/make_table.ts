@@ -1,11 +1,12 @@
 /**
  * Prints a table of labels that are computed from structures, for `denofold finetune`: the part of the surface that is
- * buried when the chain folds, and how many contacts a residue has.
+ * buried when the chain folds, and how many contacts a residue has, in the mean and (--residues) each.
  *
- *     deno run -A examples/contacts/make_table.ts [--every N] FOLDER... > table.csv
+ *     deno run -A examples/contacts/make_table.ts [--every N] [--residues] FOLDER... > table.csv
  */
 import { basename, dirname } from "node:path";
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { ATOM_NAMES, SLOT } from "../../model/protein/mod.ts";
 import { type Chain, formatCsv, readStructure } from "../../tools/data/mod.ts";
 import { structureFiles } from "../../tools/data/structure_files.ts";
@@ -63,39 +64,47 @@ function accessibleSurface({ sequence, atomPositions, atomMask }: Chain): number
   return surface;
 }
 
-/** Mean number of residues whose Cβ (Cα of glycine) is within 8 Å and that are at least 3 away in the sequence. */
-function contacts({ sequence, atomPositions, atomMask }: Chain): number {
-  const n = sequence.length, slots = ATOM_NAMES.length;
-  const places = Array.from({ length: n }, (_, i) => {
-    const slot = [SLOT.CB, SLOT.CA].map((atom) => slots * i + atom).find((slot) => atomMask[slot]);
-    return slot === undefined ? undefined : atomPositions.subarray(3 * slot, 3 * slot + 3);
-  }).filter((place) => place !== undefined);
-  let pairs = 0;
-  for (let i = 0; i < places.length; i++) {
-    for (let j = i + 3; j < places.length; j++) {
-      const [a, b] = [places[i], places[j]];
-      if ((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 + (a[2] - b[2]) ** 2 < 64) pairs += 2;
-    }
+/**
+ * Of each residue, the number of residues whose Cβ (Cα of glycine) is within 8 Å and that are at least 3 away in the
+ * sequence; undefined where the structure does not show it.
+ */
+function contacts({ sequence, atomPositions, atomMask }: Chain): (number | undefined)[] {
+  const slots = ATOM_NAMES.length;
+  const found = new Array<number | undefined>(sequence.length).fill(undefined);
+  const places = Array.from(sequence, (_, residue) => {
+    const slot = [SLOT.CB, SLOT.CA].map((atom) => slots * residue + atom).find((slot) => atomMask[slot]);
+    return slot === undefined ? [] : [{ residue, at: atomPositions.subarray(3 * slot, 3 * slot + 3) }];
+  }).flat();
+  for (const [i, { residue, at: [x, y, z] }] of places.entries()) {
+    const near = places.filter(({ at: [u, v, w] }, j) =>
+      Math.abs(i - j) >= 3 && (x - u) ** 2 + (y - v) ** 2 + (z - w) ** 2 < 64
+    );
+    found[residue] = near.length;
   }
-  return pairs / places.length;
+  return found;
 }
 
-const args = process.argv.slice(2);
-const every = args[0] === "--every" ? Number(args[1]) : 1;
-const folders = args[0] === "--every" ? args.slice(2) : args;
+const { positionals: folders, values } = parseArgs({
+  allowPositionals: true,
+  options: { every: { type: "string", default: "1" }, residues: { type: "boolean", default: false } },
+});
+const every = Number(values.every), ofResidues = values.residues;
 const rows = [];
 for (const [index, path] of (await structureFiles(folders)).entries()) {
   if (index % every) continue;
   const { chains: [chain] } = await readStructure(path);
+  const own = contacts(chain), known = own.filter((count) => count !== undefined);
   const surface = accessibleSurface(chain);
   const open = [...chain.sequence].reduce((sum, letter) => sum + (OPEN_SURFACE[letter] ?? 200), 0);
   rows.push({
     pdb_id: basename(path).replace(/\.(pdb|cif)(\.gz)?$/, ""),
     buried: (1 - surface / open).toFixed(4),
-    contacts: contacts(chain).toFixed(3),
+    contacts: (known.reduce((sum, count) => sum + count, 0) / known.length).toFixed(3),
+    ...(ofResidues && { residue_contacts: own.map((count) => count ?? "?").join(";") }),
     surface: surface.toFixed(0),
     length: chain.sequence.length,
     family: basename(dirname(path)),
   });
 }
-process.stdout.write(formatCsv(["pdb_id", "buried", "contacts", "surface", "length", "family"], rows));
+const labels = ["buried", "contacts", ...(ofResidues ? ["residue_contacts"] : []), "surface"];
+process.stdout.write(formatCsv(["pdb_id", ...labels, "length", "family"], rows));

@@ -67,6 +67,19 @@ Deno.test("bootstrap: the interval of a mean error is that of theory, and the se
   assert(half.mae[0] > intervals.mae[0] && half.mae[1] < intervals.mae[1]);
 });
 
+Deno.test("pairs of a group are drawn together: copies of a pair make no interval narrower", () => {
+  const key = Key.fromSeed(4), labels = [...key.at(0).uniform(12)], noise = key.at(1).uniform(12);
+  const predictions = labels.map((label, i) => label + noise[i]);
+  const copied = (x: readonly number[]) => x.flatMap((one) => [one, one, one, one, one]);
+  const single = bootstrapIntervals(predictions, labels, { seed: 1 });
+  const groups = copied(labels.map((_, i) => i));
+  const grouped = bootstrapIntervals(copied(predictions), copied(labels), { seed: 1, groups });
+  for (const name of REGRESSION_METRICS) assertClose(grouped[name], single[name], { rtol: 1e-9, atol: 1e-9 });
+  const apart = bootstrapIntervals(copied(predictions), copied(labels), { seed: 1 });
+  assert(apart.mae[1] - apart.mae[0] < 0.7 * (single.mae[1] - single.mae[0]));
+  assert.throws(() => bootstrapIntervals([1, 2], [1, 2], { groups: [1] }), /1 groups of 2 pairs/);
+});
+
 Deno.test("bootstrap of perfect predictions, of none, and with choices out of range", () => {
   const { pearson, rmse } = bootstrapIntervals([1, 2, 3, 4], [1, 2, 3, 4], { resamples: 200 });
   assertClose(pearson, [1, 1], CLOSE);

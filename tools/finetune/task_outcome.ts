@@ -2,6 +2,7 @@
 import { type Device, Key } from "../../core/mod.ts";
 import {
   accuracy,
+  bootstrapIntervals,
   type FineTunedConfig,
   type FineTunedParams,
   type FineTuner,
@@ -133,7 +134,7 @@ export async function taskOutcome(
   const files = new Map<string, string>();
   for (const task of tasks) {
     const all = rows.get(task.name)!;
-    const bySet = SETS.map((set) => [set, metricsOf(all.filter((row) => row.set === set), task)] as const);
+    const bySet = SETS.map((set) => [set, metricsOf(all.filter((row) => row.set === set), task, seed)] as const);
     metrics[task.name] = Object.fromEntries(bySet.flatMap(([set, found]) => found ? [[set, found]] : []));
     files.set(`predictions_${task.name}.csv`, csvOf(all, task));
   }
@@ -148,11 +149,19 @@ export async function taskOutcome(
   return { metrics, files };
 }
 
-function metricsOf(rows: readonly TaskRow[], task: LabelTask): Record<string, number> | undefined {
+/** Of intervals; those of residues, of which there are many, are of proteins. */
+const RESAMPLES = 500;
+
+/** Of numbers, with the interval of 95 % of their correlation; of classes. */
+function metricsOf(rows: readonly TaskRow[], task: LabelTask, seed: number): Record<string, number> | undefined {
   const known = rows.filter(({ label, value }) => Number.isFinite(label) && Number.isFinite(value));
   if (!known.length) return undefined;
   const labels = known.map(({ label }) => label), values = known.map(({ value }) => value);
-  if (!isClassification(task)) return { ...regressionMetrics(values, labels) };
+  if (!isClassification(task)) {
+    const groups = ofResidues(task) ? known.map(({ id }) => id) : undefined;
+    const { pearson: [low, high] } = bootstrapIntervals(values, labels, { seed, groups, resamples: RESAMPLES });
+    return { ...regressionMetrics(values, labels), pearson_low: low, pearson_high: high };
+  }
   const counts = task.classes!.map((_, i) => labels.filter((label) => label === i).length);
   return { n: known.length, accuracy: accuracy(values, labels), majority: Math.max(...counts) / known.length };
 }
