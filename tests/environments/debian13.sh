@@ -10,7 +10,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 CHECKOUT=$PWD
 ROOT=${DENOFOLD_DEBIAN13:-${TMPDIR:-/tmp}/denofold-debian13}
-PACKAGES=ca-certificates,mesa-vulkan-drivers,libvulkan1,vulkan-tools,procps
+PACKAGES=ca-certificates,mesa-vulkan-drivers,libvulkan1,vulkan-tools,procps,mafft
 
 give_up() {
   printf 'skipped [debian13] this environment\t%s\n0 passed, 0 failed\n' "$1"
@@ -18,10 +18,12 @@ give_up() {
 }
 
 # Whole and ours: what another user has put there is not run as root.
-whole() { [ -O "$ROOT" ] && [ -f "$ROOT/denofold-whole" ]; }
+ours() { [ -O "$ROOT" ] && [ -f "$ROOT/denofold-whole" ]; }
+whole() { ours && [ "$(cat "$ROOT/denofold-whole")" = "$PACKAGES" ]; }
 
 make_root() {
   local part
+  if ours; then rm -rf --one-file-system "$ROOT"; fi # of other packages
   [ ! -e "$ROOT" ] || give_up "$ROOT is there and is no root of ours (DENOFOLD_DEBIAN13 names another place)"
   part=$(mktemp -d "$ROOT.XXXXXX") || give_up "no folder for it can be made beside $ROOT"
   chmod 755 "$part"
@@ -32,7 +34,7 @@ make_root() {
     give_up "debootstrap cannot make it: the mirror may be down"
   fi
   rm -f "$part.log"
-  touch "$part/denofold-whole"
+  echo "$PACKAGES" >"$part/denofold-whole"
   mv -T "$part" "$ROOT" 2>/dev/null || rm -rf "$part" # another run was quicker
 }
 
