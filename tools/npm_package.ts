@@ -17,18 +17,29 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** The version of Deno that the package runs with. */
 const DENO_VERSION = "2.9.6";
 
-/** Starts the program under the Deno that npm installed beside it, and ends as it ends. */
+/**
+ * Starts the program under the Deno that npm installed beside it, and ends as it ends. The program is the only child: the
+ * script `deno/bin.cjs` would end at Ctrl-C, while Deno behind it is saving.
+ */
 const LAUNCHER = `#!/usr/bin/env node
 const { spawn } = require("node:child_process");
 const { join } = require("node:path");
 
-const program = join(__dirname, "denofold.js");
+const deno = require("deno/install_api.cjs").runInstall();
 const flags = ["run", "-A", "--unstable-webgpu", "--no-config", "--no-lock", "--quiet"];
-const args = [require.resolve("deno/bin.cjs"), ...flags, program, ...process.argv.slice(2)];
-const child = spawn(process.execPath, args, { stdio: "inherit" });
+const child = spawn(deno, [...flags, join(__dirname, "denofold.js"), ...process.argv.slice(2)], { stdio: "inherit" });
 // Ctrl-C reaches the program too, which ends when it has saved.
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => signal === "SIGTERM" && child.kill(signal));
-child.on("exit", (code, signal) => signal ? process.kill(process.pid, signal) : process.exit(code ?? 1));
+const signals = { SIGINT: () => {}, SIGTERM: () => child.kill("SIGTERM") };
+for (const [signal, act] of Object.entries(signals)) process.on(signal, act);
+child.on("error", (error) => {
+  console.error("denofold: Cannot start Deno: " + error.message);
+  process.exit(1);
+});
+child.on("exit", (code, signal) => {
+  if (!signal) process.exit(code ?? 1);
+  for (const [name, act] of Object.entries(signals)) process.off(name, act);
+  process.kill(process.pid, signal);
+});
 `;
 
 /**
