@@ -1,5 +1,6 @@
 import { pullback, type Tensor } from "../../../core/mod.ts";
 import { evoformerBlock, evoformerConfig, loadEvoformer } from "../../../model/evoformer/mod.ts";
+import { packProjections } from "../../../model/layers/packed_linear.ts";
 import { snakeCase } from "../../../model/weights/names.ts";
 import { evoformerFlops } from "../flops.ts";
 import { hashedParameter, hashedTensor } from "../hashed.ts";
@@ -19,9 +20,10 @@ export const EVOFORMER: Block = {
     type Primals = { readonly inputs: { readonly m: Tensor; readonly z: Tensor }; readonly params: typeof params };
     const run = ({ inputs, params }: Primals) => evoformerBlock(params, inputs, config);
     const primals = { inputs: { m, z }, params };
+    const packed = { ...primals, params: packProjections(params) }; // once, as networks that only predict have them
     return {
       inputs: [m, z],
-      forward: () => Object.values(run(primals)),
+      forward: () => Object.values(run(packed)),
       pullback: () => pullback(device, run, primals),
     };
   },
