@@ -1,4 +1,12 @@
-import { type BindingType, type Device, type KernelUse, type Tensor, unroll } from "../core/mod.ts";
+import {
+  type AdapterTraits,
+  type BindingType,
+  type Device,
+  type KernelFamily,
+  type KernelUse,
+  type Tensor,
+  unroll,
+} from "../core/mod.ts";
 import { EXPONENTIAL, EXTREMA, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
 import { familiesToTry } from "./tuning.ts";
 
@@ -12,8 +20,10 @@ export const LONG_ROW = 16_384;
 export interface RowStructure {
   /** Whether a row is read four elements at a time: its length is a multiple of four. */
   readonly vector: boolean;
-  /** Invocations that share a row. */
-  readonly rowLanes: 1 | 16;
+  /** Invocations that share a row: 1, 16, or a subgroup. */
+  readonly rowLanes: number;
+  /** Whether these are a subgroup, and pass their sums from lane to lane. @default through workgroup memory */
+  readonly subgroup?: boolean;
   /** Elements (or vec4s) in one turn of a loop; divides a row's number of them. */
   readonly unrolled: number;
 }
@@ -22,18 +32,26 @@ export interface RowStructure {
  * Declarations for {@linkcode alongRow}: the type `V` of what is read at once, `total` and `greatest` of one, and
  * `row_sum` and `row_max` over the invocations that share a row. A NaN is the greatest.
  */
-export function rowDeclarations({ vector, rowLanes }: RowStructure): string {
-  const reduce = (name: string, combine: string) =>
-    rowLanes === 1 ? `fn ${name}(lane: u32, v: f32) -> f32 { return v; }` : `
-fn ${name}(lane: u32, v: f32) -> f32 {
+export function rowDeclarations({ vector, rowLanes, subgroup = false }: RowStructure): string {
+  const shared = rowLanes > 1 && !subgroup;
+  const reduce = (name: string, combine: (other: string) => string) => {
+    const begin = `fn ${name}(lane: u32, v: f32) -> f32 {`;
+    if (rowLanes === 1) return `${begin} return v; }`;
+    if (subgroup) {
+      const steps = unroll(Math.log2(rowLanes), (bit) => `all = ${combine(`subgroupShuffleXor(all, ${2 ** bit}u)`)};`);
+      return `${begin}\nvar all = v;\n${steps}\nreturn all;\n}`;
+    }
+    return `
+${begin}
   workgroupBarrier();
   partial[lane] = v;
   workgroupBarrier();
   let first = lane / ${rowLanes}u * ${rowLanes}u;
   var all = partial[first];
-  for (var i = 1u; i < ${rowLanes}u; i++) { all = ${combine}; }
+  for (var i = 1u; i < ${rowLanes}u; i++) { all = ${combine("partial[first + i]")}; }
   return all;
 }`;
+  };
   return `${valueTypes(vector ? "vec4f" : "f32")}
 ${SPECIAL_VALUES}
 ${EXTREMA}
@@ -42,9 +60,9 @@ fn total(v: V) -> f32 { return ${vector ? "(v.x + v.y) + (v.z + v.w)" : "v"}; }
 fn greatest(v: V) -> f32 { ${
     vector ? "let pairs = larger(v, v.yxwz); return larger(pairs, pairs.zwxy).x;" : "return v;"
   } }
-${rowLanes === 1 ? "" : "var<workgroup> partial: array<f32, 64>;"}
-${reduce("row_sum", "all + partial[first + i]")}
-${reduce("row_max", `larger(V(all), V(partial[first + i]))${vector ? ".x" : ""}`)}`;
+${shared ? "var<workgroup> partial: array<f32, 64>;" : ""}
+${reduce("row_sum", (other) => `all + ${other}`)}
+${reduce("row_max", (other) => `larger(V(all), V(${other}))${vector ? ".x" : ""}`)}`;
 }
 
 /** Where a row's invocation stands: `row` (inside the matrix), `live` (whether it counts), `part`, `base`. */
@@ -65,6 +83,15 @@ ${unroll(unrolled, (k) => `{ let j = first + ${k * rowLanes}u; let i = base + j$
 export function turnsAlongRow({ rowLanes, unrolled }: RowStructure, loops: number, reductions: number) {
   return ({ columns }: Readonly<Record<string, number>>): number =>
     loops * (Math.ceil(columns / (rowLanes * unrolled)) + 1) + (rowLanes > 1 ? reductions * rowLanes : 0);
+}
+
+/** Who shares a row in a family's kernels. */
+export function rowLanesOf(
+  { subgroupSize }: Pick<AdapterTraits, "subgroupSize">,
+  family: KernelFamily,
+): Pick<RowStructure, "rowLanes" | "subgroup"> {
+  if (family === "subgroup") return { rowLanes: subgroupSize, subgroup: true };
+  return { rowLanes: family === "workgroup" ? 16 : 1 };
 }
 
 /** How an array is read at once. */
@@ -90,8 +117,8 @@ export function rowStructure(device: Device, c: number, kernelOf: (s: RowStructu
   const vector = c % 4 === 0;
   const columns = vector ? c / 4 : c;
   const ways = familiesToTry(device, "rows").map((family): RowStructure => {
-    const rowLanes = family === "workgroup" ? 16 : 1;
-    return { vector, rowLanes, unrolled: rowLanes === 1 && columns % 4 === 0 ? 4 : 1 };
+    const lanes = rowLanesOf(device.traits, family);
+    return { vector, ...lanes, unrolled: lanes.rowLanes === 1 && columns % 4 === 0 ? 4 : 1 };
   });
   return device.kernels.choose(ways, (s) => [kernelOf(s)]);
 }

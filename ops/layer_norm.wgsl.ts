@@ -49,6 +49,7 @@ export const layerNormKernel = kernelFamily((s: LayerNormStructure) => ({
   },
   turns: turnsAlongRow(s, 3, 2),
   declarations: rowDeclarations(s),
+  subgroups: s.subgroup,
   body: `${rowPlace(s)}
 ${s.part ? "let origin = (u.first + row / u.block * u.step + row % u.block) * u.columns;" : ""}
 let shift = ${FIRST(s)};
@@ -88,6 +89,7 @@ export const layerNormGradientKernel = kernelFamily((s: RowStructure & { readonl
     uniforms: { rows: "u32", columns: "u32", inverse_c: "f32" },
     turns: turnsAlongRow(s, 2, 2),
     declarations: rowDeclarations(s),
+    subgroups: s.subgroup,
     body: `${rowPlace(s)}
 let stat = stats_at(row);
 var sum = V();

@@ -154,6 +154,7 @@ export const entropyStatsKernel: (structure: RowStructure) => Kernel = kernelFam
   uniforms: { rows: "u32", columns: "u32" },
   turns: turnsAlongRow(s, 2, 4),
   declarations: rowDeclarations(s),
+  subgroups: s.subgroup,
   body: `${rowPlace(s)}
 var tops = ${reader(s, "logits", "base")};
 ${alongRow(s, `tops = larger(tops, ${reader(s, "logits", "i")});`)}

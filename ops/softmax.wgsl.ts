@@ -29,6 +29,7 @@ export const softmaxKernel = kernelFamily((s: SoftmaxStructure) => ({
   uniforms: UNIFORMS,
   turns: turnsAlongRow(s, 3, 2),
   declarations: rowDeclarations(s),
+  subgroups: s.subgroup,
   body: `${place(s)}
 var tops = ${reader(s, "x", "base")};
 ${along(s, `tops = larger(tops, ${reader(s, "x", "i")});`)}
@@ -48,6 +49,7 @@ export const softmaxGradientKernel = kernelFamily((s: SoftmaxStructure) => ({
   uniforms: UNIFORMS,
   turns: turnsAlongRow(s, 2, 1),
   declarations: rowDeclarations(s),
+  subgroups: s.subgroup,
   body: `${place(s)}
 var dots = V();
 ${along(s, `dots += ${reader(s, "y", "i")} * ${reader(s, "d_out", "i")};`)}

@@ -41,6 +41,7 @@ export const expectationKernel = kernelFamily((s: RowStructure) => ({
   uniforms: UNIFORMS,
   turns: turnsAlongRow(s, 2, 3),
   declarations: rowDeclarations(s),
+  subgroups: s.subgroup,
   body: `${rowPlace(s)}
 ${VALUES}
 ${weigh(s)}
@@ -54,6 +55,7 @@ export const expectationVjpKernel = kernelFamily((s: RowStructure) => ({
   uniforms: UNIFORMS,
   turns: turnsAlongRow(s, 3, 3),
   declarations: rowDeclarations(s),
+  subgroups: s.subgroup,
   body: `${rowPlace(s)}
 ${VALUES}
 ${weigh(s)}

@@ -13,6 +13,7 @@ export const sparseCrossEntropyKernel: (structure: RowStructure) => Kernel = ker
   uniforms: { rows: "u32", columns: "u32", classes: "u32" },
   turns: turnsAlongRow(s, 2, 2),
   declarations: rowDeclarations(s),
+  subgroups: s.subgroup,
   body: `${rowPlace(s)}
 var tops = ${reader(s, "x", "base")};
 ${alongRow(s, `tops = larger(tops, ${reader(s, "x", "i")});`)}

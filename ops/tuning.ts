@@ -20,6 +20,9 @@ export type Tuning = {
   readonly matmul: { readonly [C in MatmulClass]: MatmulTile };
 } & { readonly [O in FamilyOp]: KernelFamily };
 
+/** Invocations of a workgroup that goes along rows. */
+const ROW_LANES = 64;
+
 const chosen = new WeakMap<Device, Tuning>();
 /** Devices that use nothing but what they prefer. */
 const strict = new WeakSet<Device>();
@@ -76,8 +79,10 @@ export function familiesOf(
 ): readonly KernelFamily[] {
   if (op === "attention") return kernelFamilies;
   if (op === "triangle") return kernelFamilies.filter((family) => family !== "subgroup" || ROWS % subgroupSize === 0);
-  // Along rows nothing is shared but in workgroup memory.
-  return [...new Set(kernelFamilies.map((family) => family === "workgroup" ? family : "plain"))];
+  // Rows shared among the lanes of a subgroup: as many as a workgroup has, or a part of them. On a processor nothing is gained.
+  const known = kernelFamilies.filter((family) => family !== "subgroup" || ROW_LANES % subgroupSize === 0);
+  if (known.length === 0) return ["plain"];
+  return known[0] === "workgroup" ? known : known.toSorted((a, b) => Number(b === "plain") - Number(a === "plain"));
 }
 
 /** Sets what a device prefers, and lets it use nothing else, until the returned object is disposed of. */

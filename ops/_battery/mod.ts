@@ -27,7 +27,7 @@ import { MAPS } from "../_map.ts";
 import { chainOffsetClassesKernel, distanceClassesKernel, offsetClassesKernel } from "../pair_classes.wgsl.ts";
 import { pairEmbeddingKernel } from "../pair_embedding.wgsl.ts";
 import { reduceKernel } from "../reduce.wgsl.ts";
-import type { RowStructure } from "../_rows.ts";
+import { rowLanesOf, type RowStructure } from "../_rows.ts";
 import { smallestKernel } from "../smallest.wgsl.ts";
 import { softmaxGradientKernel, softmaxKernel } from "../softmax.wgsl.ts";
 import { expectationKernel, expectationVjpKernel } from "../softmax_expectation.wgsl.ts";
@@ -100,7 +100,7 @@ export function batteryOf(traits: AdapterTraits): BatteryRow[] {
       }))
     ),
     ...familiesOf(traits, "rows").flatMap((family) => {
-      const lines = rowStructures(family);
+      const lines = rowStructures(traits, family);
       const norms = each((gamma) => lines.map((s) => [layerNormGradientKernel({ ...s, gamma })]));
       return [
         ...rows(
@@ -320,10 +320,10 @@ function triangle({ subgroupSize: lanes }: AdapterTraits, family: KernelFamily):
 }
 
 /** Rows that are read in all the ways there are. */
-function rowStructures(family: KernelFamily): RowStructure[] {
-  const rowLanes = family === "workgroup" ? 16 : 1;
+function rowStructures(traits: AdapterTraits, family: KernelFamily): RowStructure[] {
+  const lanes = rowLanesOf(traits, family);
   return [true, false].flatMap((vector) =>
-    (rowLanes === 1 ? [4, 1] : [1]).map((unrolled): RowStructure => ({ vector, rowLanes, unrolled }))
+    (lanes.rowLanes === 1 ? [4, 1] : [1]).map((unrolled): RowStructure => ({ vector, ...lanes, unrolled }))
   );
 }
 

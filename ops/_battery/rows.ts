@@ -8,11 +8,11 @@ const EPS = 1e-3;
 
 /** A row's length: several turns of the loop and a rest, as far as the structure allows. */
 export function lengthFor({ vector, rowLanes, unrolled }: RowStructure): number {
-  return (vector ? 4 : 1) * (rowLanes === 16 ? 21 : unrolled === 4 ? 12 : 7);
+  return (vector ? 4 : 1) * (rowLanes > 1 ? rowLanes + 5 : unrolled === 4 ? 12 : 7);
 }
 
 /** Rows for more than one workgroup. */
-export const rowsFor = ({ rowLanes }: RowStructure) => (rowLanes === 16 ? 11 : 71);
+export const rowsFor = ({ rowLanes }: RowStructure) => (rowLanes > 1 ? Math.ceil(176 / rowLanes) : 71);
 
 /** Mean and 1 / deviation of a row, and its normalized numbers. */
 function normalized(x: Float64Array, row: number, c: number): { mean: number; rstd: number; n: number[] } {

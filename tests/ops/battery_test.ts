@@ -115,6 +115,7 @@ const EDGES: Record<string, Partial<Record<KernelFamily, [from: string, to: stri
   },
   rows: {
     plain: ["u.rows - 1u", "u.rows - 2u"],
+    subgroup: ["first < u.columns", "first + 1u < u.columns"],
     workgroup: ["first < u.columns", "first + 1u < u.columns"],
   },
 };
@@ -136,6 +137,7 @@ for (const [op, edges] of Object.entries(EDGES)) {
           return code.replaceAll(from, to);
         };
         const device = await mutated(mutate, { kernelFamilies: [family, ...others] });
+        if (op === "rows") setTuning(device, { ...tuningOf(device), rows: family });
         assertClose(await settled(OPS[op], device), expected, { rtol: 1e-4, atol: 1e-4 }, `${op} without ${family}`);
         assert.ok(changed > 0, "no kernel has this text");
         assert.ok(device.kernels.findings.length > 0, "nothing was found");
@@ -151,7 +153,7 @@ for (const [op, edges] of Object.entries(EDGES)) {
 /** Whether a kernel's text is one of a family's. */
 function isOf(family: KernelFamily, code: string): boolean {
   if (code.includes("// triangleProductTile")) return family === (code.includes("p + 7u") ? "plain" : "workgroup");
-  if (code.includes("subgroupBroadcast")) return family === "subgroup";
+  if (/subgroup(Broadcast|ShuffleXor)/.test(code)) return family === "subgroup";
   return family === (code.includes("var<workgroup>") ? "workgroup" : "plain");
 }
 
