@@ -82,7 +82,7 @@ export function alphafoldNetwork(
     load: (device, find) => loadAlphaFold(device, config, find),
     samplesOf: (batch) => batch.map((sample) => ({ id: sample.id, batch: [sample] })),
     lossOf(device, batch, report) {
-      const ready = batch.map((sample) => onDevice(device, sample, own.assumedResolution));
+      const ready = batch.map((sample) => onDevice(device, sample));
       return (params) => {
         const losses = ready.map((sample) => {
           const { loss: value, terms } = sampleLoss(params, sample, { config, loss, recompute });
@@ -112,11 +112,11 @@ export interface DeviceSample {
   readonly key?: Key;
 }
 
-function onDevice(device: Device, sample: AlphaFoldSample, assumedResolution: number | null): DeviceSample {
+function onDevice(device: Device, sample: AlphaFoldSample): DeviceSample {
   const { iterations, templates, padded, file, start, clamped, key } = sample;
   const put = iterations.map((inputs) => deviceFeatures(device, inputs, templates, padded));
-  const length = file.sequence.length, { resolution: [told] } = file.supervised!;
-  const supervised = { ...file.supervised!, resolution: Float32Array.of(told || (assumedResolution ?? 0)) };
+  const length = file.sequence.length;
+  const supervised = { ...file.supervised!, resolution: Float32Array.of(sample.resolution) };
   const truth = deviceTruth(device, supervised, iterations.at(-1)!, { start, length, clamped }, padded);
   return { before: put.slice(0, -1), features: put.at(-1)!, truth, key };
 }

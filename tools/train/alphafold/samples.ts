@@ -28,6 +28,8 @@ export interface AlphaFoldSample {
   readonly templates?: TemplateFeatures;
   /** Whether the backbone error is clamped. */
   readonly clamped: boolean;
+  /** Å as which the structure counts where confidence is learnt; 0 for one that teaches none. */
+  readonly resolution: number;
   /** Makes dropout's decisions. @default no dropout */
   readonly key?: Key;
   /** Sizes that it is filled up to: few different ones, so that samples share buffers. */
@@ -109,6 +111,7 @@ export function makeSample(
   });
   return {
     ...{ id, file, start, clamped, padded: { ...padded, residues: filledUp(size, padded.residues) } },
+    resolution: file.supervised?.resolution[0] || own.assumedResolution || 0,
     iterations: whole.map((inputs) => cropInputs(inputs, { start, size })),
     ...(config.templates && { templates: cropTemplates(drawTemplates(), n, { start, size }) }),
     ...(!fixed && { key: key.at(KEYS.dropout) }),

@@ -75,7 +75,8 @@ export async function openAlphaFold(
         if (distilled.length > 0 && mixKey.at(position).uniform(1)[0] < own.distilledShare) {
           const one = distilled[drawWeighted(distilledWeights, chainKey.at(position))];
           const file = subsampled(targetOf(one).features(), own.distilledRows, rowKey.at(position));
-          return makeSample(one.id, file, options(recycles, clamped), sampleKey.at(position));
+          const sample = makeSample(one.id, file, options(recycles, clamped), sampleKey.at(position));
+          return { ...sample, resolution: 0 }; // a prediction teaches no confidence
         }
         const i = drawWeighted(weights, chainKey.at(position));
         return makeSample(kept[i].id, targets[i].features(), options(recycles, clamped), sampleKey.at(position));
@@ -90,7 +91,7 @@ export async function openAlphaFold(
     planned: plannedSamples(),
     warnings: [
       ...dropped.map(({ reason }) => `${reason}: left out`),
-      ...confidenceWarning([...kept, ...distilled], own),
+      ...confidenceWarning(kept, own),
     ],
     watched: watched.map((example, i) => [
       makeSample(example.id, targetOf(example).features(), { ...options(most, true), fixed: true }, watchKey.at(i)),
