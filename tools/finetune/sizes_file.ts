@@ -1,7 +1,7 @@
 /** Files with sizes of a network. */
 import { isMap, isScalar, LineCounter, parseDocument, type YAMLMap } from "yaml";
 import { nearNames } from "../../core/mod.ts";
-import { type AlphaFoldChoices, alphafoldConfig } from "../../model/alphafold/mod.ts";
+import { type AlphaFoldChoices, alphafoldConfig, type SharedSizes } from "../../model/alphafold/mod.ts";
 import { InputError } from "../errors.ts";
 import { decodeText, readFileBytes } from "../files.ts";
 
@@ -61,7 +61,9 @@ function typeOf(value: unknown): "number" | "boolean" | undefined {
 }
 
 /** Sizes that parts have from the network. */
-const SHARED = new Set(["cM", "cZ", "cS", "maskTrans", "triangles", "pointAttention"]);
+const SHARED = new Set<string>(
+  ["cM", "cZ", "cS", "maskTrans", "triangles", "pointAttention", "multimer"] satisfies SharedSizes[],
+);
 
 /** All that may be chosen: what the largest preset has. */
 function knownSizes(): Known {
