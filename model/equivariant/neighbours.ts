@@ -10,6 +10,11 @@ export type Neighbours = {
   readonly places?: Tensor;
   /** 1 for neighbours, 0 for what only fills a list up, `[batch, N, K]`. @default all are */
   readonly mask?: Tensor;
+  /**
+   * Of lists in which every node stands as often, in order of the neighbours: which entries of all lists name a node, i32
+   * `[batch, N, K]`, and where an entry of the lists is among those, i32 of the same shape.
+   */
+  readonly bySource?: { readonly entries: Tensor; readonly back: Tensor };
 };
 
 /** What stands for the squared distance of a pair with padding, behind all others, and of what is never chosen. */
@@ -136,8 +141,10 @@ export function nearestOthers(
       exclude(matrix(device, n, (i, j) => +(i === j)));
       valid = both(lessEqual(ranking, number(device, Math.min(limit ** 2, EXCLUDED / 10))), own);
     }
-    const { places, items } = ranking && chosen < n - 1 ? smallest(ranking, chosen) : others();
-    return { nodes: items, places, mask: valid && atPairs(valid, { places }) };
+    const { places, items, bySource } = ranking && chosen < n - 1
+      ? { ...smallest(ranking, chosen), bySource: undefined }
+      : others();
+    return { nodes: items, places, mask: valid && atPairs(valid, { places }), bySource };
   }));
 
   /** All others of every node, in the order of their numbers. */
@@ -156,7 +163,20 @@ export function nearestOthers(
         shape,
         "i32",
       );
-    return { places: list((row) => row * n), items: list((row) => Math.floor(row / n) * n) };
+    // Entry `slot` of node i names node j; in the list of j, node i has the place of an entry that names it.
+    const partner = Array.from(columns, (j, k) => {
+      const i = Math.floor(k / (n - 1));
+      return j * (n - 1) + i - +(i > j);
+    });
+    const all = Int32Array.from({ length: batch * partner.length }, (_, k) => {
+      const first = Math.floor(k / partner.length) * partner.length;
+      return first + partner[k - first];
+    });
+    const entries = device.tensor(all, shape, "i32"); // who is asked by whom is the same both ways
+    return {
+      ...{ places: list((row) => row * n), items: list((row) => Math.floor(row / n) * n) },
+      bySource: { entries, back: entries },
+    };
   }
 }
 

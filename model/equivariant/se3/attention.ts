@@ -12,7 +12,7 @@ import {
   where,
 } from "../../../ops/mod.ts";
 import { atNeighbours } from "../neighbours.ts";
-import { carryFeatures, type Se3Geometry, weighMessages } from "./convolution.ts";
+import { type Se3Geometry, se3Messages, se3Sources } from "./convolution.ts";
 import { addFeatures, se3Linear } from "./linear.ts";
 import { se3Norm } from "./norm.ts";
 import { degreesOf, type Se3AttentionBlockParams, type Se3AttentionParams, type Se3Features } from "./params.ts";
@@ -48,10 +48,10 @@ export function se3Attention(
   const { neighbours } = geometry;
   using scope = neighbours.nodes.device.scope("se3Attention");
   const degrees = degreesOf(x);
-  const carried = carryFeatures(x, geometry, degrees);
-  const values = weighMessages(params.toV, carried, geometry);
+  const sources = se3Sources(x, geometry, degrees);
+  const values = se3Messages(params.toV, sources, geometry);
   const { toK } = params;
-  const keys = !toK ? values : "kernelUnary" in toK ? weighMessages(toK, carried, geometry) : Object.fromEntries(
+  const keys = !toK ? values : "kernelUnary" in toK ? se3Messages(toK, sources, geometry) : Object.fromEntries(
     Object.entries(se3Linear(toK, x)).map(([degree, key]) => [degree, atNeighbours(key, neighbours)]),
   );
   const queries = se3Linear(params.toQ, x);

@@ -3,6 +3,7 @@ import {
   add,
   concat,
   divide,
+  embedding,
   equal,
   gelu,
   linear,
@@ -19,7 +20,7 @@ import { atNeighbours, atPairs, type Neighbours, relativeVectors } from "../neig
 import { fourierFeatures, measure } from "../vectors.ts";
 import { equivariantBasis, pairName } from "./basis.ts";
 import { addFeatures, se3Linear } from "./linear.ts";
-import { degreesOf, type Se3ConvolutionParams, type Se3Features, type Se3RadialParams } from "./params.ts";
+import { degreesOf, type Se3ConvolutionParams, type Se3Features } from "./params.ts";
 
 /** Where the neighbours of nodes are, as convolutions read it. */
 export type Se3Geometry = {
@@ -67,21 +68,29 @@ export function se3Geometry(
   });
 }
 
-/** What neighbours have, turned by every matrix of the basis, by {@linkcode pairName}: `[E, 2 out + 1, F cIn]`. */
-export type Se3Carried = { readonly [pair: string]: Tensor };
+/** What messages are made of; convolutions of the same features share it. */
+export type Se3Sources = {
+  /** Features of nodes. */
+  readonly x: Se3Features;
+  /**
+   * Those of neighbours, turned by every matrix of the basis, by {@linkcode pairName}: `[E, 2 out + 1, F cIn]`. Where every
+   * node stands in as many lists, they are not needed.
+   */
+  readonly carried?: { readonly [pair: string]: Tensor };
+};
 
 /**
- * Carries features from neighbours to nodes, for convolutions to weigh.
+ * Makes features ready for convolutions.
  *
- * @param x Features of nodes.
  * @param degreesOut Of the convolutions' results.
  */
-export function carryFeatures(
+export function se3Sources(
   x: Se3Features,
   { neighbours, basis }: Se3Geometry,
   degreesOut: readonly number[],
-): Se3Carried {
-  using scope = neighbours.nodes.device.scope("carryFeatures");
+): Se3Sources {
+  if (neighbours.bySource) return { x };
+  using scope = neighbours.nodes.device.scope("se3Sources");
   const carried: Record<string, Tensor> = {};
   for (const degreeIn of degreesOf(x)) {
     const channels = x[degreeIn].shape[3], size = 2 * degreeIn + 1;
@@ -93,27 +102,30 @@ export function carryFeatures(
       carried[name] = reshape(turned, [found.shape[0], 2 * degreeOut + 1, frequencies * channels]);
     }
   }
-  return scope.keep(carried);
+  return scope.keep({ x, carried });
 }
 
 /**
- * Weighs what was carried to nodes by numbers made of distances, and adds it up over the degrees that it comes from.
+ * Weighs what comes from neighbours by numbers made of distances, and adds it up over the degrees that it comes from.
  *
  * @returns Messages, `[batch, N, K, 2 degree + 1, cOut]` by degree.
  */
-export function weighMessages(
+export function se3Messages(
   { kernelUnary }: Se3ConvolutionParams,
-  carried: Se3Carried,
-  { neighbours: { nodes }, radial }: Se3Geometry,
+  sources: Se3Sources,
+  geometry: Se3Geometry,
 ): Se3Features {
-  using scope = radial.device.scope("weighMessages");
+  const { neighbours: { nodes }, radial } = geometry;
+  using scope = radial.device.scope("se3Messages");
   const messages: Record<string, Tensor> = {};
-  for (const [name, net] of Object.entries(kernelUnary)) {
-    const degreeOut = name.slice(1, -1).split(",")[1];
-    const features = carried[name];
-    const frequencies = 2 * Math.min(...name.slice(1, -1).split(",").map(Number)) + 1;
-    const weights = radialWeights(net, radial, frequencies, features.shape[2] / frequencies);
-    const message = matmul(features, weights, { transposeB: true });
+  for (const [name, { rp: { net } }] of Object.entries(kernelUnary)) {
+    const [degreeIn, degreeOut] = name.slice(1, -1).split(",").map(Number);
+    const frequencies = 2 * Math.min(degreeIn, degreeOut) + 1;
+    const first = gelu(normalize(net[1], linear(radial, net[0])));
+    const hidden = gelu(normalize(net[4], linear(first, net[3]))); // [E, mid]
+    const message = sources.carried
+      ? weighed(sources.carried[name], hidden, net[6], frequencies)
+      : spread(sources.x[degreeIn], hidden, net[6], geometry, geometry.basis[name], frequencies);
     messages[degreeOut] = messages[degreeOut] ? add(messages[degreeOut], message) : message;
   }
   const perPair = Object.entries(messages).map(([degree, x]) => [
@@ -123,18 +135,45 @@ export function weighMessages(
   return scope.keep(Object.fromEntries(perPair) as Record<string, Tensor>);
 }
 
-/** Numbers by which channels and matrices of the basis are weighed, `[E, cOut, F cIn]`. */
-function radialWeights(
-  { rp: { net } }: Se3RadialParams,
-  radial: Tensor,
+/** What was carried, times weights made for each pair of nodes: `[E, 2 out + 1, cOut]`. */
+function weighed(carried: Tensor, hidden: Tensor, last: LinearParams, frequencies: number): Tensor {
+  const channels = carried.shape[2] / frequencies;
+  const weights = linear(hidden, frequencies === 1 ? last : frequenciesFirst(last, frequencies, channels));
+  return matmul(carried, reshape(weights, [hidden.shape[0], -1, frequencies * channels]), { transposeB: true });
+}
+
+/**
+ * The same without weights for each pair of nodes: the last map is applied to the features of a node, once for all that look
+ * at it, and what pairs add is multiplied by that. It takes as many operations a pair as features have orders, not channels.
+ */
+function spread(
+  x: Tensor,
+  hidden: Tensor,
+  { weight, bias }: LinearParams,
+  { neighbours: { nodes, bySource } }: Se3Geometry,
+  basis: Tensor,
   frequencies: number,
-  channels: number,
 ): Tensor {
-  const first = gelu(normalize(net[1], linear(radial, net[0])));
-  const second = gelu(normalize(net[4], linear(first, net[3])));
-  const last = frequencies === 1 ? net[6] : frequenciesFirst(net[6], frequencies, channels);
-  const weights = linear(second, last);
-  return reshape(weights, [radial.shape[0], -1, frequencies * channels]);
+  const [batch, n, orders, channels] = x.shape, [rows, mid] = weight.shape, k = nodes.shape[2];
+  const cOut = rows / channels / frequencies, width = frequencies * orders * cOut;
+  // [batch N orders, cIn] · [cIn, mid F cOut], one map for each of the net's numbers; the order becomes [mid, F, orders, cOut]
+  const flat = reshape(x, [batch * n * orders, channels]);
+  const byInput = reshape(permute(reshape(weight, [cOut, channels, frequencies, mid]), [1, 3, 2, 0]), [channels, -1]);
+  const made = reshape(matmul(flat, byInput), [batch * n, orders, mid, frequencies, cOut]);
+  const maps = reshape(permute(made, [0, 2, 3, 1, 4]), [batch * n, mid, width]);
+  const grouped = reshape(embedding(hidden, bySource!.entries), [batch * n, k, mid]);
+  let products = matmul(grouped, maps); // [batch N, K, F orders cOut], by the node that they come from
+  if (bias) {
+    const shift = reshape(permute(reshape(bias, [cOut, channels, frequencies]), [1, 2, 0]), [channels, -1]);
+    const shifts = permute(reshape(matmul(flat, shift), [batch * n, orders, frequencies, cOut]), [0, 2, 1, 3]);
+    products = add(products, reshape(shifts, [batch * n, 1, width]));
+  }
+  const sent = reshape(embedding(reshape(products, [batch * n * k, width]), bySource!.back), [
+    -1,
+    frequencies * orders,
+    cOut,
+  ]);
+  return matmul(reshape(basis, [sent.shape[0], -1, frequencies * orders]), sent);
 }
 
 /** A map to `[cOut, cIn, F]` numbers, made one to `[cOut, F, cIn]`: in that order they are carried. */
@@ -160,7 +199,7 @@ export function se3Convolution(params: Se3ConvolutionParams, x: Se3Features, geo
   const degreesOut = [
     ...new Set(Object.keys(params.kernelUnary).map((name) => Number(name.slice(1, -1).split(",")[1]))),
   ];
-  const messages = weighMessages(params, carryFeatures(x, geometry, degreesOut), geometry);
+  const messages = se3Messages(params, se3Sources(x, geometry, degreesOut), geometry);
   const [batch, n, k] = nodes.shape;
   const there = mask && reshape(mask, [batch, n, k, 1, 1]);
   const count = mask

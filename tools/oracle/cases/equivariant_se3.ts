@@ -25,7 +25,7 @@ import {
   se3TransformerShapes,
 } from "../../../model/equivariant/mod.ts";
 import { harmonicsOf } from "../../../model/equivariant/se3/basis.ts";
-import { carryFeatures, weighMessages } from "../../../model/equivariant/se3/convolution.ts";
+import { se3Messages, se3Sources } from "../../../model/equivariant/se3/convolution.ts";
 import { coupling, sphericalHarmonics, type Vector, wignerD } from "../../../model/equivariant/se3/harmonics.ts";
 import { degreesOf } from "../../../model/equivariant/se3/params.ts";
 import { measure } from "../../../model/equivariant/vectors.ts";
@@ -291,7 +291,7 @@ const convolution = pairLayer<Se3ConvolutionParams>({
     }),
   run: (params, x, geometry, { config }) =>
     config.pool === false
-      ? weighMessages(params, carryFeatures(x, geometry, degreesOf(config.fiber_out as Fiber)), geometry)
+      ? se3Messages(params, se3Sources(x, geometry, degreesOf(config.fiber_out as Fiber)), geometry)
       : se3Convolution(params, x, geometry),
 });
 
