@@ -28,7 +28,9 @@ export const trunk2021: NetworkRow = {
     help:
       `trains the trunk that was published in early 2021 as a reading of AlphaFold 2: pairs of residues attend along both
 axes of their grid, the MSA to itself, and both to each other; it learns a distogram of 37 bins from 2 to 20 Å, with Adam and
-the gradients of 16 samples a step. It learns from --structures without --msa too. Its choices have the names of the original.`,
+the gradients of 16 samples a step. It learns from --structures without --msa too. Its choices have the names of the original.
+With --end-to-end it learns from atoms instead: N, CA and C of every residue go through the trunk, the distogram becomes points
+by multidimensional scaling, and a refiner (--refiner) moves them; the loss is their deviation after superposition.`,
     unused: {
       flags: ["demo", "weightDecay"],
       because: "it is trained with Adam, and the demo is the small Evoformer's",
