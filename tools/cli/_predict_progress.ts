@@ -59,11 +59,11 @@ export function predictProgress(
         bar = start({ label: "Blocks", total: blocks * iterations, tellsTime: false });
       },
       block: (iteration, block) => at(iteration, block + 1),
-      recycle(iteration, plddt, ptm, change) {
+      recycle(iteration, plddt, ptm, change, iptm) {
         at(iteration, blocks);
         const more = `${ptm === null ? "" : `, pTM ${ptm.toFixed(3)}`}${
-          change === null ? "" : `, change ${change.toFixed(2)} Å`
-        }`;
+          iptm === undefined ? "" : `, ipTM ${iptm.toFixed(3)}`
+        }${change === null ? "" : `, change ${change.toFixed(2)} Å`}`;
         bar?.log(`  recycle ${iteration}: pLDDT ${plddt.toFixed(1)}${more}`);
       },
       warn: (id, message) => say(`warning: ${id}: ${message}`),

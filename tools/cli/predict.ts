@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
-import { ALPHAFOLD_PRESETS, type AlphaFoldChoices, type AlphaFoldPreset } from "../../model/alphafold/mod.ts";
+import type { AlphaFoldChoices, AlphaFoldPreset } from "../../model/alphafold/mod.ts";
 import { WEIGHTS_DTYPES, type WeightsDtype } from "../../model/weights/load_weights.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { makeWritableFolder, removeLeftovers, writeFileAtomic } from "../files.ts";
@@ -11,7 +11,7 @@ import { openDevice } from "../platform/open_device.ts";
 import { type FullStorageFlag, fullStorageOption } from "./_storage.ts";
 import { predictTargets } from "../predict/collect.ts";
 import { fitMemory } from "../predict/fit_memory.ts";
-import { noticesOf, planModels, type PlannedModel } from "../predict/models.ts";
+import { noticesOf, planModels, type PlannedModel, PRESETS } from "../predict/models.ts";
 import type { HeldWeights } from "../predict/network.ts";
 import { paddedSizes } from "../predict/network_inputs.ts";
 import { type AlignmentSearch, alignmentSearch } from "../predict/find_alignments.ts";
@@ -53,6 +53,12 @@ nothing of others; its card stands beside it, and all that it predicts says so. 
 
 Where an input is a structure, the prediction is measured by it (lDDT-CA, TM-score, RMSD), and the report shows both.
 
+COMPLEXES are sequences with ":" between chains, or with --complex all sequences of a FASTA file; weights are those of a multimer
+preset. Each distinct chain has its own alignments and hits, in a folder or under a name TARGET_A, TARGET_B … (or the record's).
+Rows are paired by the species of UniProt's names in alignments named after uniprot, which serve for nothing else; alignments named
+paired… are paired row by row. Files name chains A, B … in the order given; interfaces_*.json has ipTM, mean aligned error,
+contacts, pLDDT, pDockQ, pDockQ2 and clashes of each pair.
+
 WEIGHTS: OpenFold's .pt, AlphaFold's params_*.npz or safetensors; a folder of them, each named after its preset; or random:SEED
 for the full-size network without meaning. "denofold weights download" fetches the published files.
 
@@ -74,6 +80,9 @@ Examples:
   denofold predict query.a3m --weights params_model_1_ptm.npz --out prediction
   denofold predict targets.fasta alignments/ --weights weights/ --models model_1_ptm,model_2_ptm --num-recycles 3 --out runs/x
   denofold predict query.fasta --weights random:1 --num-recycles 0 --out test`;
+
+/** Residues between chains that are predicted as one. */
+const LINKER = 200;
 
 /** Files of a run beside the targets' folders. */
 const REPORT = "report.html", SUMMARY = "summary.csv";
@@ -118,8 +127,18 @@ export function register(program: Command): void {
       "number of the first residue (default: that of the structure given, else 1)",
       wholeNumber,
     )
+    .option("--complex", "the sequences of a FASTA file are the chains of one complex, named after the file")
     .optionsGroup("Network:")
-    .option("--num-recycles <n>", "iterations after the first (default: 3)", nonNegativeInteger)
+    .option(
+      "--num-recycles <n>",
+      "iterations after the first (default: 3; of multimer presets at most 20, ending early)",
+      nonNegativeInteger,
+    )
+    .option(
+      "--linker [residues]",
+      "predict complexes with weights for single chains, as one chain with a gap in its numbers",
+      positiveInteger,
+    )
     .option("--recycle-tolerance <angstrom>", "end recycling when distances change less", nonNegativeNumber)
     .option("--max-msa <n>", "most rows in the main stack (default: 512)", positiveInteger)
     .option(
@@ -138,7 +157,12 @@ export function register(program: Command): void {
     .addOption(fullStorageOption())
     .optionsGroup("Output:")
     .option("--out <dir>", "folder for the results", "prediction")
-    .addOption(new Option("--rank-by <what>", "what ranks predictions").choices(["plddt", "ptm"]).default("plddt"))
+    .addOption(
+      new Option(
+        "--rank-by <what>",
+        "what ranks predictions; multimer is 0.8 ipTM + 0.2 pTM (default: plddt, of multimer presets multimer)",
+      ).choices(["plddt", "ptm", "multimer"]),
+    )
     .addOption(
       new Option("--format <names>", "whose names the files get").choices(["alphafold", "colabfold", "both"]).default(
         "alphafold",
@@ -190,7 +214,9 @@ interface Flags {
   config?: string;
   printConfig?: boolean;
   out: string;
-  rankBy: RankBy;
+  rankBy?: RankBy;
+  complex?: boolean;
+  linker?: number | true;
   format: OutputFormat;
   weightsDtype: WeightsDtype;
   storage: FullStorageFlag;
@@ -206,7 +232,7 @@ interface Flags {
 }
 
 async function run(given: string[], flags: Flags): Promise<void> {
-  const { out, json, rankBy } = flags;
+  const { out, json } = flags;
   const weights = flags.weights ?? await shippedModel();
   if (weights === undefined) {
     throw new UsageError(
@@ -219,12 +245,15 @@ async function run(given: string[], flags: Flags): Promise<void> {
   if (flags.printConfig) return console.log(JSON.stringify(models.map((model) => model.config), undefined, 2));
   if (inputs.length === 0) throw new UsageError("There are no inputs: give sequences, alignments or feature files");
   const withoutTm = models.find(({ config }) => !config.heads.tm);
-  if (rankBy === "ptm" && withoutTm) {
-    throw new UsageError(`--rank-by ptm needs networks with pTM, ${withoutTm.preset} has none`);
+  const rankBy = flags.rankBy ?? (models.every(({ config }) => config.multimer) ? "multimer" : "plddt");
+  if (rankBy !== "plddt" && withoutTm) {
+    throw new UsageError(`--rank-by ${rankBy} needs networks with pTM, ${withoutTm.preset} has none`);
   }
   const search = searchOf(flags);
   const python = flags.relax ? await findRelaxPython(flags.openmmPython) : undefined;
-  const { targets, templates, notes } = await predictTargets([...inputs, ...flags.msa ?? []], flags.templates);
+  const { targets, templates, notes } = await predictTargets([...inputs, ...flags.msa ?? []], flags.templates, {
+    asOne: flags.complex,
+  });
   await refuseOtherRun(out, [REPORT, SUMMARY]);
   await makeWritableFolder(out);
   await removeLeftovers(out, [REPORT, SUMMARY]);
@@ -257,6 +286,7 @@ async function run(given: string[], flags: Flags): Promise<void> {
       saveRepresentations: flags.saveRepresentations ?? false,
       saveAttention: flags.saveAttention ?? false,
       firstResidue: flags.firstResidue,
+      linker: flags.linker === true ? LINKER : flags.linker,
       findAlignments: search && alignmentSearch({ ...search, out, signal: interrupt.signal, log: progress.log }),
       weightsDtype: flags.weightsDtype,
       prepare: {
@@ -395,8 +425,9 @@ async function choicesOf(path: string | undefined): Promise<AlphaFoldChoices> {
 
 function presets(value: string): AlphaFoldPreset[] {
   return value.split(",").map((name) => {
-    if ((ALPHAFOLD_PRESETS as readonly string[]).includes(name)) return name as AlphaFoldPreset;
-    throw new InvalidArgumentError(`There is no preset ${name}; expected some of ${ALPHAFOLD_PRESETS.join(", ")}.`);
+    const found = PRESETS.find((preset) => preset === name);
+    if (found) return found;
+    throw new InvalidArgumentError(`There is no preset ${name}; expected some of ${PRESETS.join(", ")}.`);
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { BoundsPolicy } from "../data/bounds.ts";
 import { collectTargets } from "../prep/collect_targets.ts";
 import { MANIFEST } from "../prep/manifest.ts";
@@ -21,7 +21,9 @@ INPUTS are files and folders: a table (.csv, .tsv: id or pdb_id, and any of sequ
 files; ColabFold's lists of jobs), sequences (.fasta), alignments (.a3m, .sto, aligned .fasta), structures (.cif, .bcif,
 .pdb) and HHsearch's hits (.hhr), each plain or .gz. A table or FASTA says which targets there are; without one the
 structures do, without those the alignments. Files belong to the target whose name they, or the folder they lie in, bear;
-an alignment serves every target that one of its rows is named after. Chains of a complex (":") become targets ID_A, ID_B.
+an alignment serves every target that one of its rows is named after. Chains with ":" between them are a complex, whose
+chains' files are named ID_A, ID_B; alignments named after uniprot are for pairing rows by species, those named paired… are
+paired row by row.
 
 DIR gets one ID.safetensors a target and ${MANIFEST}: a line a target with its files' SHA-256, counts, warnings and status.
 What is there and unchanged is skipped, so that a run that was broken off can be started again. A target that cannot be
@@ -43,6 +45,14 @@ export function register(program: Command): void {
     .option("--templates <paths...>", "structures (files, folders) that may be templates, named by their PDB code")
     .option("--max-templates <n>", "most templates a target", nonNegativeInteger, 4)
     .option("--templates-before <date>", "only templates released before this day, YYYY-MM-DD", isoDay)
+    .option("--complex", "the sequences of a FASTA file are the chains of one complex, named after the file")
+    .addOption(
+      new Option(
+        "--pairing <mode>",
+        "how rows of a complex's chains are paired by species: where two chains have it, or all",
+      )
+        .choices(["greedy", "complete", "none"]).default("greedy"),
+    )
     .option("--jobs <n>", "targets prepared at the same time (default: one a CPU core)", positiveInteger)
     .option("--time-limit <seconds>", "longest time for one target (default: 600; none with --jobs 1)", positiveNumber)
     .option("--strict", "missing templates, unclear chains and unknown residues are errors")
@@ -59,6 +69,8 @@ interface Flags {
   templates?: string[];
   maxTemplates: number;
   templatesBefore?: string;
+  complex?: boolean;
+  pairing: "greedy" | "complete" | "none";
   jobs?: number;
   timeLimit?: number;
   strict?: boolean;
@@ -68,7 +80,10 @@ interface Flags {
 
 async function run(inputs: string[], flags: Flags): Promise<void> {
   const { out, label, bounds, maxTemplates, templatesBefore, strict = false, failFast = false, json } = flags;
-  const { targets, templates, notes } = await collectTargets(inputs, { templates: flags.templates, label });
+  const { targets, templates, notes } = await collectTargets(inputs, {
+    ...{ templates: flags.templates, label },
+    ...{ complexes: true, asOne: flags.complex },
+  });
   if (!json) { for (const note of notes) console.error(`note: ${note}`); }
   using interrupt = onInterrupt("Stopping after the targets in hand. Press Ctrl-C again to stop at once.");
   const progress = startProgress({ label: "Preparing", total: targets.length });
@@ -77,6 +92,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   try {
     result = await prep(targets, {
       ...{ out, bounds, maxTemplates, templatesBefore, strict, failFast, templates },
+      complex: flags.pairing === "none" ? { pairing: "none" } : { mode: flags.pairing },
       jobs: flags.jobs ?? navigator.hardwareConcurrency,
       timeLimitSeconds: flags.timeLimit,
       signal: interrupt.signal,

@@ -1,6 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { resolve } from "node:path";
-import { ALPHAFOLD_PRESETS, alphafoldConfig, type AlphaFoldPreset } from "../../model/alphafold/mod.ts";
+import {
+  ALPHAFOLD_PRESETS,
+  alphafoldConfig,
+  type AlphaFoldPreset,
+  MULTIMER_PRESETS,
+} from "../../model/alphafold/mod.ts";
 import { fitOf } from "../../model/weights/load_weights.ts";
 import { type OpenfoldWeights, openfoldWeights } from "../../model/weights/openfold_weights.ts";
 import { toFloat32 } from "../../model/weights/safetensors.ts";
@@ -43,7 +48,7 @@ export function register(program: Command): void {
     .description(
       "tell which published networks a file's weights fit, and else what it lacks; exit code 1 where it fits none",
     )
-    .addOption(new Option("--preset <name>", "the network that it should fit").choices(ALPHAFOLD_PRESETS))
+    .addOption(new Option("--preset <name>", "the network that it should fit").choices(PRESETS))
     .option("--json", "print one JSON object")
     .addHelpText("after", "\nExample:\n  denofold weights check params_model_1_ptm.npz --preset model_1_ptm")
     .action(check);
@@ -198,6 +203,9 @@ interface CheckFlags {
   json?: boolean;
 }
 
+/** The published networks, those for complexes too. */
+const PRESETS: readonly AlphaFoldPreset[] = [...ALPHAFOLD_PRESETS, ...MULTIMER_PRESETS];
+
 async function check(path: string, { preset, json }: CheckFlags): Promise<void> {
   const { opened, weights } = await open(path);
   using _ = opened;
@@ -210,7 +218,7 @@ async function check(path: string, { preset, json }: CheckFlags): Promise<void> 
   };
   const count = ({ missing, surplus, misshapen }: ReturnType<typeof faults>) =>
     missing.length + surplus.length + misshapen.length;
-  const told = preset ? faults(preset) : ALPHAFOLD_PRESETS.map(faults).reduce((a, b) => (count(b) < count(a) ? b : a));
+  const told = preset ? faults(preset) : PRESETS.map(faults).reduce((a, b) => (count(b) < count(a) ? b : a));
   const good = preset ? fitting.includes(preset) : fitting.length > 0;
   if (!good) Deno.exitCode = EXIT.failure;
   if (json) return console.log(JSON.stringify({ file: path, fits: fitting, ...(good ? {} : told) }, undefined, 2));

@@ -20,9 +20,14 @@ export interface PredictInputs {
 /**
  * Targets among files and folders: feature files of `denofold prep`, and what `collectTargets` finds among the others.
  *
+ * @param options `asOne`: whether all sequences of a FASTA file are the chains of one complex (@default false).
  * @throws {InputError} As `collectTargets` does, and if two targets have one name.
  */
-export async function predictTargets(inputs: readonly string[], templates?: readonly string[]): Promise<PredictInputs> {
+export async function predictTargets(
+  inputs: readonly string[],
+  templates?: readonly string[],
+  { asOne = false }: { readonly asOne?: boolean } = {},
+): Promise<PredictInputs> {
   const featureFiles: string[] = [], others: string[] = [];
   for (const input of inputs) {
     const found = await stat(input).catch(() => undefined);
@@ -35,7 +40,7 @@ export async function predictTargets(inputs: readonly string[], templates?: read
   }
   const prepared = await Promise.all(featureFiles.map(featureTarget));
   const collected = others.length > 0
-    ? await collectTargets(others, { templates })
+    ? await collectTargets(others, { templates, complexes: true, asOne })
     : { targets: [], templates: new Map<string, string>(), notes: [] };
   const targets = [...prepared, ...collected.targets];
   const names = new Map<string, number>();

@@ -1,5 +1,8 @@
 /** Confidence of predictions in the shapes that other programs read. */
 
+import { rankingScore } from "../../model/multimer/heads/interface_tm_score.ts";
+import type { InterfaceScores } from "./interfaces.ts";
+
 /** A number rounded to so many decimals. */
 export function rounded(value: number, decimals: number): number {
   return Number(value.toFixed(decimals));
@@ -52,15 +55,52 @@ export function colabfoldPaeJson(pae: Float32Array, n: number): string {
 
 /** Scores of a prediction as ColabFold writes them (`…_scores_rank_001_….json`). */
 export function colabfoldScoresJson(
-  { plddt, pae, ptm }: { readonly plddt: Float32Array; readonly pae?: Float32Array; readonly ptm?: number },
+  { plddt, pae, ptm, iptm }: {
+    readonly plddt: Float32Array;
+    readonly pae?: Float32Array;
+    readonly ptm?: number;
+    readonly iptm?: number;
+  },
 ): string {
   return JSON.stringify({
     plddt: Array.from(plddt, (value) => rounded(value, 2)),
     ...(pae && { max_pae: rounded(largest(pae), 2), pae: matrixRows(pae, plddt.length, 2) }),
     ...(ptm !== undefined && { ptm: rounded(ptm, 2) }),
+    ...(iptm !== undefined && { iptm: rounded(iptm, 2) }),
   });
 }
 
 function largest(values: Float32Array): number {
   return values.reduce((most, value) => Math.max(most, value), 0);
+}
+
+/** Scores of a complex's interfaces (`interfaces_M.json`): those of each pair of chains. */
+export function interfacesJson(
+  scores: readonly InterfaceScores[],
+  { ptm, iptm }: { readonly ptm?: number; readonly iptm?: number },
+): string {
+  const number = (value: number | null, decimals: number) => value === null ? null : rounded(value, decimals);
+  const whole = ptm !== undefined && iptm !== undefined
+    ? { iptm: rounded(iptm, 4), ptm: rounded(ptm, 4), ranking_confidence: rounded(rankingScore(iptm, ptm), 4) }
+    : {};
+  return `${
+    JSON.stringify(
+      {
+        ...whole,
+        interfaces: scores.map((score) => ({
+          chains: score.chains,
+          iptm: number(score.iptm, 4),
+          mean_pae: number(score.meanPae, 2),
+          contacts: score.contacts,
+          interface_residues: score.residues,
+          interface_plddt: number(score.plddt, 2),
+          pdockq: number(score.pdockq, 4),
+          pdockq2: number(score.pdockq2, 4),
+          clashes: score.clashes,
+        })),
+      },
+      undefined,
+      2,
+    )
+  }\n`;
 }

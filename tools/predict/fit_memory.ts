@@ -88,6 +88,7 @@ export function blankFeatures(device: Device, config: AlphaFoldConfig, sizes: Pa
     }),
     residxAtom37ToAtom14: i(n, ATOM_SLOTS),
     atom37AtomExists: f(n, ATOM_SLOTS),
+    ...(config.multimer && { asymId: i(n), entityId: i(n), symId: i(n) }),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   type AlphaFoldConfig,
   alphafoldConfig,
   type AlphaFoldPreset,
+  MULTIMER_PRESETS,
 } from "../../model/alphafold/mod.ts";
 import { asInputError, InputError } from "../errors.ts";
 import { sha256OfFile } from "../weights/download.ts";
@@ -35,6 +36,9 @@ export interface PlannedModel {
 export function noticesOf(models: readonly PlannedModel[]): string[] {
   return [...new Set(models.flatMap(({ notice }) => notice ?? []))];
 }
+
+/** The published networks, those for complexes too. */
+export const PRESETS: readonly AlphaFoldPreset[] = [...ALPHAFOLD_PRESETS, ...MULTIMER_PRESETS];
 
 /** Endings of files of weights, the fastest to read first. */
 const ENDINGS = ["safetensors", "pt", "npz"];
@@ -74,7 +78,7 @@ export async function planModels(
   if (trained) return [trained];
   if (!isDirectory) return await modelsOfFile(weights, models, choices);
   const found: PlannedModel[] = [];
-  for (const preset of models ?? ALPHAFOLD_PRESETS) {
+  for (const preset of models ?? PRESETS) {
     const file = await fileOf(weights, preset);
     if (file) found.push(...await modelsOfFile(file, [preset], choices));
     else if (models) {
@@ -109,7 +113,7 @@ async function modelsOfFile(
   using opened = await openWeights(path);
   const { entries, naming, unknown } = asInputError(() => openfoldWeights(opened.file));
   if (unknown.length > 0) {
-    throw new InputError(`${path} has arrays that no monomer network has, such as ${unknown.slice(0, 3).join(", ")}`);
+    throw new InputError(`${path} has arrays that no network has, such as ${unknown.slice(0, 3).join(", ")}`);
   }
   const configOf = (preset: AlphaFoldPreset) => asInputError(() => alphafoldConfig(preset, choices));
   const fitting = asInputError(() => fittingPresets(entries, choices));
@@ -143,6 +147,6 @@ async function modelsOfFile(
 
 /** The preset that a file's name contains. */
 function presetOfName(path: string): AlphaFoldPreset | undefined {
-  const found = /model_[1-5](?:_ptm)?/.exec(basename(path))?.[0];
-  return found && (ALPHAFOLD_PRESETS as readonly string[]).includes(found) ? found as AlphaFoldPreset : undefined;
+  const found = /model_[1-5](?:_ptm|_multimer(?:_v[23])?)?/.exec(basename(path))?.[0];
+  return PRESETS.find((preset) => preset === found);
 }

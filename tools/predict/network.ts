@@ -25,10 +25,13 @@ import type { WeightEntry } from "../../model/weights/weight_file.ts";
 import { ATOM14_SLOTS } from "../../model/protein/residue_constants.ts";
 import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
 import { makeAtom14Masks } from "../data/features/atom14.ts";
+import { makeComplexInputs } from "../data/features/complex/complex_inputs.ts";
 import { makeNetworkInputs, type NetworkInputOptions } from "../data/features/network_inputs.ts";
 import type { TargetFeatures } from "../prep/prepare_target.ts";
 import { namedShapes } from "../weights/presets.ts";
+import { InputError } from "../errors.ts";
 import { checkAttentionSize, type PredictionAttention } from "./attention_file.ts";
+import { complexFeatures, ComplexKeys, isComplex, linkedResidueIndex } from "./complex_inputs.ts";
 import { deviceFeatures, firstTemplates, paddedSizes } from "./network_inputs.ts";
 import type { Prediction, RecycleState } from "./prediction.ts";
 
@@ -103,6 +106,11 @@ export interface PredictOptions {
   readonly ensemble?: number;
   /** How the alignment's letters are hidden; `false`: none is. @default as in AlphaFold's training */
   readonly maskedMsa?: NetworkInputOptions["maskedMsa"];
+  /**
+   * Residues that stand for what lies between chains of a complex where a network for single chains predicts it.
+   * @default such a network refuses complexes
+   */
+  readonly linker?: number;
   /** Whether sizes are filled up to few different ones, so that targets of a batch share kernels and buffers. @default true */
   readonly padding?: boolean;
   /** Receives the attention of the last iteration, for which nothing is padded. @default none is recorded */
@@ -139,6 +147,17 @@ export async function predictTarget(
   const templateRows = config.templates?.embedAngles ? config.data.maxTemplates : 0;
   const clusters = Math.max(1, maxMsaClusters - templateRows);
   const key = Key.fromSeed(options.seed).split(1)[0];
+  const { multimer } = config;
+  if (isComplex(features) && !multimer && options.linker === undefined) {
+    throw new InputError(
+      `${config.name} is for single chains, the target is a complex: take weights of a multimer preset, such as ` +
+        "model_1_multimer_v3, or --linker to predict it as one chain",
+    );
+  }
+  const complex = multimer || isComplex(features) ? complexFeatures(features) : undefined;
+  const keys = multimer && new ComplexKeys(options.seed);
+  const linked = complex && !multimer ? linkedResidueIndex(complex, options.linker!) : undefined;
+  let isLast = maxRecycles === 0;
   let featureMs = 0;
   const started = performance.now();
   const recycles: RecycleState[] = [];
@@ -154,43 +173,53 @@ export async function predictTarget(
     const began = performance.now();
     iteration = index;
     for (const sample of current) disposeAll(sample, sample.aatype); // the next iteration reads the types once more
+    const draws = keys?.next(isLast || index === maxRecycles, ensemble);
     current = Array.from({ length: ensemble }, (_, sample) => {
-      const drawn = key.at(index * ensemble + sample);
-      const inputs = makeNetworkInputs(features, features, drawn, {
-        maxMsaClusters: clusters,
-        maxExtraMsa,
-        maskedMsa: options.maskedMsa,
-      });
+      const choices = { maxMsaClusters: clusters, maxExtraMsa, maskedMsa: options.maskedMsa };
+      const inputs = draws
+        ? makeComplexInputs(complex!, draws[sample], choices)
+        : makeNetworkInputs(features, features, key.at(index * ensemble + sample), choices);
       if (sample === 0) msa = inputs.true_msa;
       const sizes = {
         residues: n,
         clusters: inputs.msa_row_mask.length,
         extra: inputs.extra_msa_row_mask.length,
-        templates: templates?.template_mask.length ?? 0,
+        // A network for complexes takes the mean over all places, whether a template is there or not.
+        templates: multimer && templates ? config.data.maxTemplates : templates?.template_mask.length ?? 0,
       };
       return deviceFeatures(
         device,
         inputs,
         templates,
         padding ? paddedSizes(sizes) : { ...sizes, extra: Math.max(1, sizes.extra) },
+        linked,
       );
     });
     featureMs += performance.now() - began;
     return current;
   };
+  const hasInterfaces = !!multimer && isComplex(features) && new Set(features.asym_id).size > 1;
+  const chainsOfSample = () => (hasInterfaces ? current[0].asymId : undefined);
   const stateOf = async ({ index, outputs, changeAngstrom }: RecyclingIteration): Promise<RecycleState> => {
     using _ = device.scope("state");
-    const { plddt, tmScore } = confidence(params.auxHeads, outputs, current[0].seqMask);
+    const { plddt, tmScore, interfaceTmScore } = confidence(
+      params.auxHeads,
+      outputs,
+      current[0].seqMask,
+      chainsOfSample(),
+    );
     const residues = (await plddt.read() as Float32Array).slice(0, n);
     const alphas = alphasOf(await outputs.positions.read() as Float32Array, n, ATOM_SLOTS);
     const state: RecycleState = {
       meanPlddt: mean(residues),
       ptm: tmScore ? (await tmScore.read())[0] : null,
+      ...(interfaceTmScore && { iptm: (await interfaceTmScore.read())[0] }),
       distanceChange: changeAngstrom ?? (before ? changeOf(before, alphas) : null),
       alphas,
       plddt: residues,
     };
     before = alphas;
+    isLast ||= tolerance > 0 && changeAngstrom !== undefined && changeAngstrom <= tolerance;
     options.onRecycle?.(index, state);
     return state;
   };
@@ -209,7 +238,7 @@ export async function predictTarget(
     onIteration: async (iteration) => void recycles.push(await stateOf(iteration)),
   });
   const { outputs } = result;
-  const told = confidence(params.auxHeads, outputs, current[0].seqMask);
+  const told = confidence(params.auxHeads, outputs, current[0].seqMask, chainsOfSample());
   const pairs = async (x: Tensor) => square(await x.read() as Float32Array, x.shape[1], n);
   const all = (await outputs.positions.read() as Float32Array).slice(0, n * ATOM_SLOTS * 3);
   const trajectory: Float32Array[] = [];
@@ -236,6 +265,7 @@ export async function predictTarget(
     plddt: (await told.plddt.read() as Float32Array).slice(0, n),
     ...(told.alignedErrors && { pae: await pairs(told.alignedErrors), maxPae: MAX_PAE }),
     ...(told.tmScore && { ptm: recycles.at(-1)!.ptm! }),
+    ...(told.tmTerms && { iptm: recycles.at(-1)!.iptm!, tmTerms: await pairs(told.tmTerms) }),
     distances: await pairs(expectedDistances(params.auxHeads.distogram, z)),
     recycles,
     trajectory,

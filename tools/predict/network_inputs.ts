@@ -3,6 +3,7 @@ import type { Device, Tensor } from "../../core/mod.ts";
 import type { AlphaFoldFeatures } from "../../model/alphafold/features.ts";
 import type { TemplateFeatures as DeviceTemplates } from "../../model/alphafold/templates/mod.ts";
 import { makeAtom14Masks } from "../data/features/atom14.ts";
+import type { ComplexInputs } from "../data/features/complex/complex_inputs.ts";
 import type { NetworkInputs } from "../data/features/network_inputs.ts";
 import { takeRows } from "../data/features/_rows.ts";
 import type { TemplateFeatures } from "../data/features/template_feats.ts";
@@ -40,6 +41,9 @@ const WHOLE = new Set([
   "true_msa",
   "residx_atom37_to_atom14",
   "template_aatype",
+  "asym_id",
+  "entity_id",
+  "sym_id",
 ]);
 
 /**
@@ -51,7 +55,7 @@ const WHOLE = new Set([
  */
 export function deviceFeatures(
   device: Device,
-  inputs: NetworkInputs,
+  inputs: NetworkInputs | ComplexInputs,
   templates: TemplateFeatures | undefined,
   padded: PaddedSizes,
   residueIndex: Int32Array = inputs.residue_index,
@@ -67,7 +71,7 @@ export function deviceFeatures(
   return {
     aatype: put("aatype", inputs.aatype),
     residueIndex: put("residue_index", residueIndex),
-    targetFeat: put("target_feat", inputs.target_feat),
+    targetFeat: put("row_order" in inputs ? "complex_target_feat" : "target_feat", inputs.target_feat),
     seqMask: put("seq_mask", inputs.seq_mask),
     msaFeat: put("msa_feat", inputs.msa_feat),
     msaMask: put("msa_mask", inputs.msa_mask),
@@ -77,9 +81,14 @@ export function deviceFeatures(
       extraDeletionValue: put("extra_deletion_value", inputs.extra_deletion_value),
       mask: put("extra_msa_mask", inputs.extra_msa_mask),
     },
-    ...(templates && templates.template_mask.length > 0 && { templates: deviceTemplates(put, templates) }),
+    ...(templates && padded.templates > 0 && { templates: deviceTemplates(put, templates) }),
     residxAtom37ToAtom14: put("residx_atom37_to_atom14", residx_atom37_to_atom14),
     atom37AtomExists: put("atom37_atom_exists", atom37_atom_exists),
+    ...("row_order" in inputs && {
+      asymId: put("asym_id", inputs.asym_id),
+      entityId: put("entity_id", inputs.entity_id),
+      symId: put("sym_id", inputs.sym_id),
+    }),
   };
 }
 

@@ -1,5 +1,7 @@
 /** What a network predicts of a target, as plain arrays, and what is derived from it. */
 import { ATOM_SLOTS } from "../../model/protein/residues.ts";
+import { rankingScore } from "../../model/multimer/heads/interface_tm_score.ts";
+import { chainLetters } from "../data/_mmcif_block.ts";
 import type { Chain, Structure } from "../data/structure.ts";
 
 /** How a target's residues are named in files. */
@@ -12,12 +14,24 @@ export interface ResidueNaming {
   readonly insertionCodes: readonly string[];
 }
 
+/** A chain of a predicted complex. */
+export interface PredictedChain {
+  /** Name of its sequence. */
+  readonly name: string;
+  /** Place of its first residue, from 0. */
+  readonly start: number;
+  /** Its residues. */
+  readonly residues: number;
+}
+
 /** State after an iteration of the trunk and the structure module. */
 export interface RecycleState {
   /** Mean pLDDT, 0 to 100. */
   readonly meanPlddt: number;
   /** Predicted TM-score; null where the network predicts none. */
   readonly ptm: number | null;
+  /** Predicted TM-score of the interfaces of a complex. @default it is none, or the network is for single chains */
+  readonly iptm?: number;
   /** Root of the mean squared change of the Cα distances since the iteration before, Å; null for the first. */
   readonly distanceChange: number | null;
   /** Cα positions in Å, `[N_res, 3]`. */
@@ -46,6 +60,12 @@ export interface Prediction {
   readonly maxPae?: number;
   /** Predicted TM-score, where the network predicts it. */
   readonly ptm?: number;
+  /** Predicted TM-score of the interfaces, where a network for complexes predicts a complex. */
+  readonly iptm?: number;
+  /** What these are means of, 0 to 1, `[N_res, N_res]`; of complexes. */
+  readonly tmTerms?: Float32Array;
+  /** Chains of a complex, one after the other. @default there is one */
+  readonly chains?: readonly PredictedChain[];
   /** Expected distances of C-beta atoms from the distogram, Å, `[N_res, N_res]`. */
   readonly distances: Float32Array;
   /** The iterations, the first first. */
@@ -57,7 +77,7 @@ export interface Prediction {
 }
 
 /** By what predictions are ranked. */
-export type RankBy = "plddt" | "ptm";
+export type RankBy = "plddt" | "ptm" | "multimer";
 
 /** Mean of the pLDDT. */
 export function meanPlddt({ plddt }: Pick<Prediction, "plddt">): number {
@@ -70,7 +90,7 @@ export function predictionName({ preset }: Prediction, index: number): string {
 }
 
 /**
- * The score that ranks.
+ * The score that ranks; of complexes 0.8 ipTM + 0.2 pTM, where that is asked for, of a single chain then its pTM.
  *
  * @throws {RangeError} If the network predicts no TM-score and that is asked for.
  */
@@ -81,7 +101,8 @@ export function scoreOf(prediction: Prediction, rankBy: RankBy): number {
       `Cannot rank by pTM as ${prediction.preset} predicts none: use a preset with _ptm, or rank by plddt`,
     );
   }
-  return prediction.ptm;
+  if (rankBy === "ptm" || prediction.iptm === undefined) return prediction.ptm;
+  return rankingScore(prediction.iptm, prediction.ptm);
 }
 
 /** Indices of predictions, best first; equal ones keep their order. */
@@ -95,15 +116,30 @@ export function predictedStructure(id: string, prediction: Prediction, naming: R
   const { sequence, atomPositions, atomMask, plddt } = prediction;
   const bFactors = new Float32Array(atomMask.length);
   for (let at = 0; at < atomMask.length; at++) if (atomMask[at]) bFactors[at] = plddt[Math.floor(at / ATOM_SLOTS)];
-  const chain: Chain = Object.freeze({
-    id: naming.chainId,
-    labelId: naming.chainId,
-    sequence,
-    residueNumbers: naming.residueNumbers,
-    insertionCodes: naming.insertionCodes,
-    atomPositions,
-    atomMask,
-    bFactors,
+  const chains = chainsOf(prediction).map(({ start, residues }, k): Chain => {
+    const cut = <T extends Float32Array | Int32Array>(data: T, width: number) =>
+      data.slice(start * width, (start + residues) * width) as T;
+    const name = prediction.chains ? chainLetters(k) : naming.chainId;
+    return Object.freeze({
+      id: name,
+      labelId: name,
+      sequence: sequence.slice(start, start + residues),
+      residueNumbers: cut(naming.residueNumbers, 1),
+      insertionCodes: naming.insertionCodes.slice(start, start + residues),
+      atomPositions: cut(atomPositions, ATOM_SLOTS * 3),
+      atomMask: cut(atomMask, ATOM_SLOTS),
+      bFactors: cut(bFactors, ATOM_SLOTS),
+    });
   });
-  return Object.freeze({ id, source: id, chains: Object.freeze([chain]), title: `Predicted structure of ${id}` });
+  return Object.freeze({ id, source: id, chains: Object.freeze(chains), title: `Predicted structure of ${id}` });
+}
+
+/** The chains of a prediction, or the one that it is. */
+export function chainsOf({ chains, sequence }: Prediction): readonly PredictedChain[] {
+  return chains ?? [{ name: "", start: 0, residues: sequence.length }];
+}
+
+/** Names of a complex's chains in files: A, B, … in the order in which they were given. */
+export function chainNames({ chains = [] }: Prediction): string[] {
+  return chains.map((_, k) => chainLetters(k));
 }

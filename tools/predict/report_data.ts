@@ -44,6 +44,22 @@ export type ExperimentData = {
 /** A file that was written beside the report. */
 export type FileLink = { label: string; href: string };
 
+/** What is predicted of two chains' interface. */
+export type InterfaceData = {
+  chains: readonly [string, string];
+  iptm: number | null;
+  meanPae: number | null;
+  contacts: number;
+  residues: number;
+  plddt: number | null;
+  pdockq: number;
+  pdockq2: number | null;
+  clashes: number;
+};
+
+/** A chain of a complex: its name in the files and where its residues are. */
+export type ChainData = { name: string; start: number; residues: number };
+
 /** One prediction. */
 export type PredictionData = {
   /** Rank, 1 for the best. */
@@ -58,6 +74,10 @@ export type PredictionData = {
   meanPlddt: number;
   /** Predicted TM-score; null where the network predicts none. */
   ptm: number | null;
+  /** Predicted TM-score of the interfaces; of complexes. */
+  iptm?: number;
+  /** Scores of each pair of chains; of complexes. */
+  interfaces?: InterfaceData[];
   /** pLDDT of each residue, one decimal. */
   plddt: number[];
   /** mmCIF text. */
@@ -100,6 +120,8 @@ export type TargetData = {
   sequence: string;
   /** Number with insertion code of each residue. */
   numbers: string[];
+  /** Chains of a complex. */
+  chains?: ChainData[];
   /** Best first. */
   predictions: PredictionData[];
   /** Its alignment; null where the sequence stands alone. */

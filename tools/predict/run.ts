@@ -8,7 +8,7 @@ import { encodeSafetensors } from "../../model/weights/safetensors.ts";
 import { makeFolder, removeLeftovers, writeFileAtomic, writeTogether } from "../files.ts";
 import type { CollectedTarget } from "../prep/list_targets.ts";
 import { readFeatureFile } from "../prep/feature_file.ts";
-import { type PreparedTarget, type PrepareOptions, prepareTarget } from "../prep/prepare_target.ts";
+import { type ComplexChain, type PreparedTarget, type PrepareOptions, prepareTarget } from "../prep/prepare_target.ts";
 import { SourceReader } from "../prep/sources.ts";
 import { compareWithExperiment } from "./experiment.ts";
 import { attentionFile } from "./attention_file.ts";
@@ -16,9 +16,19 @@ import type { FindAlignments } from "./find_alignments.ts";
 import { noticesOf, type PlannedModel } from "./models.ts";
 import { msaData } from "./msa_data.ts";
 import { type HeldWeights, type LoadedNetwork, loadNetwork, type PredictOptions, predictTarget } from "./network.ts";
-import { meanPlddt, type Prediction, predictionName, type RankBy, ranking, type ResidueNaming } from "./prediction.ts";
+import { interfaceScores } from "./interfaces.ts";
+import { asGiven, chainsAsGiven, givenOrder, reordered, reorderedSquare } from "./permute_prediction.ts";
+import {
+  chainNames,
+  meanPlddt,
+  type Prediction,
+  predictionName,
+  type RankBy,
+  ranking,
+  type ResidueNaming,
+} from "./prediction.ts";
 import { type ExperimentData, type FrameData, packBytes, packPositions, type TargetData } from "./report_data.ts";
-import { doneName, type OutputFormat, targetFiles } from "./target_files.ts";
+import { doneName, type OutputFormat, passesPdbChains, targetFiles } from "./target_files.ts";
 
 /** Name of the file in a target's folder that the report is made of. */
 export const REPORT_DATA = "report_data.json";
@@ -45,8 +55,10 @@ export interface PredictAllOptions
   readonly prepare: PrepareOptions;
   /** Finds alignments for sequences that come without. @default they are predicted alone */
   readonly findAlignments?: FindAlignments;
-  /** Number of the first residue. @default that of the structure given, else 1 */
+  /** Number of the first residue, in each chain. @default that of the structure given, else 1 */
   readonly firstResidue?: number;
+  /** Residues that stand for what lies between chains where a network for single chains predicts a complex. @default it refuses */
+  readonly linker?: number;
   /** How weights are held on the device. @default "f32" */
   readonly weightsDtype?: WeightsDtype;
   /** Whether to write single and pair representation of the last iteration. */
@@ -74,7 +86,7 @@ export interface PredictEvents {
   /** A block of the Evoformer is done. */
   block(iteration: number, block: number): void;
   /** An iteration is done. */
-  recycle(iteration: number, meanPlddt: number, ptm: number | null, change: number | null): void;
+  recycle(iteration: number, meanPlddt: number, ptm: number | null, change: number | null, iptm?: number): void;
   /** A target is done. */
   done(result: TargetResult): void;
   /** Something is worth knowing. */
@@ -86,6 +98,8 @@ export interface BestPrediction {
   readonly name: string;
   readonly meanPlddt: number;
   readonly ptm: number | null;
+  /** Interface predicted TM-score of a complex. */
+  readonly iptm?: number;
   /** How near it is to the experimental structure, where one was given. */
   readonly experiment: ExperimentData["measures"] | null;
 }
@@ -179,7 +193,18 @@ export async function predictAll(
 
 /** A sequence that comes without an alignment, with what is found for it; any other target as it is. */
 async function withAlignments(target: CollectedTarget, find: FindAlignments | undefined): Promise<CollectedTarget> {
-  const { id, sequence, alignments = [] } = target;
+  const { id, sequence, alignments = [], chains } = target;
+  if (find && chains) {
+    const found = new Map<string, Promise<CollectedTarget>>(); // each sequence once
+    const searched: CollectedTarget[] = [];
+    for (const chain of chains) {
+      const key = chain.sequence ?? chain.id;
+      const known = found.get(key) ?? withAlignments(chain, find);
+      found.set(key, known);
+      searched.push({ ...await known, id: chain.id });
+    }
+    return { ...target, chains: searched };
+  }
   if (!find || sequence === undefined || alignments.length > 0) return target;
   return { ...target, alignments: await find({ id, sequence }) };
 }
@@ -203,11 +228,15 @@ async function predictOne(
   const { sequence, features } = prepared;
   const folder = join(out, target.id);
   const started = performance.now();
-  for (const warning of prepared.warnings) tell.warn?.(target.id, warning);
+  const { chains } = prepared;
+  const isOfKind = ({ config }: PlannedModel) => (config.multimer !== undefined) === (chains !== undefined);
+  const own = models.some(isOfKind) ? models.filter(isOfKind) : models;
+  const notes = chains ? notesOf(chains, options) : [];
+  for (const warning of [...prepared.warnings, ...notes]) tell.warn?.(target.id, warning);
   const predictions: Prediction[] = [];
   const extra = new Map<string, Uint8Array>();
   const held = new Map<string, HeldWeights>();
-  for (const model of models) {
+  for (const model of own) {
     options.checkFits?.(model, { residues: sequence.length, sequences: features.num_alignments[0] });
     const network = await networks.of(model);
     held.set(model.preset, network.held);
@@ -223,10 +252,11 @@ async function predictOne(
         maxMsaClusters: options.maxMsaClusters,
         maxExtraMsa: options.maxExtraMsa,
         ensemble: options.ensemble,
+        linker: options.linker,
         onBlock: (block) => tell.block?.(iteration, block),
-        onRecycle(index, { meanPlddt, ptm, distanceChange }) {
+        onRecycle(index, { meanPlddt, ptm, distanceChange, iptm }) {
           iteration = index + 1;
-          tell.recycle?.(index, meanPlddt, ptm, distanceChange);
+          tell.recycle?.(index, meanPlddt, ptm, distanceChange, iptm);
         },
         ...(options.saveAttention && {
           onAttention: (attention) =>
@@ -238,7 +268,19 @@ async function predictOne(
         ...(options.saveRepresentations && {
           onRepresentations: (single, pair, { cS, cZ }) => {
             const name = `representations_${model.preset}_seed_${seed}.safetensors`;
-            extra.set(name, representationFile(sequence.length, single, pair, cS, cZ));
+            const order = chains && givenOrder(chains);
+            extra.set(
+              name,
+              order
+                ? representationFile(
+                  sequence.length,
+                  reordered(single, order, cS),
+                  reorderedSquare(pair, order, cZ),
+                  cS,
+                  cZ,
+                )
+                : representationFile(sequence.length, single, pair, cS, cZ),
+            );
           },
         }),
       });
@@ -247,17 +289,17 @@ async function predictOne(
           `${model.preset} with seed ${seed} gave numbers that are not finite; try --device another, and report it`,
         );
       }
-      predictions.push(prediction);
+      predictions.push(chains ? asGiven(prediction, chains) : prediction);
     }
   }
   const naming = namingOf(prepared, options.firstResidue);
-  const warnings = [...noticesOf(models), ...prepared.warnings];
+  const warnings = [...noticesOf(own), ...prepared.warnings, ...notes];
   const experiments = experimentsOf(predictions, prepared, naming, (message) => warnings.push(message));
   const files = targetFiles({
     id: target.id,
     predictions,
     naming,
-    alignment: rowsOf(features, sequence.length),
+    alignment: rowsOf(features, sequence.length, chains),
     rankBy,
     format,
     weights: ({ preset }) => models.find((model) => model.preset === preset)!.weights + heldText(held.get(preset)!),
@@ -265,7 +307,7 @@ async function predictOne(
     version,
     config: {
       denofold: version,
-      models: models.map(({ preset, weights }) => ({ preset, weights, held: held.get(preset) })),
+      models: own.map(({ preset, weights }) => ({ preset, weights, held: held.get(preset) })),
       seeds,
       maxRecycles: options.maxRecycles ?? null,
       recycleTolerance: options.tolerance ?? null,
@@ -328,8 +370,23 @@ function experimentJson({ predictions }: TargetData): string {
   return `${JSON.stringify(Object.fromEntries(measured), undefined, 2)}\n`;
 }
 
-function bestOf({ predictions: [{ name, meanPlddt, ptm, experiment }] }: TargetData): BestPrediction {
-  return { name, meanPlddt, ptm, experiment: experiment?.measures ?? null };
+function bestOf({ predictions: [{ name, meanPlddt, ptm, iptm, experiment }] }: TargetData): BestPrediction {
+  return { name, meanPlddt, ptm, ...(iptm !== undefined && { iptm }), experiment: experiment?.measures ?? null };
+}
+
+/** What is to be known of a complex's files. */
+function notesOf(chains: readonly ComplexChain[], { saveAttention }: PredictAllOptions): string[] {
+  const isMoved = chains.some(({ input }, k) => input !== k);
+  return [
+    ...(passesPdbChains(chains.length)
+      ? [`${chains.length} chains are more than PDB files can name: there are mmCIF files alone`]
+      : []),
+    ...(saveAttention && isMoved
+      ? [
+        `Residues of the attention are those of the chains ${chains.map(({ name }) => name).join(", ")}, in that order`,
+      ]
+      : []),
+  ];
 }
 
 /** How weights are held, as files and reports say it; nothing where they are as they were read. */
@@ -356,8 +413,14 @@ async function keptResult(id: string, folder: string): Promise<TargetResult | un
 }
 
 /** Names of the residues: those of the structure that was given, else numbers from the first residue's on. */
-function namingOf({ sequence, chain, numbering }: PreparedTarget, first?: number): ResidueNaming {
+function namingOf({ sequence, chain, chains, numbering }: PreparedTarget, first?: number): ResidueNaming {
   const chainId = chain ?? "A";
+  if (chains) {
+    const numbers = chainsAsGiven(chains).flatMap(({ residues }) =>
+      Array.from({ length: residues }, (_, i) => (first ?? 1) + i)
+    );
+    return { chainId, residueNumbers: Int32Array.from(numbers), insertionCodes: numbers.map(() => "") };
+  }
   if (numbering && first === undefined) return { chainId, ...numbering };
   return {
     chainId,
@@ -379,7 +442,7 @@ function representationFile(n: number, single: Float32Array, pair: Float32Array,
 /** What the report shows of a target. */
 function targetData(
   id: string,
-  { features, depth }: PreparedTarget,
+  { features, depth, chains }: PreparedTarget,
   predictions: readonly Prediction[],
   naming: ResidueNaming,
   rankBy: RankBy,
@@ -400,6 +463,13 @@ function targetData(
   return {
     id,
     sequence,
+    ...(chains && {
+      chains: chainsAsGiven(chains).map(({ start, residues }, k) => ({
+        name: chainNames(predictions[0])[k],
+        start,
+        residues,
+      })),
+    }),
     numbers: Array.from(naming.residueNumbers, (number, i) => `${number}${naming.insertionCodes[i]}`),
     predictions: ranking(predictions, rankBy).map((index, rank) => {
       const { prediction, name } = indexed[index];
@@ -409,6 +479,8 @@ function targetData(
         file.startsWith(`ranked_${rank}.`);
       return {
         ...{ rank: rank + 1, name, preset, seed, ptm },
+        ...(prediction.iptm !== undefined && { iptm: prediction.iptm }),
+        ...(prediction.chains && { interfaces: interfaceScores(prediction, chainNames(prediction)) }),
         meanPlddt: meanPlddt(prediction),
         plddt: Array.from(plddt, (value) => Math.round(10 * value) / 10),
         cif: String(
@@ -424,7 +496,7 @@ function targetData(
         files: links((file) => own(file) && /\.(?:pdb|cif)$/.test(file)),
       };
     }),
-    msa: depth.sequences > 1 ? msaData(rowsOf(features, sequence.length), depth.neff80) : null,
+    msa: depth.sequences > 1 ? msaData(rowsOf(features, sequence.length, chains), depth.neff80) : null,
     warnings: [...warnings],
     files: links((name) => /^(?:config|experiment|ranking_debug|timings)\.json$|^log\.txt$/.test(name)),
   };
@@ -441,12 +513,13 @@ function framesOf(recycles: readonly Float32Array[], trajectory: readonly Float3
 
 const LETTERS = "ARNDCQEGHILKMFPSTWYVX-";
 
-/** Rows of the alignment as letters. */
-function rowsOf(features: PreparedTarget["features"], n: number): string[] {
+/** Rows of the alignment as letters, the chains of a complex in the order in which they were given. */
+function rowsOf(features: PreparedTarget["features"], n: number, chains: PreparedTarget["chains"]): string[] {
   const types = correctMsaRestypes(features.msa);
+  const order = chains ? givenOrder(chains) : Int32Array.from({ length: n }, (_, i) => i);
   return Array.from(
     { length: types.length / n },
-    (_, r) => Array.from(types.subarray(r * n, (r + 1) * n), (type) => LETTERS[type]).join(""),
+    (_, r) => Array.from(order, (i) => LETTERS[types[r * n + i]]).join(""),
   );
 }
 

@@ -20,11 +20,13 @@ const MEASURES = ["lddt", "tm_score", "ca_rmsd", "all_atom_rmsd"] as const;
 
 /** Results as CSV, a row a target. */
 export function summaryCsv(results: readonly TargetResult[]): string {
-  const columns = ["id", "status", "residues", "best", "mean_plddt", "ptm", ...MEASURES, "seconds", "reason"] as const;
+  const scores = ["mean_plddt", "ptm", "iptm", ...MEASURES] as const;
+  const columns = ["id", "status", "residues", "best", ...scores, "seconds", "reason"] as const;
   const rows = results.map(({ id, status, residues, best, seconds, reason }) => ({
     ...{ id, status, residues: residues || undefined, best: best?.name },
     mean_plddt: best?.meanPlddt.toFixed(2),
     ptm: best?.ptm?.toFixed(3),
+    iptm: best?.iptm?.toFixed(3),
     lddt: best?.experiment?.lddt.toFixed(3),
     tm_score: best?.experiment?.tmScore.toFixed(3),
     ca_rmsd: best?.experiment?.caRmsd.toFixed(2),

@@ -3,8 +3,10 @@ import type { ModelSoftware } from "../data/write_modelcif.ts";
 import { formatModelCif } from "../data/write_modelcif.ts";
 import { formatPdb } from "../data/write_pdb.ts";
 import { coveragePlot, paePlot, plddtPlot } from "./plots/colabfold_plots.ts";
-import { colabfoldPaeJson, colabfoldScoresJson, confidenceJson, paeJson } from "./confidence.ts";
+import { colabfoldPaeJson, colabfoldScoresJson, confidenceJson, interfacesJson, paeJson } from "./confidence.ts";
+import { interfaceScores } from "./interfaces.ts";
 import {
+  chainNames,
   meanPlddt,
   predictedStructure,
   type Prediction,
@@ -91,6 +93,22 @@ const ALPHAFOLD: ModelSoftware["citation"] = {
   doi: "10.1038/s41586-021-03819-2",
 };
 
+const MULTIMER: ModelSoftware["citation"] = {
+  title: "Protein complex prediction with AlphaFold-Multimer",
+  journal: "bioRxiv",
+  year: 2021,
+  authors: ["Evans, R.", "O'Neill, M.", "Pritzel, A.", "Antropova, N.", "Senior, A.", "Green, T."],
+  doi: "10.1101/2021.10.04.463034",
+};
+
+/** Names of chains that PDB files can hold, one letter or digit each. */
+const PDB_NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/** Whether a complex has more chains than PDB files can name. */
+export function passesPdbChains(chains: number): boolean {
+  return chains > PDB_NAMES.length;
+}
+
 function structureTexts(output: TargetOutput, prediction: Prediction, name: string): StructureTexts {
   const { id, naming, adapter, version } = output;
   const weights = output.weights(prediction);
@@ -106,10 +124,13 @@ function structureTexts(output: TargetOutput, prediction: Prediction, name: stri
   const cif = formatModelCif(structure, {
     comments: facts,
     software: [
-      { name: "denofold", version, citation: ALPHAFOLD },
+      { name: "denofold", version, citation: /multimer/.test(prediction.preset) ? MULTIMER : ALPHAFOLD },
     ],
     modelName: name,
-    globalMetrics: prediction.ptm === undefined ? [] : [{ name: "pTM", type: "pTM", value: prediction.ptm }],
+    globalMetrics: [
+      ...(prediction.ptm === undefined ? [] : [{ name: "pTM", type: "pTM", value: prediction.ptm }]),
+      ...(prediction.iptm === undefined ? [] : [{ name: "ipTM", type: "ipTM", value: prediction.iptm }]),
+    ],
     steps: [
       { method: "coevolution MSA", details: "alignment of the target" },
       { method: "modeling", details: `${prediction.preset}, seed ${prediction.seed}; ${weights}; ${adapter}` },
@@ -119,8 +140,12 @@ function structureTexts(output: TargetOutput, prediction: Prediction, name: stri
 }
 
 function pdbText(structure: Parameters<typeof formatPdb>[0], remarks: readonly string[]): string | undefined {
+  const { chains } = structure;
+  const named = passesPdbChains(chains.length) || chains.every(({ id }) => id.length === 1)
+    ? structure
+    : { ...structure, chains: chains.map((chain, k) => ({ ...chain, id: PDB_NAMES[k] })) };
   try {
-    return formatPdb(structure, {
+    return formatPdb(named, {
       remarks: remarks.flatMap(wrapped),
       classification: "computed model",
       unitCell: true,
@@ -135,6 +160,9 @@ function pdbText(structure: Parameters<typeof formatPdb>[0], remarks: readonly s
 function wrapped(text: string): string[] {
   return text.match(/.{1,69}(?:\s+|$)|\S{69}/g)?.map((line) => line.trimEnd()) ?? [];
 }
+
+/** What AlphaFold's list of ranks calls the scores. */
+const SCORE_NAMES: Readonly<Record<RankBy, string>> = { plddt: "plddts", ptm: "ptm", multimer: "iptm+ptm" };
 
 function alphafoldFiles(
   files: Map<string, Uint8Array | string>,
@@ -151,6 +179,12 @@ function alphafoldFiles(
     if (prediction.pae) {
       files.set(`pae_${name}.json`, paeJson(prediction.pae, prediction.sequence.length, prediction.maxPae ?? 31.75));
     }
+    if (prediction.chains) {
+      files.set(
+        `interfaces_${name}.json`,
+        interfacesJson(interfaceScores(prediction, chainNames(prediction)), prediction),
+      );
+    }
     timings[`process_features_${name}`] = prediction.seconds.features;
     timings[`predict_and_compile_${name}`] = prediction.seconds.network;
   });
@@ -158,7 +192,7 @@ function alphafoldFiles(
   const scores = Object.fromEntries(predictions.map((prediction, i) => [names[i], scoreOf(prediction, rankBy)]));
   files.set(
     "ranking_debug.json",
-    json({ [rankBy === "ptm" ? "ptm" : "plddts"]: scores, order: order.map((i) => names[i]) }),
+    json({ [SCORE_NAMES[rankBy]]: scores, order: order.map((i) => names[i]) }),
   );
   files.set("timings.json", json(timings));
 }
@@ -185,7 +219,14 @@ function colabfoldFiles(
       files.set(`${id}_predicted_aligned_error_v1.json`, colabfoldPaeJson(prediction.pae, prediction.sequence.length));
     }
     const ptm = prediction.ptm === undefined ? "" : ` pTM=${prediction.ptm.toFixed(3)}`;
-    log.push(`rank_${rank} ${prediction.preset} seed_${seed} pLDDT=${meanPlddt(prediction).toFixed(1)}${ptm}`);
+    const iptm = prediction.iptm === undefined ? "" : ` ipTM=${prediction.iptm.toFixed(3)}`;
+    log.push(`rank_${rank} ${prediction.preset} seed_${seed} pLDDT=${meanPlddt(prediction).toFixed(1)}${ptm}${iptm}`);
+    if (prediction.chains) {
+      files.set(
+        `${id}_interfaces_${tail}.json`,
+        interfacesJson(interfaceScores(prediction, chainNames(prediction)), prediction),
+      );
+    }
   });
   files.set("log.txt", [...warnings.map((warning) => `warning: ${warning}`), ...log].join("\n") + "\n");
 }

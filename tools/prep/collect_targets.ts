@@ -42,6 +42,8 @@ const DATABASE_ORDER = [/uniref90/i, /bfd|uniclust|uniref30/i, /mgnify/i];
  * @param options.label Name of the table's column with the labels.
  * @param options.needLabel Whether every row of the table must have a label. @default false
  * @param options.joinRows Whether rows of one name are one target, instead of a fault. @default false
+ * @param options.complexes Whether chains with `:` between them are one target, a complex; else each is one. @default false
+ * @param options.asOne Whether all sequences of a FASTA file are the chains of one complex, named after the file. @default false
  * @throws {InputError} If an input cannot be read, is of no known kind, or there is no target.
  */
 export async function collectTargets(
@@ -51,6 +53,8 @@ export async function collectTargets(
     readonly label?: string | false;
     readonly needLabel?: boolean;
     readonly joinRows?: boolean;
+    readonly complexes?: boolean;
+    readonly asOne?: boolean;
   } = {},
 ): Promise<Collected> {
   const files: Record<FileKind, string[]> = { structure: [], alignment: [], fasta: [], hits: [], table: [] };
@@ -69,9 +73,12 @@ export async function collectTargets(
       }
     }
   }
+  const { complexes = false, asOne = false } = options;
   const rows = await tableTargets(files.table, options);
-  const listed = [...options.joinRows ? joined(rows) : rows, ...await fastaTargets(files.fasta)];
-  const { targets, templates, notes } = await attach(listed, files);
+  const listed = [...options.joinRows ? joined(rows) : rows, ...await fastaTargets(files.fasta, asOne)];
+  const { targets, templates, notes } = complexes || asOne
+    ? await attachComplexes(listed, files)
+    : await attach(listed, files);
   for (const path of options.templates ?? []) {
     for (const file of await filesOf(path)) {
       const code = pdbCode(file);
@@ -90,6 +97,36 @@ export async function contentKind(path: string): Promise<FileKind | undefined> {
     if (hasGaps(text)) return "alignment";
   }
   return "fasta";
+}
+
+/** Gives targets their files, and puts the chains of complexes together; chains of one sequence have one set of files. */
+async function attachComplexes(
+  listed: readonly CollectedTarget[],
+  files: Readonly<Record<FileKind, readonly string[]>>,
+) {
+  const keyOf = ({ complex, sequence, id }: CollectedTarget) => complex === undefined ? id : `${complex}\0${sequence}`;
+  const firsts = new Map<string, CollectedTarget>();
+  for (const target of listed) if (!firsts.has(keyOf(target))) firsts.set(keyOf(target), target);
+  const isFirst = (target: CollectedTarget) => target.complex === undefined || firsts.get(keyOf(target)) === target;
+  const { targets, ...rest } = await attach(listed.filter(isFirst), files);
+  if (listed.length === 0) return { targets, ...rest };
+  const filesOf = new Map(
+    targets.filter(({ complex }) => complex !== undefined).map((target) => [keyOf(target), target]),
+  );
+  const chainsOf = Map.groupBy(listed.filter(({ complex }) => complex !== undefined), ({ complex }) => complex!);
+  const told = new Set<string>();
+  const singles = new Map(targets.map((target) => [target.id, target]));
+  const found = listed.flatMap((target): CollectedTarget[] => {
+    const { complex } = target;
+    if (complex === undefined) return [singles.get(target.id) ?? target];
+    if (told.has(complex)) return [];
+    told.add(complex);
+    const own = chainsOf.get(complex)!;
+    const chains = own.map((chain) => ({ ...filesOf.get(keyOf(chain))!, id: chain.id }));
+    const problem = [...own, ...chains].find(({ problem }) => problem !== undefined)?.problem;
+    return [{ id: complex, chains, place: target.place, problem }];
+  });
+  return { targets: found, ...rest };
 }
 
 /** Gives every target its files. */

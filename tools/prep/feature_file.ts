@@ -29,6 +29,10 @@ const WHOLE = {
   deletion_matrix_int: "I16",
   num_alignments: "I32",
   template_aatype: "I32",
+  asym_id: "I32",
+  entity_id: "I32",
+  sym_id: "I32",
+  msa_row_entity: "I32",
   residx_atom14_to_atom37: "I32",
   residx_atom37_to_atom14: "I32",
 } as const;
@@ -36,7 +40,7 @@ const WHOLE = {
 /** Features that depend on random choices; they are made when a network reads the file, and are in none. */
 const DRAWN: ReadonlySet<string> = new Set([
   ...["msa_feat", "msa_mask", "msa_row_mask", "true_msa", "bert_mask", "extra_msa", "extra_msa_mask"],
-  ...["extra_msa_row_mask", "extra_has_deletion", "extra_deletion_value"],
+  ...["extra_msa_row_mask", "extra_has_deletion", "extra_deletion_value", "complex_target_feat"],
 ]);
 
 /** The type of every feature in a file, as safetensors names types. */
@@ -75,7 +79,7 @@ export function encodeFeatureFile(target: PreparedTarget): Uint8Array<ArrayBuffe
       tensors.set(name, typed(name, data, featureShape(name, sizes), id));
     }
   }
-  const { sequence, label, relation, bound, chain, releaseDate, observedResidues, depth, warnings } = target;
+  const { sequence, chains, label, relation, bound, chain, releaseDate, observedResidues, depth, warnings } = target;
   // Without their folders, so that the same files give the same bytes wherever they lie.
   const sources = target.sources.map(({ path, sha256 }) => ({ path: basename(path), sha256 }));
   const lists = TEXT_LISTS.map((name) => [name, JSON.stringify(features[name])]);
@@ -85,7 +89,9 @@ export function encodeFeatureFile(target: PreparedTarget): Uint8Array<ArrayBuffe
     domain_name: id,
     sequence,
     ...Object.fromEntries(lists),
-    report: JSON.stringify({ label, relation, bound, chain, releaseDate, observedResidues, depth, warnings, sources }),
+    report: JSON.stringify({
+      ...{ label, relation, bound, chain, chains, releaseDate, observedResidues, depth, warnings, sources },
+    }),
   };
   return encodeSafetensors(tensors, header, { checksum: true });
 }
@@ -146,7 +152,16 @@ export function parseFeatureFile(bytes: Uint8Array, source: string): FeatureFile
 /** What the header says beside the features. */
 type Report = Pick<
   PreparedTarget,
-  "label" | "relation" | "bound" | "chain" | "releaseDate" | "observedResidues" | "depth" | "warnings" | "sources"
+  | "label"
+  | "relation"
+  | "bound"
+  | "chain"
+  | "chains"
+  | "releaseDate"
+  | "observedResidues"
+  | "depth"
+  | "warnings"
+  | "sources"
 >;
 
 /** An array in the type of its feature. */

@@ -17,6 +17,10 @@ export interface CollectedTarget extends TargetInput {
   readonly problem?: string;
   /** Other rows of the same name, where they were asked for: labels of their own for the same protein. @default none */
   readonly others?: readonly CollectedTarget[];
+  /** Name of the complex that it is a chain of. @default it is none's */
+  readonly complex?: string;
+  /** Chains of a complex. */
+  readonly chains?: readonly CollectedTarget[];
 }
 
 /**
@@ -62,9 +66,10 @@ export async function tableTargets(
 /**
  * Targets of FASTA files, a sequence each; sequences that cannot be used come with their problem.
  *
+ * @param asOne Whether the sequences of a file are the chains of one complex. @default false
  * @throws {InputError} If a file cannot be read or is no FASTA.
  */
-export async function fastaTargets(paths: readonly string[]): Promise<CollectedTarget[]> {
+export async function fastaTargets(paths: readonly string[], asOne = false): Promise<CollectedTarget[]> {
   const targets: CollectedTarget[] = [];
   for (const path of paths) {
     const text = decodeText(await readFileMaybeGzip(path), path);
@@ -77,7 +82,17 @@ export async function fastaTargets(paths: readonly string[]): Promise<CollectedT
       try {
         if (fault !== undefined) throw new InputError(`${path} line ${fault.line}: ${fault.found}`);
         const sequences = chainsOf(letters, place);
-        if (sequences.length > 1) targets.push(...ofChains(id, sequences, place, remarks));
+        if (asOne) {
+          const complex = stem(path);
+          sequences.forEach((sequence, k) => {
+            const own = sequences.length > 1 ? `${id}_${chainLetters(k)}` : id;
+            const same = targets.find((other) =>
+              other.complex === complex && other.id.toLowerCase() === own.toLowerCase()
+            );
+            const problem = same && `${place}: the chain "${own}" was there before, in ${same.place}`;
+            targets.push({ id: own, sequence, sequenceSource: place, place, remarks, complex, problem });
+          });
+        } else if (sequences.length > 1) targets.push(...ofChains(id, sequences, place, remarks));
         else targets.push({ id, sequence: sequences[0], sequenceSource: place, place, remarks });
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
@@ -88,7 +103,7 @@ export async function fastaTargets(paths: readonly string[]): Promise<CollectedT
   return targets;
 }
 
-/** One target for each chain of a complex: the features are those of single chains. */
+/** One target for each chain of a complex. */
 function ofChains(
   id: string,
   sequences: readonly string[],
@@ -96,6 +111,6 @@ function ofChains(
   remarks?: readonly RemarkRow[],
 ): CollectedTarget[] {
   return sequences.map((sequence, k) => {
-    return { id: `${id}_${chainLetters(k)}`, sequence, sequenceSource: place, place, remarks };
+    return { id: `${id}_${chainLetters(k)}`, sequence, sequenceSource: place, place, remarks, complex: id };
   });
 }

@@ -9,7 +9,7 @@ import { sha256 } from "../sha256.ts";
 import type { CollectedTarget } from "./list_targets.ts";
 import { encodeFeatureFile, FEATURE_VERSION } from "./feature_file.ts";
 import type { ManifestEntry } from "./manifest.ts";
-import { type PreparedTarget, prepareTarget } from "./prepare_target.ts";
+import { type PreparedTarget, type PrepareOptions, prepareTarget } from "./prepare_target.ts";
 import type { SourceFile, SourceReader } from "./sources.ts";
 
 /** Choices that all targets share; plain data, so that workers can be sent them. */
@@ -26,6 +26,8 @@ export interface JobOptions {
   readonly templatesBefore?: string;
   /** Paths of structures that may be templates, by PDB code in lower case. */
   readonly templates: ReadonlyMap<string, string>;
+  /** How the rows of a complex's chains are paired. @default as published */
+  readonly complex?: PrepareOptions["complex"];
 }
 
 /** A target to prepare. */
@@ -62,11 +64,11 @@ export async function runJob(
     if (previous?.file === file && await isUpToDate(target, previous, options, reader)) {
       return { entry: previous, isUnchanged: true };
     }
-    const { strict, bounds, maxTemplates, templatesBefore, templates } = options;
+    const { strict, bounds, maxTemplates, templatesBefore, templates, complex } = options;
     const findTemplate = (pdbId: string) => templates.get(pdbId);
     const prepared = await prepareTarget(
       target,
-      { strict, bounds, maxTemplates, templatesBefore, findTemplate },
+      { strict, bounds, maxTemplates, templatesBefore, findTemplate, complex },
       reader,
     );
     const bytes = encodeFeatureFile(prepared);
@@ -78,7 +80,7 @@ export async function runJob(
       file,
       bytes: bytes.length,
       sha256: await sha256(bytes),
-      fingerprint: await fingerprint(target, sources.slice(0, ownPaths(target).length), options),
+      fingerprint: await fingerprint(target, ownSources(target, sources), options),
       sources,
       label,
       relation,
@@ -110,7 +112,8 @@ async function isUpToDate(
     const own: SourceFile[] = [];
     for (const path of ownPaths(target)) own.push({ path, sha256: await reader.hash(path) });
     if (previous.fingerprint !== await fingerprint(target, own, options)) return false;
-    for (const template of previous.sources?.slice(own.length) ?? []) {
+    const paths = new Set(ownPaths(target));
+    for (const template of previous.sources?.filter(({ path }) => !paths.has(path)) ?? []) {
       if (await reader.hash(template.path) !== template.sha256) return false;
     }
     return previous.sha256 === await sha256(await readFileBytes(join(options.out, previous.file)));
@@ -120,19 +123,26 @@ async function isUpToDate(
   }
 }
 
-/** Files of the target itself, in the order in which they are read. */
-function ownPaths({ structure, alignments = [], hits }: CollectedTarget): string[] {
-  return [structure, ...alignments.map(({ path }) => path), hits].filter((path) => path !== undefined);
+/** Files of the target itself, and of its chains. */
+function ownPaths({ structure, alignments = [], hits, chains = [] }: CollectedTarget): string[] {
+  const own = [structure, ...alignments.map(({ path }) => path), hits].filter((path) => path !== undefined);
+  return [...own, ...chains.flatMap(ownPaths)];
+}
+
+/** Those of the files that were read that are the target's own, each as often as it has them. */
+function ownSources(target: CollectedTarget, sources: readonly SourceFile[]): SourceFile[] {
+  return ownPaths(target).flatMap((own) => sources.find(({ path }) => path === own) ?? []);
 }
 
 /** Hash of all that the features depend on but the content of the templates. */
 async function fingerprint(
-  { id, sequence, chain, label, relation, remarks, alignments = [], hits }: CollectedTarget,
+  { id, sequence, chain, label, relation, remarks, alignments = [], hits: ownHits, chains }: CollectedTarget,
   own: readonly SourceFile[],
-  { strict, bounds = "drop", maxTemplates, templatesBefore, templates }: JobOptions,
+  { strict, bounds = "drop", maxTemplates, templatesBefore, templates, complex }: JobOptions,
 ): Promise<string> {
   const codes: string[] = [];
-  if (hits !== undefined) {
+  for (const hits of [ownHits, ...chains?.map(({ hits }) => hits) ?? []]) {
+    if (hits === undefined) continue;
     for (const hit of parseHhr(decodeText(await readFileMaybeGzip(hits), hits), hits).hits) {
       const code = templateName(hit)?.pdbId;
       if (code !== undefined && templates.has(code)) codes.push(code);
@@ -140,8 +150,15 @@ async function fingerprint(
   }
   const facts = {
     version: FEATURE_VERSION,
-    options: { strict, bounds, maxTemplates, templatesBefore },
-    target: { id, sequence, chain, label, relation, remarks, rows: alignments.map(({ row }) => row ?? null) },
+    options: { strict, bounds, maxTemplates, templatesBefore, ...(chains && { complex }) },
+    target: {
+      ...{ id, sequence, chain, label, relation, remarks, rows: alignments.map(({ row }) => row ?? null) },
+      ...(chains && {
+        chains: chains.map((
+          { id, sequence, alignments = [] },
+        ) => [id, sequence, alignments.map(({ row }) => row ?? null)]),
+      }),
+    },
     sources: own.map((source) => source.sha256),
     codes,
   };

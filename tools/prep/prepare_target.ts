@@ -13,6 +13,8 @@ import { makeTargetFeat } from "../data/features/msa_feat.ts";
 import { makeTemplateFeatures, type TemplateFeatures } from "../data/features/template_feats.ts";
 import { makeTemplates, type Templates } from "../data/features/templates.ts";
 import { type HhrHit, parseHhr } from "../data/hhr.ts";
+import type { ComplexFeatures, ComplexOptions } from "../data/features/complex/complex_features.ts";
+import { prepareComplex } from "./prepare_complex.ts";
 import { fileAndLine, type RemarkRow, remarkRow, remarkText } from "../data/remarks.ts";
 import { type Chain, observedResidues, type Structure } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
@@ -35,10 +37,32 @@ export interface PrepareOptions {
   readonly ownTemplates?: readonly string[];
   /** Path of the structure of a PDB code (lower case). @default there is none */
   readonly findTemplate?: (pdbId: string) => string | undefined;
+  /** How the rows of a complex's chains are paired. @default as published */
+  readonly complex?: Pick<ComplexOptions, "pairing" | "mode" | "maxRowsPerChain">;
+}
+
+/** A chain of a complex, in the order of its features. */
+export interface ComplexChain {
+  /** Its name. */
+  readonly name: string;
+  /** Its residues. */
+  readonly residues: number;
+  /** Its place among the chains as they were given. */
+  readonly input: number;
 }
 
 /** Features of a target under AlphaFold's names: those of the sequence, the alignment, templates, and the structure. */
-export interface TargetFeatures extends SequenceFeatures, MsaFeatures, TemplateFeatures, Templates {
+export interface TargetFeatures extends
+  SequenceFeatures,
+  MsaFeatures,
+  TemplateFeatures,
+  Templates,
+  Partial<
+    Pick<
+      ComplexFeatures,
+      "asym_id" | "entity_id" | "sym_id" | "msa_row_entity" | "cluster_bias_mask" | "deletion_mean"
+    >
+  > {
   /** N_res everywhere, `[N_res]`. */
   readonly seq_length: Int32Array;
   /** 1 everywhere, `[N_res]`. */
@@ -53,8 +77,10 @@ export interface TargetFeatures extends SequenceFeatures, MsaFeatures, TemplateF
 export interface PreparedTarget {
   /** Name. */
   readonly id: string;
-  /** One letter a residue. */
+  /** One letter a residue; of a complex all chains, in the order of its features. */
   readonly sequence: string;
+  /** Chains of a complex, in that order: copies of a sequence stand together. @default it is none */
+  readonly chains?: readonly ComplexChain[];
   /** What a model shall learn to predict, if it was given. */
   readonly label?: number;
   /** How the value stands to the label, or to `bound`, where it was not measured exactly. */
@@ -121,6 +147,22 @@ export async function prepareTarget(
       warnings.push(message);
     },
   };
+  const { chains } = target;
+  if (chains) {
+    const complex = await prepareComplex(
+      { ...target, chains },
+      options,
+      reader,
+      log,
+      (chain) => prepareTarget(chain, options, reader),
+    );
+    return {
+      ...complex,
+      warnings,
+      remarks: [...remarks, ...complex.remarks ?? []],
+      sources: merged(complex.sources, sources),
+    };
+  }
   const label = labelOf(target, options.bounds ?? "drop", log);
   const { sequence, structure, chain, alignments } = await readTarget(target, reader, log);
   const msa = makeMsaFeatures(
@@ -161,6 +203,11 @@ export async function prepareTarget(
     remarks,
     sources,
   };
+}
+
+/** Files of two lists, each once. */
+function merged(first: readonly SourceFile[], more: readonly SourceFile[]): SourceFile[] {
+  return [...new Map([...first, ...more].map((file) => [file.path, file])).values()];
 }
 
 /** The label that is learnt, and what is known of it. */

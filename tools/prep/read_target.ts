@@ -49,6 +49,8 @@ export interface TargetInput {
   readonly alignments?: readonly TargetAlignment[];
   /** Path of an HHR file with templates. */
   readonly hits?: string;
+  /** Chains of a complex, each with its sequence, alignments and hits; nothing else is given then. @default it is none */
+  readonly chains?: readonly TargetInput[];
 }
 
 /** What the files of a target say. */

@@ -7,6 +7,7 @@ import {
   alphafoldConfig,
   type AlphaFoldPreset,
   alphafoldShapes,
+  MULTIMER_PRESETS,
 } from "../../model/alphafold/mod.ts";
 import { shapesByPath } from "../../model/layers/params.ts";
 import { fitOf, fits } from "../../model/weights/load_weights.ts";
@@ -26,5 +27,6 @@ export function fittingPresets(
   entries: ReadonlyMap<string, { readonly shape: Shape }>,
   choices: AlphaFoldChoices = {},
 ): AlphaFoldPreset[] {
-  return ALPHAFOLD_PRESETS.filter((preset) => fits(fitOf(entries, namedShapes(alphafoldConfig(preset, choices)))));
+  const isFitting = (preset: AlphaFoldPreset) => fits(fitOf(entries, namedShapes(alphafoldConfig(preset, choices))));
+  return [...ALPHAFOLD_PRESETS, ...MULTIMER_PRESETS].filter(isFitting);
 }

@@ -53,6 +53,7 @@ export const PUBLISHED: ReadonlyMap<string, PublishedWeights> = new Map(
         alphafold(`model_${n}_ptm`, `model_${n}_ptm: predicts aligned errors too, ${templates}`),
       ];
     }),
+    ...[1, 2, 3, 4, 5].map((n) => alphafold(`model_${n}_multimer_v3`, `model_${n}_multimer_v3: complexes`)),
     openfold("initial_training", "model_1 before fine-tuning"),
     ...[2, 3, 4, 5].map((n) => openfold(`finetuning_${n}`, "model_1")),
     openfold("finetuning_ptm_1", "model_1_ptm"),
