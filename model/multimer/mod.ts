@@ -8,11 +8,22 @@
  * | `addMultimerTemplatePairs`, `multimerTemplateRows` | templates within chains; the mean over them |
  * | `multimerPointAttention`, `quatRigid` | projections of their own; frames as matrices |
  * | `interfaceTmScore`, `interfaceTmScores`, `rankingScore` | ipTM, of all and of pairs of chains; 0.8 ipTM + 0.2 pTM |
+ * | `multimerBackboneFape`, `chainCenterOfMassLoss` | errors within and between chains; chains that are too close |
+ * | `alignChains`, `truthRows` | which true chain a predicted one stands for |
  *
  * @module
  */
 export { MULTIMER, type MultimerConfig, relativeFeatures } from "./config.ts";
 export { interfaceTmScore, interfaceTmScores, rankingScore } from "./heads/interface_tm_score.ts";
+export { multimerBackboneFape, type WeightedFape } from "./losses/backbone_fape.ts";
+export { type CenterOfMassOptions, chainCenterOfMassLoss } from "./losses/chain_center_of_mass_loss.ts";
+export {
+  alignChains,
+  type ChainPair,
+  type ComplexTrace,
+  type PredictedTrace,
+  truthRows,
+} from "./losses/chain_permutation.ts";
 export { type ChainIds, type RelativeEncoding, relativeEncoding } from "./relative_encoding.ts";
 export { multimerPointAttention, pointProjection } from "./structure/invariant_point_attention.ts";
 export { type MultimerPointAttentionParams, multimerPointAttentionShapes } from "./structure/params.ts";

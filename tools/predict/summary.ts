@@ -20,7 +20,8 @@ const MEASURES = ["lddt", "tm_score", "ca_rmsd", "all_atom_rmsd"] as const;
 
 /** Results as CSV, a row a target. */
 export function summaryCsv(results: readonly TargetResult[]): string {
-  const scores = ["mean_plddt", "ptm", "iptm", ...MEASURES] as const;
+  const isOfComplexes = results.some(({ best }) => best?.iptm !== undefined);
+  const scores = ["mean_plddt", "ptm", ...isOfComplexes ? ["iptm"] as const : [], ...MEASURES] as const;
   const columns = ["id", "status", "residues", "best", ...scores, "seconds", "reason"] as const;
   const rows = results.map(({ id, status, residues, best, seconds, reason }) => ({
     ...{ id, status, residues: residues || undefined, best: best?.name },

@@ -1,5 +1,7 @@
 import { noGrad, type Tensor } from "../../../core/mod.ts";
 import { add, clamp, mean, multiply, multiplyScalar, sqrt } from "../../../ops/mod.ts";
+import { multimerBackboneFape } from "../../multimer/losses/backbone_fape.ts";
+import { chainCenterOfMassLoss } from "../../multimer/losses/chain_center_of_mass_loss.ts";
 import type { StructureIteration } from "../structure/structure_module.ts";
 import { backboneFapeLoss, type BackboneTruth } from "./backbone_fape_loss.ts";
 import type { AlphaFoldLossConfig } from "./config.ts";
@@ -71,9 +73,9 @@ export type AlphaFoldLoss = {
 };
 
 /**
- * AlphaFold 2's loss.
+ * AlphaFold 2's loss, and that of AlphaFold-Multimer where the truth tells chains.
  *
- * Source: Jumper et al. (2021), Suppl. 1.9, equation 7; the factor for the length is of the published code.
+ * Source: Jumper et al. (2021), Suppl. 1.9, equation 7; Evans et al. (2021), Suppl. 7.4; the factor for the length is of the published code.
  *
  * @param options `report`: whether terms that do not count are computed as well (@default false).
  * @returns Owned by the current scope.
@@ -96,13 +98,17 @@ export function alphafoldLoss(
   const { resolution } = truth;
   const computed: Record<LossTerm, () => Tensor | undefined> = {
     fape() {
-      const { backboneWeight, sidechainWeight, ...options } = config.fape;
+      const { backboneWeight, sidechainWeight, interface: across, ...options } = config.fape;
       const frames = trajectory.map(({ frames }) => frames);
       const clamped = truth.useClampedFape;
-      const backbone = backboneFapeLoss(frames, truth.backbone, { ...options, clamped });
       const renamed = renamedGroundTruth(last.positions, truth.atoms);
       const sidechain = sidechainFapeLoss(last.sidechainFrames, last.positions, truth.rigidGroups, renamed, options);
-      return add(multiplyScalar(backbone, backboneWeight), multiplyScalar(sidechain, sidechainWeight));
+      const backbone = across && truth.asymId
+        ? multimerBackboneFape(frames, truth.backbone, truth.asymId, {
+          ...{ intra: { ...options, weight: backboneWeight }, across, clamped },
+        })
+        : multiplyScalar(backboneFapeLoss(frames, truth.backbone, { ...options, clamped }), backboneWeight);
+      return add(backbone, multiplyScalar(sidechain, sidechainWeight));
     },
     supervisedChi: () =>
       supervisedChiLoss(
@@ -140,6 +146,14 @@ export function alphafoldLoss(
     tm: () =>
       tmLogits &&
       tmLoss(tmLogits, last.frames, truth.backbone.frames, truth.backbone.mask, resolution, config.tm),
+    chainCenterOfMass: () =>
+      truth.asymId && chainCenterOfMassLoss(
+        outputs.atomPositions,
+        truth.allAtomPositions,
+        truth.allAtomMask,
+        truth.asymId,
+        config.chainCenterOfMass,
+      ),
   };
   const terms: Partial<Record<LossTerm, Tensor>> = {};
   let total: Tensor | undefined;

@@ -24,6 +24,7 @@ import {
   withinResidues,
   type WithinViolations,
 } from "../../../model/alphafold/losses/mod.ts";
+import type { WeightedFape } from "../../../model/multimer/mod.ts";
 import { atom14DistanceBounds, SLOT } from "../../../model/protein/mod.ts";
 import { addScalar, divide, framesFromMatrices, multiply, reshape, slice, sum } from "../../../ops/mod.ts";
 import { TRUTH_FEATURES, truthOf } from "../../train/alphafold/loss_truth.ts";
@@ -35,7 +36,7 @@ import { moduleFamily, type Tensors } from "./_module.ts";
 const LOSS = /^openfold\/utils\/loss\.py/;
 
 /** A loss, whose cases have no parameters. */
-function loss(
+export function loss(
   prefix: string,
   inputs: readonly string[],
   constants: Readonly<Record<string, "f32" | "i32">>,
@@ -53,7 +54,7 @@ function loss(
 }
 
 /** Entries of a trajectory `[1, iterations, …]`, each `[1, …]`. */
-function iterations(x: Tensor): Tensor[] {
+export function iterations(x: Tensor): Tensor[] {
   const [, count, ...rest] = x.shape;
   return Array.from({ length: count }, (_, i) => {
     const part = slice(x, x.shape.map(() => 0).with(1, i), x.shape.with(1, i + 1));
@@ -88,21 +89,21 @@ const bondResults = (bonds: BondViolations) => ({
   per_residue_violation_mask: bonds.perResidueViolation,
 });
 
-const clashResults = (clashes: ClashViolations) => ({
+export const clashResults = (clashes: ClashViolations) => ({
   mean_loss: clashes.meanLoss,
   per_atom_loss_sum: clashes.perAtomLoss,
   per_atom_clash_mask: clashes.perAtomViolation,
   per_atom_num_clash: clashes.perAtomClashes,
 });
 
-const withinResults = (within: WithinViolations) => ({
+export const withinResults = (within: WithinViolations) => ({
   per_atom_loss_sum: within.perAtomLoss,
   per_atom_violations: within.perAtomViolation,
   per_atom_num_clash: within.perAtomClashes,
 });
 
 /** Results under the names that they have in a summary. */
-const under = (prefix: string, results: Record<string, Tensor>) =>
+export const under = (prefix: string, results: Record<string, Tensor>) =>
   Object.fromEntries(Object.entries(results).map(([name, tensor]) => [`${prefix}${name}`, tensor]));
 
 /** How names begin of what AlphaFold computes since 2025. */
@@ -219,7 +220,9 @@ function term<K extends keyof AlphaFoldLossConfig>(name: K, golden: unknown): Al
 
 /** The loss's configuration from the golden one. */
 export function lossConfigOf(given: Readonly<Record<string, unknown>>): AlphaFoldLossConfig {
-  const fape = recordOf(given.fape), backbone = recordOf(fape.backbone), sidechain = recordOf(fape.sidechain);
+  const fape = recordOf(given.fape), sidechain = recordOf(fape.sidechain);
+  const backbone = recordOf(fape.backbone ?? fape.intra_chain_backbone), across = fape.interface_backbone;
+  const center = recordOf(given.chain_center_of_mass);
   if (backbone.clamp_distance !== sidechain.clamp_distance || backbone.loss_unit_distance !== sidechain.length_scale) {
     throw new TypeError("the golden configuration clamps or scales backbone and side chains differently");
   }
@@ -230,6 +233,7 @@ export function lossConfigOf(given: Readonly<Record<string, unknown>>): AlphaFol
       sidechainWeight: Number(sidechain.weight),
       clampDistance: Number(backbone.clamp_distance),
       lengthScale: Number(backbone.loss_unit_distance),
+      ...(across !== undefined && { interface: { ...fapeOf(across), eps: Number(fape.eps) } }),
     },
     supervisedChi: term("supervisedChi", given.supervised_chi),
     distogram: term("distogram", given.distogram),
@@ -238,7 +242,16 @@ export function lossConfigOf(given: Readonly<Record<string, unknown>>): AlphaFol
     experimentallyResolved: term("experimentallyResolved", given.experimentally_resolved),
     violation: term("violation", given.violation),
     tm: term("tm", given.tm),
+    chainCenterOfMass: center.enabled === true
+      ? { weight: Number(center.weight), factor: Number(center.weight), tolerance: -Number(center.clamp_distance) }
+      : { weight: 0 },
   };
+}
+
+/** A part of the error of frames, and how much it counts. */
+export function fapeOf(given: unknown): WeightedFape {
+  const { weight, clamp_distance, loss_unit_distance } = recordOf(given);
+  return { weight: Number(weight), clampDistance: Number(clamp_distance), lengthScale: Number(loss_unit_distance) };
 }
 
 const TOTAL = moduleFamily({

@@ -18,6 +18,7 @@ import { FINETUNING_HEADS } from "./finetuning_heads.ts";
 import { MULTIMER_DATA } from "./multimer_data.ts";
 import { MULTIMER_EMBEDDERS } from "./multimer_embedders.ts";
 import { MULTIMER_HEADS } from "./multimer_heads.ts";
+import { MULTIMER_LOSSES } from "./multimer_losses.ts";
 import { MULTIMER_STRUCTURE } from "./multimer_structure.ts";
 import { NNX_EVOFORMER } from "./nnx_evoformer.ts";
 import { NNX_EVOFORMER_TRAINING } from "./nnx_evoformer_training.ts";
@@ -54,6 +55,7 @@ export const FAMILIES: readonly Family[] = [
   ...MULTIMER_DATA,
   ...MULTIMER_EMBEDDERS,
   ...MULTIMER_HEADS,
+  ...MULTIMER_LOSSES,
   ...MULTIMER_STRUCTURE,
   ...NNX_EVOFORMER,
   NNX_EVOFORMER_TRAINING,

@@ -401,7 +401,7 @@ export function alphafoldConfigOf(model: EvoformerSettings, own: AlphaFoldOwn): 
 export function alphafoldLossOf(config: AlphaFoldConfig, own: AlphaFoldOwn): AlphaFoldLossConfig {
   const gone = ablationsOf(own);
   const { heads: { tm }, ablations: { auxiliaryLosses: auxiliary } } = config;
-  const stage = alphafoldLossConfig(own.stage, { tm, auxiliary });
+  const stage = alphafoldLossConfig(own.stage, { tm, auxiliary, multimer: config.multimer !== undefined });
   const weighed = <T extends { readonly weight: number }>(term: T, weight: number) => ({ ...term, weight });
   const auxiliaryWeight = (weight: number) => (auxiliary ? weight : 0);
   return {
@@ -413,5 +413,6 @@ export function alphafoldLossOf(config: AlphaFoldConfig, own: AlphaFoldOwn): Alp
     experimentallyResolved: weighed(stage.experimentallyResolved, auxiliaryWeight(own.resolvedWeight)),
     violation: weighed(stage.violation, own.violationWeight),
     tm: weighed(stage.tm, tm ? auxiliaryWeight(own.tmWeight) : 0),
+    chainCenterOfMass: stage.chainCenterOfMass,
   };
 }
