@@ -241,7 +241,7 @@ async function run(given: string[], flags: Flags): Promise<void> {
     );
   }
   const inputs = flags.demo ? [...given, join(await shippedFolder("examples"), "held_out")] : given;
-  const models = await planModels(weights, flags.models, await choicesOf(flags.config));
+  const models = await planModels(weights, flags.models, await choicesOf(flags.config), { complexes: true });
   if (flags.printConfig) return console.log(JSON.stringify(models.map((model) => model.config), undefined, 2));
   if (inputs.length === 0) throw new UsageError("There are no inputs: give sequences, alignments or feature files");
   const withoutTm = models.find(({ config }) => !config.heads.tm);

@@ -29,7 +29,8 @@ interface Domain {
  * Makes hits of the alignment that hmmsearch writes by `-A` and its table of domains (`--domtblout`).
  *
  * The profile has to have one match state for each residue of the query, as `hmmbuild --hand` makes it where `#=GC RF`
- * marks the query's columns. E-values and scores are those of the domains. HMMER says no probability, similarity or sum of
+ * marks the query's columns. Where the alignment has no such line, columns without a small letter and without "." are the
+ * match states, as HMMER writes them. E-values and scores are those of the domains. HMMER says no probability, similarity or sum of
  * probabilities: these are 0, so that templates keep the order of the file. Rows whose description says that they are of
  * nucleic acids (`mol:na` in `pdb_seqres.txt`) are left out.
  *
@@ -51,7 +52,7 @@ export function parseHmmsearch(
 ): Hhr {
   const { rows, reference } = readRows(alignment, source);
   const table = readDomains(domains, source);
-  const isMatch = Array.from(reference, (mark) => mark !== "." && mark !== "-");
+  const isMatch = reference === "" ? matchColumns(rows) : Array.from(reference, (mark) => mark !== "." && mark !== "-");
   const states = isMatch.filter((match) => match).length;
   if (rows.length > 0 && states !== query.sequence.length) {
     throw new InputError(
@@ -130,6 +131,11 @@ function makeHit(
     hitIndices: Int32Array.from(hitIndices.slice(first, end)),
     hitLength: domain.length,
   });
+}
+
+/** Columns of match states, which have a capital letter or "-" in every row. */
+function matchColumns(rows: readonly Row[]): boolean[] {
+  return Array.from(rows[0]?.letters ?? "", (_, c) => rows.every(({ letters }) => /^[A-Z-]?$/.test(letters[c] ?? "")));
 }
 
 function readRows(text: string, source: string): { rows: Row[]; reference: string } {

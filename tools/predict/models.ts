@@ -50,12 +50,26 @@ const ENDINGS = ["safetensors", "pt", "npz"];
  * checkpoint or the folder of a run of `denofold train`, or `random:SEED`.
  * @param models Presets that were asked for. @default those of the folder; the one that the file fits; `model_1_ptm`
  * @param choices Other sizes than the presets' own.
+ * @param options `complexes`: whether networks for complexes can be run too (@default false, they are refused).
  * @throws {InputError} If a file is missing, or fits none of the presets; the message says what it lacks.
  */
 export async function planModels(
   weights: string,
   models: readonly AlphaFoldPreset[] | undefined,
   choices: AlphaFoldChoices = {},
+  { complexes = false }: { readonly complexes?: boolean } = {},
+): Promise<PlannedModel[]> {
+  const planned = await plan(weights, models ?? (complexes ? PRESETS : ALPHAFOLD_PRESETS), models, choices);
+  const refused = complexes ? undefined : planned.find(({ config }) => config.multimer);
+  if (!refused) return planned;
+  throw new InputError(`${refused.preset} is a network for complexes, which denofold predict alone runs`);
+}
+
+async function plan(
+  weights: string,
+  known: readonly AlphaFoldPreset[],
+  models: readonly AlphaFoldPreset[] | undefined,
+  choices: AlphaFoldChoices,
 ): Promise<PlannedModel[]> {
   const random = /^random:(\d+)$/.exec(weights);
   if (random) {
@@ -78,7 +92,7 @@ export async function planModels(
   if (trained) return [trained];
   if (!isDirectory) return await modelsOfFile(weights, models, choices);
   const found: PlannedModel[] = [];
-  for (const preset of models ?? PRESETS) {
+  for (const preset of known) {
     const file = await fileOf(weights, preset);
     if (file) found.push(...await modelsOfFile(file, [preset], choices));
     else if (models) {

@@ -3,7 +3,7 @@ import { findCases, formatReport, runCase } from "../../../tools/oracle/runner.t
 import { gpuTest } from "../../_gpu.ts";
 import { golden } from "../../_needs.ts";
 
-for (const group of ["embedders", "evoformer", "structure", "heads", "model", "inventory"]) {
+for (const group of ["embedders", "evoformer", "structure", "heads", "losses", "model", "inventory"]) {
   const folder = golden(`multimer/${group}`);
   gpuTest(`all golden cases of complexes' ${group} are passed`, async (device) => {
     for (const path of await findCases(folder.path)) {

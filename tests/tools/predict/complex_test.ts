@@ -51,7 +51,9 @@ gpuTest(
       const fasta = await writeComplex(folder), out = join(folder, "out");
       const { targets } = await predictTargets([fasta, join(folder, "cx_A"), join(folder, "cx_B")]);
       assert.deepEqual(targets.map(({ id }) => id), ["cx"]);
-      const models = await planModels("random:3", ["model_1_multimer_v3", "model_1_multimer_v2"], SMALL);
+      const models = await planModels("random:3", ["model_1_multimer_v3", "model_1_multimer_v2"], SMALL, {
+        complexes: true,
+      });
       const [result] = await predictAll(device, targets, models, options(out));
       assert.equal(result.status, "done", result.reason);
       assert.ok(result.best!.iptm! > 0 && result.best!.iptm! < 1);
@@ -73,6 +75,11 @@ gpuTest(
       const ranks = JSON.parse(await Deno.readTextFile(join(out, "cx/ranking_debug.json")));
       const own = ranks["iptm+ptm"].model_1_multimer_v3_pred_0;
       assert.ok(Math.abs(own - (0.8 * scores.iptm + 0.2 * scores.ptm)) < 1e-4);
+
+      await assert.rejects(
+        () => planModels("random:3", ["model_1_multimer_v3"], SMALL),
+        /model_1_multimer_v3 is a network for complexes, which denofold predict alone runs/,
+      );
 
       // Weights for single chains refuse it, but for a linker.
       const monomers = await planModels("random:3", ["model_1_ptm"], SMALL);

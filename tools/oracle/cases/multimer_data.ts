@@ -1,9 +1,11 @@
 import { dirname, join } from "node:path";
 import { ATOM37_EXISTS } from "../../../model/protein/residue_constants.ts";
+import { parseHmmsearch } from "../../data/hmmsearch.ts";
 import { parseAlignment } from "../../data/read_alignment.ts";
 import { makeComplexFeatures } from "../../data/features/complex/complex_features.ts";
 import { complexRowOrder, makeComplexInputs } from "../../data/features/complex/complex_inputs.ts";
 import { askedFor, type ChainInputs } from "../../data/features/complex/complex_features.ts";
+import { cropComplex, type CropDraws, cropTemplates, interfaceResidues } from "../../data/features/complex/crop.ts";
 import { placeChains } from "../../data/features/complex/chain_places.ts";
 import { pairRowsBySpecies } from "../../data/features/complex/pair_rows.ts";
 import { makeSequenceFeatures } from "../../data/features/chain.ts";
@@ -241,5 +243,126 @@ function extraFeatures(
   });
 }
 
+/** Crops of complexes, with given draws. */
+const CROP: Family = {
+  prefix: "crop",
+  matches: isOfComplexes,
+  run(_device, golden) {
+    const given = listOf(golden.description.draws).map(recordOf);
+    let next = 0;
+    const draw = (kind: string) => {
+      const made = given[next++];
+      if (made?.kind !== kind) throw new TypeError(`draw ${next} is of kind ${made?.kind}, expected ${kind}`);
+      return made;
+    };
+    const inputs = {
+      asym_id: golden.data("in/asym_id"),
+      all_atom_positions: golden.data("in/all_atom_positions"),
+      all_atom_mask: golden.data("in/all_atom_mask"),
+    };
+    const threshold = golden.number("interface_threshold");
+    const draws: CropDraws = {
+      uniform: () => Number(listOf(draw("uniform").value)[0]),
+      permutation: () => listOf(draw("permutation").value).map(Number),
+      integer(lower, upper) {
+        const made = draw("randint");
+        if (made.lower !== lower || made.upper_inclusive !== upper) {
+          throw new TypeError(
+            `draw ${next} is from ${made.lower} to ${made.upper_inclusive}, ours from ${lower} to ${upper}`,
+          );
+        }
+        return Number(made.value);
+      },
+    };
+    const rows = cropComplex(inputs, {
+      cropSize: golden.number("crop_size"),
+      spatialProbability: golden.number("spatial_crop_prob"),
+      interfaceThreshold: threshold,
+    }, draws);
+    const results: Results = new Map<string, ArrayLike<number>>([
+      ["out/crop_indices", rows],
+      ["out/interface_residues", interfaceResidues(inputs, threshold)],
+      ["out/seq_length", [rows.length]],
+    ]);
+    const n = inputs.asym_id.length;
+    const kept = Array.from(cropTemplates(
+      golden.shape("in/template_aatype")[0],
+      golden.number("max_templates"),
+      golden.config.subsample_templates === true ? draws : undefined,
+    ));
+    for (const name of golden.names("in/")) {
+      const shape = golden.shape(`in/${name}`), data = golden.data(`in/${name}`);
+      if (shape.at(-1) === n) {
+        const all = Array.from({ length: data.length / n }, (_, k) => Array.from(rows, (row) => data[k * n + row]));
+        results.set(`out/${name}`, (name.startsWith("template_") ? kept.map((k) => all[k]) : all).flat());
+      } else if (name === "template_mask") results.set("out/template_mask", kept.map((k) => data[k]));
+    }
+    return results;
+  },
+  special: (golden, results) => {
+    // Where the reference drops all templates by mistake, ours are kept.
+    const drops = golden.has("out/template_aatype") && golden.shape("out/template_aatype")[0] === 0;
+    return golden.results.map((name) => {
+      const expected = golden.data(name);
+      return compare(name, drops && name === "out/template_aatype" ? expected : results.get(name), expected, EXACT);
+    });
+  },
+};
+
+/**
+ * Hits of hmmsearch. Ours have the gaps that insertions make in the query, start and end with an aligned residue and are
+ * numbered without the rows of nucleic acids; compared is which residue each of the query's stands for.
+ */
+const PARSED_HMMSEARCH: Family = {
+  prefix: "parsed_hmmsearch",
+  matches: isOfComplexes,
+  async run(_device, { file, description }) {
+    const path = join(dirname(file), String(recordOf(listOf(description.files)[0]).name));
+    const alignment = await Deno.readTextFile(path);
+    const sequence = String(description.query);
+    // The case has no table of domains, whose numbers are not compared.
+    const places = new Set(Array.from(alignment.matchAll(/^(?!#)(\S+)\/(\d+)-(\d+)\s/gm), ([place]) => place.trim()));
+    const table = Array.from(places, (place) => {
+      const [, name, from, to] = /^(.+)\/(\d+)-(\d+)$/.exec(place) ?? [];
+      return `${name} - 0 q - 0 0 0 0 1 1 0 0 0 0 0 0 ${from} ${to} 0 0 0 -`;
+    });
+    const { hits } = parseHmmsearch(alignment, table.join("\n"), { name: "q", sequence }, path);
+    return new Map<string, ArrayLike<number>>([
+      ["hits", [hits.length]],
+      ...hits.flatMap(({ name, alignedColumns, hitSequence, queryIndices, hitIndices }, k) => {
+        const stands = new Array<number>(sequence.length).fill(-1);
+        queryIndices.forEach((own, at) => {
+          if (own >= 0) stands[own] = hitIndices[at];
+        });
+        return Object.entries({
+          name: encode(name.split(" ")[0]),
+          aligned_cols: [alignedColumns],
+          residues: encode(hitSequence.replaceAll("-", "")),
+          indices_hit: stands,
+        }).map(([key, value]): [string, ArrayLike<number>] => [`hits/${k}/${key}`, value]);
+      }),
+    ]);
+  },
+  special: ({ description }, ours) => {
+    const hits = listOf(description.hits).map(recordOf);
+    return [
+      compare("hits", ours.get("hits"), [hits.length], EXACT),
+      ...hits.flatMap((hit, k) => {
+        const expected = {
+          name: encode(String(hit.name)),
+          aligned_cols: [Number(hit.aligned_cols)],
+          residues: encode(String(hit.hit_sequence).replaceAll("-", "")),
+          indices_hit: listOf(hit.indices_hit).map(Number),
+        };
+        return Object.entries(expected).map(([key, value]) =>
+          compare(`hits/${k}/${key}`, ours.get(`hits/${k}/${key}`), value, EXACT)
+        );
+      }),
+    ];
+  },
+};
+
+const encode = (text: string) => new TextEncoder().encode(text);
+
 /** AlphaFold-Multimer's features. */
-export const MULTIMER_DATA: readonly Family[] = [PAIR_AND_MERGE, MSA_TRANSFORMS];
+export const MULTIMER_DATA: readonly Family[] = [PAIR_AND_MERGE, MSA_TRANSFORMS, CROP, PARSED_HMMSEARCH];

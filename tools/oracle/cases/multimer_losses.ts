@@ -111,7 +111,7 @@ const TOTAL: Family = {
             experimentallyResolvedLogits: given("experimentally_resolved_logits"),
             tmLogits: given("tm_logits"),
           },
-          { ...truthOf(fixed), asymId: fixed.asym_id },
+          truthOf(fixed),
           lossConfigOf(golden.config),
           { report: true },
         );

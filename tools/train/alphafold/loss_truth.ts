@@ -23,6 +23,7 @@ export function truthOf(fixed: Readonly<Record<string, Tensor>>): LossTruth {
   return {
     aatype: fixed.aatype,
     residueIndex: fixed.residue_index,
+    ...(fixed.asym_id && { asymId: fixed.asym_id }),
     seqMask: fixed.seq_mask,
     seqLength: fixed.seq_length,
     chiAnglesSinCos: fixed.chi_angles_sin_cos,

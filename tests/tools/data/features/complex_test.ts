@@ -17,15 +17,18 @@ import { golden } from "../../../_needs.ts";
 
 const folder = golden("multimer/data");
 
-gpuTest("chains are paired and joined, and rows drawn, as the published pipeline does it", async (device) => {
-  const covered = /pair_and_merge|msa_transforms/;
-  const paths = (await findCases(folder.path)).filter((path) => covered.test(path));
-  assert.equal(paths.length, 5);
-  for (const path of paths) {
-    const report = await runCase(device, path);
-    assert.equal(report.status, "passed", formatReport(report, 0));
-  }
-}, folder);
+gpuTest(
+  "chains are paired, joined and cropped, rows drawn and hits read as the published pipeline does it",
+  async (device) => {
+    const paths = await findCases(folder.path);
+    assert.equal(paths.length, 12);
+    for (const path of paths) {
+      const report = await runCase(device, path);
+      assert.equal(report.status, "passed", formatReport(report, 0));
+    }
+  },
+  folder,
+);
 
 /** A chain whose rows are named after species. */
 function chain(sequence: string, rows: readonly (readonly [species: string, row: string])[]): ChainInputs {
