@@ -171,13 +171,11 @@ export interface AlphaFoldChoices {
 /** Sizes that several parts have in common, and choices that are made for all of them. */
 export type SharedSizes = "cM" | "cZ" | "cS" | "maskTrans" | "triangles" | "pointAttention" | "multimer";
 
-type ModelNumber = 1 | 2 | 3 | 4 | 5;
-
 /** Name of a published model for single chains. */
-export type MonomerPreset = `model_${ModelNumber}${"" | "_ptm"}`;
+export type MonomerPreset = `model_${1 | 2 | 3 | 4 | 5}${"" | "_ptm"}`;
 
 /** Name of a published model for complexes; one without a version is of the first. */
-export type MultimerPreset = `model_${ModelNumber}_multimer${"" | "_v2" | "_v3"}`;
+export type MultimerPreset = `model_${1 | 2 | 3 | 4 | 5}_multimer${"" | "_v2" | "_v3"}`;
 
 /** Name of a published model. */
 export type AlphaFoldPreset = MonomerPreset | MultimerPreset;

@@ -27,6 +27,7 @@ export * from "./features/mod.ts";
 export * from "./file_kind.ts";
 export * from "./hhr.ts";
 export * from "./hmmsearch.ts";
+export { JaxKey } from "./jax_random.ts";
 export * from "./matrix.ts";
 export * from "./mmcif.ts";
 export * from "./pdb.ts";

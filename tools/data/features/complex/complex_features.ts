@@ -55,6 +55,7 @@ export interface ComplexFeatures extends SequenceFeatures, TemplateAtoms {
 
 /** A complex, and where its chains are. */
 export interface Complex {
+  /** Of all chains together. */
   readonly features: ComplexFeatures;
   /** In the order of the features. */
   readonly places: readonly ChainPlace[];
