@@ -81,3 +81,53 @@ Deno.test(needing(found, {
     }
   },
 }));
+
+Deno.test(needing(found, {
+  name: "the report of a complex: names of chains, interfaces, and a click on two chains chooses both",
+  async fn() {
+    const sample = await samplePredictReport(), [target] = sample.targets;
+    const interfaces = [{
+      chains: ["A", "B"] as const,
+      ...{
+        iptm: 0.612,
+        meanPae: 7.25,
+        contacts: 14,
+        residues: 11,
+        plddt: 81.5,
+        pdockq: 0.431,
+        pdockq2: null,
+        clashes: 2,
+      },
+    }];
+    const html = await renderPredictReport({
+      ...sample,
+      targets: [{
+        ...target,
+        numbers: target.numbers.map((_, i) => String(i < 12 ? i + 1 : i - 11)),
+        chains: [{ name: "A", start: 0, residues: 12 }, { name: "B", start: 12, residues: 13 }],
+        predictions: target.predictions.map((prediction) => ({ ...prediction, iptm: 0.612, interfaces })),
+      }],
+    });
+    const browser = await startChromium(found.path, { webgl: true });
+    await Deno.mkdir(ARTIFACTS, { recursive: true });
+    try {
+      await lookAtPage(browser, html, { viewport: { width: 1280, height: 900 } }, async (page) => {
+        await assertNoSidewaysScroll(page);
+        const text = (selector: string) => page.locator(selector).innerText();
+        assert.match(await text("#ranking tbody tr:first-child"), /0\.710\s+0\.612\s+0\.840/);
+        assert.match(
+          await text("#interfaces tbody tr"),
+          /A – B\s+0\.612\s+7\.\d\sÅ\s+14\s+11\s+81\.5\s+0\.431\s+\S+\s+2$/,
+        );
+        await page.locator("#interfaces tbody button").click();
+        assert.match(await text(".said"), /^A \w1–A \w12 .* and B \w1–B \w13 .*: mean predicted aligned error/);
+        await page.locator("#residues").fill("A3-B2");
+        await page.keyboard.press("Enter");
+        assert.match(await text(".said"), /^A \w3–B \w2: mean pLDDT/);
+        await page.screenshot({ path: `${ARTIFACTS}predict_complex.png`, fullPage: true });
+      });
+    } finally {
+      await browser.close();
+    }
+  },
+}));

@@ -4,7 +4,7 @@ import { freePlot } from "../../report/page/plotly.ts";
 import { currentTheme, onThemeChange } from "../../report/page/theme.ts";
 import type { FileLink, PredictionData, PredictReportData, TargetData } from "../report_data.ts";
 import { classOf, confidenceLegend } from "./confidence.ts";
-import { labelsOf, msaPlot, pairPlot, plddtPlot, type Plot, recyclePlot } from "./plots.ts";
+import { chainBounds, labelsOf, msaPlot, pairPlot, plddtPlot, type Plot, recyclePlot, writtenNames } from "./plots.ts";
 import { rangeOf, residuesOf, Selection } from "./selection.ts";
 import { type Drawn, StructureView } from "./structure_view.ts";
 import { unpackMap, unpackPositions } from "./unpack.ts";
@@ -106,7 +106,8 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
   const reset = h("button", { type: "button", id: "reset-view" }, "Reset view");
   reset.addEventListener("click", () => stage.view?.reset());
 
-  const choice = residueChoice(labels, target.numbers, selection);
+  const choice = residueChoice(labels, writtenNames(target), selection);
+  const interfaces = h("div", {}), bounds = chainBounds(target);
 
   const plddt = plddtPlot(target, () => shown, selection);
   const recycles = recyclePlot(target, () => shown);
@@ -129,6 +130,7 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
           colors: (theme) => theme.sequential.map(([at], i, all) => [at, all[all.length - 1 - i][1]]),
           say: (i, j, value) => `aligned on ${labels[i]}, error of ${labels[j]}<br>${formatNumber(value, 1)} Å`,
           titles: { row: "Aligned residue", column: "Scored residue" },
+          bounds,
         }, selection)]
         : []),
       pairPlot({
@@ -139,6 +141,7 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
         colors: (theme) => theme.sequential,
         say: (i, j, value) => `${labels[i]} – ${labels[j]}<br>${formatNumber(value, 1)} Å`,
         titles: { row: "Residue", column: "Residue" },
+        bounds,
       }, selection),
     ];
     const captions = pae
@@ -161,6 +164,7 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
     plddt.draw(currentTheme());
     recycles.draw(currentTheme());
     drawPairs();
+    interfaces.replaceChildren(...interfaceTable(target, prediction, selection));
     await stage.show(drawnOf(prediction), false);
     stage.view?.mark(residuesOf(selection.ranges));
   };
@@ -173,6 +177,14 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
       ...target.warnings.map((warning) => h("p", { class: "warning" }, warning)),
     ),
     section("ranking", "Ranking", "Click a row to see that prediction.", table.element),
+    ...(bounds.length > 0
+      ? [section(
+        "interfaces",
+        "Interfaces",
+        "Pairs of chains of the prediction shown. Click two chains to see their block of the maps.",
+        interfaces,
+      )]
+      : []),
     section(
       "structure",
       "Structure",
@@ -259,8 +271,9 @@ function saidOf(
 
 function rankingTable(target: TargetData, choose: (prediction: PredictionData) => void) {
   const hasExperiment = target.predictions.some(({ experiment }) => experiment);
+  const isOfComplexes = target.predictions.some(({ iptm }) => iptm !== undefined);
   const rows = target.predictions.map((prediction) => {
-    const { rank, name, meanPlddt, ptm, seconds, recycles, files, experiment } = prediction;
+    const { rank, name, meanPlddt, ptm, iptm, seconds, recycles, files, experiment } = prediction;
     const button = h("button", { type: "button", "data-rank": String(rank), "aria-pressed": "false" }, name);
     button.addEventListener("click", () => choose(prediction));
     const change = recycles.at(-1)?.distanceChange ?? null;
@@ -271,6 +284,7 @@ function rankingTable(target: TargetData, choose: (prediction: PredictionData) =
       h("th", { scope: "row" }, button),
       h("td", { class: "number" }, formatNumber(meanPlddt, 1)),
       h("td", { class: "number" }, formatNumber(ptm, 3)),
+      ...(isOfComplexes ? [h("td", { class: "number" }, formatNumber(iptm ?? null, 3))] : []),
       ...(hasExperiment
         ? [
           h("td", { class: "number" }, formatNumber(experiment?.measures.lddt ?? null, 3)),
@@ -287,7 +301,8 @@ function rankingTable(target: TargetData, choose: (prediction: PredictionData) =
     return { prediction, button, row };
   });
   const measures = hasExperiment ? ["lDDT-Cα", "TM-score", "Cα RMSD", "All-atom RMSD"] : [];
-  const heads = ["", "Prediction", "Mean pLDDT", "pTM", ...measures, "Recyclings", "Last change", "Time", "Files"];
+  const scores = ["Mean pLDDT", "pTM", ...isOfComplexes ? ["ipTM"] : [], ...measures];
+  const heads = ["", "Prediction", ...scores, "Recyclings", "Last change", "Time", "Files"];
   return {
     element: tableBox(
       "Ranking of the predictions",
@@ -310,8 +325,54 @@ function rankingTable(target: TargetData, choose: (prediction: PredictionData) =
   };
 }
 
+/** Scores of each pair of chains; those of a row are chosen by a click on their names. */
+function interfaceTable({ chains = [] }: TargetData, { interfaces = [] }: PredictionData, selection: Selection) {
+  if (interfaces.length === 0) return [];
+  const rangeOfChain = (name: string) => {
+    const { start, residues } = chains.find((chain) => chain.name === name)!;
+    return { from: start, to: start + residues - 1 };
+  };
+  const rows = interfaces.map(
+    ({ chains: [a, b], iptm, meanPae, plddt, contacts, residues, pdockq, pdockq2, clashes }) => {
+      const button = h("button", { type: "button" }, `${a} – ${b}`);
+      button.addEventListener("click", () => selection.select(rangeOfChain(a), rangeOfChain(b)));
+      const numbers = [
+        formatNumber(iptm, 3),
+        withUnit(meanPae, 1, "Å"),
+        String(contacts),
+        String(residues),
+        formatNumber(plddt, 1),
+        formatNumber(pdockq, 3),
+        formatNumber(pdockq2, 3),
+        String(clashes),
+      ];
+      return h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, button),
+        ...numbers.map((text) => h("td", { class: "number" }, text)),
+      );
+    },
+  );
+  const scores = ["ipTM", "Mean PAE", "Contacts", "Residues", "pLDDT", "pDockQ", "pDockQ2", "Clashes"];
+  return [tableBox(
+    "Interfaces between chains",
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        h("th", { scope: "col" }, "Chains"),
+        ...scores.map((text) => h("th", { scope: "col", class: "number" }, text)),
+      ),
+    ),
+    h("tbody", {}, ...rows),
+  )];
+}
+
 /** Chooses residues by their numbers, for those who do not drag. */
-function residueChoice(labels: string[], numbers: string[], selection: Selection): HTMLElement {
+function residueChoice(labels: string[], numbers: readonly string[], selection: Selection): HTMLElement {
   const input = h("input", {
     type: "text",
     id: "residues",

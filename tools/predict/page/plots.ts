@@ -21,8 +21,41 @@ type PlotEvent = {
 export type Plot = { element: HTMLElement; draw(theme: Theme): void };
 
 /** Name of each residue: letter and number. */
-export function labelsOf({ sequence, numbers }: TargetData): string[] {
-  return [...sequence].map((letter, i) => `${letter}${numbers[i]}`);
+export function labelsOf(target: TargetData): string[] {
+  const chains = chainOfResidues(target);
+  return [...target.sequence].map((letter, i) => `${chains[i]}${chains[i] && " "}${letter}${target.numbers[i]}`);
+}
+
+/** Names of the residues as the reader writes them: their numbers, in a complex behind the chain's name. */
+export function writtenNames(target: TargetData): string[] {
+  const chains = chainOfResidues(target);
+  return target.numbers.map((number, i) => `${chains[i]}${number}`);
+}
+
+/** Name of the chain of each residue; empty where there is one chain alone. */
+function chainOfResidues({ numbers, chains = [] }: TargetData): string[] {
+  const names = chains.flatMap(({ name, residues }) => new Array<string>(residues).fill(name));
+  return numbers.map((_, i) => names[i] ?? "");
+}
+
+/** Where the chains of a complex meet along an axis of residues. */
+export function chainBounds({ chains = [] }: TargetData): number[] {
+  return chains.slice(1).map(({ start }) => start - 0.5);
+}
+
+function boundLines(bounds: readonly number[], directions: readonly ("x" | "y")[], color: string): PlotObject[] {
+  const other = { x: "y", y: "x" };
+  return directions.flatMap((along) =>
+    bounds.map((at) => ({
+      type: "line",
+      [`${other[along]}ref`]: "paper",
+      [`${along}0`]: at,
+      [`${along}1`]: at,
+      [`${other[along]}0`]: 0,
+      [`${other[along]}1`]: 1,
+      line: { width: 1, color, dash: "dot" },
+    }))
+  );
 }
 
 /** pLDDT along the sequence; all predictions thin, the shown one thick. Residues can be chosen by dragging. */
@@ -80,7 +113,11 @@ export function plddtPlot(target: TargetData, shown: () => PredictionData, selec
       hovermode: "closest",
       dragmode: TOUCH ? false : "select",
       selectdirection: "h",
-      shapes: [...bands, ...selection.ranges.map((range) => band(range, next))],
+      shapes: [
+        ...bands,
+        ...boundLines(chainBounds(target), ["x"], next.ink),
+        ...selection.ranges.map((range) => band(range, next)),
+      ],
       xaxis: {
         ...mapAxis(labels, next),
         title: { text: "Residue", font: { size: 12, color: next.muted }, standoff: 4 },
@@ -123,6 +160,8 @@ export function pairPlot(
     colors(theme: Theme): [number, string][];
     say(row: number, column: number, value: number): string;
     titles: { row: string; column: string };
+    /** Where chains meet. */
+    bounds: readonly number[];
   },
   selection: Selection,
 ): Plot {
@@ -153,7 +192,10 @@ export function pairPlot(
       margin: { l: 52, r: 8, t: 6, b: 86 },
       height: side + 92,
       dragmode: TOUCH ? false : "select",
-      shapes: ranges.length === 0 ? [] : [region(ranges[0], ranges[1] ?? ranges[0], next)],
+      shapes: [
+        ...boundLines(options.bounds, ["x", "y"], "white"),
+        ...ranges.length === 0 ? [] : [region(ranges[0], ranges[1] ?? ranges[0], next)],
+      ],
       xaxis: { ...axis, ...title(titles.column), tickangle: 0 },
       yaxis: { ...axis, ...title(titles.row), range: [labels.length - 0.5, -0.5], scaleanchor: "x" },
     });
