@@ -185,7 +185,7 @@ export async function predictTarget(
         clusters: inputs.msa_row_mask.length,
         extra: inputs.extra_msa_row_mask.length,
         // A network for complexes takes the mean over all places, whether a template is there or not.
-        templates: multimer && templates ? config.data.maxTemplates : templates?.template_mask.length ?? 0,
+        templates: multimer && templates ? placesOf(templates, config) : templates?.template_mask.length ?? 0,
       };
       return deviceFeatures(
         device,
@@ -315,4 +315,9 @@ function changeOf(before: Float32Array, after: Float32Array): number {
 
 function mean(values: Float32Array): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Places for templates that a network for complexes is given: where all are empty, and so alike, one is their mean. */
+function placesOf({ template_mask }: { readonly template_mask: ArrayLike<number> }, { data }: AlphaFoldConfig): number {
+  return Array.from(template_mask).some((mask) => mask !== 0) ? data.maxTemplates : 1;
 }
