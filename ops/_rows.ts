@@ -80,9 +80,13 @@ ${unroll(unrolled, (k) => `{ let j = first + ${k * rowLanes}u; let i = base + j$
 }
 
 /** Most turns of so many loops along a row, and of so many reductions over the invocations that share it. */
-export function turnsAlongRow({ rowLanes, unrolled }: RowStructure, loops: number, reductions: number) {
+export function turnsAlongRow(
+  { rowLanes, subgroup, unrolled }: RowStructure,
+  loops: number,
+  reductions: number,
+) {
   return ({ columns }: Readonly<Record<string, number>>): number =>
-    loops * (Math.ceil(columns / (rowLanes * unrolled)) + 1) + (rowLanes > 1 ? reductions * rowLanes : 0);
+    loops * (Math.ceil(columns / (rowLanes * unrolled)) + 1) + (rowLanes > 1 && !subgroup ? reductions * rowLanes : 0);
 }
 
 /** Who shares a row in a family's kernels. */

@@ -18,7 +18,7 @@ export function tuningText(tuning: Tuning, measured: readonly MeasuredWay[]): st
 }
 
 /** Every version of every op, and what is wrong. */
-export function checkText({ rows, timeMs }: KernelCheck): string {
+export function checkText({ rows, leftOut, timeMs }: KernelCheck): string {
   const state = ({ status, largestError }: CheckedPath) =>
     status === "ok"
       ? `ok ${largestError.toExponential(0)}`
@@ -40,5 +40,14 @@ export function checkText({ rows, timeMs }: KernelCheck): string {
   const end = `${kernels} kernels against float64 in ${
     (timeMs / 1000).toFixed(0)
   } s; errors as a share of the largest number.`;
-  return [...lines, "", end, ...(wrong.length ? ["", "Wrong, and not used:", ...wrong] : [])].join("\n");
+  const more =
+    `${leftOut} further ones would have taken longer than a minute and were left out. What the driver has compiled it ` +
+    "keeps: run it again for more of them.";
+  return [
+    ...lines,
+    "",
+    end,
+    ...(leftOut > 0 ? [more] : []),
+    ...(wrong.length ? ["", "Wrong, and not used:", ...wrong] : []),
+  ].join("\n");
 }

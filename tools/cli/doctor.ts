@@ -18,7 +18,7 @@ export function register(program: Command): void {
     .option("--fix", "install or fetch a software driver where there is none, as the other commands do")
     .option(
       "--check",
-      "run every kernel of every op on the adapter and compare it with float64 (seconds; the first time a minute or so)",
+      "run the kernels of every op on the adapter and compare them with float64 (seconds; less than a minute the first time)",
     )
     .option(
       "--tune",

@@ -33,7 +33,7 @@ import {
   torsionFramesVjpKernel,
 } from "../../model/alphafold/structure/torsion_angles_to_frames.wgsl.ts";
 import { pullKernel, spreadKernel } from "../../model/distance_geometry/mds_gpu.wgsl.ts";
-import { batteryOf, type BatteryRow } from "../../ops/_battery/mod.ts";
+import { type BatteryKernel, batteryOf, type BatteryRow } from "../../ops/_battery/mod.ts";
 import { attention, gatedTriangleProduct, layerNorm, linear } from "../../ops/mod.ts";
 import { linesOf, ownCommand } from "./own_process.ts";
 
@@ -65,6 +65,8 @@ export interface KernelCheck {
   readonly rows: readonly CheckedRow[];
   /** Whether every op has a version that is right. */
   readonly ok: boolean;
+  /** Kernels that were not run, as it would have taken too long: further structures of versions that were. */
+  readonly leftOut: number;
   /** What it took. */
   readonly timeMs: number;
 }
@@ -76,6 +78,23 @@ const NOT_OFFERED: CheckedPath = { status: "not offered", kernels: 0, largestErr
 /** Most processes that check kernels side by side. */
 const PROCESSES = 4;
 
+/** Kernels of each row that are run before any others; some of them are made of many pieces of text, and few are alike. */
+const FIRST = 4;
+/** Kernels of a row that are run at once, from then on. */
+const AT_ONCE = 12;
+/**
+ * Milliseconds after which no more kernels are begun where every row has had its first ones, so that all of it takes less
+ * than a minute. What a driver has compiled it keeps: the next time, more of them fit.
+ */
+const ENOUGH_MS = 47_000;
+
+/** Some kernels of a row. */
+interface Piece {
+  readonly row: number;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** How {@linkcode checkKernels} goes about it. */
 export interface CheckOptions {
   /** What to run on, as the `--device` flag says it. */
@@ -85,8 +104,9 @@ export interface CheckOptions {
 }
 
 /**
- * Runs all kernels of all ops on an adapter: every family that it can run, the way there and back, loads from where the
+ * Runs the kernels of all ops on an adapter: every family that it can run, the way there and back, loads from where the
  * adapter prefers to load from. Of a family's kernels that load from elsewhere, one of each row stands for the others.
+ * Where compiling them takes longer than a minute, each row has its first ones, and what is left out is counted.
  *
  * Most of the time goes into compiling, which software drivers do on one processor: rows are shared out among processes,
  * the command line started once more. A driver that ends such a process ends a row.
@@ -96,33 +116,69 @@ export async function checkKernels(adapter: GPUAdapter, { device, onRow }: Check
   const { device: gpu, traits } = await requestTraits(adapter);
   gpu.destroy();
   const battery = allRows(traits);
-  const checked: CheckedRow[] = new Array(battery.length);
-  const left = heaviestFirst(battery);
-  let done = 0;
+  const found = battery.map((): Record<LoadPath, CheckedPath>[] => []);
+  const ended = new Set<number>();
+  const pieces = piecesOf(battery, traits.kernelFamilies[0]);
+  const total = pieces.length;
+  let done = 0, leftOut = 0;
   const work = async () => {
     let child: RowProcess | undefined;
-    for (let row = left.shift(); row !== undefined; row = left.shift()) {
+    for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift()) {
+      const { row, from, to } = piece;
+      if (from > 0 && (ended.has(row) || performance.now() - began > ENOUGH_MS)) {
+        leftOut += to - from;
+        continue;
+      }
       child ??= new RowProcess(device);
-      const { op, pass, family } = battery[row];
-      const { paths, ended } = await child.check(row);
-      if (ended !== undefined) child = undefined;
-      const lost: CheckedPath = { status: "wrong", kernels: 0, largestError: 0, wrong: [ended ?? ""] };
-      checked[row] = { op, pass, family, ...paths ?? { textures: lost, buffers: lost } };
-      onRow?.(++done, battery.length, op);
+      const { paths, reason } = await child.check(piece);
+      if (reason !== undefined) {
+        child = undefined;
+        ended.add(row);
+      }
+      const lost: CheckedPath = { status: "wrong", kernels: 0, largestError: 0, wrong: [reason ?? ""] };
+      found[row].push(paths ?? { textures: lost, buffers: lost });
+      onRow?.(++done, total, battery[row].op);
     }
     await child?.close();
   };
   await Promise.all(Array.from({ length: Math.min(PROCESSES, navigator.hardwareConcurrency) }, work));
+  const checked = battery.map(({ op, pass, family }, row): CheckedRow => ({
+    ...{ op, pass, family },
+    textures: together(found[row].map(({ textures }) => textures)),
+    buffers: together(found[row].map(({ buffers }) => buffers)),
+  }));
   const missing = FAMILIES.filter((family) => !traits.kernelFamilies.includes(family)).map((family): CheckedRow => ({
     ...{ op: "all ops", pass: "forward", family, textures: NOT_OFFERED, buffers: NOT_OFFERED },
   }));
-  return { rows: [...checked, ...missing], ok: everyOpHasOne(checked), timeMs: performance.now() - began };
+  return { rows: [...checked, ...missing], ok: everyOpHasOne(checked), leftOut, timeMs: performance.now() - began };
 }
 
-/** The rows of a battery, those first that take longest. */
-function heaviestFirst(battery: readonly BatteryRow[]): number[] {
-  const weight = ({ family, kernels }: BatteryRow) => (family === "all" ? 0.1 : 1) * kernels.length;
-  return battery.map((_, row) => row).sort((a, b) => weight(battery[b]) - weight(battery[a]));
+/**
+ * The rows in pieces: the first kernels of each, then the others, of the versions that the adapter prefers before those
+ * that it does not; what takes longest goes ahead.
+ */
+function piecesOf(battery: readonly BatteryRow[], preferred: KernelFamily): Piece[] {
+  const heavy = ({ family, check, kernels }: BatteryRow) => check ? 12 : (family === "all" ? 0.1 : 1) * kernels.length;
+  const rows = [...battery.keys()].sort((a, b) => heavy(battery[b]) - heavy(battery[a]));
+  const first = rows.map((row): Piece => ({ row, from: 0, to: Math.min(FIRST, battery[row].kernels.length) }));
+  const others = rows.flatMap((row): Piece[] => {
+    const { length } = battery[row].kernels;
+    const starts = Array.from({ length: Math.ceil((length - FIRST) / AT_ONCE) }, (_, k) => FIRST + k * AT_ONCE);
+    return starts.map((from) => ({ row, from, to: Math.min(from + AT_ONCE, length) }));
+  });
+  const isSpare = ({ row }: Piece) => ![preferred, "all"].includes(battery[row].family);
+  return [...first, ...others.filter((piece) => !isSpare(piece)), ...others.filter(isSpare)];
+}
+
+/** What all pieces of a row gave. */
+function together(paths: readonly CheckedPath[]): CheckedPath {
+  const status = (["wrong", "ok"] as const).find((status) => paths.some((path) => path.status === status));
+  return {
+    status: status ?? paths[0].status,
+    kernels: paths.reduce((sum, { kernels }) => sum + kernels, 0),
+    largestError: Math.max(...paths.map(({ largestError }) => largestError)),
+    wrong: paths.flatMap(({ wrong }) => wrong),
+  };
 }
 
 /** Name of the hidden flag of `denofold doctor` with which {@linkcode checkKernels} starts it. */
@@ -142,15 +198,17 @@ class RowProcess {
     this.#errors = new Response(this.#child.stderr).text();
   }
 
-  /** What a row gave, or how the process ended over it. */
-  async check(row: number): Promise<{ readonly paths?: Record<LoadPath, CheckedPath>; readonly ended?: string }> {
-    await this.#orders.write(new TextEncoder().encode(`${row}\n`)).catch(() => {}); // it ended: so does the answer
+  /** What some kernels of a row gave, or how the process ended over them. */
+  async check(
+    { row, from, to }: Piece,
+  ): Promise<{ readonly paths?: Record<LoadPath, CheckedPath>; readonly reason?: string }> {
+    await this.#orders.write(new TextEncoder().encode(`${row} ${from} ${to}\n`)).catch(() => {}); // it ended: so does the answer
     const { value, done } = await this.#answers.next();
     if (!done) return { paths: JSON.parse(value) };
     await this.#orders.abort().catch(() => {});
     const { code, signal } = await this.#child.status;
     const last = (await this.#errors).trim().split("\n").at(-1);
-    return { ended: `the process that ran it ended (${signal ?? `exit code ${code}`})${last ? `: ${last}` : ""}` };
+    return { reason: `the process that ran it ended (${signal ?? `exit code ${code}`})${last ? `: ${last}` : ""}` };
   }
 
   async close(): Promise<void> {
@@ -161,13 +219,19 @@ class RowProcess {
   }
 }
 
-/** What such a process does: reads numbers of rows, a line each, and prints what they gave, a line of JSON each. */
+/**
+ * What such a process does: reads numbers of a row and of its kernels from the first to before the last, a line each, and
+ * prints what they gave, a line of JSON each.
+ */
 export async function checkRows(adapter: GPUAdapter): Promise<void> {
   const { device: gpu, traits } = await requestTraits(adapter);
   const device = new Device(gpu, traits, { verify: false });
   const battery = allRows(traits);
   for await (const line of linesOf(Deno.stdin.readable)) {
-    const row = battery[Number(line)];
+    const [number, from, to] = line.split(" ").map(Number);
+    const { kernels, check, ...about } = battery[number];
+    const sample = kernels.findLast(([kernel]) => isLoading(kernel));
+    const row = { ...about, ...(from === 0 && { check, sample }), kernels: kernels.slice(from, to) };
     const paths = {
       textures: await checkRow(device, row, "textures"),
       buffers: await checkRow(device, row, "buffers"),
@@ -248,16 +312,21 @@ export function allRows(traits: AdapterTraits): BatteryRow[] {
   ];
 }
 
-async function checkRow(device: Device, row: BatteryRow, loads: LoadPath): Promise<CheckedPath> {
+const isLoading = (kernel: Kernel) => kernel.bindings.some(([, type]) => type === "load vec4f");
+
+/** @param row Some kernels of a row; the first ones with that which stands for all where they load from elsewhere. */
+async function checkRow(
+  device: Device,
+  row: BatteryRow & { readonly sample?: BatteryKernel },
+  loads: LoadPath,
+): Promise<CheckedPath> {
   const { traits } = device;
   if (!traits.loadPaths.includes(loads)) return NOT_OFFERED;
   const outcomes: [name: string, outcome: ProbeOutcome][] = [];
-  const isLoading = (kernel: Kernel) => kernel.bindings.some(([, type]) => type === "load vec4f");
   const sampled = row.family !== "all" && loads !== traits.loadPaths[0];
-  const sample = row.kernels.findLast(([kernel]) => isLoading(kernel));
-  for (const use of row.kernels) {
-    const [kernel, halves] = use;
-    if (isLoading(kernel) ? sampled && use !== sample : loads === "textures") continue;
+  const loading = row.kernels.filter(([kernel]) => isLoading(kernel));
+  const others = loads === "buffers" ? row.kernels.filter(([kernel]) => !isLoading(kernel)) : [];
+  for (const [kernel, halves] of [...sampled ? row.sample ? [row.sample] : [] : loading, ...others]) {
     const outcome = await device.kernels.probe(kernel, { loads, halves });
     if (!outcome) continue;
     const types = halves?.length ? `, f16: ${halves.join(", ")}` : "";

@@ -32,7 +32,7 @@ async function run(tasks: Tasks): Promise<{ code: number; lines: string[] }> {
       task.ok.*) ${command("ok")} ;;
       task.readme.*) echo '0 passed, 0 failed' ;;
       task.test:environment.golden.*) ${command("golden")} ;;
-      task.test:environment...swiftshader) ${command("swiftshader")} ;;
+      task.test:environment.kernels..swiftshader) ${command("swiftshader")} ;;
       task.test:environment.training.dawn.swiftshader) ${command("dawn")} ;;
       task.test:debian13.deno..) ${command("debian13")} ;;
       task.test:debian13.deno.dawn.) ${once} ;;

@@ -102,9 +102,10 @@ Deno.test("the table of kernels names what is wrong, and an op without a right v
     textures: { ...path, status: "same" as const },
     buffers: path,
   }];
-  const text = checkText({ rows, ok: true, timeMs: 1234 });
+  const text = checkText({ rows, ok: true, leftOut: 3, timeMs: 1234 });
   assert.match(text, /^matmul +forward +plain +2 +WRONG +ok 2e-7$/m);
   assert.match(text, /\n- matmul, from textures: matmul \{\}: c\[3\] is 0, expected 1$/);
+  assert.match(text, /\n3 further ones would have taken longer than a minute and were left out\./);
   assert.equal(everyOpHasOne(rows), true);
   assert.equal(everyOpHasOne([{ ...row, textures: wrong, buffers: wrong }]), false);
   assert.equal(everyOpHasOne([...rows, { ...row, pass: "gradient", textures: wrong, buffers: wrong }]), false);
