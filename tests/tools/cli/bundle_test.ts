@@ -31,8 +31,8 @@ Deno.test({
       if (node !== undefined) { // the program as npm starts it, with the tests' Deno in place of npm's
         const deno = join(folder, "node_modules", "deno");
         await Deno.mkdir(deno, { recursive: true });
-        const spawn = `require("child_process").spawnSync(${JSON.stringify(Deno.execPath())}, process.argv.slice(2), `;
-        await Deno.writeTextFile(join(deno, "bin.cjs"), `process.exit(${spawn}{ stdio: "inherit" }).status)\n`);
+        const found = `exports.runInstall = () => ${JSON.stringify(Deno.execPath())};\n`;
+        await Deno.writeTextFile(join(deno, "install_api.cjs"), found);
         const launched = (...args: string[]) =>
           new Deno.Command(node, { args: [join(folder, "denofold.cjs"), ...args], cwd: folder, env }).output();
         assert.equal(new TextDecoder().decode((await launched("--version")).stdout).trim(), config.version);
