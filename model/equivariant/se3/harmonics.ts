@@ -159,9 +159,10 @@ export function raising(degree: number): Matrix {
 export function wignerD(degree: number, rotation: ArrayLike<number>): Matrix {
   const n = 2 * degree + 1;
   const data = new Float64Array(n * n);
+  const row = (i: number): Vector => [rotation[3 * i], rotation[3 * i + 1], rotation[3 * i + 2]];
   for (const { point, weight } of quadrature(2 * degree)) {
-    const turned = [0, 1, 2].map((row) => dot([0, 1, 2].map((k) => rotation[3 * row + k]) as unknown as Vector, point));
-    const [before, after] = [point, turned as unknown as Vector].map((v) => harmonicsAt(degree, v).values);
+    const turned: Vector = [dot(row(0), point), dot(row(1), point), dot(row(2), point)];
+    const [before, after] = [point, turned].map((v) => harmonicsAt(degree, v).values);
     for (let k = 0; k < data.length; k++) data[k] += weight * after[Math.floor(k / n)] * before[k % n];
   }
   return { rows: n, columns: n, data };
