@@ -20,6 +20,13 @@ export async function findChromium(): Promise<Need & { readonly path: string; re
   return { kind: "chromium", missing, path: EXECUTABLE, version };
 }
 
+/** Windows of a laptop and of a phone. Half a pixel a CSS pixel each way: WebGL is drawn in software here. */
+export const LAPTOP: BrowserContextOptions = { viewport: { width: 1280, height: 900 }, deviceScaleFactor: 0.5 };
+export const PHONE: BrowserContextOptions = {
+  ...{ viewport: { width: 390, height: 844 }, deviceScaleFactor: 0.5 },
+  ...{ isMobile: true, hasTouch: true },
+};
+
 /** Starts Chromium without a window; WebGL and WebGPU are computed in software, where they are not switched off. */
 export function startChromium(path: string, options: { webgl?: boolean; webgpu?: boolean }): Promise<Browser> {
   const graphics = options.webgl

@@ -12,7 +12,7 @@ import { join, relative } from "node:path";
 
 const ROOT = join(import.meta.dirname!, "..");
 /** Most files that a process gets at once: many enough to share its start. Towards the end they are fewer, so that all end together. */
-const FILES = 8;
+const FILES = 12;
 
 /** Files of tests below a folder. */
 async function testFiles(folder: string): Promise<string[]> {

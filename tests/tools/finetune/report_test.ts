@@ -1,13 +1,11 @@
 /// <reference lib="dom" />
 import assert from "node:assert/strict";
-import type { BrowserContextOptions, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { renderRuns, reportData } from "../../../tools/finetune/report.ts";
-import { assertNoSidewaysScroll, findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
+import { assertNoSidewaysScroll, findChromium, LAPTOP, lookAtPage, PHONE, startChromium } from "../../_chromium.ts";
 import { needing } from "../../_needs.ts";
 import { sampleRun } from "./_sample_run.ts";
 
-const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 900 } };
-const PHONE: BrowserContextOptions = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 const found = await findChromium();
 
 type PlotElement = HTMLElement & { data: { name?: string; x: number[]; y: number[]; error_y?: { array: number[] } }[] };
@@ -52,7 +50,7 @@ Deno.test(needing(found, {
     const runs = [sampleRun("runs/lora", 1), { ...sampleRun("runs/a_run_of_a_long_name", 2), taskMetrics }];
     try {
       const html = await renderRuns(runs.slice(0, 1));
-      await lookAtPage(browser, html, DESKTOP, async (page) => {
+      await lookAtPage(browser, html, LAPTOP, async (page) => {
         const scatter = await plotData(page, "scatter-plot");
         const test = runs[0].rows.filter(({ set }) => set === "test");
         const drawn = scatter.find(({ name }) => name === "Test")!;
@@ -75,7 +73,7 @@ Deno.test(needing(found, {
       await lookAtPage(browser, html, { ...PHONE, colorScheme: "dark" }, checkScreen);
       const several = await renderRuns(runs);
       await lookAtPage(browser, several, { ...PHONE, colorScheme: "light" }, checkScreen);
-      await lookAtPage(browser, several, DESKTOP, async (page) => {
+      await lookAtPage(browser, several, LAPTOP, async (page) => {
         assert.equal(await page.locator("#comparison tbody tr").count(), 2);
         const cells = await page.locator("#tasks tbody tr").first().locator("td, th").allTextContents();
         assert.deepEqual(cells, ["a_run_of_a_long_name", "stability", "Test", "n 10, accuracy 0.900"]);

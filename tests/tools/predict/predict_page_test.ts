@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { renderPredictReport } from "../../../tools/predict/report.ts";
-import { assertNoSidewaysScroll, findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
+import { assertNoSidewaysScroll, findChromium, LAPTOP, lookAtPage, PHONE, startChromium } from "../../_chromium.ts";
 import { needing } from "../../_needs.ts";
 import { samplePredictReport } from "./sample_predict_report.ts";
 
@@ -21,7 +21,7 @@ Deno.test(needing(found, {
       await context.step(
         "desktop",
         async () =>
-          await lookAtPage(browser, html, { viewport: { width: 1280, height: 900 } }, async (page) => {
+          await lookAtPage(browser, html, LAPTOP, async (page) => {
             await assertNoSidewaysScroll(page);
             await page.screenshot({ path: `${ARTIFACTS}predict.png`, fullPage: true });
             const text = (selector: string) => page.locator(selector).innerText();
@@ -71,7 +71,7 @@ Deno.test(needing(found, {
         await lookAtPage(
           browser,
           html,
-          { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, colorScheme: "dark" },
+          { ...PHONE, colorScheme: "dark" },
           async (page) => {
             assert.equal(await assertNoSidewaysScroll(page), 390);
           },
@@ -111,7 +111,7 @@ Deno.test(needing(found, {
     const browser = await startChromium(found.path, { webgl: true });
     await Deno.mkdir(ARTIFACTS, { recursive: true });
     try {
-      await lookAtPage(browser, html, { viewport: { width: 1280, height: 900 } }, async (page) => {
+      await lookAtPage(browser, html, LAPTOP, async (page) => {
         await assertNoSidewaysScroll(page);
         const text = (selector: string) => page.locator(selector).innerText();
         assert.match(await text("#ranking tbody tr:first-child"), /0\.710\s+0\.612\s+0\.840/);

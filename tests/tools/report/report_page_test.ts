@@ -1,15 +1,13 @@
 /// <reference lib="dom" />
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { renderReport, type ReportData } from "../../../tools/report/report.ts";
-import { assertNoSidewaysScroll, findChromium, lookAtPage, startChromium } from "../../_chromium.ts";
+import { assertNoSidewaysScroll, findChromium, LAPTOP, lookAtPage, PHONE, startChromium } from "../../_chromium.ts";
 import { sampleReport } from "./sample_report.ts";
 import { needing } from "../../_needs.ts";
 
 const ARTIFACTS = fileURLToPath(new URL("../../artifacts/", import.meta.url));
-const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 900 } };
-const PHONE: BrowserContextOptions = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 
 /** What plotly keeps on the element of a plot. */
 type PlotElement = HTMLElement & {
@@ -135,7 +133,7 @@ async function changeTheme(page: Page, colorScheme: "light" | "dark"): Promise<v
 pageTest("a report without targets shows the loss and the run", { webgl: false }, async (browser) => {
   const { targets: [{ loss }], ...rest } = sampleReport();
   const data: ReportData = { ...rest, targets: [], loss, leaveOneOut: undefined };
-  await lookAtPage(browser, renderReport(data), DESKTOP, async (page) => {
+  await lookAtPage(browser, renderReport(data), LAPTOP, async (page) => {
     const box = await page.locator("#loss-plot .plot-container").boundingBox();
     assert.ok(box && box.width > 200 && box.height > 200, JSON.stringify(box));
     assert.equal(await page.locator("#structure").count(), 0);
@@ -241,7 +239,7 @@ pageTest(
   "the report on a laptop",
   { webgl: true },
   (browser, step) =>
-    lookAtPage(browser, renderReport(sampleReport()), { ...DESKTOP, colorScheme: "light" }, async (page) => {
+    lookAtPage(browser, renderReport(sampleReport()), { ...LAPTOP, colorScheme: "light" }, async (page) => {
       await step("is drawn", async () => {
         await checkDrawn(page);
         await screenshot(page, "report_laptop_light");
@@ -340,7 +338,7 @@ pageTest("a report of a prediction alone, and of a structure that cannot be read
   const alone = { id: "alone", sequence, residueNumbers, predictedCif, predictedDistances, methods: [] };
   const damaged = { ...second, id: "damaged", trueCif: "data_empty\n#\n" };
   const short: ReportData = { ...data, targets: [alone, damaged], leaveOneOut: undefined, limits: [], run: [] };
-  return lookAtPage(browser, renderReport(short), DESKTOP, async (page) => {
+  return lookAtPage(browser, renderReport(short), LAPTOP, async (page) => {
     const sections = await page.locator("section").evaluateAll((all) => all.map((element) => element.id));
     assert.deepEqual(sections, ["structure", "distances"]);
     assert.equal(await page.locator(".map").count(), 1);
