@@ -1,14 +1,10 @@
 import type { Tensor } from "../../../core/mod.ts";
 import {
-  alphafoldLoss,
-  type AlphaFoldLossConfig,
-  alphafoldLossConfig,
   backboneFapeLoss,
   betweenResidueBonds,
   betweenResidueClashes,
   type BondOptions,
   type BondViolations,
-  type ClashViolations,
   distogramLoss,
   experimentallyResolvedLoss,
   type FapeOptions,
@@ -22,15 +18,22 @@ import {
   tmLoss,
   violationLoss,
   withinResidues,
-  type WithinViolations,
 } from "../../../model/alphafold/losses/mod.ts";
-import type { WeightedFape } from "../../../model/multimer/mod.ts";
 import { atom14DistanceBounds, SLOT } from "../../../model/protein/mod.ts";
 import { addScalar, divide, framesFromMatrices, multiply, reshape, slice, sum } from "../../../ops/mod.ts";
-import { TRUTH_FEATURES, truthOf } from "../../train/alphafold/loss_truth.ts";
+import { TRUTH_FEATURES } from "../../train/alphafold/loss_truth.ts";
 import { compare } from "../compare.ts";
 import type { Family } from "../family.ts";
 import { type Golden, recordOf } from "../golden.ts";
+import {
+  clashResults,
+  iterations,
+  lossConfigOf,
+  under,
+  wholeLoss,
+  withinResults,
+  withZeroGradients,
+} from "./_losses.ts";
 import { moduleFamily, type Tensors } from "./_module.ts";
 
 const LOSS = /^openfold\/utils\/loss\.py/;
@@ -50,15 +53,6 @@ export function loss(
     constants,
     run: (_, own, fixed, golden) => run(own, fixed, golden),
     special,
-  });
-}
-
-/** Entries of a trajectory `[1, iterations, …]`, each `[1, …]`. */
-export function iterations(x: Tensor): Tensor[] {
-  const [, count, ...rest] = x.shape;
-  return Array.from({ length: count }, (_, i) => {
-    const part = slice(x, x.shape.map(() => 0).with(1, i), x.shape.with(1, i + 1));
-    return reshape(part, [1, ...rest]);
   });
 }
 
@@ -88,23 +82,6 @@ const bondResults = (bonds: BondViolations) => ({
   per_residue_loss_sum: bonds.perResidueLoss,
   per_residue_violation_mask: bonds.perResidueViolation,
 });
-
-export const clashResults = (clashes: ClashViolations) => ({
-  mean_loss: clashes.meanLoss,
-  per_atom_loss_sum: clashes.perAtomLoss,
-  per_atom_clash_mask: clashes.perAtomViolation,
-  per_atom_num_clash: clashes.perAtomClashes,
-});
-
-export const withinResults = (within: WithinViolations) => ({
-  per_atom_loss_sum: within.perAtomLoss,
-  per_atom_violations: within.perAtomViolation,
-  per_atom_num_clash: within.perAtomClashes,
-});
-
-/** Results under the names that they have in a summary. */
-export const under = (prefix: string, results: Record<string, Tensor>) =>
-  Object.fromEntries(Object.entries(results).map(([name, tensor]) => [`${prefix}${name}`, tensor]));
 
 /** How names begin of what AlphaFold computes since 2025. */
 const SINCE_2025 = "af2025/";
@@ -194,66 +171,6 @@ const VIOLATIONS: readonly Family[] = [
   },
 ];
 
-/** A term's part of a golden configuration, with what its keys are called here. */
-function term<K extends keyof AlphaFoldLossConfig>(name: K, golden: unknown): AlphaFoldLossConfig[K] {
-  const given = recordOf(golden);
-  const known = alphafoldLossConfig("initial")[name];
-  const { min_resolution: min, max_resolution: max } = given;
-  const renamed: Record<string, unknown> = {
-    weight: given.weight,
-    eps: given.eps,
-    chiWeight: given.chi_weight,
-    angleNormWeight: given.angle_norm_weight,
-    cutoff: given.cutoff,
-    maxBin: given.max_bin,
-    toleranceFactor: given.violation_tolerance_factor,
-    overlapTolerance: given.clash_overlap_tolerance,
-    averageClashes: given.average_clashes,
-    ...("min_resolution" in given && { resolutionRange: { min, max } }),
-    ...("min_bin" in given && { range: { min: given.min_bin, max: given.max_bin } }),
-  };
-  const own = Object.entries(renamed).filter(([key, value]) =>
-    value !== undefined && (key in known || key === "weight")
-  );
-  return { ...known, ...Object.fromEntries(own) };
-}
-
-/** The loss's configuration from the golden one. */
-export function lossConfigOf(given: Readonly<Record<string, unknown>>): AlphaFoldLossConfig {
-  const fape = recordOf(given.fape), sidechain = recordOf(fape.sidechain);
-  const backbone = recordOf(fape.backbone ?? fape.intra_chain_backbone), across = fape.interface_backbone;
-  const center = recordOf(given.chain_center_of_mass);
-  if (backbone.clamp_distance !== sidechain.clamp_distance || backbone.loss_unit_distance !== sidechain.length_scale) {
-    throw new TypeError("the golden configuration clamps or scales backbone and side chains differently");
-  }
-  return {
-    fape: {
-      ...term("fape", fape),
-      backboneWeight: Number(backbone.weight),
-      sidechainWeight: Number(sidechain.weight),
-      clampDistance: Number(backbone.clamp_distance),
-      lengthScale: Number(backbone.loss_unit_distance),
-      ...(across !== undefined && { interface: { ...fapeOf(across), eps: Number(fape.eps) } }),
-    },
-    supervisedChi: term("supervisedChi", given.supervised_chi),
-    distogram: term("distogram", given.distogram),
-    maskedMsa: term("maskedMsa", given.masked_msa),
-    plddt: term("plddt", given.plddt_loss),
-    experimentallyResolved: term("experimentallyResolved", given.experimentally_resolved),
-    violation: term("violation", given.violation),
-    tm: term("tm", given.tm),
-    chainCenterOfMass: center.enabled === true
-      ? { weight: Number(center.weight), factor: Number(center.weight), tolerance: -Number(center.clamp_distance) }
-      : { weight: 0 },
-  };
-}
-
-/** A part of the error of frames, and how much it counts. */
-export function fapeOf(given: unknown): WeightedFape {
-  const { weight, clamp_distance, loss_unit_distance } = recordOf(given);
-  return { weight: Number(weight), clampDistance: Number(clamp_distance), lengthScale: Number(loss_unit_distance) };
-}
-
 const TOTAL = moduleFamily({
   prefix: "alphafold_loss_total",
   source: LOSS,
@@ -263,42 +180,11 @@ const TOTAL = moduleFamily({
   ],
   constants: { ...TRUTH_FEATURES, final_atom_positions: "f32" },
   run(_, own, fixed, golden) {
-    const frames = iterations(own.sm_frames), groups = iterations(own.sm_sidechain_frames);
-    const angles = iterations(own.sm_angles), raw = iterations(own.sm_unnormalized_angles);
-    const atoms = iterations(own.sm_positions);
-    const all = alphafoldLoss(
-      {
-        trajectory: frames.map((frames, i) => ({
-          frames,
-          sidechainFrames: framesFromMatrices(groups[i]),
-          angles: angles[i],
-          unnormalizedAngles: raw[i],
-          positions: atoms[i],
-        })),
-        atomPositions: fixed.final_atom_positions,
-        plddtLogits: own.lddt_logits,
-        distogramLogits: own.distogram_logits,
-        maskedMsaLogits: own.masked_msa_logits,
-        experimentallyResolvedLogits: own.experimentally_resolved_logits,
-        tmLogits: own.tm_logits,
-      },
-      truthOf(fixed),
-      lossConfigOf(recordOf(golden.config.loss)),
-      { report: true },
-    );
-    return {
-      loss: all.loss,
-      breakdown_loss: all.loss,
-      breakdown_unscaled_loss: all.unscaled,
-      breakdown_fape: all.terms.fape!,
-      breakdown_supervised_chi: all.terms.supervisedChi!,
-      breakdown_distogram: all.terms.distogram!,
-      breakdown_masked_msa: all.terms.maskedMsa!,
-      breakdown_plddt_loss: all.terms.plddt!,
-      breakdown_experimentally_resolved: all.terms.experimentallyResolved!,
-      breakdown_violation: all.terms.violation!,
-      breakdown_tm: all.terms.tm!,
-    };
+    return wholeLoss(own, fixed, {
+      frames: iterations(own.sm_frames),
+      atomPositions: fixed.final_atom_positions,
+      config: lossConfigOf(recordOf(golden.config.loss)),
+    });
   },
 });
 
@@ -446,15 +332,6 @@ export const ALPHAFOLD_LOSSES: readonly Family[] = [
   ...VIOLATIONS,
   {
     ...TOTAL,
-    async run(device, golden) {
-      const results = await TOTAL.run(device, golden);
-      // Terms of no weight, and what only says what a head should have predicted, have no gradient: there it is zero.
-      for (const name of golden.results) {
-        if (name.startsWith("grad_in/") && !results.has(name)) {
-          results.set(name, new Float32Array(golden.data(name).length));
-        }
-      }
-      return results;
-    },
+    run: async (device, golden) => withZeroGradients(golden, await TOTAL.run(device, golden)),
   },
 ];

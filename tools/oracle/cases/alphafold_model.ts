@@ -30,7 +30,7 @@ import { EXACT } from "../tolerance.ts";
 import { alphafoldConfigOf, featuresOf, hashedAlphaFoldParameter, inputsOfIteration, isPreset } from "./_alphafold.ts";
 import { TRUTH_FEATURES, truthOf } from "../../train/alphafold/loss_truth.ts";
 import { type DeviceSample, sampleLoss } from "../../train/alphafold/network.ts";
-import { lossConfigOf } from "./alphafold_losses.ts";
+import { lossConfigOf } from "./_losses.ts";
 import { goldenTensor, isOfComplexes, type Tensors } from "./_module.ts";
 
 const MODEL = /^openfold\/model\/model\.py::AlphaFold/;

@@ -1,5 +1,4 @@
 import {
-  alphafoldLoss,
   backboneFapeLoss,
   betweenResidueClashes,
   maskedMsaLoss,
@@ -20,12 +19,21 @@ import {
 } from "../../../model/multimer/mod.ts";
 import { SLOT } from "../../../model/protein/mod.ts";
 import { add, addScalar, framesFromMatrices, multiplyScalar, negate } from "../../../ops/mod.ts";
-import { TRUTH_FEATURES, truthOf } from "../../train/alphafold/loss_truth.ts";
+import { TRUTH_FEATURES } from "../../train/alphafold/loss_truth.ts";
 import { compare } from "../compare.ts";
 import type { Family, Results } from "../family.ts";
 import { type Golden, recordOf } from "../golden.ts";
 import { EXACT } from "../tolerance.ts";
-import { clashResults, fapeOf, iterations, lossConfigOf, under, withinResults } from "./alphafold_losses.ts";
+import {
+  clashResults,
+  fapeOf,
+  iterations,
+  lossConfigOf,
+  under,
+  wholeLoss,
+  withinResults,
+  withZeroGradients,
+} from "./_losses.ts";
 import { differentiate } from "./_differentiate.ts";
 import { goldenTensor, isOfComplexes, moduleFamily, type Tensors } from "./_module.ts";
 import { stack } from "./_frames.ts";
@@ -89,54 +97,15 @@ const TOTAL: Family = {
       golden,
       { params: {}, inputs: { ...own, "model/final_atom_positions": positions } },
       ({ inputs }) => {
-        const given = (name: string) => inputs[`model/${name}`];
-        const frames = framesOf(given("sm_frames")), groups = framesOf(given("sm_sidechain_frames"));
-        const angles = iterations(given("sm_angles")), raw = iterations(given("sm_unnormalized_angles"));
-        const atoms = iterations(given("sm_positions"));
-        const all = alphafoldLoss(
-          {
-            trajectory: frames.map((frames, i) => ({
-              ...{
-                frames,
-                sidechainFrames: groups[i],
-                angles: angles[i],
-                unnormalizedAngles: raw[i],
-                positions: atoms[i],
-              },
-            })),
-            atomPositions: given("final_atom_positions"),
-            plddtLogits: given("lddt_logits"),
-            distogramLogits: given("distogram_logits"),
-            maskedMsaLogits: given("masked_msa_logits"),
-            experimentallyResolvedLogits: given("experimentally_resolved_logits"),
-            tmLogits: given("tm_logits"),
-          },
-          truthOf(fixed),
-          lossConfigOf(golden.config),
-          { report: true },
-        );
-        return {
-          loss: all.loss,
-          breakdown_loss: all.loss,
-          breakdown_unscaled_loss: all.unscaled,
-          breakdown_fape: all.terms.fape!,
-          breakdown_supervised_chi: all.terms.supervisedChi!,
-          breakdown_distogram: all.terms.distogram!,
-          breakdown_masked_msa: all.terms.maskedMsa!,
-          breakdown_plddt_loss: all.terms.plddt!,
-          breakdown_experimentally_resolved: all.terms.experimentallyResolved!,
-          breakdown_violation: all.terms.violation!,
-          breakdown_tm: all.terms.tm!,
-          breakdown_chain_center_of_mass: all.terms.chainCenterOfMass!,
-        };
+        const given = Object.fromEntries(Object.entries(inputs).map(([name, x]) => [name.slice("model/".length), x]));
+        return wholeLoss(given, fixed, {
+          frames: framesOf(given.sm_frames),
+          atomPositions: given.final_atom_positions,
+          config: lossConfigOf(golden.config),
+        });
       },
     );
-    for (const name of golden.results) {
-      if (name.startsWith("grad_in/") && !results.has(name)) {
-        results.set(name, new Float32Array(golden.data(name).length));
-      }
-    }
-    return results;
+    return withZeroGradients(golden, results);
   },
 };
 
