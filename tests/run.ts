@@ -60,7 +60,7 @@ async function runTests(files: readonly string[]): Promise<Outcome> {
 async function runAll(): Promise<Outcome> {
   const files = await testFiles(join(ROOT, "tests"));
   const total: Outcome = { passed: 0, failed: 0, errors: "" };
-  const jobs = Math.max(1, Number(Deno.env.get("DENOFOLD_TEST_JOBS") ?? navigator.hardwareConcurrency));
+  const jobs = Math.max(1, Number(Deno.env.get("DENOFOLD_TEST_JOBS") ?? navigator.hardwareConcurrency + 1));
   const work = async () => {
     while (files.length > 0) {
       const count = Math.min(FILES, Math.ceil(files.length / (4 * jobs)));
