@@ -15,7 +15,8 @@ import { attentionFile } from "./attention_file.ts";
 import type { FindAlignments } from "./find_alignments.ts";
 import { noticesOf, type PlannedModel } from "./models.ts";
 import { msaData } from "./msa_data.ts";
-import { type HeldWeights, type LoadedNetwork, loadNetwork, type PredictOptions, predictTarget } from "./network.ts";
+import { type HeldWeights, type PredictOptions, predictTarget } from "./network.ts";
+import { Networks } from "./networks.ts";
 import { interfaceScores } from "./interfaces.ts";
 import { asGiven, chainsAsGiven, givenOrder, reordered, reorderedSquare } from "./permute_prediction.ts";
 import {
@@ -210,15 +211,20 @@ async function withAlignments(target: CollectedTarget, find: FindAlignments | un
 }
 
 /** What a failure is told as; programming errors are no failures of a target. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (error instanceof InputError || error instanceof RangeError) return error.message;
   if (error instanceof Error && error.name === "OutOfMemoryError") return error.message;
   throw error;
 }
 
-async function predictOne(
+/**
+ * Predicts a target that is prepared, and writes its folder.
+ *
+ * @returns undefined where the signal stopped it.
+ */
+export async function predictOne(
   networks: Networks,
-  target: PredictTarget,
+  target: Pick<PredictTarget, "id">,
   prepared: PreparedTarget,
   featureSeconds: number,
   models: readonly PlannedModel[],
@@ -521,36 +527,4 @@ function rowsOf(features: PreparedTarget["features"], n: number, chains: Prepare
     { length: types.length / n },
     (_, r) => Array.from(order, (i) => LETTERS[types[r * n + i]]).join(""),
   );
-}
-
-/** Networks on the device, one at a time. */
-class Networks implements Disposable {
-  readonly device: Device;
-  readonly #dtype: WeightsDtype;
-  readonly #told: PredictEvents["loaded"];
-  #model: PlannedModel | undefined;
-  #network: LoadedNetwork | undefined;
-  #scope: { [Symbol.dispose](): void } | undefined;
-
-  constructor(device: Device, dtype: WeightsDtype, told: PredictEvents["loaded"]) {
-    this.device = device;
-    this.#dtype = dtype;
-    this.#told = told;
-  }
-
-  async of(model: PlannedModel): Promise<LoadedNetwork> {
-    if (this.#model === model && this.#network) return this.#network;
-    this[Symbol.dispose]();
-    this.#scope = this.device.scope("weights");
-    using opened = await model.open();
-    this.#network = await loadNetwork(this.device, model.config, opened.entries, { dtype: this.#dtype });
-    this.#model = model;
-    this.#told(model.preset, this.#network.held);
-    return this.#network;
-  }
-
-  [Symbol.dispose](): void {
-    this.#scope?.[Symbol.dispose]();
-    this.#scope = this.#network = this.#model = undefined;
-  }
 }

@@ -50,48 +50,78 @@ export async function prepareComplex(
   log: ReadingLog,
   prepare: PrepareChain,
 ): Promise<PreparedTarget> {
-  const { id, chains } = target;
-  const distinct = new Map<
-    string,
-    { prepared: PreparedTarget; pairable?: ChainInputs["pairable"]; isPaired: boolean }
-  >();
-  const prepared: PreparedTarget[] = [];
-  for (const chain of chains) {
-    const key = chain.sequence ?? chain.id;
-    let known = distinct.get(key);
-    if (!known) {
-      const { alignments = [] } = chain;
-      const paired = alignments.filter(({ path }) => PAIRED.test(stem(path)));
-      const forPairing = alignments.filter(({ path }) =>
-        FOR_PAIRING.test(stem(path)) && !paired.some((a) => a.path === path)
-      );
-      const own = alignments.filter((alignment) => !paired.includes(alignment) && !forPairing.includes(alignment));
-      const whole = await prepare({ ...chain, alignments: own });
-      const found = paired.length > 0
-        ? await rowsOf(chain, paired, reader, log)
-        : await speciesOf(chain, forPairing.length > 0 ? forPairing : own, reader, log);
-      distinct.set(key, known = { prepared: whole, pairable: found, isPaired: paired.length > 0 });
-    }
-    prepared.push(known.prepared);
+  const distinct = new Map<string, PreparedChain>();
+  for (const chain of target.chains) {
+    const key = keyOf(chain);
+    if (!distinct.has(key)) distinct.set(key, await prepareChain(chain, reader, log, prepare));
   }
-  const all = [...distinct.values()];
-  const pairing = pairingOf(all, log);
-  const inputs = chains.map((chain, k): ChainInputs => {
-    const { features, sequence } = prepared[k];
-    const { pairable } = distinct.get(chain.sequence ?? chain.id)!;
-    return { sequence, msa: features, pairable, templates: features };
-  });
+  return joinChains(target, target.chains.map((chain) => distinct.get(keyOf(chain))!), options, log);
+}
+
+const keyOf = ({ sequence, id }: TargetInput) => sequence ?? id;
+
+/** A chain prepared by itself, and its rows to be paired with those of others. */
+export interface PreparedChain {
+  /** The chain as a target of its own. */
+  readonly prepared: PreparedTarget;
+  /** Rows that are paired; undefined where nothing tells how. */
+  readonly pairable?: ChainInputs["pairable"];
+  /** Whether these were paired before, row by row. */
+  readonly isPaired: boolean;
+}
+
+/** A chain's alignments by what they serve for. */
+export function alignmentsByUse(
+  { alignments = [] }: TargetInput,
+): Record<"own" | "paired" | "forPairing", TargetAlignment[]> {
+  const useOf = ({ path }: TargetAlignment) =>
+    PAIRED.test(stem(path)) ? "paired" : FOR_PAIRING.test(stem(path)) ? "forPairing" : "own";
+  return { own: [], paired: [], forPairing: [], ...Object.groupBy(alignments, useOf) };
+}
+
+async function prepareChain(
+  chain: TargetInput,
+  reader: SourceReader,
+  log: ReadingLog,
+  prepare: PrepareChain,
+): Promise<PreparedChain> {
+  const { own, paired, forPairing } = alignmentsByUse(chain);
+  const prepared = await prepare({ ...chain, alignments: own });
+  const pairable = paired.length > 0
+    ? await rowsOf(chain, paired, reader, log)
+    : await speciesOf(chain, forPairing.length > 0 ? forPairing : own, reader, log);
+  return { prepared, pairable, isPaired: paired.length > 0 };
+}
+
+/**
+ * Makes a complex of chains that are prepared.
+ *
+ * @param target With its chains as they were given.
+ * @param prepared The chains; one object for all copies of a sequence.
+ */
+export function joinChains(
+  { id, chains }: TargetInput & { readonly chains: readonly TargetInput[] },
+  prepared: readonly PreparedChain[],
+  options: Pick<PrepareOptions, "maxTemplates" | "complex">,
+  log: Pick<ReadingLog, "warn">,
+): PreparedTarget {
+  const distinct = [...new Set(prepared)];
+  const pairing = pairingOf(distinct, log);
+  const inputs = prepared.map(({ prepared: { features, sequence }, pairable }): ChainInputs => ({
+    ...{ sequence, pairable },
+    ...{ msa: features, templates: features },
+  }));
   const complex = makeComplexFeatures(inputs, { pairing, maxTemplates: options.maxTemplates || 1, ...options.complex });
-  if (pairing !== "none" && complex.pairedRows === 1 && all.length > 1) {
+  if (pairing !== "none" && complex.pairedRows === 1 && distinct.length > 1) {
     log.warn("No row but the queries was paired: no species has rows in two chains");
   }
-  return wholeOf(id, complex, prepared, chains, log);
+  return wholeOf(id, complex, prepared.map(({ prepared }) => prepared), chains, log);
 }
 
 /** How rows can be paired, and why not. */
 function pairingOf(
-  chains: readonly { readonly prepared: PreparedTarget; readonly pairable?: unknown; readonly isPaired: boolean }[],
-  log: ReadingLog,
+  chains: readonly PreparedChain[],
+  log: Pick<ReadingLog, "warn">,
 ): NonNullable<ComplexOptions["pairing"]> {
   if (chains.length < 2) return "none"; // copies of one sequence stand side by side
   const lacking = chains.filter(({ pairable }) => !pairable).map(({ prepared }) => prepared.id);
@@ -154,7 +184,7 @@ function wholeOf(
   { features: own, places }: Complex,
   prepared: readonly PreparedTarget[],
   chains: readonly TargetInput[],
-  { warn }: ReadingLog,
+  { warn }: Pick<ReadingLog, "warn">,
 ): PreparedTarget {
   const n = own.aatype.length, rows = own.msa_row_entity.length;
   const types = correctMsaRestypes(own.msa);
