@@ -82,6 +82,11 @@ const COMMANDS: Record<string, { group: string; summary: string; load: () => Pro
     summary: "predict structures with AlphaFold 2 and published weights",
     load: () => import("./predict.ts"),
   },
+  "screen": {
+    group: "Networks:",
+    summary: "predict every bait with every prey and rank the pairs by their interfaces",
+    load: () => import("./screen.ts"),
+  },
   "finetune": {
     group: "Networks:",
     summary: "fine-tune AlphaFold 2 for affinities or other labels: head, LoRA, partial or full",

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
-import type { AlphaFoldChoices, AlphaFoldPreset } from "../../model/alphafold/mod.ts";
+import type { AlphaFoldPreset } from "../../model/alphafold/mod.ts";
 import { WEIGHTS_DTYPES, type WeightsDtype } from "../../model/weights/load_weights.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { makeWritableFolder, removeLeftovers, writeFileAtomic } from "../files.ts";
@@ -10,10 +10,8 @@ import { shippedFolder } from "../platform/shipped.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { type FullStorageFlag, fullStorageOption } from "./_storage.ts";
 import { predictTargets } from "../predict/collect.ts";
-import { fitMemory } from "../predict/fit_memory.ts";
-import { noticesOf, planModels, type PlannedModel, PRESETS } from "../predict/models.ts";
+import { noticesOf, planModels } from "../predict/models.ts";
 import type { HeldWeights } from "../predict/network.ts";
-import { paddedSizes } from "../predict/network_inputs.ts";
 import { type AlignmentSearch, alignmentSearch } from "../predict/find_alignments.ts";
 import { cacheFolder } from "../platform/cache.ts";
 import type { RankBy } from "../predict/prediction.ts";
@@ -39,6 +37,7 @@ import {
   positiveNumber,
 } from "./_shared.ts";
 import { refuseOtherRun } from "./_folder.ts";
+import { choicesOf, LINKER, memoryCheck, presets, seedList } from "./_predict_flags.ts";
 import { predictProgress } from "./_predict_progress.ts";
 
 const HELP = `
@@ -80,9 +79,6 @@ Examples:
   denofold predict query.a3m --weights params_model_1_ptm.npz --out prediction
   denofold predict targets.fasta alignments/ --weights weights/ --models model_1_ptm,model_2_ptm --num-recycles 3 --out runs/x
   denofold predict query.fasta --weights random:1 --num-recycles 0 --out test`;
-
-/** Residues between chains that are predicted as one. */
-const LINKER = 200;
 
 /** Files of a run beside the targets' folders. */
 const REPORT = "report.html", SUMMARY = "summary.csv";
@@ -363,30 +359,6 @@ function searchOf(flags: Flags): Omit<AlignmentSearch, "out" | "signal" | "log">
   return { ...{ tool, db, server, serverMode, userAgent }, maxRows: 10_000, cpu: CORES, cache: true, format: "a3m" };
 }
 
-/** Plans each combination of padded sizes once. */
-function memoryCheck(device: Parameters<typeof fitMemory>[0], flags: Flags, memoryBytes: number | undefined) {
-  const planned = new Map<string, InputError | Pick<typeof device, "partBytes">>();
-  return ({ preset, config }: PlannedModel, { residues, sequences }: { residues: number; sequences: number }) => {
-    const clusters = Math.min(sequences, flags.maxMsa ?? config.data.maxMsaClusters);
-    const extra = Math.min(Math.max(0, sequences - clusters), flags.maxExtraMsa ?? config.data.maxExtraMsa);
-    const sizes = paddedSizes({ residues, clusters, extra, templates: config.data.maxTemplates });
-    const key = `${preset} ${JSON.stringify(sizes)}`;
-    let known = planned.get(key);
-    if (known === undefined) {
-      try {
-        fitMemory(device, config, sizes, memoryBytes, flags.weightsDtype);
-        known = { partBytes: device.partBytes };
-      } catch (error) {
-        if (!(error instanceof InputError)) throw error;
-        known = error;
-      }
-      planned.set(key, known);
-    }
-    if (known instanceof InputError) throw known;
-    device.partBytes = known.partBytes;
-  };
-}
-
 async function relaxAll(
   results: readonly TargetResult[],
   python: string,
@@ -407,32 +379,6 @@ async function relaxAll(
     }
   }
   return outcomes;
-}
-
-async function choicesOf(path: string | undefined): Promise<AlphaFoldChoices> {
-  if (path === undefined) return {};
-  const text = await Deno.readTextFile(path).catch(() => {
-    throw new InputError(`Cannot read ${path}: there is no such file`);
-  });
-  try {
-    const value = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // told below
-  }
-  throw new InputError(`Cannot read ${path}: expected a JSON object with sizes, such as {"evoformer": {"nBlock": 8}}`);
-}
-
-function presets(value: string): AlphaFoldPreset[] {
-  return value.split(",").map((name) => {
-    const found = PRESETS.find((preset) => preset === name);
-    if (found) return found;
-    throw new InvalidArgumentError(`There is no preset ${name}; expected some of ${PRESETS.join(", ")}.`);
-  });
-}
-
-function seedList(value: string): number[] {
-  return value.split(",").map(nonNegativeInteger);
 }
 
 function wholeNumber(value: string): number {

@@ -1,5 +1,5 @@
 /** Whether a target fits the memory, found out by sending it through a device that computes nothing. */
-import { type AdapterTraits, Device } from "../../core/mod.ts";
+import { type AdapterTraits, Device, type KernelRun, Profiler } from "../../core/mod.ts";
 import { alphafold, type AlphaFoldConfig } from "../../model/alphafold/mod.ts";
 import type { AlphaFoldFeatures } from "../../model/alphafold/features.ts";
 import { layOutProjections } from "../../model/layers/packed_linear.ts";
@@ -11,7 +11,7 @@ import { paramsOf } from "./network.ts";
 import type { PaddedSizes } from "./network_inputs.ts";
 
 /** Bytes that parts of intermediate tensors may have, in the order in which they are tried: larger ones are a little faster. */
-const PART_BYTES = [2 ** 27, 2 ** 25, 2 ** 23];
+export const PART_BYTES: readonly number[] = [2 ** 27, 2 ** 25, 2 ** 23];
 
 /** What a network needs at sizes. */
 export interface MemoryNeed {
@@ -26,7 +26,6 @@ export interface MemoryNeed {
  *
  * @param partBytes See `Device.partBytes`.
  * @param weightsDtype How weights are held.
- * @param kept How intermediates and representations are kept. @default in 32 bits
  * @throws {RangeError} If a tensor passes the adapter's limits however it is cut.
  */
 export function memoryNeed(
@@ -35,10 +34,13 @@ export function memoryNeed(
   sizes: PaddedSizes,
   partBytes: number,
   weightsDtype: WeightsDtype = "f32",
-  { intermediates = "f32", representations = "f32" }: Partial<Pick<Device, "intermediates" | "representations">> = {},
+  { intermediates = "f32", representations = "f32", onKernel }:
+    & Partial<Pick<Device, "intermediates" | "representations">>
+    & { readonly onKernel?: (run: KernelRun) => void } = {},
 ): MemoryNeed {
   using device = Device.dry(traits);
   Object.assign(device, { intermediates, representations });
+  if (onKernel) Profiler.start(device, { onKernel });
   device.partBytes = partBytes;
   using _ = device.scope("plan");
   const params = paramsOf(config, emptyWeights(device, namedShapes(config), weightsDtype));

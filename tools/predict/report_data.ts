@@ -132,6 +132,28 @@ export type TargetData = {
   files: FileLink[];
 };
 
+/** A pair of a screen. */
+export type ScreenPairData = {
+  bait: string;
+  prey: string;
+  /** Its place among the report's targets; null where it is not among them. */
+  target: number | null;
+  /** Its folder. */
+  href: string;
+  score: number | null;
+  iptm: number | null;
+  ptm: number | null;
+  meanPlddt: number | null;
+  pae: number | null;
+  pdockq: number | null;
+  pdockq2: number | null;
+  contacts: number | null;
+  clashes: number | null;
+  residues: number;
+  /** Why it failed; null where it did not. */
+  reason: string | null;
+};
+
 /** What a report shows. */
 export type PredictReportData = {
   /** Title. */
@@ -142,6 +164,8 @@ export type PredictReportData = {
   created: string;
   /** What everybody must know, such as that the weights are random; null for nothing. */
   notice: string | null;
+  /** Pairs of a screen, best first. @default it is none */
+  screen?: ScreenPairData[];
   /** The targets. */
   targets: TargetData[];
   /** Targets that failed, with the reason. */

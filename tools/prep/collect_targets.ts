@@ -44,6 +44,7 @@ const DATABASE_ORDER = [/uniref90/i, /bfd|uniclust|uniref30/i, /mgnify/i];
  * @param options.joinRows Whether rows of one name are one target, instead of a fault. @default false
  * @param options.complexes Whether chains with `:` between them are one target, a complex; else each is one. @default false
  * @param options.asOne Whether all sequences of a FASTA file are the chains of one complex, named after the file. @default false
+ * @param options.once Whether what is listed twice, under one name with one sequence, is one target. @default false
  * @throws {InputError} If an input cannot be read, is of no known kind, or there is no target.
  */
 export async function collectTargets(
@@ -55,6 +56,7 @@ export async function collectTargets(
     readonly joinRows?: boolean;
     readonly complexes?: boolean;
     readonly asOne?: boolean;
+    readonly once?: boolean;
   } = {},
 ): Promise<Collected> {
   const files: Record<FileKind, string[]> = { structure: [], alignment: [], fasta: [], hits: [], table: [] };
@@ -75,7 +77,8 @@ export async function collectTargets(
   }
   const { complexes = false, asOne = false } = options;
   const rows = await tableTargets(files.table, options);
-  const listed = [...options.joinRows ? joined(rows) : rows, ...await fastaTargets(files.fasta, asOne)];
+  const all = [...options.joinRows ? joined(rows) : rows, ...await fastaTargets(files.fasta, asOne)];
+  const listed = options.once ? eachOnce(all) : all;
   const { targets, templates, notes } = complexes || asOne
     ? await attachComplexes(listed, files)
     : await attach(listed, files);
@@ -108,22 +111,23 @@ async function attachComplexes(
   const firsts = new Map<string, CollectedTarget>();
   for (const target of listed) if (!firsts.has(keyOf(target))) firsts.set(keyOf(target), target);
   const isFirst = (target: CollectedTarget) => target.complex === undefined || firsts.get(keyOf(target)) === target;
-  const { targets, ...rest } = await attach(listed.filter(isFirst), files);
+  const own = listed.filter(isFirst);
+  const { targets, ...rest } = await attach(own, files);
   if (listed.length === 0) return { targets, ...rest };
   const filesOf = new Map(
     targets.filter(({ complex }) => complex !== undefined).map((target) => [keyOf(target), target]),
   );
   const chainsOf = Map.groupBy(listed.filter(({ complex }) => complex !== undefined), ({ complex }) => complex!);
   const told = new Set<string>();
-  const singles = new Map(targets.map((target) => [target.id, target]));
+  const singles = new Map(own.map((target, k) => [target, targets[k]]));
   const found = listed.flatMap((target): CollectedTarget[] => {
     const { complex } = target;
-    if (complex === undefined) return [singles.get(target.id) ?? target];
+    if (complex === undefined) return [singles.get(target)!];
     if (told.has(complex)) return [];
     told.add(complex);
-    const own = chainsOf.get(complex)!;
-    const chains = own.map((chain) => ({ ...filesOf.get(keyOf(chain))!, id: chain.id }));
-    const problem = [...own, ...chains].find(({ problem }) => problem !== undefined)?.problem;
+    const given = chainsOf.get(complex)!;
+    const chains = given.map((chain) => ({ ...filesOf.get(keyOf(chain))!, id: chain.id }));
+    const problem = [...given, ...chains].find(({ problem }) => problem !== undefined)?.problem;
     return [{ id: complex, chains, place: target.place, problem }];
   });
   return { targets: found, ...rest };
@@ -289,6 +293,16 @@ function joined(rows: readonly CollectedTarget[]): CollectedTarget[] {
     const odd = others.find(({ sequence, chain }) => sequence !== first.sequence || chain !== first.chain);
     const problem = odd && `The rows of "${id}" have different sequences or chains: ${place}, ${odd.place}`;
     return { ...first, others, ...(problem !== undefined && { problem }) };
+  });
+}
+
+/** Targets, and chains of complexes, without those that were there before with the same sequence. */
+function eachOnce(targets: readonly CollectedTarget[]): CollectedTarget[] {
+  const seen = new Set<string>();
+  return targets.filter(({ id, complex, sequence, problem }) => {
+    const key = JSON.stringify([complex, id, sequence]), isNew = problem !== undefined || !seen.has(key);
+    seen.add(key);
+    return isNew;
   });
 }
 

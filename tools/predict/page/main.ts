@@ -2,7 +2,7 @@
 import { formatNumber, h, section, tableBox, withUnit } from "../../report/page/dom.ts";
 import { freePlot } from "../../report/page/plotly.ts";
 import { currentTheme, onThemeChange } from "../../report/page/theme.ts";
-import type { FileLink, PredictionData, PredictReportData, TargetData } from "../report_data.ts";
+import type { FileLink, PredictionData, PredictReportData, ScreenPairData, TargetData } from "../report_data.ts";
 import { classOf, confidenceLegend } from "./confidence.ts";
 import { chainBounds, labelsOf, msaPlot, pairPlot, plddtPlot, type Plot, recyclePlot, writtenNames } from "./plots.ts";
 import { rangeOf, residuesOf, Selection } from "./selection.ts";
@@ -19,6 +19,7 @@ function start(): void {
     plots = [];
     return showTarget(target, slot, stage, plots);
   };
+  const select = chooser(data.targets, show);
   document.getElementById("prediction")!.append(
     h(
       "header",
@@ -29,7 +30,8 @@ function start(): void {
     ),
     ...(data.notice ? [h("p", { class: "notice", role: "note" }, data.notice)] : []),
     ...(data.failed.length ? [failures(data)] : []),
-    ...(data.targets.length > 1 ? [chooser(data.targets, show)] : []),
+    ...(data.screen ? [screenSection(data.screen, select, show, data.targets)] : []),
+    ...(data.targets.length > 1 ? [h("label", { class: "choice" }, "Target", select)] : []),
     slot,
     runSection(data),
     h(
@@ -57,14 +59,76 @@ function failures({ failed }: PredictReportData): HTMLElement {
   );
 }
 
-function chooser(targets: TargetData[], show: (target: TargetData) => Promise<void>): HTMLElement {
+function chooser(targets: TargetData[], show: (target: TargetData) => Promise<void>): HTMLSelectElement {
   const select = h(
     "select",
     { id: "target-choice" },
     ...targets.map(({ id }, i) => h("option", { value: String(i) }, id)),
   );
   select.addEventListener("change", () => show(targets[Number(select.value)]));
-  return h("label", { class: "choice" }, "Target", select);
+  return select;
+}
+
+/** The ranking of a screen; a click on a pair that the report has shows it. */
+function screenSection(
+  pairs: ScreenPairData[],
+  select: HTMLSelectElement,
+  show: (target: TargetData) => Promise<void>,
+  targets: TargetData[],
+): HTMLElement {
+  const rows = pairs.map((pair, k) => {
+    const text = `${pair.bait} – ${pair.prey}`;
+    const name = pair.target === null
+      ? pair.reason === null ? h("a", { href: pair.href }, text) : text
+      : h("button", { type: "button" }, text);
+    if (pair.target !== null && name instanceof HTMLElement) {
+      name.addEventListener("click", () => {
+        select.value = String(pair.target);
+        show(targets[pair.target!]).then(() => document.getElementById("target")!.scrollIntoView());
+      });
+    }
+    const numbers = [
+      formatNumber(pair.score, 3),
+      formatNumber(pair.iptm, 3),
+      formatNumber(pair.ptm, 3),
+      formatNumber(pair.meanPlddt, 1),
+      withUnit(pair.pae, 1, "Å"),
+      formatNumber(pair.pdockq, 3),
+      formatNumber(pair.pdockq2, 3),
+      ...[pair.contacts, pair.clashes].map((count) => count === null ? "–" : String(count)),
+      String(pair.residues),
+    ];
+    return h(
+      "tr",
+      {},
+      h("td", { class: "number" }, String(k + 1)),
+      h("th", { scope: "row" }, name),
+      ...(pair.reason === null
+        ? numbers.map((value) => h("td", { class: "number" }, value))
+        : [h("td", { colspan: String(numbers.length) }, `failed: ${pair.reason}`)]),
+    );
+  });
+  const heads = ["0.8 ipTM + 0.2 pTM", "ipTM", "pTM", "Mean pLDDT", "Mean PAE", "pDockQ", "pDockQ2", "Contacts"];
+  return section(
+    "screen",
+    "Pairs",
+    "Bait and prey, best first; scores are those of the best prediction. Click a pair to see it; of the others the files are linked.",
+    tableBox(
+      "Ranking of the pairs",
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col", class: "number" }, ""),
+          h("th", { scope: "col" }, "Pair"),
+          ...[...heads, "Clashes", "Residues"].map((text) => h("th", { scope: "col", class: "number" }, text)),
+        ),
+      ),
+      h("tbody", {}, ...rows),
+    ),
+  );
 }
 
 /** The 3-D view, one for the whole page, as browsers allow few WebGL contexts. */
