@@ -55,7 +55,7 @@ Where an input is a structure, the prediction is measured by it (lDDT-CA, TM-sco
 COMPLEXES are sequences with ":" between chains, or with --complex all sequences of a FASTA file; weights are those of a multimer
 preset. Each distinct chain has its own alignments and hits, in a folder or under a name TARGET_A, TARGET_B … (or the record's).
 Rows are paired by the species of UniProt's names in alignments named after uniprot, which serve for nothing else; alignments named
-paired… are paired row by row. Files name chains A, B … in the order given; interfaces_*.json has ipTM, mean aligned error,
+paired… are paired row by row, and ColabFold's alignments of complexes (first line #10,8<TAB>1,2) have all rows. Files name chains A, B … in the order given; interfaces_*.json has ipTM, mean aligned error,
 contacts, pLDDT, pDockQ, pDockQ2 and clashes of each pair.
 
 WEIGHTS: OpenFold's .pt, AlphaFold's params_*.npz or safetensors; a folder of them, each named after its preset; or random:SEED

@@ -23,7 +23,8 @@ files; ColabFold's lists of jobs), sequences (.fasta), alignments (.a3m, .sto, a
 structures do, without those the alignments. Files belong to the target whose name they, or the folder they lie in, bear;
 an alignment serves every target that one of its rows is named after. Chains with ":" between them are a complex, whose
 chains' files are named ID_A, ID_B; alignments named after uniprot are for pairing rows by species, those named paired… are
-paired row by row.
+paired row by row. ColabFold's alignments of complexes (first line #10,8<TAB>1,2) have the rows of all chains, paired or not; without
+a list each is a complex of its own.
 
 DIR gets one ID.safetensors a target and ${MANIFEST}: a line a target with its files' SHA-256, counts, warnings and status.
 What is there and unchanged is skipped, so that a run that was broken off can be started again. A target that cannot be

@@ -7,6 +7,7 @@
  */
 import { InputError } from "../errors.ts";
 import { splitLines } from "./_lines.ts";
+import { complexHeader } from "./complex_a3m.ts";
 import { type Alignment, type AlignmentOptions, makeAlignment } from "./alignment.ts";
 import { type CheckedRecord, FastaReader } from "./fasta.ts";
 import { MORE_ROWS, ODD_ROW, Remarks, STOP, WRONG_LENGTH } from "./remarks.ts";
@@ -15,9 +16,6 @@ const [GAP, A, Z] = Array.from("-AZ", (letter) => letter.charCodeAt(0));
 
 /** Names of rows that say something about the query's residues. */
 const ANNOTATION = /^(?:ss_(?:pred|conf|dssp)|sa_(?:pred|dssp)|aa_(?:pred|dssp)|bb_(?:pred|dssp))$/;
-
-/** Lengths of the chains of a complex, and how often each is there. */
-const COMPLEX = /^#(\d+(?:,\d+)*)\t(\d+(?:,\d+)*)$/;
 
 /** Names of files in which capitals and small letters mean the same. */
 const FASTA_NAME = /\.(?:afa|fasta|fa|faa|fas|mfa|aln)(?:\.gz)?$/i;
@@ -118,11 +116,14 @@ export class A3mReader {
           "one in a file (mmseqs unpackdb writes them apart)",
       );
     }
-    const [, lengths, copies] = COMPLEX.exec(header ?? "") ?? [];
-    if (lengths === undefined || (!lengths.includes(",") && Number(copies) === 1)) return;
+    const complex = complexHeader(header ?? "");
+    if (complex === undefined) return;
+    const { lengths, copies } = complex;
     throw new InputError(
-      `${this.#source}: its first line ${JSON.stringify(header)} is ColabFold's for a complex, chains of ${lengths} ` +
-        `residues in ${copies} copies, expected the alignment of one chain (of a homomer: without that line)`,
+      `${this.#source}: its first line ${
+        JSON.stringify(header)
+      } is ColabFold's for a complex, chains of ${lengths.join()} ` +
+        `residues in ${copies.join()} copies, expected the alignment of one chain (of a homomer: without that line)`,
     );
   }
 

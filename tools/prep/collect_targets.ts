@@ -5,6 +5,7 @@ import { isClustalTitle } from "../data/clustal.ts";
 import { type FileKind, fileKind, hasGaps, stem } from "../data/file_kind.ts";
 import { InputError } from "../errors.ts";
 import { readPiecesMaybeGzip } from "../files.ts";
+import { isOfComplex, withComplexAlignments } from "./complex_alignments.ts";
 import { NameIndex } from "../name_index.ts";
 import { type CollectedTarget, fastaTargets, tableTargets } from "./list_targets.ts";
 import type { TargetAlignment } from "./read_target.ts";
@@ -78,7 +79,19 @@ export async function collectTargets(
   const { complexes = false, asOne = false } = options;
   const rows = await tableTargets(files.table, options);
   const all = [...options.joinRows ? joined(rows) : rows, ...await fastaTargets(files.fasta, asOne)];
-  const listed = options.once ? eachOnce(all) : all;
+  const named = options.once ? eachOnce(all) : all;
+  const ofComplexes: string[] = [];
+  if (complexes || asOne) {
+    for (const path of files.alignment) if (await isOfComplex(path)) ofComplexes.push(path);
+    files.alignment = files.alignment.filter((path) => !ofComplexes.includes(path));
+  }
+  const nameOf = (path: string, names: readonly string[]) =>
+    names.length === 0
+      ? ownNames(path)[0]
+      : new NameIndex(names).find(...ownNames(path)) ?? (names.length === 1 ? names[0] : undefined);
+  const { targets: listed, unused } = await withComplexAlignments(named, ofComplexes, nameOf, {
+    makeTargets: named.length === 0 && files.structure.length === 0,
+  });
   const { targets, templates, notes } = complexes || asOne
     ? await attachComplexes(listed, files)
     : await attach(listed, files);
@@ -89,7 +102,7 @@ export async function collectTargets(
     }
   }
   if (targets.length === 0) throw new InputError(`There is no target in ${inputs.join(", ")}`);
-  return { targets: withProblems(targets), templates, notes };
+  return { targets: withProblems(targets), templates, notes: [...notes, ...noteOf("alignments of complexes", unused)] };
 }
 
 /** A file's kind by its ending; a FASTA file with gaps is an alignment. */

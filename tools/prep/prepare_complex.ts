@@ -17,6 +17,7 @@ import {
 import { makeTargetFeat } from "../data/features/msa_feat.ts";
 import { makeTemplateFeatures } from "../data/features/template_feats.ts";
 import { stem } from "../data/file_kind.ts";
+import { InputError } from "../errors.ts";
 import { ATOM_SLOTS } from "../../model/protein/residues.ts";
 import type { ComplexChain, PreparedTarget, PrepareOptions, TargetFeatures } from "./prepare_target.ts";
 import type { ReadingLog, TargetAlignment, TargetInput } from "./read_target.ts";
@@ -74,8 +75,8 @@ export interface PreparedChain {
 export function alignmentsByUse(
   { alignments = [] }: TargetInput,
 ): Record<"own" | "paired" | "forPairing", TargetAlignment[]> {
-  const useOf = ({ path }: TargetAlignment) =>
-    PAIRED.test(stem(path)) ? "paired" : FOR_PAIRING.test(stem(path)) ? "forPairing" : "own";
+  const useOf = ({ path, part }: TargetAlignment) =>
+    part ? part.rows : PAIRED.test(stem(path)) ? "paired" : FOR_PAIRING.test(stem(path)) ? "forPairing" : "own";
   return { own: [], paired: [], forPairing: [], ...Object.groupBy(alignments, useOf) };
 }
 
@@ -86,7 +87,9 @@ async function prepareChain(
   prepare: PrepareChain,
 ): Promise<PreparedChain> {
   const { own, paired, forPairing } = alignmentsByUse(chain);
-  const prepared = await prepare({ ...chain, alignments: own });
+  const prepared = await prepare({ ...chain, alignments: own }).catch((error) => {
+    throw error instanceof InputError ? new InputError(`Chain ${chain.id}: ${error.message}`) : error;
+  });
   const pairable = paired.length > 0
     ? await rowsOf(chain, paired, reader, log)
     : await speciesOf(chain, forPairing.length > 0 ? forPairing : own, reader, log);
@@ -113,7 +116,11 @@ export function joinChains(
   }));
   const complex = makeComplexFeatures(inputs, { pairing, maxTemplates: options.maxTemplates || 1, ...options.complex });
   if (pairing !== "none" && complex.pairedRows === 1 && distinct.length > 1) {
-    log.warn("No row but the queries was paired: no species has rows in two chains");
+    log.warn(
+      pairing === "rows"
+        ? "No row but the queries was paired: no row has residues of two chains"
+        : "No row but the queries was paired: no species has rows in two chains",
+    );
   }
   return wholeOf(id, complex, prepared.map(({ prepared }) => prepared), chains, log);
 }

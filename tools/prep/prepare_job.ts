@@ -156,7 +156,7 @@ async function fingerprint(
       ...(chains && {
         chains: chains.map((
           { id, sequence, alignments = [] },
-        ) => [id, sequence, alignments.map(({ row }) => row ?? null)]),
+        ) => [id, sequence, alignments.map(({ row, part }) => part ?? row ?? null)]),
       }),
     },
     sources: own.map((source) => source.sha256),

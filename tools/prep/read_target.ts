@@ -23,6 +23,8 @@ export interface TargetAlignment {
   readonly path: string;
   /** Name of the target's row; without it, the first row is the target's. */
   readonly row?: string;
+  /** Of a file with all chains of a complex, this chain's part: its place there, and which rows. @default it is no such file */
+  readonly part?: { readonly chain: number; readonly rows: "own" | "paired" };
 }
 
 /** What is known of a target before its files are read. */
@@ -98,9 +100,11 @@ export async function readTarget(target: TargetInput, reader: SourceReader, log:
     ? undefined
     : await readSourceStructure(target.structure, reader, log);
   const views: Alignment[] = [];
-  for (const { path, row } of target.alignments ?? []) {
+  for (const { path, row, part } of target.alignments ?? []) {
     const limit = ROW_LIMITS.find(([name]) => name.test(stem(path)))?.[1] ?? Infinity;
-    const { alignment, sha256 } = await reader.alignment(path, { keep: row !== undefined, maxRows: limit });
+    const { alignment, sha256 } = part
+      ? await partOf(path, part, reader)
+      : await reader.alignment(path, { keep: row !== undefined, maxRows: limit });
     log.source({ path, sha256 });
     noteRemarks(alignment, log);
     const view = viewOf(alignment, row, target);
@@ -164,6 +168,14 @@ export async function readTarget(target: TargetInput, reader: SourceReader, log:
     );
   }
   return { sequence, structure, chain, alignments: views };
+}
+
+/** A chain's part of the alignment of a complex. */
+async function partOf(path: string, { chain, rows }: NonNullable<TargetAlignment["part"]>, reader: SourceReader) {
+  const { parts, sha256 } = await reader.complex(path);
+  const alignment = parts[chain]?.[rows];
+  if (alignment) return { alignment, sha256 };
+  throw new InputError(`${path} has no ${rows} rows of a chain ${chain + 1} any more`);
 }
 
 /** Most places of a letter that are told. */

@@ -1,7 +1,8 @@
 /** Files that features are made of, with their hashes. */
 import type { Alignment } from "../data/alignment.ts";
 import { readAlignmentPieces } from "../data/read_alignment.ts";
-import { piecesOf, readFileBytes, unpackMaybeGzip } from "../files.ts";
+import { type ComplexPart, parseComplexA3m } from "../data/complex_a3m.ts";
+import { decodeText, piecesOf, readFileBytes, unpackMaybeGzip } from "../files.ts";
 import { sha256 } from "../sha256.ts";
 
 /** A file and what is in it. */
@@ -17,6 +18,7 @@ const KEPT_ALIGNMENTS = 2;
 
 /** Reads files, and remembers the alignments of families that were read last. */
 export class SourceReader {
+  readonly #complexes = new Map<string, { parts: readonly ComplexPart[]; sha256: string }>();
   readonly #alignments = new Map<string, { alignment: Alignment; sha256: string }>();
 
   /**
@@ -52,6 +54,21 @@ export class SourceReader {
       if (this.#alignments.size > KEPT_ALIGNMENTS) this.#alignments.delete(oldest);
     }
     return { path, alignment, sha256 };
+  }
+
+  /**
+   * Reads the alignment of a complex; the last one is kept, for its other chains.
+   *
+   * @throws {InputError} If it cannot be read.
+   */
+  async complex(path: string): Promise<SourceFile & { readonly parts: readonly ComplexPart[] }> {
+    const kept = this.#complexes.get(path);
+    if (kept) return { path, ...kept };
+    const { bytes, sha256 } = await this.read(path);
+    const parts = parseComplexA3m(decodeText(unpackMaybeGzip(bytes, path), path), path);
+    this.#complexes.clear();
+    this.#complexes.set(path, { parts, sha256 });
+    return { path, parts, sha256 };
   }
 
   /** Hash of a file; of one that is kept without reading it again. */
