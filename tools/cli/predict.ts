@@ -50,7 +50,8 @@ nothing is searched for. What was found is kept in OUT/TARGET/msas.
 Without --weights the small network of pretrained/small predicts, where one ships. It learned a few families of proteins and knows
 nothing of others; its card stands beside it, and all that it predicts says so. --demo folds two proteins that it has not seen.
 
-Where an input is a structure, the prediction is measured by it (lDDT-CA, TM-score, RMSD), and the report shows both.
+Where an input is a structure, the prediction is measured by it (lDDT-CA, TM-score, RMSD), and the report shows both;
+of a complex (a structure of its name, or --assembly) also chain by chain, with the DockQ of its interfaces, in experiment.json.
 
 COMPLEXES are sequences with ":" between chains, or with --complex all sequences of a FASTA file; weights are those of a multimer
 preset. Each distinct chain has its own alignments and hits, in a folder or under a name TARGET_A, TARGET_B … (or the record's).
@@ -122,6 +123,10 @@ export function register(program: Command): void {
       "--first-residue <n>",
       "number of the first residue (default: that of the structure given, else 1)",
       wholeNumber,
+    )
+    .option(
+      "--assembly <id>",
+      "structures are complexes, of this biological assembly (mmCIF) or, asymmetric, of the chains as they stand",
     )
     .option("--complex", "the sequences of a FASTA file are the chains of one complex, named after the file")
     .optionsGroup("Network:")
@@ -211,6 +216,7 @@ interface Flags {
   printConfig?: boolean;
   out: string;
   rankBy?: RankBy;
+  assembly?: string;
   complex?: boolean;
   linker?: number | true;
   format: OutputFormat;
@@ -249,6 +255,7 @@ async function run(given: string[], flags: Flags): Promise<void> {
   const python = flags.relax ? await findRelaxPython(flags.openmmPython) : undefined;
   const { targets, templates, notes } = await predictTargets([...inputs, ...flags.msa ?? []], flags.templates, {
     asOne: flags.complex,
+    assembly: flags.assembly,
   });
   await refuseOtherRun(out, [REPORT, SUMMARY]);
   await makeWritableFolder(out);

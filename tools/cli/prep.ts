@@ -24,7 +24,8 @@ structures do, without those the alignments. Files belong to the target whose na
 an alignment serves every target that one of its rows is named after. Chains with ":" between them are a complex, whose
 chains' files are named ID_A, ID_B; alignments named after uniprot are for pairing rows by species, those named paired… are
 paired row by row. ColabFold's alignments of complexes (first line #10,8<TAB>1,2) have the rows of all chains, paired or not; without
-a list each is a complex of its own.
+a list each is a complex of its own. With --assembly structures are complexes of an assembly's chains: ID_A, and ID_A-2 for a
+second copy.
 
 DIR gets one ID.safetensors a target and ${MANIFEST}: a line a target with its files' SHA-256, counts, warnings and status.
 What is there and unchanged is skipped, so that a run that was broken off can be started again. A target that cannot be
@@ -46,6 +47,10 @@ export function register(program: Command): void {
     .option("--templates <paths...>", "structures (files, folders) that may be templates, named by their PDB code")
     .option("--max-templates <n>", "most templates a target", nonNegativeInteger, 4)
     .option("--templates-before <date>", "only templates released before this day, YYYY-MM-DD", isoDay)
+    .option(
+      "--assembly <id>",
+      "structures are complexes, of this biological assembly (mmCIF) or, asymmetric, of the chains as they stand",
+    )
     .option("--complex", "the sequences of a FASTA file are the chains of one complex, named after the file")
     .addOption(
       new Option(
@@ -70,6 +75,7 @@ interface Flags {
   templates?: string[];
   maxTemplates: number;
   templatesBefore?: string;
+  assembly?: string;
   complex?: boolean;
   pairing: "greedy" | "complete" | "none";
   jobs?: number;
@@ -83,7 +89,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   const { out, label, bounds, maxTemplates, templatesBefore, strict = false, failFast = false, json } = flags;
   const { targets, templates, notes } = await collectTargets(inputs, {
     ...{ templates: flags.templates, label },
-    ...{ complexes: true, asOne: flags.complex },
+    ...{ complexes: true, asOne: flags.complex, assembly: flags.assembly },
   });
   if (!json) { for (const note of notes) console.error(`note: ${note}`); }
   using interrupt = onInterrupt("Stopping after the targets in hand. Press Ctrl-C again to stop at once.");

@@ -11,6 +11,7 @@ import { type ChainName, ChainRecords, type Segment } from "./_chain_records.ts"
 import { type CifBlock, type CifColumn, type CifTable, parseCif } from "./_cif_reader.ts";
 import { readMmcifFacts } from "./_mmcif_facts.ts";
 import { readMoleculeFacts } from "./_mmcif_molecules.ts";
+import { assemblyChains } from "./_mmcif_assembly.ts";
 import { type AtomLog, COORDINATE, isCoordinate } from "./_residue_atoms.ts";
 import { Remarks } from "./remarks.ts";
 import { type ReadStructureOptions, selectModel, type Structure } from "./structure.ts";
@@ -28,7 +29,7 @@ const OTHER_MODEL = { key: "otherModel", done: "left out", unit: "atom", isLeftO
  * @param data mmCIF as text or bytes, or the bytes of BinaryCIF.
  * @param source Name of the file, for messages.
  * @throws {InputError} If it is not a CIF, lacks `atom_site`, has a coordinate that is not a number, no C-alpha atom,
- * or not the model that was asked for.
+ * or not the model or assembly that was asked for.
  */
 // deno-lint-ignore require-await -- errors come as rejections, as with the other readers
 export async function parseMmcif(
@@ -61,7 +62,7 @@ function withAtoms(
 function readBlock(
   block: CifBlock & { readonly site: CifTable },
   source: string,
-  { model: wanted }: ReadStructureOptions,
+  { model: wanted, assembly }: ReadStructureOptions,
 ): Structure {
   const { site } = block;
   const models = readModels(site);
@@ -77,8 +78,8 @@ function readBlock(
   return Object.freeze({
     ...readMmcifFacts(block, source, chains),
     source,
-    chains: Object.freeze(chains),
-    heteroGroups: Object.freeze(heteroGroups),
+    chains: Object.freeze(assembly === undefined ? chains : assemblyChains(block, source, chains, assembly)),
+    heteroGroups: Object.freeze(assembly === undefined ? heteroGroups : []),
     models: Object.freeze([...models.keys()]),
     ...remarks.field(),
   });

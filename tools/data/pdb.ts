@@ -47,6 +47,11 @@ export function parsePdb(text: string, source: string, options: ReadStructureOpt
   const sequences = new Map<string, string[][]>();
   const header = new Map<string, string[]>();
   const models = new Set<number>();
+  if (options.assembly !== undefined) {
+    throw new InputError(
+      `${source} is a PDB file, of which no assemblies are built: take the entry's mmCIF file, or --assembly asymmetric`,
+    );
+  }
   let { model: wanted } = options;
   let model = 1;
   for (const [index, record] of lines.entries()) {

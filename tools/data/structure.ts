@@ -55,6 +55,8 @@ export interface Assembly {
 export interface ReadStructureOptions {
   /** Number of the model, as the file gives it. @default the first model */
   readonly model?: number;
+  /** Biological assembly of an mmCIF file whose chains are read, hetero groups left out. @default the chains as they stand */
+  readonly assembly?: string;
 }
 
 /** The protein chains of one model of a file. */

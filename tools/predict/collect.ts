@@ -20,13 +20,14 @@ export interface PredictInputs {
 /**
  * Targets among files and folders: feature files of `denofold prep`, and what `collectTargets` finds among the others.
  *
- * @param options `asOne`: whether all sequences of a FASTA file are the chains of one complex (@default false).
+ * @param options `asOne`: whether all sequences of a FASTA file are the chains of one complex (@default false); `assembly`: which
+ * assembly's chains the structures of complexes have (@default the chains as they stand).
  * @throws {InputError} As `collectTargets` does, and if two targets have one name.
  */
 export async function predictTargets(
   inputs: readonly string[],
   templates?: readonly string[],
-  { asOne = false }: { readonly asOne?: boolean } = {},
+  { asOne = false, assembly }: { readonly asOne?: boolean; readonly assembly?: string } = {},
 ): Promise<PredictInputs> {
   const featureFiles: string[] = [], others: string[] = [];
   for (const input of inputs) {
@@ -40,7 +41,7 @@ export async function predictTargets(
   }
   const prepared = await Promise.all(featureFiles.map(featureTarget));
   const collected = others.length > 0
-    ? await collectTargets(others, { templates, complexes: true, asOne })
+    ? await collectTargets(others, { templates, complexes: true, asOne, assembly })
     : { targets: [], templates: new Map<string, string>(), notes: [] };
   const targets = [...prepared, ...collected.targets];
   const names = new Map<string, number>();

@@ -48,7 +48,13 @@ export interface Evaluation {
  *
  * @throws {InputError} If the structure shows fewer than three whole backbones.
  */
-export function evaluatePrediction(prediction: Prediction, { id, supervised }: PreparedTarget): Evaluation {
+export function evaluatePrediction(
+  prediction: Prediction,
+  { id, supervised }: {
+    readonly id: string;
+    readonly supervised?: Pick<NonNullable<PreparedTarget["supervised"]>, "all_atom_positions" | "all_atom_mask">;
+  },
+): Evaluation {
   const { atomPositions, plddt } = prediction;
   const truth = supervised!.all_atom_positions, known = supervised!.all_atom_mask;
   const n = plddt.length;

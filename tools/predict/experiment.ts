@@ -1,15 +1,17 @@
-/** A prediction beside the experimental structure of the same chain, where one was given. */
+/** A prediction beside the experimental structure of the same chain or complex, where one was given. */
 import { applyMotion, kabsch } from "../../model/protein/metrics/mod.ts";
 import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
 import type { Chain } from "../data/structure.ts";
 import { formatMmcif } from "../data/write_mmcif.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
+import { compareChains, type Truth, truthOf } from "./complex_truth.ts";
 import { evaluatePrediction } from "./evaluate.ts";
-import type { Prediction, ResidueNaming } from "./prediction.ts";
+import { chainNames, chainsOf, type Prediction, type ResidueNaming } from "./prediction.ts";
 import type { ExperimentData } from "./report_data.ts";
 
 /**
- * Measures a prediction by its target's experimental structure, and lays that on it.
+ * Measures a prediction by its target's experimental structure, and lays that on it. Of a complex each predicted chain is
+ * compared with the true one of its sequence that it stands for; chains and interfaces are measured apart too.
  *
  * @returns null where the target has none.
  * @throws {InputError} If the structure shows fewer than three whole backbones.
@@ -19,18 +21,29 @@ export function compareWithExperiment(
   target: PreparedTarget,
   naming: ResidueNaming,
 ): ExperimentData | null {
-  if (!target.supervised) return null;
-  const { measures, residueLddt } = evaluatePrediction(prediction, target);
-  return { measures, lddt: [...residueLddt], cif: formatMmcif(laidOn(prediction, target, naming)) };
+  const { id, supervised } = target;
+  if (!supervised) return null;
+  const truth: Truth = prediction.chains
+    ? truthOf(prediction, target)
+    : { positions: supervised.all_atom_positions, mask: supervised.all_atom_mask, chains: [0] };
+  const known = { all_atom_positions: truth.positions, all_atom_mask: truth.mask };
+  const { measures, residueLddt } = evaluatePrediction(prediction, { id, supervised: known });
+  return {
+    measures,
+    lddt: [...residueLddt],
+    ...(prediction.chains && compareChains(prediction, truth)),
+    cif: formatMmcif(laidOn(prediction, id, truth, naming)),
+  };
 }
 
 /** The experimental structure, its C-alphas superposed on the predicted ones. */
-function laidOn({ atomPositions: predicted }: Prediction, { id, sequence, supervised }: PreparedTarget, {
-  chainId,
-  residueNumbers,
-  insertionCodes,
-}: ResidueNaming) {
-  const { all_atom_positions: positions, all_atom_mask: atomMask } = supervised!;
+function laidOn(
+  prediction: Prediction,
+  id: string,
+  { positions, mask: atomMask }: Truth,
+  { chainId, residueNumbers, insertionCodes }: ResidueNaming,
+) {
+  const { atomPositions: predicted, sequence } = prediction;
   const alphas = (from: Float32Array) =>
     Float32Array.from(
       { length: 3 * sequence.length },
@@ -39,10 +52,18 @@ function laidOn({ atomPositions: predicted }: Prediction, { id, sequence, superv
   const mask = Float32Array.from(sequence, (_, i) => atomMask[i * ATOM_SLOTS + SLOT.CA]);
   const motion = kabsch(alphas(positions), alphas(predicted), { mask });
   const moved = applyMotion(motion, positions);
-  const chain: Chain = {
-    ...{ id: chainId, labelId: chainId, sequence, residueNumbers, insertionCodes, atomMask },
-    atomPositions: Float32Array.from(moved, (x, at) => atomMask[Math.floor(at / 3)] > 0 ? x : 0),
-    bFactors: new Float32Array(atomMask.length),
-  };
-  return { id, source: id, chains: [chain] };
+  const atomPositions = Float32Array.from(moved, (x, at) => atomMask[Math.floor(at / 3)] > 0 ? x : 0);
+  const names = chainNames(prediction);
+  const chains = chainsOf(prediction).map(({ start, residues }, k): Chain => {
+    const name = names[k] ?? chainId, end = start + residues;
+    return {
+      ...{ id: name, labelId: name, sequence: sequence.slice(start, end) },
+      residueNumbers: residueNumbers.slice(start, end),
+      insertionCodes: insertionCodes.slice(start, end),
+      atomPositions: atomPositions.slice(start * ATOM_SLOTS * 3, end * ATOM_SLOTS * 3),
+      atomMask: atomMask.slice(start * ATOM_SLOTS, end * ATOM_SLOTS),
+      bFactors: new Float32Array(residues * ATOM_SLOTS),
+    };
+  });
+  return { id, source: id, chains };
 }

@@ -13,8 +13,8 @@ export function givenOrder(chains: readonly ComplexChain[]): Int32Array {
 /** Where the chains are in the order in which they were given. */
 export function chainsAsGiven(chains: readonly ComplexChain[]): PredictedChain[] {
   let start = 0;
-  return chains.toSorted((a, b) => a.input - b.input).map(({ name, residues }) => {
-    const chain = { name, start, residues };
+  return chains.toSorted((a, b) => a.input - b.input).map(({ name, residues, label }) => {
+    const chain = { name, start, residues, ...(label !== undefined && { label }) };
     start += residues;
     return chain;
   });

@@ -18,6 +18,8 @@ export interface ResidueNaming {
 export interface PredictedChain {
   /** Name of its sequence. */
   readonly name: string;
+  /** Its name in files. @default A, B, … */
+  readonly label?: string;
   /** Place of its first residue, from 0. */
   readonly start: number;
   /** Its residues. */
@@ -119,7 +121,7 @@ export function predictedStructure(id: string, prediction: Prediction, naming: R
   const chains = chainsOf(prediction).map(({ start, residues }, k): Chain => {
     const cut = <T extends Float32Array | Int32Array>(data: T, width: number) =>
       data.slice(start * width, (start + residues) * width) as T;
-    const name = prediction.chains ? chainLetters(k) : naming.chainId;
+    const name = prediction.chains ? chainNames(prediction)[k] : naming.chainId;
     return Object.freeze({
       id: name,
       labelId: name,
@@ -139,7 +141,7 @@ export function chainsOf({ chains, sequence }: Prediction): readonly PredictedCh
   return chains ?? [{ name: "", start: 0, residues: sequence.length }];
 }
 
-/** Names of a complex's chains in files: A, B, … in the order in which they were given. */
-export function chainNames({ chains = [] }: Prediction): string[] {
-  return chains.map((_, k) => chainLetters(k));
+/** Names of a complex's chains in files: those of the structure that was given, else A, B, … in the order given. */
+export function chainNames({ chains = [] }: Pick<Prediction, "chains">): string[] {
+  return chains.map(({ label }, k) => label ?? chainLetters(k));
 }

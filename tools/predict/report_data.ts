@@ -37,6 +37,17 @@ export type ExperimentData = {
   };
   /** lDDT-Cα of each residue; null where it is not known. */
   lddt: (number | null)[];
+  /** Chains of a complex, each beside the true one that it stands for. */
+  chains?: readonly { chain: string; truth: string; lddt: number | null; tmScore: number | null }[];
+  /** Interfaces of a complex that the experimental structure has. */
+  interfaces?: readonly {
+    chains: readonly [string, string];
+    fnat: number;
+    iRmsd: number;
+    lRmsd: number;
+    dockq: number;
+    contacts: number;
+  }[];
   /** The experimental structure, laid on the prediction, mmCIF text. */
   cif: string;
 };

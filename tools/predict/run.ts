@@ -371,7 +371,13 @@ function experimentsOf(
 
 function experimentJson({ predictions }: TargetData): string {
   const measured = predictions.flatMap(({ name, experiment }) =>
-    experiment ? [[name, { ...experiment.measures, residueLddt: experiment.lddt }]] : []
+    experiment
+      ? [[name, {
+        ...experiment.measures,
+        ...(experiment.chains && { chains: experiment.chains, interfaces: experiment.interfaces }),
+        residueLddt: experiment.lddt,
+      }]]
+      : []
   );
   return `${JSON.stringify(Object.fromEntries(measured), undefined, 2)}\n`;
 }
@@ -421,6 +427,14 @@ async function keptResult(id: string, folder: string): Promise<TargetResult | un
 /** Names of the residues: those of the structure that was given, else numbers from the first residue's on. */
 function namingOf({ sequence, chain, chains, numbering }: PreparedTarget, first?: number): ResidueNaming {
   const chainId = chain ?? "A";
+  if (chains && numbering && first === undefined) {
+    const order = givenOrder(chains);
+    return {
+      chainId,
+      residueNumbers: reordered(numbering.residueNumbers, order, 1),
+      insertionCodes: Array.from(order, (i) => numbering.insertionCodes[i]),
+    };
+  }
   if (chains) {
     const numbers = chainsAsGiven(chains).flatMap(({ residues }) =>
       Array.from({ length: residues }, (_, i) => (first ?? 1) + i)

@@ -6,6 +6,7 @@ import { type FileKind, fileKind, hasGaps, stem } from "../data/file_kind.ts";
 import { InputError } from "../errors.ts";
 import { readPiecesMaybeGzip } from "../files.ts";
 import { isOfComplex, withComplexAlignments } from "./complex_alignments.ts";
+import { assemblyTargets } from "./assembly_targets.ts";
 import { NameIndex } from "../name_index.ts";
 import { type CollectedTarget, fastaTargets, tableTargets } from "./list_targets.ts";
 import type { TargetAlignment } from "./read_target.ts";
@@ -45,6 +46,8 @@ const DATABASE_ORDER = [/uniref90/i, /bfd|uniclust|uniref30/i, /mgnify/i];
  * @param options.joinRows Whether rows of one name are one target, instead of a fault. @default false
  * @param options.complexes Whether chains with `:` between them are one target, a complex; else each is one. @default false
  * @param options.asOne Whether all sequences of a FASTA file are the chains of one complex, named after the file. @default false
+ * @param options.assembly Which assembly's chains the structure of a complex has; structures that no list names are complexes
+ * of these chains. @default structures that no list names are single chains
  * @param options.once Whether what is listed twice, under one name with one sequence, is one target. @default false
  * @throws {InputError} If an input cannot be read, is of no known kind, or there is no target.
  */
@@ -57,6 +60,7 @@ export async function collectTargets(
     readonly joinRows?: boolean;
     readonly complexes?: boolean;
     readonly asOne?: boolean;
+    readonly assembly?: string;
     readonly once?: boolean;
   } = {},
 ): Promise<Collected> {
@@ -76,12 +80,12 @@ export async function collectTargets(
       }
     }
   }
-  const { complexes = false, asOne = false } = options;
+  const { asOne = false, assembly } = options, complexes = options.complexes || asOne || assembly !== undefined;
   const rows = await tableTargets(files.table, options);
   const all = [...options.joinRows ? joined(rows) : rows, ...await fastaTargets(files.fasta, asOne)];
   const named = options.once ? eachOnce(all) : all;
   const ofComplexes: string[] = [];
-  if (complexes || asOne) {
+  if (complexes) {
     for (const path of files.alignment) if (await isOfComplex(path)) ofComplexes.push(path);
     files.alignment = files.alignment.filter((path) => !ofComplexes.includes(path));
   }
@@ -92,8 +96,11 @@ export async function collectTargets(
   const { targets: listed, unused } = await withComplexAlignments(named, ofComplexes, nameOf, {
     makeTargets: named.length === 0 && files.structure.length === 0,
   });
-  const { targets, templates, notes } = complexes || asOne
-    ? await attachComplexes(listed, files)
+  if (assembly !== undefined && listed.length === 0) {
+    for (const path of files.structure) listed.push(...await assemblyTargets(path, assembly));
+  }
+  const { targets, templates, notes } = complexes
+    ? await attachComplexes(listed, files, assembly)
     : await attach(listed, files);
   for (const path of options.templates ?? []) {
     for (const file of await filesOf(path)) {
@@ -119,13 +126,16 @@ export async function contentKind(path: string): Promise<FileKind | undefined> {
 async function attachComplexes(
   listed: readonly CollectedTarget[],
   files: Readonly<Record<FileKind, readonly string[]>>,
+  assembly: string | undefined,
 ) {
+  const names = new NameIndex(new Set(listed.flatMap(({ complex }) => complex ?? [])));
+  const structures = byTarget(files.structure, (path) => names.find(stem(path), pdbStem(path)));
   const keyOf = ({ complex, sequence, id }: CollectedTarget) => complex === undefined ? id : `${complex}\0${sequence}`;
   const firsts = new Map<string, CollectedTarget>();
   for (const target of listed) if (!firsts.has(keyOf(target))) firsts.set(keyOf(target), target);
   const isFirst = (target: CollectedTarget) => target.complex === undefined || firsts.get(keyOf(target)) === target;
   const own = listed.filter(isFirst);
-  const { targets, ...rest } = await attach(own, files);
+  const { targets, ...rest } = await attach(own, { ...files, structure: structures.others });
   if (listed.length === 0) return { targets, ...rest };
   const filesOf = new Map(
     targets.filter(({ complex }) => complex !== undefined).map((target) => [keyOf(target), target]),
@@ -139,9 +149,11 @@ async function attachComplexes(
     if (told.has(complex)) return [];
     told.add(complex);
     const given = chainsOf.get(complex)!;
-    const chains = given.map((chain) => ({ ...filesOf.get(keyOf(chain))!, id: chain.id }));
-    const problem = [...given, ...chains].find(({ problem }) => problem !== undefined)?.problem;
-    return [{ id: complex, chains, place: target.place, problem }];
+    const chains = given.map((chain) => ({ ...filesOf.get(keyOf(chain))!, id: chain.id, chain: chain.chain }));
+    const [structure, ...more] = structures.found.get(complex) ?? [];
+    const problem = [...given, ...chains].find(({ problem }) => problem !== undefined)?.problem ??
+      (more.length > 0 ? `There are several structures of it: ${[structure, ...more].join(", ")}` : undefined);
+    return [{ id: complex, chains, place: target.place, problem, structure, ...(structure && { assembly }) }];
   });
   return { targets: found, ...rest };
 }

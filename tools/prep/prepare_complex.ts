@@ -22,6 +22,7 @@ import { ATOM_SLOTS } from "../../model/protein/residues.ts";
 import type { ComplexChain, PreparedTarget, PrepareOptions, TargetFeatures } from "./prepare_target.ts";
 import type { ReadingLog, TargetAlignment, TargetInput } from "./read_target.ts";
 import { readTarget } from "./read_target.ts";
+import { experimentOf } from "./complex_experiment.ts";
 import type { SourceReader } from "./sources.ts";
 
 /** Alignments whose rows were paired, row by row, before: ColabFold's server and its kin. */
@@ -40,7 +41,7 @@ type PrepareChain = (chain: TargetInput) => Promise<PreparedTarget>;
  * UniProt's names: in alignments named after UniProt, which serve for nothing else, or where there is none in all of a
  * chain's. Where names tell no species nothing is paired, and that is said.
  *
- * @param target With chains; their alignments and hits.
+ * @param target With chains, their alignments and hits; and the structure of all, if there is one.
  * @param prepare Prepares a chain.
  * @throws {InputError} If a chain cannot be prepared.
  */
@@ -56,7 +57,10 @@ export async function prepareComplex(
     const key = keyOf(chain);
     if (!distinct.has(key)) distinct.set(key, await prepareChain(chain, reader, log, prepare));
   }
-  return joinChains(target, target.chains.map((chain) => distinct.get(keyOf(chain))!), options, log);
+  const whole = joinChains(target, target.chains.map((chain) => distinct.get(keyOf(chain))!), options, log);
+  return target.structure === undefined
+    ? whole
+    : { ...whole, ...await experimentOf(target.structure, target, whole, reader, log) };
 }
 
 const keyOf = ({ sequence, id }: TargetInput) => sequence ?? id;

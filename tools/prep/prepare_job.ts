@@ -136,7 +136,7 @@ function ownSources(target: CollectedTarget, sources: readonly SourceFile[]): So
 
 /** Hash of all that the features depend on but the content of the templates. */
 async function fingerprint(
-  { id, sequence, chain, label, relation, remarks, alignments = [], hits: ownHits, chains }: CollectedTarget,
+  { id, sequence, chain, assembly, label, relation, remarks, alignments = [], hits: ownHits, chains }: CollectedTarget,
   own: readonly SourceFile[],
   { strict, bounds = "drop", maxTemplates, templatesBefore, templates, complex }: JobOptions,
 ): Promise<string> {
@@ -152,7 +152,7 @@ async function fingerprint(
     version: FEATURE_VERSION,
     options: { strict, bounds, maxTemplates, templatesBefore, ...(chains && { complex }) },
     target: {
-      ...{ id, sequence, chain, label, relation, remarks, rows: alignments.map(({ row }) => row ?? null) },
+      ...{ id, sequence, chain, assembly, label, relation, remarks, rows: alignments.map(({ row }) => row ?? null) },
       ...(chains && {
         chains: chains.map((
           { id, sequence, alignments = [] },

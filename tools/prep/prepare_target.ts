@@ -49,6 +49,8 @@ export interface ComplexChain {
   readonly residues: number;
   /** Its place among the chains as they were given. */
   readonly input: number;
+  /** Its name in the structure that was given. @default chains are named A, B, … in files */
+  readonly label?: string;
 }
 
 /** Features of a target under AlphaFold's names: those of the sequence, the alignment, templates, and the structure. */

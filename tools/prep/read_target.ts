@@ -45,13 +45,18 @@ export interface TargetInput {
   readonly remarks?: readonly RemarkRow[];
   /** Path of the structure. */
   readonly structure?: string;
+  /**
+   * Of the structure of a complex, the assembly whose chains are meant: its number, or {@linkcode ASYMMETRIC}. @default the chains
+   * of the file
+   */
+  readonly assembly?: string;
   /** Name of the chain in the structure. @default the one that fits the sequence, else the longest */
   readonly chain?: string;
   /** Alignments, in the order in which their rows are taken. */
   readonly alignments?: readonly TargetAlignment[];
   /** Path of an HHR file with templates. */
   readonly hits?: string;
-  /** Chains of a complex, each with its sequence, alignments and hits; nothing else is given then. @default it is none */
+  /** Chains of a complex, each with its sequence, alignments and hits; beside them the structure of all. @default it is none */
   readonly chains?: readonly TargetInput[];
 }
 
@@ -66,6 +71,9 @@ export interface TargetData {
   /** Alignments as the target's row sees them, that row first. */
   readonly alignments: readonly Alignment[];
 }
+
+/** What stands for the chains as a file has them, where assemblies are asked for. */
+export const ASYMMETRIC = "asymmetric";
 
 /** Takes note of the files that are read, and of what is doubtful. */
 export interface ReadingLog {
@@ -194,12 +202,18 @@ function unknownResidues(sequence: string): { count: number; text: string } {
 /**
  * Reads a structure.
  *
+ * @param assembly Of which the chains are read. @default the chains as they stand
  * @throws {InputError} If it cannot be read.
  */
-export async function readSourceStructure(path: string, reader: SourceReader, log: ReadingLog): Promise<Structure> {
+export async function readSourceStructure(
+  path: string,
+  reader: SourceReader,
+  log: ReadingLog,
+  assembly?: string,
+): Promise<Structure> {
   const { bytes, sha256 } = await reader.read(path);
   log.source({ path, sha256 });
-  const structure = await parseStructure(bytes, path);
+  const structure = await parseStructure(bytes, path, { assembly: assembly === ASYMMETRIC ? undefined : assembly });
   noteRemarks(structure, log);
   return structure;
 }

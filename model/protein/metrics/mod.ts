@@ -6,6 +6,7 @@
  */
 export { type AllAtomLddt, allAtomLddt, type AtomsOfResidues } from "./all_atom_lddt.ts";
 export { dihedral } from "./dihedral.ts";
+export { type ChainRange, type ComplexAtoms, type DockQ, dockQ } from "./dockq.ts";
 export { type BackboneAtoms, backboneFape, type BackboneFapeOptions } from "./fape.ts";
 export { gdt, GDT_HA_CUTOFFS, GDT_TS_CUTOFFS, gdtHa, type GdtOptions, type GdtSuperposition, gdtTs } from "./gdt.ts";
 export { applyMotion, kabsch, type RigidMotion, type Superposition } from "./kabsch.ts";

@@ -1,0 +1,102 @@
+/** The experimental structure of a complex as a prediction shows it. */
+import { alignChains, type ComplexTrace, truthRows } from "../../model/multimer/mod.ts";
+import { type DockQ, dockQ, lddt, tmScore } from "../../model/protein/metrics/mod.ts";
+import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
+import type { PreparedTarget } from "../prep/prepare_target.ts";
+import { givenOrder, reordered } from "./permute_prediction.ts";
+import { chainNames, type Prediction } from "./prediction.ts";
+
+/** Atoms of the truth in the order of a prediction's residues. */
+export interface Truth {
+  /** Å, `[N_res, 37, 3]` */
+  readonly positions: Float32Array;
+  /** `[N_res, 37]` */
+  readonly mask: Float32Array;
+  /** For each predicted chain the place of the true one that it stands for, in the order given. */
+  readonly chains: readonly number[];
+}
+
+/**
+ * The true atoms of a complex, each predicted chain beside the true one of its sequence that it stands for.
+ *
+ * @param prediction Its chains as they were given.
+ */
+export function truthOf(prediction: Prediction, { chains, supervised }: PreparedTarget): Truth {
+  const order = givenOrder(chains!), own = prediction.chains!;
+  const positions = reordered(supervised!.all_atom_positions, order, ATOM_SLOTS * 3);
+  const mask = reordered(supervised!.all_atom_mask, order, ATOM_SLOTS);
+  const sequences = own.map(({ start, residues }) => prediction.sequence.slice(start, start + residues));
+  const perResidue = (of: (k: number, i: number) => number) =>
+    own.flatMap(({ residues }, k) => Array.from({ length: residues }, (_, i) => of(k, i)));
+  const ids = { asymId: perResidue((k) => k + 1), entityId: perResidue((k) => sequences.indexOf(sequences[k]) + 1) };
+  const trace = (x: Float32Array, there: Float32Array): ComplexTrace => ({
+    ...ids,
+    positions: alphas(x),
+    mask: Float32Array.from(ids.asymId, (_, i) => there[i * ATOM_SLOTS + SLOT.CA]),
+  });
+  const predicted = {
+    ...trace(prediction.atomPositions, prediction.atomMask),
+    residueIndex: perResidue((_, i) => i),
+  };
+  const truth = trace(positions, mask);
+  const pairs = alignChains(predicted, truth);
+  const rows = truthRows(predicted, truth, pairs);
+  return {
+    positions: reordered(positions, rows, ATOM_SLOTS * 3),
+    mask: reordered(mask, rows, ATOM_SLOTS),
+    chains: pairs.toSorted(([a], [b]) => a - b).map(([, chain]) => chain),
+  };
+}
+
+/** How near a chain of a complex is to its true one; null where fewer than three of its C-alphas are known. */
+export interface ChainExperiment {
+  /** Name of the predicted chain. */
+  readonly chain: string;
+  /** Name of the true chain that it stands for. */
+  readonly truth: string;
+  /** lDDT-Cα within the chain, 0 to 1. */
+  readonly lddt: number | null;
+  /** TM-score of the chain alone, 0 to 1. */
+  readonly tmScore: number | null;
+}
+
+/** How near an interface is; that of two true chains in contact. */
+export interface InterfaceExperiment extends DockQ {
+  /** Names of the predicted chains. */
+  readonly chains: readonly [string, string];
+}
+
+/** How near chains and interfaces of a prediction are to the truth, each beside its own. */
+export function compareChains(
+  prediction: Prediction,
+  truth: Truth,
+): { chains: ChainExperiment[]; interfaces: InterfaceExperiment[] } {
+  const { atomPositions, atomMask, chains: own = [] } = prediction;
+  const names = chainNames(prediction);
+  const chains = own.map(({ start, residues }, k): ChainExperiment => {
+    const cut = (x: Float32Array) => x.subarray(3 * start, 3 * (start + residues));
+    const mask = Float32Array.from({ length: residues }, (_, i) => truth.mask[(start + i) * ATOM_SLOTS + SLOT.CA]);
+    const named = { chain: names[k], truth: names[truth.chains[k]] };
+    if (mask.reduce((sum, x) => sum + x, 0) < 3) return { ...named, lddt: null, tmScore: null };
+    const [ours, theirs] = [cut(alphas(atomPositions)), cut(alphas(truth.positions))];
+    return {
+      ...named,
+      lddt: lddt(ours, theirs, { mask }).overall,
+      tmScore: tmScore(ours, theirs, { mask }).score,
+    };
+  });
+  const model = { positions: atomPositions, mask: atomMask };
+  const interfaces = own.flatMap((a, p) =>
+    own.slice(p + 1).flatMap((b, k): InterfaceExperiment[] => {
+      const found = dockQ(model, truth, a, b);
+      return found ? [{ chains: [names[p], names[p + 1 + k]], ...found }] : [];
+    })
+  );
+  return { chains, interfaces };
+}
+
+/** C-alphas, Å, `[N_res, 3]`. */
+function alphas(x: Float32Array): Float32Array {
+  const n = x.length / (3 * ATOM_SLOTS);
+  return Float32Array.from({ length: 3 * n }, (_, k) => x[3 * (Math.floor(k / 3) * ATOM_SLOTS + SLOT.CA) + k % 3]);
+}
