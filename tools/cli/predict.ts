@@ -103,6 +103,10 @@ export function register(program: Command): void {
         .choices(["jackhmmer", "hhblits", "mmseqs"]).conflicts(["msa", "msaServer"]),
     )
     .addOption(new Option("--msa-db <paths...>", "databases for --msa-tool"))
+    .option(
+      "--pair-db <path>",
+      "UniProt in FASTA, in which jackhmmer searches for rows of complexes to be paired by species",
+    )
     .addOption(
       new Option("--msa-server <url>", "the same, by a server of ColabFold's protocol; the sequences are sent to it")
         .conflicts(["msa", "offline"]),
@@ -198,6 +202,7 @@ interface Flags {
   msa?: string[];
   msaTool?: MsaTool;
   msaDb?: string[];
+  pairDb?: string;
   msaServer?: string;
   serverMode: ServerMode;
   userAgent: string;
@@ -353,8 +358,9 @@ async function run(given: string[], flags: Flags): Promise<void> {
 
 /** Where alignments are searched for; undefined: nowhere. */
 function searchOf(flags: Flags): Omit<AlignmentSearch, "out" | "signal" | "log"> | undefined {
-  const { msaTool: tool, msaDb: db, msaServer, serverMode, userAgent } = flags;
+  const { msaTool: tool, msaDb: db, pairDb, msaServer, serverMode, userAgent } = flags;
   if (db && !tool) throw new UsageError("--msa-db needs --msa-tool");
+  if (pairDb && !tool) throw new UsageError("--pair-db needs --msa-tool: a server pairs rows of its own");
   if (tool && !db) throw new UsageError(`--msa-tool ${tool} needs a database: --msa-db PATH`);
   const server = msaServer === undefined ? undefined : serverUrl(msaServer);
   if (!tool && !server) return undefined;
@@ -363,7 +369,13 @@ function searchOf(flags: Flags): Omit<AlignmentSearch, "out" | "signal" | "log">
       `Sequences without an alignment are sent to ${server}, which others run; answers are kept in ${cacheFolder()}`,
     );
   }
-  return { ...{ tool, db, server, serverMode, userAgent }, maxRows: 10_000, cpu: CORES, cache: true, format: "a3m" };
+  return {
+    ...{ tool, db, pairDb, server, serverMode, userAgent },
+    maxRows: 10_000,
+    cpu: CORES,
+    cache: true,
+    format: "a3m",
+  };
 }
 
 async function relaxAll(

@@ -204,7 +204,18 @@ async function withAlignments(target: CollectedTarget, find: FindAlignments | un
       found.set(key, known);
       searched.push({ ...await known, id: chain.id });
     }
-    return { ...target, chains: searched };
+    const distinct = chains.filter(({ sequence }, k) => chains.findIndex((c) => c.sequence === sequence) === k);
+    const areBare = chains.every(({ sequence, alignments = [] }) => sequence !== undefined && alignments.length === 0);
+    if (!find.paired || !areBare || distinct.length < 2) return { ...target, chains: searched };
+    const paired = await find.paired(id, distinct.map(({ id, sequence }) => ({ id, sequence: sequence! })));
+    const pairedOf = (sequence: string | undefined) => paired[distinct.findIndex((c) => c.sequence === sequence)];
+    return {
+      ...target,
+      chains: searched.map((chain) => ({
+        ...chain,
+        alignments: [...chain.alignments ?? [], ...pairedOf(chain.sequence)],
+      })),
+    };
   }
   if (!find || sequence === undefined || alignments.length > 0) return target;
   return { ...target, alignments: await find({ id, sequence }) };

@@ -135,7 +135,15 @@ async function attachComplexes(
   for (const target of listed) if (!firsts.has(keyOf(target))) firsts.set(keyOf(target), target);
   const isFirst = (target: CollectedTarget) => target.complex === undefined || firsts.get(keyOf(target)) === target;
   const own = listed.filter(isFirst);
-  const { targets, ...rest } = await attach(own, { ...files, structure: structures.others });
+  // A copy's files say what those of the first say.
+  const everyName = new NameIndex(listed.map(({ id }) => id)), copies = listed.filter((target) => !isFirst(target));
+  const isOfCopy = (path: string) => copies.some(({ id }) => id === everyName.find(...ownNames(path)));
+  const { targets, ...rest } = await attach(own, {
+    ...files,
+    structure: structures.others,
+    alignment: files.alignment.filter((path) => !isOfCopy(path)),
+    hits: files.hits.filter((path) => !isOfCopy(path)),
+  });
   if (listed.length === 0) return { targets, ...rest };
   const filesOf = new Map(
     targets.filter(({ complex }) => complex !== undefined).map((target) => [keyOf(target), target]),

@@ -65,6 +65,44 @@ export interface MsaSearchOptions {
   readonly format: "a3m" | "sto";
 }
 
+/** How rows that are paired with those of other chains are searched for. */
+export interface PairingSearchOptions {
+  /** Whether a server pairs rows where two chains have a species, or where all have it. */
+  readonly paired: "greedy" | "complete";
+  /** FASTA of UniProt, whose names tell species, for jackhmmer. @default none, which a server does not need */
+  readonly pairDb?: string;
+}
+
+/** Rows of UniProt that the published pipeline takes. Source: AlphaFold's `run_alphafold`. */
+const UNIPROT_ROWS = 50_000;
+
+/** An entry with each of its sequences once. */
+export function distinctChains({ name, chains }: QueryEntry): QueryEntry {
+  return { name, chains: chains.filter(({ sequence }, k) => chains.findIndex((c) => c.sequence === sequence) === k) };
+}
+
+/**
+ * Searches for rows to be paired, of entries with several sequences: by a server, which pairs them, or by jackhmmer, whose hits
+ * in UniProt are paired by their species when they are read.
+ *
+ * @param server Address. @default jackhmmer searches
+ * @throws {UsageError} If jackhmmer lacks its database.
+ */
+export async function pairingJobs(
+  entries: readonly QueryEntry[],
+  server: string | undefined,
+  { paired, pairDb }: PairingSearchOptions,
+  flags: MsaSearchOptions,
+): Promise<SearchJob[]> {
+  const several = entries.map(distinctChains).filter(({ chains }) => chains.length > 1);
+  if (server !== undefined) {
+    return several.flatMap((entry) => serverJobs(entry, server, { ...flags, serverMode: `pair${paired}` }));
+  }
+  if (pairDb === undefined) throw new UsageError("--paired needs UniProt in FASTA: --pair-db PATH");
+  const jobs = await toolJobs(several, "jackhmmer", { ...flags, db: [pairDb], maxRows: UNIPROT_ROWS });
+  return jobs.map((job) => ({ ...job, file: /uniprot/i.test(job.file) ? job.file : `uniprot_${job.file}` }));
+}
+
 /** The databases that were given, at least one. */
 export function neededDatabases(tool: string, databases: readonly string[] | undefined): readonly string[] {
   if (databases === undefined) throw new UsageError(`--tool ${tool} needs a database: --db PATH`);
@@ -118,14 +156,20 @@ export async function toolJobs(
     databases,
     states: await databaseStates(databases),
   })));
-  return entries.flatMap(({ chains }) => chains).flatMap((query) =>
+  const queries = entries.flatMap(({ chains }) => chains);
+  const known = new Map<string, Promise<Awaited<ReturnType<typeof searchMsa>>>>(); // of sequences that several have
+  return queries.flatMap((query) =>
     searches.map(({ databases, states }): SearchJob => ({
       target: query.name,
       file: `${databases.map(databaseName).join("_")}_hits.${format}`,
       question: { sequence: query.sequence, tool, version, databases: states, eValue, iterations, maxRows },
       async run(signal, log) {
         const options = { tool, databases, cpu, eValue, iterations, maxRows, signal };
-        const { alignment, record } = await searchMsa(query, options);
+        const key = JSON.stringify([query.sequence, databases]);
+        const search = known.get(key) ?? searchMsa(query, options);
+        if (queries.filter(({ sequence }) => sequence === query.sequence).length > 1) known.set(key, search);
+        const { alignment: found, record } = await search;
+        const alignment = { ...found, names: [query.name, ...found.names.slice(1)] };
         const warnings = warningsOf(alignment);
         for (const warning of warnings) log(`warning: ${query.name}: ${warning}`);
         return { text: textOf(alignment, format), found: record.found, facts: { ...record, warnings } };
@@ -138,13 +182,14 @@ export async function toolJobs(
 export function serverJobs({ name, chains }: QueryEntry, url: string, flags: MsaSearchOptions): SearchJob[] {
   const { serverMode: mode, userAgent, maxRows, format } = flags;
   const isPaired = mode.startsWith("pair");
-  if (isPaired && chains.length < 2) {
-    throw new UsageError(`--server-mode ${mode} pairs chains, but "${name}" has one: write A:B in FASTA`);
+  const sequences = [...new Set(chains.map(({ sequence }) => sequence))];
+  if (isPaired && sequences.length < 2) {
+    const found = chains.length > 1 ? "one sequence, whose copies need no pairing" : "one: write A:B in FASTA";
+    throw new UsageError(`--server-mode ${mode} pairs chains, but "${name}" has ${found}`);
   }
   const cache = flags.cache ? join(cacheFolder(), "msa_server") : undefined;
-  const sequences = chains.map(({ sequence }) => sequence);
-  let paired: Promise<ServerMsas> | undefined;
-  return chains.map((query, k): SearchJob => {
+  const answers = new Map<string, Promise<ServerMsas>>(); // equal chains are asked for once
+  return chains.map((query): SearchJob => {
     const asked = isPaired ? sequences : [query.sequence];
     return {
       target: query.name,
@@ -157,8 +202,9 @@ export function serverJobs({ name, chains }: QueryEntry, url: string, flags: Msa
         };
         const start = performance.now();
         const options = { url, mode, userAgent, cache, maxRows, signal, onStatus };
-        const found = await (isPaired ? paired ??= requestMsas(asked, options) : requestMsas(asked, options));
-        const whole = found.alignments[isPaired ? k : 0];
+        const answer = answers.get(asked.join()) ?? requestMsas(asked, options);
+        answers.set(asked.join(), answer);
+        const found = await answer, whole = found.alignments[asked.indexOf(query.sequence)];
         const names = [query.name, ...whole.names.slice(1)];
         const alignment = { names, aligned: whole.aligned };
         const warnings = warningsOf(whole);

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { runSearches } from "../../../tools/cli/_search.ts";
-import type { SearchJob } from "../../../tools/search/jobs.ts";
+import { Command } from "commander";
+import { register } from "../../../tools/cli/msa.ts";
+import { pairingJobs, type SearchJob, toolJobs } from "../../../tools/search/jobs.ts";
+import { prepareTarget } from "../../../tools/prep/prepare_target.ts";
+import { archive, serve, tarGz, ticket } from "./_msa_server.ts";
 import { makeTemplates } from "../../../tools/data/features/templates.ts";
 import { parseHhr } from "../../../tools/data/hhr.ts";
 import { readAlignment } from "../../../tools/data/read_alignment.ts";
@@ -319,3 +323,87 @@ Deno.test("denofold msa and templates say in one line what is missing", async ()
     assert.match(stderr, /^denofold: The program jackhmmer is not installed .* "apt install hmmer"\n$/);
   });
 });
+
+Deno.test("denofold msa --paired asks a server for each sequence and for paired rows once, which predict's complexes read", () =>
+  inFolder(async (folder) => {
+    const one = CYTOCHROMES["1yeb_A"].slice(0, 12), other = "GGSWEDPPLV";
+    const single = (number: number, sequence: string) =>
+      archive(
+        tarGz([{ name: "uniref.a3m", text: `>${number}\n${sequence}\n>hit\n${sequence.replace("G", "A")}\n\0` }]),
+      );
+    const pairs = `>101\n${one}\n>p\n${one.replace("F", "Y")}\n\0>102\n${other}\n>q\n${other.replace("S", "T")}\n\0`;
+    await using server = serve([
+      ...[ticket("COMPLETE"), single(101, one), ticket("COMPLETE"), single(101, other)],
+      ...[ticket("COMPLETE"), archive(tarGz([{ name: "pair.a3m", text: pairs }]))],
+    ]);
+    const fasta = join(folder, "cx.fasta"), out = join(folder, "out");
+    await Deno.writeTextFile(fasta, `>cx\n${one}:${other}:${one}\n`);
+    const program = new Command();
+    register(program);
+    const argv = ["msa", fasta, "--msa-server", server.url, "--paired", "--no-cache", "--out", out, "--json"];
+    const log = console.log;
+    let told = "";
+    console.log = (text: string) => told += text;
+    try {
+      await program.parseAsync(argv, { from: "user" });
+    } finally {
+      console.log = log;
+    }
+    const made: { target: string; status: string }[] = JSON.parse(told);
+    assert.deepEqual(made.map(({ target, status }) => `${target} ${status}`), [
+      ...["cx_A made", "cx_B made", "cx_C made", "cx_A made", "cx_B made"],
+    ]);
+    const asked = server.seen.filter(({ method }) => method === "POST").map((
+      { path, body },
+    ) => [path, body.get("mode")]);
+    assert.deepEqual(asked, [["/ticket/msa", "env"], ["/ticket/msa", "env"], ["/ticket/pair", "pairgreedy"]]);
+    const { targets: [target], notes } = await collectTargets([fasta, out], { complexes: true });
+    assert.deepEqual(notes, []);
+    const { features, warnings } = await prepareTarget(target);
+    assert.deepEqual([...features.msa_row_entity!], [0, 0, 1, 2]);
+    assert.ok(!warnings.some((text) => /not paired/.test(text)), warnings.join());
+  }));
+
+Deno.test(
+  needing(programs("jackhmmer"), {
+    name: "denofold msa --pair-db searches UniProt for chains of complexes alone, equal sequences once",
+    async fn() {
+      await inFolder(async (folder) => {
+        const named = Object.entries(CYTOCHROMES).map(([name, sequence], k) =>
+          [`tr|A0A00${k}|A0A00${k}_${name.slice(0, 4).toUpperCase()}`, sequence] as const
+        );
+        const db = await writeFasta(join(folder, "db.fasta"), Object.fromEntries(named));
+        const [a, b] = [CYTOCHROMES["1yeb_A"], CYTOCHROMES["1m60_A"]];
+        const chains = (...sequences: string[]) =>
+          sequences.map((sequence, k) => ({ name: `cx_${"ABC"[k]}`, sequence }));
+        const flags = { maxRows: 100, cpu: 1, serverMode: "env", userAgent: "", cache: false, format: "a3m" } as const;
+        const entries = [
+          { name: "cx", chains: chains(a, b, a) },
+          { name: "homo", chains: chains(b, b) },
+          { name: "mono", chains: chains(b) },
+        ];
+        const pairing = { paired: "greedy" as const, pairDb: db };
+        const jobs = await pairingJobs(entries, undefined, pairing, flags);
+        assert.deepEqual(jobs.map(({ target, file }) => [target, file]), [
+          ["cx_A", "uniprot_db_hits.a3m"],
+          ["cx_B", "uniprot_db_hits.a3m"],
+        ]);
+        const { text } = await jobs[0].run(new AbortController().signal, () => {});
+        assert.match(text, /^>cx_A\n/);
+        assert.match(text, /\n>tr\|A0A00\d\|A0A00\d_1M60/);
+        // Of equal sequences one is searched for: both jobs give what the first was told.
+        const [first, second] = await toolJobs(entries.slice(1), "jackhmmer", { ...flags, db: [db] });
+        const [one, other] = [
+          await first.run(new AbortController().signal, () => {}),
+          await second.run(new AbortController().signal, () => {}),
+        ];
+        assert.equal((one.facts as { seconds?: number }).seconds, (other.facts as { seconds?: number }).seconds);
+        assert.match(other.text, /^>cx_B\n/);
+        await assert.rejects(
+          () => pairingJobs(entries, undefined, { paired: "greedy" }, flags),
+          /needs UniProt in FASTA/,
+        );
+      });
+    },
+  }),
+);
