@@ -8,7 +8,7 @@ import { shippedFolder } from "../platform/shipped.ts";
 import { readRunData, type RunData, trainDataOf } from "../train/data.ts";
 import { forecastRun, forecastText, withRecompute } from "../train/forecast.ts";
 import { methodsOf } from "../train/held_out.ts";
-import { leaveOneOut } from "../train/leave_one_out.ts";
+import { holdingOut, leaveOneOut } from "../train/leave_one_out.ts";
 import { TRAINABLE, trainableOf } from "../networks/mod.ts";
 import type { OwnOption } from "../train/network.ts";
 import { checkFlags, DEFAULT_NETWORK, flagOf, resolveSettings, type TrainFlags } from "../train/options.ts";
@@ -253,10 +253,20 @@ export function register(program: Command): void {
     .addHelpText("after", HELP)
     .action(run);
   addStepProfileOptions(command);
-  for (const [name, { own = [], defaultsFor, description }] of Object.entries(TRAINABLE)) {
+  const all = Object.entries(TRAINABLE);
+  const ownersOf = (option: OwnOption) => all.filter(([, { own }]) => own?.includes(option)).map(([name]) => name);
+  const shared = new Set(all.flatMap(([, { own = [] }]) => own).filter((option) => ownersOf(option).length > 1));
+  command.optionsGroup("Training:");
+  for (const option of shared) {
+    const owners = ownersOf(option).join(" and ");
+    command.addOption(ownOption({ ...option, description: `${option.description} (${owners})` }, undefined));
+  }
+  for (const [name, { own = [], defaultsFor, description }] of all) {
     const usual = defaultsFor?.({}).own ?? {};
     if (own.length > 0) command.optionsGroup(`Training of ${description} (--model ${name}):`);
-    for (const option of own) command.addOption(ownOption(option, usual[option.name]));
+    for (const option of own.filter((option) => !shared.has(option))) {
+      command.addOption(ownOption(option, usual[option.name]));
+    }
   }
 }
 
@@ -330,7 +340,7 @@ async function run({ config }: Flags, command: Command): Promise<void> {
   const data = await readRunData(given, isSized && !cropsChains ? given.model.seqLen : undefined);
   if (data) tellData(data);
   const sized = isSized || !data ? given : sizedFor(data, given);
-  if (flags.dryRun) return await dryRun(flags, sized, data);
+  if (flags.dryRun) return await dryRun(flags, everyOne ? firstLeftOut(sized, data) : sized, data);
   const out = await outputFolder(flags);
   const profileDir = found === undefined
     ? await folderForProfile(flags.profileDir, out, flags)
@@ -347,7 +357,8 @@ async function run({ config }: Flags, command: Command): Promise<void> {
   };
   const trainings = everyOne ? data?.families.reduce((sum, { members }) => sum + members.length, 0) ?? 1 : 1;
   const left = settings.training.numSteps - (found?.saved?.history.length ?? 0);
-  const forecast = await forecastRun(context.device, settings, data, left * trainings);
+  const planned = everyOne ? firstLeftOut(settings, data) : settings;
+  const forecast = await forecastRun(context.device, planned, data, left * trainings);
   if (forecast) context.view.say(`${forecastText(forecast, context.device.traits.software)}\n`);
   if (everyOne) {
     checkProfileFlags(flags, { "--leave-one-out": true });
@@ -363,6 +374,12 @@ async function run({ config }: Flags, command: Command): Promise<void> {
     const performance = facts.performance && camelKeys(facts.performance);
     finish(flags, out, { ...facts, performance, forecast, files, targets });
   }
+}
+
+/** The settings of the first of the trainings that each leave one structure out. */
+function firstLeftOut(settings: TrainSettings, data: RunData | undefined): TrainSettings {
+  const [first] = data?.families.flatMap(({ members }) => members) ?? [];
+  return first ? holdingOut(settings, first) : settings;
 }
 
 /** Says what a run would be, and what it would take; writes nothing. */

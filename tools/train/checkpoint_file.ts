@@ -11,6 +11,9 @@ import type { TrainSettings } from "./settings.ts";
 /** Name of the file in a run's folder. */
 export const CHECKPOINT_FILE = "checkpoint.safetensors";
 
+/** Name of the file that says what a leave-one-out run is made of, and its results so far. */
+export const LEAVE_ONE_OUT_FILE = "leave_one_out.json";
+
 /** What a checkpoint of a run holds besides parameters and the trainer's memory. */
 export interface RunFacts {
   /** Model, training and data. */

@@ -5,7 +5,7 @@ import { InputError } from "../errors.ts";
 import { fileNames, makeFolder, readFileBytes, writeTogether } from "../files.ts";
 import { CHECKPOINT_NAMES, trainableOf } from "../networks/mod.ts";
 import type { LeaveOneOut, LossCurve } from "../report/report_data.ts";
-import { CHECKPOINT_FILE, readRun } from "./checkpoint_file.ts";
+import { CHECKPOINT_FILE, LEAVE_ONE_OUT_FILE, readRun } from "./checkpoint_file.ts";
 import { type RunData, trainDataOf } from "./data.ts";
 import { familyReport } from "./family_report.ts";
 import { heldOutFiles, type HeldOutResult, methodsOf, metricsJson, predictHeldOut } from "./held_out.ts";
@@ -15,9 +15,6 @@ import { TrainingSession } from "./session.ts";
 import type { TrainSettings } from "./settings.ts";
 import { modelText, trainingText } from "./summary_text.ts";
 import { type TrainContext, type TrainRequest, trainSteps } from "./train.ts";
-
-/** Name of the file that says what a leave-one-out run is made of, and its results so far. */
-export const LEAVE_ONE_OUT_FILE = "leave_one_out.json";
 
 /** How a leave-one-out run ended. */
 export interface LeaveOneOutOutcome {
@@ -111,13 +108,11 @@ async function leaveOut(
   const folder = join(request.out, name);
   const there = request.resume && await Deno.stat(join(folder, CHECKPOINT_FILE)).then(() => true, () => false);
   const saved = there ? await readRun(folder, CHECKPOINT_NAMES) : undefined;
+  const own = holdingOut(settings, member);
   const learning = await trainableOf(settings.model.network).open(
-    settings,
+    own,
     trainDataOf(withoutMember(request.data!, member)),
   );
-  const own: TrainSettings = settings.data.kind === "structures"
-    ? { ...settings, data: { ...settings.data, holdOut: [member.id] } }
-    : settings;
   using session = new TrainingSession(context.device, own, learning, saved);
   const steps = { out: folder, checkpointEvery: request.checkpointEvery, saved };
   const finished = await trainSteps(session, steps, context, learning.watched ?? []) !== "asked to stop";
@@ -127,6 +122,12 @@ async function leaveOut(
   const result = await predictHeldOut({ device: context.device, session, families, target: member, trainedOn });
   await writeTogether(folder, heldOutFiles(result, name));
   return { result, history };
+}
+
+/** Settings with one structure of the data held out. */
+export function holdingOut(settings: TrainSettings, { id }: Pick<FamilyMember, "id">): TrainSettings {
+  const { data } = settings;
+  return data.kind === "structures" ? { ...settings, data: { ...data, holdOut: [id] } } : settings;
 }
 
 function withoutMember(data: RunData, member: FamilyMember): RunData {

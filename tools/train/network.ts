@@ -84,6 +84,12 @@ export interface OwnOption {
   readonly isPath?: boolean;
 }
 
+/** The parameters to start from, a choice of several networks. */
+export const INIT_OPTION: OwnOption = {
+  ...{ name: "init", value: "<file>", parse: (text) => text, isPath: true },
+  description: "parameters to start from: published weights, a checkpoint (its average), or the folder of a run",
+};
+
 /** What a network is trained with where nothing is given. */
 export interface TrainingDefaults<M extends ModelSettings = ModelSettings> {
   /** Sizes. */

@@ -27,15 +27,16 @@ import { InputError } from "../errors.ts";
 import { predictEndToEndDistances, predictTrunkDistances } from "../fold/trunk2021.ts";
 import { type Batch, type BatchSource, stackSamples } from "./batches.ts";
 import type { Example } from "./examples.ts";
-import type { Learning, Network, OwnOption, TrainData } from "./network.ts";
+import { INIT_OPTION, type Learning, type Network, type OwnOption, type TrainData } from "./network.ts";
 import { type OwnSettings, type TrainSettings, type Trunk2021Settings, TRUNK_2021 } from "./settings.ts";
 import { exampleBatches, firstRows } from "./structure_batches.ts";
 import { runKeys } from "./tiny_openfold.ts";
+import { readTrunkInitial } from "./trunk2021_initial.ts";
 
 /** What follows the trunk where nothing is chosen. */
 export const TRUNK_2021_OWN = {
   ...{ endToEnd: false, refiner: "none", refinerAtoms: "backbone", refinerDim: 64, refinerDepth: 2 },
-  crossEntropyWeight: 1,
+  ...{ crossEntropyWeight: 1, init: null },
 } as const satisfies OwnSettings;
 
 /** Its choices as they are given. */
@@ -47,8 +48,9 @@ const wholeNumber = (text: string): number => {
   throw new RangeError("a positive whole number");
 };
 
-/** Choices of what follows the trunk, as flags. */
+/** Choices of what follows the trunk, and what it starts from, as flags. */
 export const TRUNK_2021_OPTIONS: readonly OwnOption[] = [
+  INIT_OPTION,
   {
     ...{ name: "endToEnd", parse: () => true },
     description: "learn from atoms: through distances, scaling and a refiner, N, CA and C of every residue",
@@ -198,7 +200,7 @@ function trunkNetwork(model: Trunk2021Settings): Network<Trunk2021Params, Batch>
  * @throws {InputError} If sizes do not fit together.
  */
 export async function openTrunk2021(
-  { model, training, own }: TrainSettings<Trunk2021Settings>,
+  { model, training, data, own }: TrainSettings<Trunk2021Settings>,
   { examples, description = "", identity, watched = [] }: TrainData = {},
 ): Promise<Learning<Trunk2021Params, Batch>> {
   const { numSeqs } = model;
@@ -210,13 +212,29 @@ export async function openTrunk2021(
       `Cannot train end to end on ${bare.id} (${bare.source}): its atoms are not at hand; give --structures`,
     );
   }
+  const network = trunk2021Network(model, own);
   return {
-    network: trunk2021Network(model, own),
+    network: typeof own?.init === "string" ? await startedFrom(own.init, network, data) : network,
     source: examples
       ? await exampleBatches({ examples, description, identity, batchSize, numSeqs, cropEnds, key })
       : trunk2021Noise(model, batchSize, key),
     watched: watched.map((example) => stackSamples([firstRows(example.sample(), numSeqs)])),
     ...(own?.endToEnd && examples && { planned: shortestAndLongest(examples, numSeqs) }),
+  };
+}
+
+/** The same network, whose parameters start from a file's. */
+async function startedFrom(
+  path: string,
+  network: Network<EndToEndParams, Batch>,
+  data: TrainSettings["data"],
+): Promise<Network<EndToEndParams, Batch>> {
+  const holdOut = data.kind === "structures" ? data.holdOut : [];
+  const { words, put } = await readTrunkInitial(path, network.config as Trunk2021Config | EndToEndConfig, holdOut);
+  return {
+    ...network,
+    notes: [...network.notes ?? [], words],
+    init: (device, seed) => put(device, network.init(device, seed)),
   };
 }
 

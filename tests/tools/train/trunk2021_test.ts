@@ -1,7 +1,10 @@
 /** The trunk of 2021 as training and predictions know it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { type Device, entries, type Tensor, type Tree } from "../../../core/mod.ts";
 import { encodeCheckpoint } from "../../../finetune/mod.ts";
+import { camelCase } from "../../../model/weights/names.ts";
+import { toFloat32 } from "../../../model/weights/safetensors.ts";
 import { captureAttention } from "../../../tools/attention/capture.ts";
 import { trunk2021Attention } from "../../../tools/attention/trunk2021.ts";
 import { encodeTokens } from "../../../tools/data/alignment.ts";
@@ -12,7 +15,7 @@ import { readDistanceModel } from "../../../tools/networks/read_network.ts";
 import { readRunData, trainDataOf } from "../../../tools/train/data.ts";
 import { checkFlags, resolveSettings, type TrainFlags } from "../../../tools/train/options.ts";
 import { TrainingSession } from "../../../tools/train/session.ts";
-import type { Trunk2021Settings } from "../../../tools/train/settings.ts";
+import type { OwnSettings, TrainSettings, Trunk2021Settings } from "../../../tools/train/settings.ts";
 import { openTrunk2021, trunk2021Network } from "../../../tools/train/trunk2021.ts";
 import { assertClose, gpuTest } from "../../_gpu.ts";
 import { FINGERS, FINGERS_MSA, inFolder } from "./_toy.ts";
@@ -150,6 +153,7 @@ gpuTest(
       const model = await readDistanceModel(path);
       assert.match(model.description, /trained end to end with a refiner \(egnn\)/);
       assert.throws(() => model.checkLength(29, "it"), /29 residues of 3 atoms, more than the 84/);
+      await startsFrom(device, path, settings, folder);
       using _ = device.scope("predict");
       const distances = await model.open(device)({ tokens: encodeTokens(["ACGEF"]), nRes: 5 });
       assert.ok(
@@ -162,3 +166,39 @@ gpuTest(
       );
     }),
 );
+
+/** A training starts from a trunk's file, with its refiner where the same one is chosen; other trunks' are refused. */
+async function startsFrom(
+  device: Device,
+  path: string,
+  settings: TrainSettings<Trunk2021Settings>,
+  folder: string,
+): Promise<void> {
+  using scope = device.scope("init");
+  void scope;
+  const saved = await readCheckpoint(path);
+  const startOf = async (own: OwnSettings, model = settings.model) => {
+    const { network } = await openTrunk2021({ ...settings, model, own: { ...settings.own, ...own } });
+    const params = new Map(entries<Tensor>(network.init(device, 7) as Tree<Tensor>));
+    const equals = async (name: string) => {
+      const numbers = toFloat32(saved.params.get(name)!);
+      return [...await params.get(camelCase(name))!.read()].every((x, i) => x === numbers[i]);
+    };
+    return { equals, notes: network.notes?.join(" ") ?? "" };
+  };
+  const trunkName = "token_emb.weight",
+    refinerName = [...saved.params.keys()].find((name) => /^refiner.*weight$/.test(name))!;
+  const same = await startOf({ init: path });
+  assert.deepEqual([await same.equals(trunkName), await same.equals(refinerName)], [true, true]);
+  assert.match(same.notes, /Starts from the trunk of .* and its refiner$/);
+  const other = await startOf({ init: path, refinerDepth: 2 });
+  assert.deepEqual([await other.equals(trunkName), await other.equals(refinerName)], [true, false]);
+  assert.match(other.notes, /the refiner is fresh$/);
+  await assert.rejects(startOf({ init: path }, { ...settings.model, heads: 4, dimHead: 2 }), {
+    name: "InputError",
+    message: /its trunk has --heads 2, expected 4$/,
+  });
+  await assert.rejects(startOf({ init: join(folder, "none") }), /no such file or folder/);
+  await Deno.writeTextFile(join(folder, "leave_one_out.json"), "{}");
+  await assert.rejects(startOf({ init: folder }), /start from it with --leave-one-out, .* held out; none are$/);
+}

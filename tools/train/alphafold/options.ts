@@ -10,7 +10,7 @@ import { type AlphaFoldLossConfig, alphafoldLossConfig } from "../../../model/al
 import type { Recompute } from "../../../model/evoformer/pair_stack.ts";
 import type { FloatType } from "../../../ops/mod.ts";
 import { InputError } from "../../errors.ts";
-import type { OwnOption, TrainingDefaults } from "../network.ts";
+import { INIT_OPTION, type OwnOption, type TrainingDefaults } from "../network.ts";
 import { DEFAULT_TRAINING, type EvoformerSettings, type OwnSettings } from "../settings.ts";
 
 /** The name in checkpoints. */
@@ -165,10 +165,7 @@ export const ALPHAFOLD_OPTIONS: readonly OwnOption[] = [
     ...{ name: "without", value: "<parts>", parse: parseWithout },
     description: `parts to take away, with commas: ${ABLATIONS.join(", ")}`,
   },
-  {
-    ...{ name: "init", value: "<file>", parse: text, isPath: true },
-    description: "parameters to start from: weights, or a checkpoint of an earlier stage (its average)",
-  },
+  INIT_OPTION,
   {
     ...{ name: "distilled", value: "<dir>", parse: text, isPath: true },
     description: "feature files of denofold distill, to learn from besides",
