@@ -11,6 +11,7 @@ export * from "./elementwise.ts";
 export * from "./frames.ts";
 export * from "./fusion.ts";
 export * from "./gate.ts";
+export * from "./geglu.ts";
 export { embedding, oneHot } from "./gather.ts";
 export { layerNorm, type LayerNormAffine, layerNormOfPart, type LayerNormOptions } from "./layer_norm.ts";
 export * from "./linear.ts";

@@ -4,6 +4,7 @@ import { noise, type Probe, stridesOf } from "../../core/mod.ts";
 import { threefry2x32 } from "../../core/random.ts";
 import type { CopyStructure } from "../_copy.wgsl.ts";
 import type { MapSource, MapStructure } from "../_map.wgsl.ts";
+import type { GegluStructure } from "../geglu.wgsl.ts";
 import type { Activation } from "../linear.wgsl.ts";
 import { numbered } from "../_strides.ts";
 import { formula } from "./formula.ts";
@@ -176,6 +177,52 @@ export function sigmoidGateGradientProbes(wanted: { readonly x: boolean; readonl
   }];
 }
 
+const gelu = (y: number) => y * normalCdf(y);
+const geluSlope = (y: number) => normalCdf(y) + y * Math.exp(-0.5 * y * y) / Math.sqrt(2 * Math.PI);
+
+/** Rows of which one half gates the other. */
+function gegluSetting({ vector }: GegluStructure) {
+  const rows = 23, columns = 3, width = columns * (vector ? 4 : 1), n = rows * columns;
+  return {
+    ...{ count: rows * width, uniforms: { n, columns }, grid: workgroups(n) },
+    halves: (i: number): readonly [a: number, g: number] => {
+      const first = Math.floor(i / width) * 2 * width + i % width;
+      return [first, first + width];
+    },
+  };
+}
+
+/** a · gelu(g). */
+export function gegluProbes(structure: GegluStructure): readonly Probe[] {
+  const { count, halves, ...setting } = gegluSetting(structure);
+  return [{
+    ...{ ...setting, before: { x: noise(2 * count, 1) } },
+    after: ({ x }) => ({
+      out: Float64Array.from({ length: count }, (_, i) => {
+        const [a, g] = halves(i);
+        return x[a] * gelu(x[g]);
+      }),
+    }),
+  }];
+}
+
+/** Its way back. */
+export function gegluGradientProbes(structure: GegluStructure): readonly Probe[] {
+  const { count, halves, ...setting } = gegluSetting(structure);
+  return [{
+    ...{ ...setting, before: { x: noise(2 * count, 1), d_out: noise(count, 2) } },
+    after({ x, d_out }) {
+      const dx = new Float64Array(2 * count);
+      for (let i = 0; i < count; i++) {
+        const [a, g] = halves(i);
+        dx[a] = d_out[i] * gelu(x[g]);
+        dx[g] = d_out[i] * x[a] * geluSlope(x[g]);
+      }
+      return { dx };
+    },
+  }];
+}
+
 /** The way back through the end of a linear map. */
 export function epilogueGradProbes(
   { activation, gate }: { readonly activation: Activation; readonly gate: boolean },
@@ -185,7 +232,7 @@ export function epilogueGradProbes(
     none: () => 1,
     relu: (y) => (y > 0 ? 1 : 0),
     sigmoid: (y) => y * (1 - y),
-    gelu: (y) => normalCdf(y) + y * Math.exp(-0.5 * y * y) / Math.sqrt(2 * Math.PI),
+    gelu: geluSlope,
   };
   return [{
     before: { dOut: noise(4 * n, 1), y: noise(4 * n, 2), ...(gate && { g: noise(4 * n, 3) }) },

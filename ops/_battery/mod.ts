@@ -8,6 +8,7 @@ import { digitizeKernel } from "../digitize.wgsl.ts";
 import { dropoutKernel } from "../dropout.wgsl.ts";
 import { FRAME_KERNELS } from "../frames.ts";
 import { sigmoidGateGradientKernel, sigmoidGateKernel } from "../gate.wgsl.ts";
+import { gegluGradientKernel, gegluKernel } from "../geglu.wgsl.ts";
 import { gatherKernel, oneHotKernel, scatterKernel } from "../gather.wgsl.ts";
 import { layerNormAffineKernel, layerNormGradientKernel, layerNormKernel } from "../layer_norm.wgsl.ts";
 import { addLowRankKernel, epilogueGradKernel } from "../linear.wgsl.ts";
@@ -149,6 +150,11 @@ export function batteryOf(traits: AdapterTraits): BatteryRow[] {
       [sigmoidGateGradientKernel({ x: true, gate: false })],
       [sigmoidGateGradientKernel({ x: false, gate: true })],
     ]),
+    ...rows(
+      "geglu",
+      each((vector) => [[gegluKernel({ vector })]]),
+      each((vector) => [[gegluGradientKernel({ vector })]]),
+    ),
     ...rows(
       "embedding",
       [...each((vectors) => [[gatherKernel({ vectors })]]), [oneHotKernel]],

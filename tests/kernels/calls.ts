@@ -441,6 +441,12 @@ const dropout: Call = (device) => {
   }
 };
 
+const geglu: Call = (device) => {
+  for (const x of [[2], [8], [13, 6], [13, 16], [4, 6, 24], [70_001, 8], [2, 140_002]]) {
+    both(device, { x }, ({ x }) => ops.geglu(x));
+  }
+};
+
 const sigmoidGate: Call = (device) => {
   for (const x of SHAPES) {
     for (const chosen of subsets("residual")) {
@@ -715,7 +721,7 @@ export const CALLS: Readonly<Record<string, Call>> = {
     ...{ layerNormOfPart, linearInto, readPart, writePart },
     outerProductMean,
   },
-  ...{ layerNorm, softmax, dropout, sigmoidGate, cast, permute, slice, pad, concat, embedding, oneHot },
+  ...{ layerNorm, softmax, dropout, geglu, sigmoidGate, cast, permute, slice, pad, concat, embedding, oneHot },
   ...{ smallest },
   ...{ digitize, distanceClasses, offsetClasses, chainOffsetClasses, pairEmbedding, readRegion, writeRegion },
   ...{ softmaxExpectation, sparseCrossEntropy },

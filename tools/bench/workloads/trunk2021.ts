@@ -38,7 +38,7 @@ export async function* trunk2021Bench(context: BenchContext): AsyncIterable<Meas
 
 /** Time and memory of layers whose activations are computed again, beside those of layers that keep them. */
 async function* reversible({ device, rounds }: BenchContext): AsyncIterable<Measurement> {
-  const sizes = { n_res: 48, n_seq: 4, dim: 128, heads: 4, dim_head: 32 };
+  const sizes = { n_res: 64, n_seq: 5, dim: 128, heads: 4, dim_head: 64 }; // half as wide and long as the example
   const inputs = (device: Device) => ({
     seq: tokens(device, "seq", [1, sizes.n_res]),
     msa: tokens(device, "msa", [1, sizes.n_seq, sizes.n_res]),
@@ -66,11 +66,12 @@ async function* reversible({ device, rounds }: BenchContext): AsyncIterable<Meas
     ...{ ms_min: null, ms_median: null, gflops: null, gflops_per_cpu_s: null, peak_bytes: peaks[1] },
     bars: [atMost("times the memory of depth 2, parameters aside", round(peaks[1] / peaks[0]), 1.1)],
   };
-  const kept = keepingActivations(device, sizes, 4);
-  const [own, same, plain] = await inTurns(device, rounds, [open(4, true).step, kept, open(4, false).step]);
+  const { depth } = EXAMPLE;
+  const kept = keepingActivations(device, sizes, depth);
+  const [own, same, plain] = await inTurns(device, rounds, [open(depth, true).step, kept, open(depth, false).step]);
   const { software } = device.traits;
   yield {
-    ...{ workload: "trunk2021", sizes: { ...sizes, depth: 4 }, dtype: "f32", mode: "reversible, forward+backward" },
+    ...{ workload: "trunk2021", sizes: { ...sizes, depth }, dtype: "f32", mode: "reversible, forward+backward" },
     ...{ ...timeFields(own, { software: device.traits.software }), peak_bytes: null },
     bars: [
       ...ratioBars("times that of the same layers with activations kept", own, same, 1.6, software),
