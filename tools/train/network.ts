@@ -44,6 +44,11 @@ export interface Network<P, B> {
    * @param report Is given the terms that the loss is made of, scalars of the scope that is current then. @default nobody is
    */
   lossOf(device: Device, batch: B, report?: (terms: Readonly<Record<string, Tensor>>) => void): (params: P) => Tensor;
+  /**
+   * Decides what the truth of a batch depends on the parameters for, before its loss: which of equal chains is which.
+   * @default the truth depends on nothing
+   */
+  settle?(device: Device, params: P, batch: B): Promise<B>;
   /** The samples of a batch, with their names, where each has a gradient of its own. @default a batch has one gradient */
   samplesOf?(batch: B): readonly { readonly id: string; readonly batch: B }[];
   /** Measures of watched batches besides the loss, by their names in tables. @default none */

@@ -135,11 +135,12 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
   async #accumulate(batch: B, weight: number, log: TermLog): Promise<void> {
     const { network } = this;
     const samples = network.samplesOf?.(batch);
-    if (!samples) return await this.#trainer.accumulate(network.lossOf(this.#device, batch), weight);
+    const settled = async (batch: B) => await network.settle?.(this.#device, this.#params, batch) ?? batch;
+    if (!samples) return await this.#trainer.accumulate(network.lossOf(this.#device, await settled(batch)), weight);
     for (const { id, batch } of samples) {
       using scope = this.#device.scope("sample");
       void scope;
-      const loss = network.lossOf(this.#device, batch, (terms) => log.add(id, terms));
+      const loss = network.lossOf(this.#device, await settled(batch), (terms) => log.add(id, terms));
       await this.#trainer.accumulate(loss, weight / samples.length);
     }
   }
@@ -152,7 +153,8 @@ export class TrainingSession<P extends Tree<Tensor>, B> {
       let sum = 0;
       for (const batch of batches) {
         using _ = device.scope("heldOut");
-        sum += await this.network.lossOf(device, batch)(params).item();
+        const settled = await this.network.settle?.(device, params, batch) ?? batch;
+        sum += await this.network.lossOf(device, settled)(params).item();
         if (this.network.measure) measured.push(await this.network.measure(device, params, batch));
       }
       return sum / batches.length;

@@ -4,6 +4,8 @@ import type { LossTruth } from "../../../model/alphafold/losses/mod.ts";
 import { framesFromMatrices } from "../../../ops/mod.ts";
 import type { ChainFeatures } from "../../data/features/chain.ts";
 import type { NetworkInputs } from "../../data/features/network_inputs.ts";
+import type { ComplexInputs } from "../../data/features/complex/complex_inputs.ts";
+import { takeResidues } from "../../data/features/complex/residue_rows.ts";
 import { type FeatureRecord, featureShape, windowFeatures } from "../../data/features/window.ts";
 import type { PaddedSizes } from "../../predict/network_inputs.ts";
 
@@ -58,6 +60,8 @@ export function truthOf(fixed: Readonly<Record<string, Tensor>>): LossTruth {
 export interface TruthOptions {
   /** First residue. */
   readonly start: number;
+  /** Places of the residues in the whole, where they do not follow each other. @default they do, from `start` */
+  readonly rows?: Int32Array;
   /** Residues of the whole chain. */
   readonly length: number;
   /** Whether the backbone error is clamped. */
@@ -74,24 +78,22 @@ export interface TruthOptions {
 export function deviceTruth(
   device: Device,
   supervised: ChainFeatures,
-  inputs: NetworkInputs,
-  { start, length, clamped }: TruthOptions,
+  inputs: NetworkInputs | ComplexInputs,
+  { start, rows, length, clamped }: TruthOptions,
   padded: PaddedSizes,
 ): LossTruth {
   const residues = inputs.aatype.length;
-  const put = (name: string, data: Float32Array | Int32Array, from: number, whole: number) => {
-    const cut = windowFeatures({ [name]: data } as FeatureRecord, {
-      residues: whole,
-      clusters: inputs.msa_row_mask.length,
-    }, {
-      residues: { start: from, size: residues },
-    });
+  const put = (name: string, data: Float32Array | Int32Array, from: number, whole: number, rows?: Int32Array) => {
+    const sizes = { residues: whole, clusters: inputs.msa_row_mask.length };
+    const cut = rows
+      ? takeResidues({ [name]: data } as FeatureRecord, sizes, rows)
+      : windowFeatures({ [name]: data } as FeatureRecord, sizes, { residues: { start: from, size: residues } });
     const filled = windowFeatures(cut, { residues, clusters: inputs.msa_row_mask.length }, {
       residues: { start: 0, size: padded.residues },
       clusters: { start: 0, size: padded.clusters },
     });
     const shape = featureShape(name, { residues: padded.residues, clusters: padded.clusters });
-    return device.tensor(filled[name], [1, ...shape], TRUTH_FEATURES[name]);
+    return device.tensor(filled[name], [1, ...shape], TRUTH_FEATURES[name] ?? "i32");
   };
   const own = ["true_msa", "bert_mask", "seq_mask", "aatype", "residue_index"];
   const drawn: Readonly<Record<string, unknown>> = { ...inputs },
@@ -105,7 +107,8 @@ export function deviceTruth(
     if (name in fixed) continue;
     fixed[name] = own.includes(name)
       ? put(name, drawn[name] as Float32Array, 0, residues)
-      : put(name, known[name] as Float32Array, start, length);
+      : put(name, known[name] as Float32Array, start, length, rows);
   }
+  if ("asym_id" in inputs) fixed.asym_id = put("asym_id", inputs.asym_id, 0, residues);
   return truthOf(fixed);
 }

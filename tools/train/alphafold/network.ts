@@ -19,6 +19,9 @@ import {
 import type { AlphaFoldFeatures } from "../../../model/alphafold/features.ts";
 import type { Recompute } from "../../../model/evoformer/pair_stack.ts";
 import { add, multiplyScalar } from "../../../ops/mod.ts";
+import { truthOf } from "../../predict/complex_truth.ts";
+import { asGiven } from "../../predict/permute_prediction.ts";
+import { pairedTruth } from "./complex_samples.ts";
 import { evaluatePrediction } from "../../predict/evaluate.ts";
 import { predictTarget } from "../../predict/network.ts";
 import { deviceFeatures } from "../../predict/network_inputs.ts";
@@ -94,10 +97,33 @@ export function alphafoldNetwork(
     },
     async measure(device, params, batch) {
       const [{ file }] = batch;
-      return { ...evaluatePrediction(await predict(device, params, file), file).measures };
+      const prediction = await predict(device, params, file);
+      if (!file.chains) return { ...evaluatePrediction(prediction, file).measures };
+      const given = asGiven(prediction, file.chains), { positions, mask } = truthOf(given, file);
+      const known = { all_atom_positions: positions, all_atom_mask: mask };
+      return { ...evaluatePrediction(given, { id: file.id, supervised: known }).measures };
     },
+    ...(config.multimer && {
+      settle: (device: Device, params: AlphaFoldParams, batch: readonly AlphaFoldSample[]) =>
+        settled(device, params, batch, config),
+    }),
     predictStructure: predict,
   };
+}
+
+/** Samples of complexes beside the true chains that they stand for now. */
+async function settled(
+  device: Device,
+  params: AlphaFoldParams,
+  batch: readonly AlphaFoldSample[],
+  config: AlphaFoldConfig,
+): Promise<AlphaFoldSample[]> {
+  const found: AlphaFoldSample[] = [];
+  for (const sample of batch) {
+    const { rows } = sample;
+    found.push(rows ? { ...sample, trueRows: await pairedTruth(device, params, { ...sample, rows }, config) } : sample);
+  }
+  return found;
 }
 
 /** A sample on the device. */
@@ -113,11 +139,11 @@ export interface DeviceSample {
 }
 
 function onDevice(device: Device, sample: AlphaFoldSample): DeviceSample {
-  const { iterations, templates, padded, file, start, clamped, key } = sample;
+  const { iterations, templates, padded, file, start, clamped, key, trueRows: rows = sample.rows } = sample;
   const put = iterations.map((inputs) => deviceFeatures(device, inputs, templates, padded));
   const length = file.sequence.length;
   const supervised = { ...file.supervised!, resolution: Float32Array.of(sample.resolution) };
-  const truth = deviceTruth(device, supervised, iterations.at(-1)!, { start, length, clamped }, padded);
+  const truth = deviceTruth(device, supervised, iterations.at(-1)!, { start, rows, length, clamped }, padded);
   return { before: put.slice(0, -1), features: put.at(-1)!, truth, key };
 }
 

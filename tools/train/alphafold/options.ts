@@ -5,6 +5,7 @@ import {
   type AlphaFoldConfig,
   alphafoldConfig,
   type AlphaFoldPreset,
+  MULTIMER_PRESETS,
 } from "../../../model/alphafold/mod.ts";
 import { type AlphaFoldLossConfig, alphafoldLossConfig } from "../../../model/alphafold/losses/mod.ts";
 import type { Recompute } from "../../../model/evoformer/pair_stack.ts";
@@ -19,8 +20,11 @@ export const ALPHAFOLD = "alphafold";
 /** Stages of training. */
 export const STAGES = ["initial", "finetuning"] as const;
 
-/** Sizes of the network: the published ones, and a small one. */
-export const SIZES: readonly string[] = [...ALPHAFOLD_PRESETS, "reduced"];
+/** The small networks: of AlphaFold 2, and of AlphaFold-Multimer. */
+const REDUCED_SIZES: readonly string[] = ["reduced", "reduced_multimer"];
+
+/** Sizes of the network: the published ones, and small ones. */
+export const SIZES: readonly string[] = [...ALPHAFOLD_PRESETS, ...MULTIMER_PRESETS, ...REDUCED_SIZES];
 
 /** What a plan decides. */
 export const AUTO = "auto";
@@ -82,6 +86,8 @@ export type AlphaFoldOwn = {
   readonly maskSame: number;
   /** Part of the steps whose backbone error is not clamped. */
   readonly unclamped: number;
+  /** Part of the crops of complexes that are around an interface. */
+  readonly spatialCrop: number;
   /** Weights of the loss's terms. */
   readonly fapeWeight: number;
   readonly chiWeight: number;
@@ -159,7 +165,7 @@ export const ALPHAFOLD_OPTIONS: readonly OwnOption[] = [
   },
   {
     ...{ name: "size", value: "<name>", choices: SIZES, parse: text },
-    description: "the network: a published one, or reduced, of less than 1.5 million parameters",
+    description: "the network: a published one, of complexes too, or a small one: reduced, reduced_multimer",
   },
   {
     ...{ name: "without", value: "<parts>", parse: parseWithout },
@@ -196,6 +202,10 @@ export const ALPHAFOLD_OPTIONS: readonly OwnOption[] = [
   {
     ...{ name: "unclamped", value: "<x>", parse: share },
     description: "part of the steps whose backbone error is not clamped",
+  },
+  {
+    ...{ name: "spatialCrop", value: "<x>", parse: share },
+    description: "part of the crops of complexes that are around an interface; the others are parts of all chains",
   },
   ...Object.entries(WEIGHTS).map(([name, what]) => ({
     ...{ name, value: "<x>", parse: weight },
@@ -258,7 +268,7 @@ const OWN: AlphaFoldOwn = {
   ...{ stage: "initial", size: "model_1_ptm", without: null, init: null },
   ...{ singleDim: 384, extraDim: 64, extraBlocks: 4, structureBlocks: 8, nExtra: 1024, templates: 4, recycles: 3 },
   ...{ msaDropout: 0.15, pairDropout: 0.25, templateDropout: 0.25, structureDropout: 0.1 },
-  ...{ maskFraction: 0.15, maskUniform: 0.1, maskProfile: 0.1, maskSame: 0.1, unclamped: 0.1 },
+  ...{ maskFraction: 0.15, maskUniform: 0.1, maskProfile: 0.1, maskSame: 0.1, unclamped: 0.1, spatialCrop: 0.5 },
   ...{ fapeWeight: 1, chiWeight: 1, distogramWeight: 0.3, msaWeight: 2, plddtWeight: 0.01 },
   ...{ resolvedWeight: 0, violationWeight: 0, tmWeight: 0.1 },
   ...{ beta1: 0.9, beta2: 0.999, adamEps: 1e-6, dropStep: 50_000, dropFactor: 0.95, maxSkipped: 10 },
@@ -313,7 +323,7 @@ const REDUCED: AlphaFoldChoices = {
 };
 
 /** A stage on the small network, with samples that a processor trains in a second or two. */
-function reduced({ model, training, own }: typeof INITIAL): typeof INITIAL {
+function reduced({ model, training, own }: typeof INITIAL, size: string): typeof INITIAL {
   const isInitial = own.stage === "initial";
   return {
     model: {
@@ -329,7 +339,7 @@ function reduced({ model, training, own }: typeof INITIAL): typeof INITIAL {
       ...{ numSteps: isInitial ? 4000 : 1000, batchSize: 2, lrWarmupSteps: isInitial ? 100 : 0 },
     },
     own: {
-      ...{ ...own, size: "reduced", singleDim: 96, extraDim: 16, extraBlocks: 1, nExtra: isInitial ? 32 : 64 },
+      ...{ ...own, size, singleDim: 96, extraDim: 16, extraBlocks: 1, nExtra: isInitial ? 32 : 64 },
       ...{ templates: 0, dropStep: isInitial ? 2500 : null },
     },
   };
@@ -340,7 +350,7 @@ export function alphafoldDefaults(
   { stage = OWN.stage, size = OWN.size }: OwnSettings = {},
 ): TrainingDefaults<EvoformerSettings> & { readonly own: AlphaFoldOwn } {
   const found = stage === "finetuning" ? FINETUNING : INITIAL;
-  if (size === "reduced") return reduced(found);
+  if (REDUCED_SIZES.includes(String(size))) return reduced(found, String(size));
   const config = alphafoldConfig(presetOf(String(size)));
   const templates = config.templates ? found.own.templates : 0;
   const tmWeight = config.heads.tm ? found.own.tmWeight : 0;
@@ -353,7 +363,7 @@ export function alphafoldOwn(own: OwnSettings = {}): AlphaFoldOwn {
 }
 
 function presetOf(size: string): AlphaFoldPreset {
-  const found = ALPHAFOLD_PRESETS.find((name) => name === size);
+  const found = [...ALPHAFOLD_PRESETS, ...MULTIMER_PRESETS].find((name) => name === size);
   if (!found) throw new InputError(`There is no network of size ${size}: expected one of ${SIZES.join(", ")}`);
   return found;
 }
@@ -364,13 +374,14 @@ function presetOf(size: string): AlphaFoldPreset {
  * @throws {InputError} If sizes do not fit together.
  */
 export function alphafoldConfigOf(model: EvoformerSettings, own: AlphaFoldOwn): AlphaFoldConfig {
-  const isReduced = own.size === "reduced";
+  const isReduced = REDUCED_SIZES.includes(own.size);
   const gone = ablationsOf(own);
   const templates = own.templates > 0 && !gone.has("templates");
   const hidden = isReduced ? REDUCED : {};
   const { msaDropout, pairDropout } = own;
   try {
-    return alphafoldConfig(isReduced ? templates ? "model_1_ptm" : "model_3_ptm" : presetOf(own.size), {
+    const small = own.size === "reduced_multimer" ? "model_1_multimer_v3" : templates ? "model_1_ptm" : "model_3_ptm";
+    return alphafoldConfig(isReduced ? small : presetOf(own.size), {
       ...{ cM: model.msaDim, cZ: model.pairDim, cS: own.singleDim, cExtra: own.extraDim },
       evoformer: { ...hidden.evoformer, nBlock: model.numBlocks, msaDropout, pairDropout },
       extraMsa: { ...hidden.extraMsa, nBlock: own.extraBlocks, msaDropout, pairDropout },

@@ -10,6 +10,9 @@ import { cropInputs, cropTemplates, templateRows } from "../../data/features/cro
 import { takeRows } from "../../data/features/_rows.ts";
 import type { TemplateFeatures } from "../../data/features/template_feats.ts";
 import { drawCrop } from "../../data/features/window.ts";
+import type { ComplexInputs } from "../../data/features/complex/complex_inputs.ts";
+import { cropComplexTemplates } from "../../data/features/complex/residue_rows.ts";
+import { complexIterations, cropRows } from "./complex_samples.ts";
 import type { PaddedSizes } from "../../predict/network_inputs.ts";
 import type { FeatureFile } from "../../prep/feature_file.ts";
 import { ablationsOf, type AlphaFoldOwn } from "./options.ts";
@@ -23,7 +26,11 @@ export interface AlphaFoldSample {
   /** First residue of the crop. */
   readonly start: number;
   /** What the network reads of the crop, an iteration each; the last is learnt from. */
-  readonly iterations: readonly NetworkInputs[];
+  readonly iterations: readonly (NetworkInputs | ComplexInputs)[];
+  /** Residues of the crop of a complex, of several chains. @default they follow each other from `start` */
+  readonly rows?: Int32Array;
+  /** For each of these its place in the truth. @default itself */
+  readonly trueRows?: Int32Array;
   /** Templates of the crop; absent for a network without. */
   readonly templates?: TemplateFeatures;
   /** Whether the backbone error is clamped. */
@@ -86,7 +93,7 @@ export function maskingOf(own: AlphaFoldOwn): NetworkInputOptions["maskedMsa"] {
 }
 
 /**
- * Draws a sample of a target: a contiguous crop, rows and hidden letters anew for each iteration, templates.
+ * Draws a sample of a target: a contiguous crop, of a complex one across its chains, rows and hidden letters anew for each iteration, templates.
  *
  * Source: Jumper et al. (2021), Suppl. 1.2.3 and 1.2.6 to 1.2.9.
  *
@@ -101,6 +108,28 @@ export function makeSample(
 ): AlphaFoldSample {
   const { features, sequence } = file;
   const n = sequence.length;
+  if (config.multimer) {
+    const rows = cropRows(file, padded.residues, own.spatialCrop, fixed ? undefined : key.at(KEYS.crop));
+    return {
+      ...{
+        id,
+        file,
+        rows,
+        start: rows[0],
+        clamped,
+        padded: { ...padded, residues: filledUp(rows.length, padded.residues) },
+      },
+      resolution: file.supervised?.resolution[0] || own.assumedResolution || 0,
+      iterations: complexIterations(file, rows, recycles + 1, key.at(KEYS.rows), {
+        maxMsaClusters: padded.clusters,
+        maxExtraMsa: padded.extra,
+        maskedMsa: maskingOf(own),
+      }),
+      // A network for complexes takes the mean over all places for templates, whether one is there or not.
+      ...(config.templates && { templates: cropComplexTemplates(drawTemplates(), n, rows) }),
+      ...(!fixed && { key: key.at(KEYS.dropout) }),
+    };
+  }
   const { start, size } = fixed
     ? { start: 0, size: Math.min(n, padded.residues) }
     : drawCrop(n, padded.residues, clamped, key.at(KEYS.crop));
