@@ -84,7 +84,7 @@ async function mergeFolder(device: Device, folder: string, out: string, options:
     throw new UsageError(`--weights are missing: those that the adapters of ${folder} belong to`);
   }
   const adapters = await readPeftFolder(folder);
-  const [model] = await planModels(weights, preset && [preset], sizes);
+  const [model] = await planModels(weights, preset && [preset], sizes, { complexes: true });
   using _ = device.scope("export");
   using opened = await model.open();
   const { params } = await loadNetwork(device, model.config, opened.entries);

@@ -111,7 +111,7 @@ export class FineTuned {
     const saved = await readCheckpoint(path, options.which);
     const { facts } = saved;
     const { options: run, base: { preset }, data: { labels: { n } } } = facts;
-    const [model] = await planModels(options.weights ?? run.weights, [preset], run.sizes);
+    const [model] = await planModels(options.weights ?? run.weights, [preset], run.sizes, { complexes: true });
     if (!options.force) checkBase(saved, model.preset, model.weights);
     const { strategy } = chosenStrategy(run, model.config, n);
     const config = fineTunedConfig(model.config, strategy, run, facts.data.learned ?? learnedTasks(run));

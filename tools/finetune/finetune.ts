@@ -132,7 +132,8 @@ export async function finetune(
   if (!how.resume && !how.dryRun) await refuseOldRun(output);
   const warn = (message: string) => events.warn?.(message);
   const made = how.given ?? await setsOfTable(options, events);
-  const model = how.given?.model ?? (await planModels(options.weights, preset && [preset], sizes))[0];
+  const model = how.given?.model ??
+    (await planModels(options.weights, preset && [preset], sizes, { complexes: true }))[0];
   const { sets } = made;
   const { strategy, reason } = chosenStrategy(options, model.config, sets.train.length);
   const learned = "learned" in made ? withRanges(made.learned, sets.train) : learnedTasks(options);

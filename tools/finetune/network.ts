@@ -23,7 +23,10 @@ import { InputError } from "../errors.ts";
 import { cropInputs, cropTemplates } from "../data/features/crop.ts";
 import { makeNetworkInputs } from "../data/features/network_inputs.ts";
 import { type AxisWindow, drawCrop } from "../data/features/window.ts";
-import { loadNetwork } from "../predict/network.ts";
+import { makeComplexInputs } from "../data/features/complex/complex_inputs.ts";
+import { cropComplexInputs, cropComplexTemplates } from "../data/features/complex/residue_rows.ts";
+import { complexDraws, complexFeatures, isComplex } from "../predict/complex_inputs.ts";
+import { loadNetwork, placesOf } from "../predict/network.ts";
 import { deviceFeatures, deviceHidden, firstTemplates, paddedSizes } from "../predict/network_inputs.ts";
 import type { PlannedModel } from "../predict/models.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
@@ -86,7 +89,10 @@ export function fineTunedConfig(
   return {
     ...{ network, headInput: strategy.headInput, tasks: headTasks(labels, head, loss), maskedMsaWeight },
     ...(learnsStructures && {
-      structure: { loss: alphafoldLossConfig("finetuning", { tm: network.heads.tm }), weight: structureWeight },
+      structure: {
+        loss: alphafoldLossConfig("finetuning", { tm: network.heads.tm, multimer: network.multimer !== undefined }),
+        weight: structureWeight,
+      },
     }),
   };
 }
@@ -147,11 +153,18 @@ export function networkSample(
   seed: number,
   draw?: number,
 ): NetworkSample {
-  const length = sequence.length;
+  const length = sequence.length, { multimer } = config;
+  if (isComplex(features) && !multimer) {
+    throw new InputError(
+      `${config.name} is for single chains, ${id} is a complex: take weights of a multimer preset, such as ` +
+        "model_1_multimer_v3",
+    );
+  }
   const ofTarget = Key.fromSeed(seed).at(KEYS.features).at(fnv1a(id));
   const part = cropOf({ id, sequence }, crop, seed, draw);
   const first = config.templates ? firstTemplates(features, config.data.maxTemplates) : undefined;
-  const templates = first && cropTemplates(first, length, part);
+  const rows = multimer && Int32Array.from({ length: part.size }, (_, i) => part.start + i);
+  const templates = first && (rows ? cropComplexTemplates(first, length, rows) : cropTemplates(first, length, part));
   // Rows of templates take places of the alignment's, as in the published pipeline.
   const templateRows = config.templates?.embedAngles ? config.data.maxTemplates : 0;
   const clusters = Math.max(1, (maxMsa ?? config.data.maxMsaClusters) - templateRows);
@@ -160,12 +173,14 @@ export function networkSample(
   const key = draw === undefined || !learnsLetters ? ofTarget : ofTarget.at(FIRST_DRAW + draw);
   const iterations = Array.from({ length: recycles + 1 }, (_, i) => {
     const drawn = { maxMsaClusters: clusters, maxExtraMsa: maxExtraMsa ?? config.data.maxExtraMsa };
-    const inputs = cropInputs(makeNetworkInputs(features, features, key.at(i), drawn), part);
+    const inputs = rows
+      ? cropComplexInputs(makeComplexInputs(complexFeatures(features), complexDraws(key.at(i)), drawn), rows)
+      : cropInputs(makeNetworkInputs(features, features, key.at(i), drawn), part);
     const padded = paddedSizes({
       residues: part.size,
       clusters: inputs.msa_row_mask.length,
       extra: inputs.extra_msa_row_mask.length,
-      templates: templates?.template_mask.length ?? 0,
+      templates: multimer && templates ? placesOf(templates, config) : templates?.template_mask.length ?? 0,
     });
     return { inputs, padded, features: deviceFeatures(device, inputs, templates, padded) };
   });
@@ -173,6 +188,12 @@ export function networkSample(
   const sample = { features: last, before: iterations.slice(0, recycles).map(({ features }) => features) };
   if (!tasks.includes("structure") || !supervised) {
     return { ...sample, ...(maskedMsaWeight > 0 && { hidden: deviceHidden(device, inputs, padded) }) };
+  }
+  if (multimer && new Set(features.asym_id).size > new Set(features.entity_id).size) {
+    throw new InputError(
+      `${id} has equal chains, whose structure is learnt by denofold train alone (--init WEIGHTS): which is which depends on ` +
+        "what is predicted",
+    );
   }
   const whole = { start: part.start, length, clamped: true };
   const { trueMsa, bertMask, ...truth } = deviceTruth(device, supervised, inputs, whole, padded);

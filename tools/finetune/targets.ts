@@ -68,11 +68,15 @@ export async function readLearnedTargets(
   const { data, features, structures, msas, bounds } = options;
   const learned = learnedTasks(options), plain = isPlain(learned);
   const inputs = features === undefined ? [data, ...structures, ...msas] : [data];
-  const { targets } = await collectTargets(inputs, { label: plain && options.label, needLabel: plain, joinRows: true });
+  const { targets } = await collectTargets(inputs, {
+    ...{ label: plain && options.label, needLabel: plain, joinRows: true },
+    complexes: features !== undefined,
+  });
   refuse(targets.filter(({ problem }) => problem !== undefined), ({ id, problem }) => `${id}: ${problem}`);
   refuse(
     targets.filter(({ cells, problem }) => cells === undefined && problem === undefined),
-    ({ id, place }) => `${place ?? id}: the row has several chains, a label is of one`,
+    ({ id, place }) =>
+      `${place ?? id}: the row has several chains: make features of the complexes (denofold prep), and give --features`,
   );
   const isTaken = ({ id, place, relation, label }: CollectedTarget) => {
     if (!plain || relation === undefined || bounds === "keep") return true;

@@ -1,4 +1,5 @@
 /** What a network for complexes is given, iteration after iteration. */
+import type { Key } from "../../core/mod.ts";
 import type { ComplexFeatures } from "../data/features/complex/complex_features.ts";
 import { type ComplexDraws, jaxDraws } from "../data/features/complex/complex_inputs.ts";
 import { JaxKey } from "../data/jax_random.ts";
@@ -46,6 +47,11 @@ export class ComplexKeys {
       return jaxDraws(own);
     });
   }
+}
+
+/** Draws of an iteration from a key of training. */
+export function complexDraws(key: Key): ComplexDraws {
+  return jaxDraws(JaxKey.fromSeed(Math.floor(key.uniform(1)[0] * 2 ** 31)));
 }
 
 /** Residue numbers of chains as one, each so many beyond the last of the one before: for networks of single chains. */

@@ -318,6 +318,9 @@ function mean(values: Float32Array): number {
 }
 
 /** Places for templates that a network for complexes is given: where all are empty, and so alike, one is their mean. */
-function placesOf({ template_mask }: { readonly template_mask: ArrayLike<number> }, { data }: AlphaFoldConfig): number {
+export function placesOf(
+  { template_mask }: { readonly template_mask: ArrayLike<number> },
+  { data }: AlphaFoldConfig,
+): number {
   return Array.from(template_mask).some((mask) => mask !== 0) ? data.maxTemplates : 1;
 }

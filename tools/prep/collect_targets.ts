@@ -161,7 +161,13 @@ async function attachComplexes(
     const [structure, ...more] = structures.found.get(complex) ?? [];
     const problem = [...given, ...chains].find(({ problem }) => problem !== undefined)?.problem ??
       (more.length > 0 ? `There are several structures of it: ${[structure, ...more].join(", ")}` : undefined);
-    return [{ id: complex, chains, place: target.place, problem, structure, ...(structure && { assembly }) }];
+    const others = target.others?.map((other) => ({ ...other.whole, id: complex, place: other.place }));
+    return [{
+      ...target.whole,
+      ...{ id: complex, chains, place: target.place, problem, structure },
+      ...(structure && { assembly }),
+      ...(others && { others }),
+    }];
   });
   return { targets: found, ...rest };
 }

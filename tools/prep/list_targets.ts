@@ -19,6 +19,8 @@ export interface CollectedTarget extends TargetInput {
   readonly others?: readonly CollectedTarget[];
   /** Name of the complex that it is a chain of. @default it is none's */
   readonly complex?: string;
+  /** Of a chain of a complex, what its table says of the complex. @default nothing, or it is none's */
+  readonly whole?: Pick<CollectedTarget, "label" | "relation" | "cells">;
   /** Chains of a complex. */
   readonly chains?: readonly CollectedTarget[];
 }
@@ -57,7 +59,11 @@ export async function tableTargets(
           place,
           cells: row.cells,
         });
-      } else targets.push(...ofChains(id, sequences, place, row.remarks));
+      } else {
+        const { label, relation, cells } = row;
+        const whole = { label, relation, cells };
+        targets.push(...ofChains(id, sequences, place, row.remarks).map((chain) => ({ ...chain, whole })));
+      }
     }
   }
   return targets;

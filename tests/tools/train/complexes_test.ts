@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
 import { Key } from "../../../core/mod.ts";
-import type { Chain } from "../../../tools/data/structure.ts";
-import { formatMmcif } from "../../../tools/data/write_mmcif.ts";
 import { complexFeatures } from "../../../tools/predict/complex_inputs.ts";
-import { collectTargets } from "../../../tools/prep/collect_targets.ts";
-import { encodeFeatureFile, type FeatureFile, parseFeatureFile } from "../../../tools/prep/feature_file.ts";
-import { prepareTarget } from "../../../tools/prep/prepare_target.ts";
 import { pairedTruth } from "../../../tools/train/alphafold/complex_samples.ts";
 import { deviceTruth } from "../../../tools/train/alphafold/loss_truth.ts";
 import { alphafoldNetwork } from "../../../tools/train/alphafold/network.ts";
@@ -15,38 +10,9 @@ import { openAlphaFold } from "../../../tools/train/alphafold/source.ts";
 import { TrainingSession } from "../../../tools/train/session.ts";
 import { gpuTest } from "../../_gpu.ts";
 import { examplesOf, smallSettings } from "./_alphafold.ts";
+import { complexFile } from "./_complexes.ts";
 
-/** A chain of residues along a bent line. */
-function chain(id: string, sequence: string, offset: number): Chain {
-  const n = sequence.length, atomPositions = new Float32Array(n * 37 * 3), atomMask = new Float32Array(n * 37);
-  for (let i = 0; i < n; i++) {
-    for (const [slot, dx, dy, dz] of [[0, 0, 0, 0], [1, 1.4, 0.3, 0], [2, 2, 1.6, 0.2], [4, 1.3, 2.6, 0.5]]) {
-      atomMask[i * 37 + slot] = 1;
-      atomPositions.set([3 * i + dx, offset + dy + i % 2, dz + 0.3 * i ** 2], (i * 37 + slot) * 3);
-    }
-  }
-  return {
-    ...{ id, labelId: id, sequence, atomPositions, atomMask, bFactors: new Float32Array(n * 37) },
-    residueNumbers: Int32Array.from({ length: n }, (_, i) => 1 + i),
-    insertionCodes: new Array<string>(n).fill(""),
-  };
-}
-
-/** A complex of two copies of a chain and another one. */
-async function complexFile(): Promise<FeatureFile> {
-  const folder = await Deno.makeTempDir();
-  try {
-    const path = `${folder}/cx.cif`;
-    const chains = [chain("A", "GASGASG", 0), chain("B", "ASGGA", 6), chain("C", "GASGASG", 12)];
-    await Deno.writeTextFile(path, formatMmcif({ id: "cx", source: "cx", resolutionAngstrom: 2, chains }));
-    const { targets: [target] } = await collectTargets([path], { assembly: "asymmetric" });
-    return parseFeatureFile(encodeFeatureFile(await prepareTarget(target)), "cx.safetensors");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
-const FILE = await complexFile();
+const FILE = await complexFile("cx", "GASGASG", "ASGGA");
 
 /** Settings of a small network for complexes. */
 function settings() {

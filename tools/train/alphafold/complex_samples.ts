@@ -10,11 +10,13 @@ import {
 import { alignChains, truthRows } from "../../../model/multimer/mod.ts";
 import { ATOM_SLOTS, SLOT } from "../../../model/protein/residues.ts";
 import { cropComplex, type CropDraws } from "../../data/features/complex/crop.ts";
-import { type ComplexInputOptions, jaxDraws, makeComplexInputs } from "../../data/features/complex/complex_inputs.ts";
+import {
+  type ComplexInputOptions,
+  type ComplexInputs,
+  makeComplexInputs,
+} from "../../data/features/complex/complex_inputs.ts";
 import { cropComplexInputs } from "../../data/features/complex/residue_rows.ts";
-import type { ComplexInputs } from "../../data/features/complex/complex_inputs.ts";
-import { JaxKey } from "../../data/jax_random.ts";
-import { complexFeatures } from "../../predict/complex_inputs.ts";
+import { complexDraws, complexFeatures } from "../../predict/complex_inputs.ts";
 import { deviceFeatures } from "../../predict/network_inputs.ts";
 import type { FeatureFile } from "../../prep/feature_file.ts";
 import type { AlphaFoldSample } from "./samples.ts";
@@ -61,8 +63,7 @@ export function complexIterations(
 ): ComplexInputs[] {
   const whole = complexFeatures(features);
   return Array.from({ length: count }, (_, i) => {
-    const seed = Math.floor(key.at(i).uniform(1)[0] * 2 ** 31);
-    return cropComplexInputs(makeComplexInputs(whole, jaxDraws(JaxKey.fromSeed(seed)), options), rows);
+    return cropComplexInputs(makeComplexInputs(whole, complexDraws(key.at(i)), options), rows);
   });
 }
 
