@@ -85,6 +85,22 @@ export function interfaceScores(prediction: Prediction, names: readonly string[]
   return found;
 }
 
+/** Pairs of residues of different chains in contact, the one of the earlier chain first. */
+export function interfaceContacts(prediction: Prediction): [number, number][] {
+  const { chains = [] } = prediction, betas = betaPositions(prediction);
+  const found: [number, number][] = [];
+  chains.forEach((a, p) => {
+    for (const b of chains.slice(p + 1)) {
+      for (let i = a.start; i < a.start + a.residues; i++) {
+        for (let j = b.start; j < b.start + b.residues; j++) {
+          if (distance(betas, i, j) <= CONTACT) found.push([i, j]);
+        }
+      }
+    }
+  });
+  return found;
+}
+
 const weightOf = (error: number) => 1 / (1 + (error / ERROR_SCALE) ** 2);
 
 /** C-betas, C-alphas where there is none, Å, `[N_res, 3]`. */

@@ -89,6 +89,8 @@ export type PredictionData = {
   iptm?: number;
   /** Scores of each pair of chains; of complexes. */
   interfaces?: InterfaceData[];
+  /** Residues of different chains in contact, from 0; of complexes. */
+  contacts?: [number, number][];
   /** pLDDT of each residue, one decimal. */
   plddt: number[];
   /** mmCIF text. */

@@ -17,7 +17,7 @@ import { noticesOf, type PlannedModel } from "./models.ts";
 import { msaData } from "./msa_data.ts";
 import { type HeldWeights, type PredictOptions, predictTarget } from "./network.ts";
 import { Networks } from "./networks.ts";
-import { interfaceScores } from "./interfaces.ts";
+import { interfaceContacts, interfaceScores } from "./interfaces.ts";
 import { asGiven, chainsAsGiven, givenOrder, reordered, reorderedSquare } from "./permute_prediction.ts";
 import {
   chainNames,
@@ -511,7 +511,10 @@ function targetData(
       return {
         ...{ rank: rank + 1, name, preset, seed, ptm },
         ...(prediction.iptm !== undefined && { iptm: prediction.iptm }),
-        ...(prediction.chains && { interfaces: interfaceScores(prediction, chainNames(prediction)) }),
+        ...(prediction.chains && {
+          interfaces: interfaceScores(prediction, chainNames(prediction)),
+          contacts: interfaceContacts(prediction),
+        }),
         meanPlddt: meanPlddt(prediction),
         plddt: Array.from(plddt, (value) => Math.round(10 * value) / 10),
         cif: String(

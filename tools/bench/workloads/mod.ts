@@ -15,6 +15,7 @@ import { kernels } from "./kernels.ts";
 import { loadWeights } from "./load_weights.ts";
 import { matmul } from "./matmul.ts";
 import { mds } from "./mds.ts";
+import { multimer } from "./multimer.ts";
 import { pairBlock } from "./pair_block.ts";
 import { prep } from "./prep.ts";
 import { readback } from "./readback.ts";
@@ -53,6 +54,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "triangle": triangle,
   "structure": structure,
   "alphafold": alphafold,
+  "multimer": multimer,
   "alphafold-step": alphafoldStep,
   "alphafold-overfit": alphafoldOverfit,
   "load-weights": loadWeights,

@@ -3,8 +3,20 @@ import { formatNumber, h, section, tableBox, withUnit } from "../../report/page/
 import { freePlot } from "../../report/page/plotly.ts";
 import { currentTheme, onThemeChange } from "../../report/page/theme.ts";
 import type { FileLink, PredictionData, PredictReportData, ScreenPairData, TargetData } from "../report_data.ts";
-import { classOf, confidenceLegend } from "./confidence.ts";
-import { chainBounds, labelsOf, msaPlot, pairPlot, plddtPlot, type Plot, recyclePlot, writtenNames } from "./plots.ts";
+import { type ChainChoice, chainChoice } from "./chain_choice.ts";
+import { classOf } from "./confidence.ts";
+import {
+  chainBounds,
+  chainRanges,
+  contactPlot,
+  labelsOf,
+  msaPlot,
+  pairPlot,
+  plddtPlot,
+  type Plot,
+  recyclePlot,
+  writtenNames,
+} from "./plots.ts";
 import { rangeOf, residuesOf, Selection } from "./selection.ts";
 import { type Drawn, StructureView } from "./structure_view.ts";
 import { unpackMap, unpackPositions } from "./unpack.ts";
@@ -171,7 +183,10 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
   reset.addEventListener("click", () => stage.view?.reset());
 
   const choice = residueChoice(labels, writtenNames(target), selection);
-  const interfaces = h("div", {}), bounds = chainBounds(target);
+  const interfaces = h("div", {}), bounds = chainBounds(target), blocks = chainRanges(target);
+  const redraw = (keepView: boolean) =>
+    stage.show(drawnOf(shown, chains), keepView).then(() => stage.view?.mark(residuesOf(selection.ranges)));
+  const chains: ChainChoice = chainChoice(target, () => redraw(true));
 
   const plddt = plddtPlot(target, () => shown, selection);
   const recycles = recyclePlot(target, () => shown);
@@ -194,7 +209,7 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
           colors: (theme) => theme.sequential.map(([at], i, all) => [at, all[all.length - 1 - i][1]]),
           say: (i, j, value) => `aligned on ${labels[i]}, error of ${labels[j]}<br>${formatNumber(value, 1)} Å`,
           titles: { row: "Aligned residue", column: "Scored residue" },
-          bounds,
+          ...{ bounds, blocks },
         }, selection)]
         : []),
       pairPlot({
@@ -205,12 +220,20 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
         colors: (theme) => theme.sequential,
         say: (i, j, value) => `${labels[i]} – ${labels[j]}<br>${formatNumber(value, 1)} Å`,
         titles: { row: "Residue", column: "Residue" },
-        bounds,
+        ...{ bounds, blocks },
       }, selection),
+      ...(shown.contacts
+        ? [contactPlot({
+          ...{ labels, bounds, blocks, contacts: shown.contacts },
+          ...{ pae: pae ? unpackMap(pae, n) : null, limits: [0, maxPae] },
+        }, selection)]
+        : []),
     ];
-    const captions = pae
-      ? ["Predicted aligned error", "Expected Cβ distance (distogram)"]
-      : ["Expected Cβ distance (distogram)"];
+    const captions = [
+      ...(pae ? ["Predicted aligned error"] : []),
+      "Expected Cβ distance (distogram)",
+      `Contacts between chains (Cβ within 8 Å)${pae ? ", coloured by their aligned error" : ""}`,
+    ];
     pairSlot.replaceChildren(
       ...pairs.map(({ element }, i) => h("figure", {}, h("figcaption", {}, captions[i]), element)),
     );
@@ -223,14 +246,14 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
     table.mark(prediction);
     slider.show(
       prediction,
+      chains,
       (frame, keep) => stage.show(frame, keep).then(() => stage.view?.mark(residuesOf(selection.ranges))),
     );
     plddt.draw(currentTheme());
     recycles.draw(currentTheme());
     drawPairs();
-    interfaces.replaceChildren(...interfaceTable(target, prediction, selection));
-    await stage.show(drawnOf(prediction), false);
-    stage.view?.mark(residuesOf(selection.ranges));
+    interfaces.replaceChildren(...interfaceTable(target, prediction, selection), ...chainTable(prediction));
+    await redraw(false);
   };
 
   slot.replaceChildren(
@@ -252,10 +275,10 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
     section(
       "structure",
       "Structure",
-      `Coloured by predicted lDDT${
+      `${blocks.length > 1 ? "Coloured by chain or by predicted lDDT" : "Coloured by predicted lDDT"}${
         hasExperiment ? "; the experimental structure is grey" : ""
       }. Drag to turn, scroll to zoom, drag with the right button to move.`,
-      h("div", { class: "view-bar" }, confidenceLegend(), h("div", { class: "buttons" }, choice, clear, reset)),
+      h("div", { class: "view-bar" }, chains.element, h("div", { class: "buttons" }, choice, clear, reset)),
       stage.message,
       h("div", { class: "stage-box" }, stage.element, stage.hover),
       slider.element,
@@ -273,7 +296,9 @@ async function showTarget(target: TargetData, slot: HTMLElement, stage: Stage, p
     section(
       "pairs",
       "Pairs of residues",
-      "Drag over a region to see its residues in the structure.",
+      `Drag over a region to see its residues in the structure${
+        blocks.length > 1 ? ", or click the block of two chains" : ""
+      }.`,
       pairSlot,
     ),
     ...(msa
@@ -390,8 +415,13 @@ function rankingTable(target: TargetData, choose: (prediction: PredictionData) =
 }
 
 /** Scores of each pair of chains; those of a row are chosen by a click on their names. */
-function interfaceTable({ chains = [] }: TargetData, { interfaces = [] }: PredictionData, selection: Selection) {
+function interfaceTable(
+  { chains = [] }: TargetData,
+  { interfaces = [], experiment }: PredictionData,
+  selection: Selection,
+) {
   if (interfaces.length === 0) return [];
+  const measured = experiment?.interfaces;
   const rangeOfChain = (name: string) => {
     const { start, residues } = chains.find((chain) => chain.name === name)!;
     return { from: start, to: start + residues - 1 };
@@ -409,6 +439,9 @@ function interfaceTable({ chains = [] }: TargetData, { interfaces = [] }: Predic
         formatNumber(pdockq, 3),
         formatNumber(pdockq2, 3),
         String(clashes),
+        ...(measured
+          ? [formatNumber(measured.find((one) => one.chains.join() === `${a},${b}`)?.dockq ?? null, 3)]
+          : []),
       ];
       return h(
         "tr",
@@ -418,7 +451,8 @@ function interfaceTable({ chains = [] }: TargetData, { interfaces = [] }: Predic
       );
     },
   );
-  const scores = ["ipTM", "Mean PAE", "Contacts", "Residues", "pLDDT", "pDockQ", "pDockQ2", "Clashes"];
+  const scores = ["ipTM", "Mean PAE", "Contacts", "Residues", "pLDDT", "pDockQ", "pDockQ2", "Clashes"]
+    .concat(measured ? ["DockQ"] : []);
   return [tableBox(
     "Interfaces between chains",
     h(
@@ -432,6 +466,38 @@ function interfaceTable({ chains = [] }: TargetData, { interfaces = [] }: Predic
       ),
     ),
     h("tbody", {}, ...rows),
+  )];
+}
+
+/** How near each chain is to the true one that it stands for; nothing without an experimental structure. */
+function chainTable({ experiment }: PredictionData): HTMLElement[] {
+  if (!experiment?.chains) return [];
+  return [tableBox(
+    "Chains beside those of the experimental structure",
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        ...["Chain", "Stands for"].map((text) => h("th", { scope: "col" }, text)),
+        ...["lDDT-Cα", "TM-score"].map((text) => h("th", { scope: "col", class: "number" }, text)),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      ...experiment.chains.map(({ chain, truth, lddt, tmScore }) =>
+        h(
+          "tr",
+          {},
+          h("th", { scope: "row" }, chain),
+          h("td", {}, truth),
+          h("td", { class: "number" }, formatNumber(lddt, 3)),
+          h("td", { class: "number" }, formatNumber(tmScore, 3)),
+        )
+      ),
+    ),
   )];
 }
 
@@ -471,9 +537,10 @@ function frameSlider() {
     element,
     show(
       prediction: PredictionData,
+      chains: ChainChoice,
       draw: (frame: Drawn, keepView: boolean) => Promise<unknown>,
     ) {
-      const { frames, plddt } = prediction;
+      const { frames } = prediction;
       element.hidden = frames.length === 0;
       input.max = String(frames.length);
       input.value = input.max;
@@ -483,7 +550,9 @@ function frameSlider() {
         const frame = frames[at];
         label.textContent = frame ? frame.label : "final structure";
         draw(
-          frame ? { cif: traceCif(unpackPositions(frame.alphas)), plddt, cartoon: false } : drawnOf(prediction),
+          frame
+            ? { cif: traceCif(unpackPositions(frame.alphas)), colorOf: chains.of(prediction).colorOf, cartoon: false }
+            : drawnOf(prediction, chains),
           true,
         );
       };
@@ -492,8 +561,9 @@ function frameSlider() {
 }
 
 /** The final structure, with the experimental one. */
-function drawnOf({ cif, plddt, experiment }: PredictionData): Drawn {
-  return { cif, plddt, cartoon: true, experiment: experiment?.cif ?? null };
+function drawnOf(prediction: PredictionData, chains: ChainChoice): Drawn {
+  const { cif, experiment } = prediction;
+  return { cif, ...chains.of(prediction), cartoon: true, experiment: experiment?.cif ?? null };
 }
 
 /** A Cα trace as mmCIF. */

@@ -38,6 +38,11 @@ function chainOfResidues({ numbers, chains = [] }: TargetData): string[] {
   return numbers.map((_, i) => names[i] ?? "");
 }
 
+/** Residues of each chain of a complex. */
+export function chainRanges({ chains = [] }: TargetData): Range[] {
+  return chains.map(({ start, residues }) => ({ from: start, to: start + residues - 1 }));
+}
+
 /** Where the chains of a complex meet along an axis of residues. */
 export function chainBounds({ chains = [] }: TargetData): number[] {
   return chains.slice(1).map(({ start }) => start - 0.5);
@@ -162,6 +167,8 @@ export function pairPlot(
     titles: { row: string; column: string };
     /** Where chains meet. */
     bounds: readonly number[];
+    /** Chains of a complex; a click chooses the block of two. */
+    blocks: readonly Range[];
   },
   selection: Selection,
 ): Plot {
@@ -202,6 +209,7 @@ export function pairPlot(
     listen(element, {
       plotly_hover: (event) => event?.points && selection.hover(event.points[0].x, event.points[0].y),
       plotly_unhover: () => selection.hover(),
+      plotly_click: (event) => chooseBlock(event, options.blocks, selection),
       plotly_selected: (event) => {
         if (!event?.range) return;
         const { x, y } = event.range;
@@ -213,6 +221,20 @@ export function pairPlot(
   return { element, draw };
 }
 
+/** Colours of marks on the page's surface: the least value is the strongest, none is lost in the surface. */
+function strongFirst({ intensity }: Theme): [number, string][] {
+  const colors = intensity.slice(2).map(([, color]) => color).reverse();
+  return colors.map((color, i) => [i / (colors.length - 1), color]);
+}
+
+/** Chooses the chains of the place that was clicked. */
+function chooseBlock(event: PlotEvent, blocks: readonly Range[], selection: Selection): void {
+  const point = event?.points?.[0];
+  const of = (at: number) => blocks.find(({ from, to }) => from <= at && at <= to);
+  const [row, column] = point ? [of(point.y), of(point.x)] : [];
+  if (row && column) selection.select(...row === column ? [row] : [row, column]);
+}
+
 function region(rows: Range, columns: Range, theme: Theme): PlotObject {
   return {
     type: "rect",
@@ -222,6 +244,74 @@ function region(rows: Range, columns: Range, theme: Theme): PlotObject {
     y1: rows.to + 0.5,
     line: { width: 2, color: theme.predicted },
   };
+}
+
+/** Residues of different chains in contact, above and below the diagonal; a click chooses the block of two chains. */
+export function contactPlot(
+  { labels, contacts, pae, limits, bounds, blocks }: {
+    labels: string[];
+    contacts: readonly (readonly [number, number])[];
+    /** Predicted aligned error, Å; null where there is none. */
+    pae: number[][] | null;
+    limits: [number, number];
+    bounds: readonly number[];
+    blocks: readonly Range[];
+  },
+  selection: Selection,
+): Plot {
+  const element: PlotlyElement = h("div", { class: "plot map", id: "contacts" });
+  const pairs = contacts.flatMap(([i, j]) => [[i, j], [j, i]]);
+  const errors = pae ? pairs.map(([i, j]) => (pae[i][j] + pae[j][i]) / 2) : undefined;
+  let theme: Theme | undefined;
+  const draw = (next: Theme) => {
+    theme = next;
+    const side = Math.min(460, (element.clientWidth || 360) - 60);
+    const axis = mapAxis(labels, next), { ranges } = selection;
+    const title = (text: string) => ({ title: { text, font: { size: 11, color: next.muted }, standoff: 4 } });
+    drawPlot(element, [{
+      type: "scatter",
+      mode: "markers",
+      x: pairs.map(([, j]) => j),
+      y: pairs.map(([i]) => i),
+      text: pairs.map(([i, j], k) =>
+        `${labels[i]} – ${labels[j]}${errors ? `<br>aligned error ${formatNumber(errors[k], 1)} Å` : ""}`
+      ),
+      hovertemplate: "%{text}<extra></extra>",
+      marker: {
+        symbol: "square",
+        size: Math.max(3, Math.min(9, side / labels.length)),
+        color: errors ?? next.predicted,
+        ...(errors && {
+          cmin: limits[0],
+          cmax: limits[1],
+          colorscale: strongFirst(next),
+        }),
+      },
+    }], {
+      ...baseLayout(next),
+      margin: { l: 52, r: 8, t: 6, b: 86 },
+      height: side + 92,
+      dragmode: TOUCH ? false : "select",
+      shapes: [
+        ...boundLines(bounds, ["x", "y"], next.muted),
+        ...ranges.length === 0 ? [] : [region(ranges[0], ranges[1] ?? ranges[0], next)],
+      ],
+      xaxis: { ...axis, ...title("Residue"), tickangle: 0, range: [-0.5, labels.length - 0.5] },
+      yaxis: { ...axis, ...title("Residue"), range: [labels.length - 0.5, -0.5], scaleanchor: "x" },
+    });
+    listen(element, {
+      plotly_hover: (event) => event?.points && selection.hover(event.points[0].x, event.points[0].y),
+      plotly_unhover: () => selection.hover(),
+      plotly_click: (event) => chooseBlock(event, blocks, selection),
+      plotly_selected: (event) => {
+        if (!event?.range) return;
+        const { x, y } = event.range;
+        selection.select(rangeOf(y[0], y[1], labels.length), rangeOf(x[0], x[1], labels.length));
+      },
+    });
+  };
+  selection.add({ select: () => theme && draw(theme) });
+  return { element, draw };
 }
 
 /** The alignment: rows sorted by identity, and how many rows have a residue in each column. */

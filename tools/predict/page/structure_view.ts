@@ -18,7 +18,6 @@ import { Color } from "molstar/lib/mol-util/color/index.js";
 import { MarkerAction } from "molstar/lib/mol-util/marker-action.js";
 import type { Theme } from "../../report/page/theme.ts";
 import { bestViewpoint, extentFrom } from "../../report/page/trace.ts";
-import { classOf } from "./confidence.ts";
 
 const MARGIN = 3;
 const TUBE_RADIUS = 0.4;
@@ -29,8 +28,10 @@ const GREY = "#9a9a9a";
 export type Drawn = {
   /** mmCIF text. */
   cif: string;
-  /** pLDDT of each residue. */
-  plddt: number[];
+  /** Colour of a residue, from 0. */
+  colorOf: (residue: number) => string;
+  /** Names of the chains that are drawn. @default all */
+  chains?: ReadonlySet<string>;
   /** Whether it has all atoms (a cartoon) or Cα alone (a tube). */
   cartoon: boolean;
   /** The experimental structure laid on it, mmCIF text, drawn grey; null for none. */
@@ -41,7 +42,7 @@ type Shape =
   | ReturnType<typeof CartoonRepresentationProvider.factory>
   | ReturnType<typeof PuttyRepresentationProvider.factory>;
 
-/** A prediction in 3-D, coloured by pLDDT; residues are told when the pointer is on them, and can be marked. */
+/** A prediction in 3-D; residues are told when the pointer is on them, and can be marked. */
 export class StructureView {
   readonly #container: HTMLElement;
   readonly #context: Canvas3DContext;
@@ -59,7 +60,7 @@ export class StructureView {
     this.#container = container;
     const canvas = this.#canvas = document.createElement("canvas");
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", "Predicted structure, coloured by predicted lDDT");
+    canvas.setAttribute("aria-label", "Predicted structure");
     container.append(canvas);
     try {
       this.#context = Canvas3DContext.fromCanvas(canvas, this.#assets, { powerPreference: "default" });
@@ -89,11 +90,13 @@ export class StructureView {
    *
    * @param keepView Whether the camera stays where it is.
    */
-  async show({ cif, plddt, cartoon, experiment }: Drawn, keepView = false): Promise<void> {
+  async show({ cif, colorOf, chains, cartoon, experiment }: Drawn, keepView = false): Promise<void> {
     const run = ++this.#run;
-    const structure = await this.#read(cif, cartoon);
-    const shape = await this.#shape(structure, (residue) => classOf(plddt[residue] ?? 0).color, cartoon);
-    const beside = experiment ? await this.#shape(await this.#read(experiment, true), () => GREY, true) : undefined;
+    const structure = await this.#read(cif, cartoon, chains);
+    const shape = await this.#shape(structure, colorOf, cartoon);
+    const beside = experiment
+      ? await this.#shape(await this.#read(experiment, true, chains), () => GREY, true)
+      : undefined;
     const made = beside ? [shape, beside] : [shape];
     if (run !== this.#run) return made.forEach((one) => one.destroy()); // another call came in between
     for (const old of [this.#shown?.shape, this.#shown?.beside]) {
@@ -142,8 +145,9 @@ export class StructureView {
   }
 
   /** Reads a structure, with its secondary structure for a cartoon. */
-  async #read(cif: string, cartoon: boolean): Promise<Structure> {
-    const structure = await readStructure(cif);
+  async #read(cif: string, cartoon: boolean, chains?: ReadonlySet<string>): Promise<Structure> {
+    const whole = await readStructure(cif);
+    const structure = chains ? Structure.create(whole.units.filter((unit) => chains.has(chainOf(unit)))) : whole;
     if (cartoon) {
       await SecondaryStructureProvider.attach({ runtime: SyncRuntimeContext, assetManager: this.#assets }, structure);
     }
@@ -171,7 +175,7 @@ export class StructureView {
         return Color.fromHexStyle(colorOf(residueOf(at) ?? 0));
       }) as LocationColor,
       props: {},
-      description: "pLDDT",
+      description: "by residue",
     };
     if (cartoon) {
       const shape = CartoonRepresentationProvider.factory(context, CartoonRepresentationProvider.getParams);
@@ -217,6 +221,12 @@ async function readStructure(cif: string): Promise<Structure> {
   if (parsed.isError) throw new SyntaxError(parsed.message);
   const trajectory = await trajectoryFromMmCIF(parsed.result.blocks[0]).run();
   return Structure.ofModel(trajectory.representative);
+}
+
+/** The authors' name of a unit's chain. */
+function chainOf(unit: Unit): string {
+  if (!Unit.isAtomic(unit)) return "";
+  return unit.model.atomicHierarchy.chains.auth_asym_id.value(unit.chainIndex[unit.elements[0]]);
 }
 
 /** Index of a location's residue in the model. */

@@ -13,6 +13,8 @@ export interface NoiseSizes {
   readonly nExtra: number;
   /** 0: none. */
   readonly nTemplates: number;
+  /** Equal chains of a network for complexes, which the residues are shared out to. @default 1 */
+  readonly chains?: number;
 }
 
 /** Letters of residues, and of alignments with gaps and unknown ones. */
@@ -35,9 +37,9 @@ function noiseOf(device: Device, key: Key) {
     constant: (shape: Shape, value = 1): Tensor => make(shape, "f32", (_, size) => new Float32Array(size).fill(value)),
     letters: (shape: Shape, count: number): Tensor =>
       make(shape, "i32", (key, size) => Int32Array.from(key.uniform(size), (x) => Math.floor(count * x))),
-    /** 0, 1, … along the last axis. */
-    numbers: (shape: Shape): Tensor =>
-      make(shape, "i32", (_, size) => Int32Array.from({ length: size }, (_, i) => i % shape.at(-1)!)),
+    /** 0, 1, … along the last axis, or what is told of these. */
+    numbers: (shape: Shape, of: (i: number) => number = (i) => i): Tensor =>
+      make(shape, "i32", (_, size) => Int32Array.from({ length: size }, (_, i) => of(i % shape.at(-1)!))),
     /** Frames without rotation. */
     frames: (shape: Shape): Tensor =>
       make([...shape, 3, 4], "f32", (key, size) => {
@@ -52,15 +54,16 @@ function noiseOf(device: Device, key: Key) {
 /** Features of an iteration. */
 export function noiseFeatures(
   device: Device,
-  { templates, embedders }: AlphaFoldConfig,
-  { batch, nRes, nSeq, nExtra, nTemplates }: NoiseSizes,
+  { templates, embedders, multimer }: AlphaFoldConfig,
+  { batch, nRes, nSeq, nExtra, nTemplates, chains = 1 }: NoiseSizes,
   key: Key,
 ): AlphaFoldFeatures {
   const noise = noiseOf(device, key);
   const chain = [batch, nRes], extra = [batch, nExtra, nRes], ofTemplates = [batch, nTemplates, nRes];
+  const perChain = Math.ceil(nRes / chains), numberOfChain = (i: number) => 1 + Math.floor(i / perChain);
   return {
     aatype: noise.letters(chain, TYPES),
-    residueIndex: noise.numbers(chain),
+    residueIndex: noise.numbers(chain, (i) => i % perChain),
     targetFeat: noise.normal([...chain, embedders.targetChannels]),
     seqMask: noise.constant(chain),
     msaFeat: noise.normal([batch, nSeq, nRes, embedders.msaChannels]),
@@ -86,6 +89,11 @@ export function noiseFeatures(
     }),
     residxAtom37ToAtom14: noise.letters([...chain, ATOM_SLOTS], ATOM14_SLOTS),
     atom37AtomExists: noise.constant([...chain, ATOM_SLOTS]),
+    ...(multimer && {
+      asymId: noise.numbers(chain, numberOfChain),
+      entityId: noise.numbers(chain, () => 1),
+      symId: noise.numbers(chain, numberOfChain),
+    }),
   };
 }
 
