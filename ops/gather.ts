@@ -11,25 +11,28 @@ const MOST_PARTIAL = 2 ** 22;
 const embeddingOp = defineOp<{ table: Tensor; indices: Tensor }, "indices", Record<never, never>>({
   name: "embedding",
   needs: ["indices"],
-  forward({ table, indices }, _, { device }) {
-    const [rows, ...row] = table.shape;
-    const out = device.empty([...indices.shape, ...row]);
-    const vectors = sizeOf(row) % 4 === 0;
-    const width = vectors ? 4 : 1;
-    inWindows(device, indices.size, { reads: { indices }, writes: { out } }, ({ indices, out }) => {
-      const n = out.size / width;
-      device.run(gatherKernel({ vectors }), {
-        bindings: { table, indices, out },
-        uniforms: { n, rows, channels: sizeOf(row) / width },
-        grid: elementGrid(n, 64),
-        flops: 0,
-        bytesRead: 4 * (indices.size + out.size),
-      });
-    });
-    return { out };
-  },
+  forward: ({ table, indices }) => ({ out: pickRows(table, indices) }),
   vjp: ({ inputs: { indices }, shapes }, dOut) => ({ table: scatterRows(dOut, indices, shapes.table) }),
 });
+
+function pickRows(table: Tensor, indices: Tensor): Tensor {
+  const { device } = table;
+  const [rows, ...row] = table.shape;
+  const out = device.empty([...indices.shape, ...row]);
+  const vectors = sizeOf(row) % 4 === 0;
+  const width = vectors ? 4 : 1;
+  inWindows(device, indices.size, { reads: { indices }, writes: { out } }, ({ indices, out }) => {
+    const n = out.size / width;
+    device.run(gatherKernel({ vectors }), {
+      bindings: { table, indices, out },
+      uniforms: { n, rows, channels: sizeOf(row) / width },
+      grid: elementGrid(n, 64),
+      flops: 0,
+      bytesRead: 4 * (indices.size + out.size),
+    });
+  });
+  return out;
+}
 
 /**
  * Adds rows up by their index, in a fixed order. Records no gradient.
@@ -69,6 +72,35 @@ export function scatterRows(d: Tensor, indices: Tensor, shape: Shape, skip = 0):
     [rows, ...row],
   );
   return skip ? readRegion(table, shape.map((_, axis) => (axis === 0 ? skip : 0)), shape) : table;
+}
+
+const reorderOp = defineOp<{ x: Tensor; order: Tensor; inverse: Tensor }, "inverse">({
+  name: "reorderRows",
+  needs: { x: ["inverse"] },
+  forward: ({ x, order }) => ({ out: pickRows(x, order) }),
+  vjp: ({ inputs: { inverse }, wanted }, dOut) => ({ x: wanted.x ? pickRows(dOut, inverse) : undefined }),
+});
+
+/**
+ * Rows in another order. The gradient goes back by the inverse order, so that nothing is added up.
+ *
+ * @param x `[V, …]`, f32.
+ * @param order i32, V in all: which row comes next; each once, which is the caller's care.
+ * @param inverse The order that undoes it.
+ * @returns Of x's shape, owned by the current scope.
+ * @throws {TypeError} If there are not as many rows as numbers.
+ */
+export function reorderRows(x: Tensor, order: Tensor, inverse: Tensor): Tensor {
+  requireIntegers("reorderRows", order);
+  requireIntegers("reorderRows", inverse);
+  if (x.dtype !== "f32" || order.size !== x.shape[0] || inverse.size !== x.shape[0]) {
+    throw new TypeError(
+      `reorderRows needs f32 rows and as many numbers: x is ${x.dtype} [${x.shape}], order [${order.shape}], ` +
+        `inverse [${inverse.shape}]`,
+    );
+  }
+  const flat = (indices: Tensor) => x.device.view(indices, [indices.size]);
+  return reorderOp({ x, order: flat(order), inverse: flat(inverse) });
 }
 
 /**

@@ -12,7 +12,7 @@ export * from "./frames.ts";
 export * from "./fusion.ts";
 export * from "./gate.ts";
 export * from "./geglu.ts";
-export { embedding, oneHot } from "./gather.ts";
+export { embedding, oneHot, reorderRows } from "./gather.ts";
 export { layerNorm, type LayerNormAffine, layerNormOfPart, type LayerNormOptions } from "./layer_norm.ts";
 export * from "./linear.ts";
 export type { Activation } from "./linear.wgsl.ts";

@@ -543,6 +543,13 @@ const embedding: Call = (device) => {
   }
 };
 
+const reorderRows: Call = (device) => {
+  for (const [x] of TABLES) {
+    const order = () => device.empty([x[0]], "i32");
+    both(device, { x }, ({ x }) => ops.reorderRows(x, order(), order()));
+  }
+};
+
 const oneHot: Call = (device) => {
   for (const [, x] of TABLES) there(device, { x }, { x: "i32" }, ({ x }) => ops.oneHot(x, 13));
 };
@@ -721,7 +728,21 @@ export const CALLS: Readonly<Record<string, Call>> = {
     ...{ layerNormOfPart, linearInto, readPart, writePart },
     outerProductMean,
   },
-  ...{ layerNorm, softmax, dropout, geglu, sigmoidGate, cast, permute, slice, pad, concat, embedding, oneHot },
+  ...{
+    layerNorm,
+    softmax,
+    dropout,
+    geglu,
+    sigmoidGate,
+    cast,
+    permute,
+    slice,
+    pad,
+    concat,
+    embedding,
+    reorderRows,
+    oneHot,
+  },
   ...{ smallest },
   ...{ digitize, distanceClasses, offsetClasses, chainOffsetClasses, pairEmbedding, readRegion, writeRegion },
   ...{ softmaxExpectation, sparseCrossEntropy },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { pullback, type Shape, sizeOf, type Tensor } from "../../core/mod.ts";
-import { embedding, oneHot } from "../../ops/gather.ts";
+import { embedding, oneHot, reorderRows } from "../../ops/gather.ts";
 import { assertClose, checkOp, gpuTest, randomArray, reference } from "../_gpu.ts";
 
 const indexAt = (i: number, rows: number) => (i * 7919 + (i >> 3)) % rows;
@@ -96,4 +96,18 @@ gpuTest("embedding() and oneHot() refuse what does not fit", (device) => {
   assert.throws(() => embedding(device.zeros([0, 4]), device.tensor([0], [1], "i32")), TypeError);
   assert.throws(() => oneHot(floats, 3), TypeError);
   assert.throws(() => oneHot(device.tensor([0], [1], "i32"), 0), RangeError);
+});
+
+gpuTest("reorderRows() puts rows in another order, and its gradient back", async (device) => {
+  const order = [3, 0, 4, 1, 2], inverse = [1, 3, 4, 0, 2];
+  const numbers = (list: readonly number[]) => device.tensor(Int32Array.from(list), [5], "i32");
+  await checkOp(device, {
+    inputs: { x: [5, 3] },
+    gpu: ({ x }) => reorderRows(x, numbers(order), numbers(inverse)),
+    reference: ({ x }) => reference([5, 3], order.flatMap((row) => [...x.data.slice(3 * row, 3 * row + 3)])),
+  });
+  assert.throws(() => reorderRows(device.zeros([4, 3]), numbers(order), numbers(inverse)), {
+    name: "TypeError",
+    message: /x is f32 \[4,3\], order \[5\]/,
+  });
 });

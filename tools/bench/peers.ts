@@ -31,6 +31,8 @@ export interface PeerRecord {
   readonly mode: string;
   readonly ms_min: number;
   readonly ms_median: number;
+  /** Processor time of all its threads, where it tells it. */
+  readonly cpu_ms_min?: number;
   /** Root mean square and projection of each output (or gradient of an input), one after the other. */
   readonly checksum?: readonly number[];
 }
@@ -174,7 +176,7 @@ export async function findTorch(kit: string, options: TorchOptions): Promise<Tor
 export function parsePeerLines(text: string, source: string): PeerOutput {
   const records: PeerRecord[] = [], failures: PeerFailure[] = [];
   for (const { value, at } of jsonLines(text, source)) {
-    const { engine, device, workload, sizes, mode, ms_min, ms_median, checksum } = value;
+    const { engine, device, workload, sizes, mode, ms_min, ms_median, cpu_ms_min, checksum } = value;
     if (typeof engine !== "string" || typeof device !== "string" || typeof workload !== "string") {
       throw new SyntaxError(`${at}: expected engine, device and workload as texts`);
     }
@@ -196,7 +198,8 @@ export function parsePeerLines(text: string, source: string): PeerOutput {
     }
     const sums = Array.isArray(checksum) ? checksum.flat() : undefined;
     if (sums && !isNumbers(sums)) throw new SyntaxError(`${at}: expected checksum as lists of numbers`);
-    const record = { engine, device, workload, sizes: numbers, mode, ms_min, ms_median };
+    const busy = typeof cpu_ms_min === "number" && { cpu_ms_min };
+    const record = { engine, device, workload, sizes: numbers, mode, ms_min, ms_median, ...busy };
     records.push(sums ? { ...record, checksum: sums } : record);
   }
   return { records, failures };

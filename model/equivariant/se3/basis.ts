@@ -72,7 +72,7 @@ export function equivariantBasis(directions: Tensor, most: number): Record<strin
 }
 
 /** From all harmonics, one degree behind the other, to the matrices of a pair of degrees. */
-function basisMap(degreeIn: number, degreeOut: number, columns: number): Matrix {
+export function basisMap(degreeIn: number, degreeOut: number, columns: number): Matrix {
   const [nIn, nOut] = [2 * degreeIn + 1, 2 * degreeOut + 1];
   const frequencies = 2 * Math.min(degreeIn, degreeOut) + 1;
   const data = new Float64Array(nOut * frequencies * nIn * columns);

@@ -3,7 +3,6 @@ import {
   add,
   concat,
   divide,
-  embedding,
   equal,
   gelu,
   linear,
@@ -11,7 +10,9 @@ import {
   matmul,
   maximum,
   multiply,
+  pad,
   permute,
+  reorderRows,
   reshape,
   sum,
 } from "../../../ops/mod.ts";
@@ -26,7 +27,10 @@ import { degreesOf, type Se3ConvolutionParams, type Se3Features } from "./params
 export type Se3Geometry = {
   /** Lists of neighbours; they are needed. */
   readonly neighbours: Neighbours & { readonly nodes: Tensor };
-  /** {@linkcode equivariantBasis} of the vectors to nodes from their neighbours. */
+  /**
+   * {@linkcode equivariantBasis} of the vectors to nodes from their neighbours, in the order of the lists; where every node
+   * stands in as many, in that of the neighbours (`bySource`).
+   */
   readonly basis: { readonly [pair: string]: Tensor };
   /** What is known of every pair of neighbours, `[E, radial]`: distance, features. */
   readonly radial: Tensor;
@@ -60,10 +64,11 @@ export function se3Geometry(
     const none = equal(measured.squares, device.zeros([1]));
     directions = add(directions, multiply(none, device.tensor([0, 1, 0], [3])));
   }
+  const { bySource } = neighbours;
   const pairs = edges && reshape(atPairs(edges, neighbours), [vectors.shape[0], edges.shape[3]]);
   return scope.keep({
     neighbours,
-    basis: equivariantBasis(directions, most),
+    basis: equivariantBasis(bySource ? reorderRows(directions, bySource.entries, bySource.back) : directions, most),
     radial: pairs ? concat([distances, pairs], 1) : distances,
   });
 }
@@ -115,23 +120,24 @@ export function se3Messages(
   sources: Se3Sources,
   geometry: Se3Geometry,
 ): Se3Features {
-  const { neighbours: { nodes }, radial } = geometry;
+  const { neighbours: { nodes, bySource }, radial, basis } = geometry;
   using scope = radial.device.scope("se3Messages");
   const messages: Record<string, Tensor> = {};
+  const seen = bySource ? reorderRows(radial, bySource.entries, bySource.back) : radial;
   for (const [name, { rp: { net } }] of Object.entries(kernelUnary)) {
     const [degreeIn, degreeOut] = name.slice(1, -1).split(",").map(Number);
     const frequencies = 2 * Math.min(degreeIn, degreeOut) + 1;
-    const first = gelu(normalize(net[1], linear(radial, net[0])));
+    const first = gelu(normalize(net[1], linear(seen, net[0])));
     const hidden = gelu(normalize(net[4], linear(first, net[3]))); // [E, mid]
     const message = sources.carried
       ? weighed(sources.carried[name], hidden, net[6], frequencies)
-      : spread(sources.x[degreeIn], hidden, net[6], geometry, geometry.basis[name], frequencies);
+      : spread(sources.x[degreeIn], hidden, net[6], basis[name], frequencies);
     messages[degreeOut] = messages[degreeOut] ? add(messages[degreeOut], message) : message;
   }
-  const perPair = Object.entries(messages).map(([degree, x]) => [
-    degree,
-    reshape(x, [...nodes.shape, ...x.shape.slice(1)]),
-  ]);
+  const perPair = Object.entries(messages).map(([degree, x]) => {
+    const listed = bySource ? reorderRows(x, bySource.back, bySource.entries) : x;
+    return [degree, reshape(listed, [...nodes.shape, ...x.shape.slice(1)])];
+  });
   return scope.keep(Object.fromEntries(perPair) as Record<string, Tensor>);
 }
 
@@ -145,36 +151,44 @@ function weighed(carried: Tensor, hidden: Tensor, last: LinearParams, frequencie
 /**
  * The same without weights for each pair of nodes: the last map is applied to the features of a node, once for all that look
  * at it, and what pairs add is multiplied by that. It takes as many operations a pair as features have orders, not channels.
+ * Pairs come, and messages go, in the order of the nodes that they come from.
  */
 function spread(
   x: Tensor,
   hidden: Tensor,
   { weight, bias }: LinearParams,
-  { neighbours: { nodes, bySource } }: Se3Geometry,
   basis: Tensor,
   frequencies: number,
 ): Tensor {
-  const [batch, n, orders, channels] = x.shape, [rows, mid] = weight.shape, k = nodes.shape[2];
-  const cOut = rows / channels / frequencies, width = frequencies * orders * cOut;
-  // [batch N orders, cIn] · [cIn, mid F cOut], one map for each of the net's numbers; the order becomes [mid, F, orders, cOut]
-  const flat = reshape(x, [batch * n * orders, channels]);
-  const byInput = reshape(permute(reshape(weight, [cOut, channels, frequencies, mid]), [1, 3, 2, 0]), [channels, -1]);
-  const made = reshape(matmul(flat, byInput), [batch * n, orders, mid, frequencies, cOut]);
-  const maps = reshape(permute(made, [0, 2, 3, 1, 4]), [batch * n, mid, width]);
-  const grouped = reshape(embedding(hidden, bySource!.entries), [batch * n, k, mid]);
-  let products = matmul(grouped, maps); // [batch N, K, F orders cOut], by the node that they come from
+  const [batch, n, orders, channels] = x.shape, [rows, mid] = weight.shape, nodes = batch * n;
+  const cOut = rows / channels / frequencies, k = hidden.shape[0] / nodes;
+  // One map for each of the net's numbers, [cIn, mid, F, cOut]; the bias is that of one more number, which is 1.
+  const ofNumbers = (map: Tensor, numbers: number) =>
+    permute(reshape(map, [cOut, channels, frequencies, numbers]), [1, 3, 2, 0]);
+  let maps = ofNumbers(weight, mid);
   if (bias) {
-    const shift = reshape(permute(reshape(bias, [cOut, channels, frequencies]), [1, 2, 0]), [channels, -1]);
-    const shifts = permute(reshape(matmul(flat, shift), [batch * n, orders, frequencies, cOut]), [0, 2, 1, 3]);
-    products = add(products, reshape(shifts, [batch * n, 1, width]));
+    const filled = pad(ofNumbers(bias, 1), [0, 0, 0, 0], [0, ONE_MORE - 1, 0, 0]);
+    maps = concat([maps, filled], 1);
+    const one = Float32Array.from({ length: hidden.shape[0] * ONE_MORE }, (_, at) => +(at % ONE_MORE === 0));
+    hidden = concat([hidden, x.device.tensor(one, [hidden.shape[0], ONE_MORE])], 1);
   }
-  const sent = reshape(embedding(reshape(products, [batch * n * k, width]), bySource!.back), [
-    -1,
-    frequencies * orders,
-    cOut,
-  ]);
-  return matmul(reshape(basis, [sent.shape[0], -1, frequencies * orders]), sent);
+  const numbers = hidden.shape[1];
+  const made = matmul(reshape(x, [nodes * orders, channels]), reshape(maps, [channels, -1]));
+  const products = matmul(
+    reshape(hidden, [nodes, 1, k, numbers]),
+    reshape(made, [nodes, orders, numbers, frequencies * cOut]),
+  ); // [batch N, orders, K, F cOut]
+  const byPair = orders === 1
+    ? products
+    : permute(reshape(products, [nodes, orders, k, frequencies, cOut]), [0, 2, 3, 1, 4]);
+  return matmul(
+    reshape(basis, [nodes * k, -1, frequencies * orders]),
+    reshape(byPair, [nodes * k, frequencies * orders, cOut]),
+  );
 }
+
+/** Columns of a bias's number, filled up with zeros to a whole vec4. */
+const ONE_MORE = 4;
 
 /** A map to `[cOut, cIn, F]` numbers, made one to `[cOut, F, cIn]`: in that order they are carried. */
 function frequenciesFirst({ weight, bias }: LinearParams, frequencies: number, channels: number): LinearParams {

@@ -19,6 +19,7 @@ import { multimer } from "./multimer.ts";
 import { pairBlock } from "./pair_block.ts";
 import { prep } from "./prep.ts";
 import { readback } from "./readback.ts";
+import { se3Transformer } from "./se3_transformer.ts";
 import { structure } from "./structure.ts";
 import { tinyTrain } from "./tiny_train.ts";
 import { triangle } from "./triangle.ts";
@@ -65,6 +66,7 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "cold-start": coldStart,
   "tiny-train": tinyTrain,
   "trunk2021": trunk2021Bench,
+  "se3-transformer": se3Transformer,
   "readback": readback,
   "mds": mds,
   "data": data,

@@ -20,9 +20,10 @@ import {
 import { initParams } from "../../../model/layers/params.ts";
 import { snakeCase } from "../../../model/weights/names.ts";
 import { attention, type BlockLayout } from "../../../ops/mod.ts";
-import { agree, hashed, hashedParameter } from "../hashed.ts";
+import { hashed, hashedParameter } from "../hashed.ts";
 import { Stopwatch, type Times } from "../measure.ts";
 import { atMost, type Bar, type Measurement, onIdleMachine, round, timeFields } from "../record.ts";
+import { stepBesideTorch } from "../torch_step.ts";
 import type { BenchContext } from "./mod.ts";
 
 /** The original documentation's first example. */
@@ -169,8 +170,8 @@ async function* sparse({ device, rounds }: BenchContext): AsyncIterable<Measurem
 }
 
 /** A step of training in the sizes of the documentation's first example. */
-async function* trainStep({ device, rounds, torch, note }: BenchContext): AsyncIterable<Measurement> {
-  const { nRes, nSeq, columns, dim, depth } = EXAMPLE;
+async function* trainStep(context: BenchContext): AsyncIterable<Measurement> {
+  const { device } = context, { nRes, nSeq, columns, dim, depth } = EXAMPLE;
   const config: Trunk2021Config = trunk2021Config({ dim, depth, heads: 8, dimHead: 64 });
   using scope = device.scope("bench");
   void scope;
@@ -182,31 +183,10 @@ async function* trainStep({ device, rounds, torch, note }: BenchContext): AsyncI
     loss: (params) => trunk2021DistogramLoss(trunk2021(params, inputs, config), distances),
     optimizer: { kind: "adam", learningRate: 3e-4, weightDecay: 0 },
   });
-  try {
-    const losses = [(await trainer.step({})).loss, (await trainer.step({})).loss];
-    const watch = new Stopwatch();
-    let theirs: number | undefined, name: string | undefined, same: boolean | undefined;
-    device.resetPeakMemory();
-    for (let turn = 0; turn < rounds; turn++) {
-      await watch.time(async () => void await trainer.step({}));
-      if (!torch) continue;
-      note(`  trunk2021 step: ${torch.name}`);
-      const [record] = await torch.own("torch_trunk2021.py", "--repeats", "2");
-      theirs = Math.min(theirs ?? Infinity, record.ms_min);
-      [name, same] = [record.engine, agree(losses, record.checksum ?? [], 1e-3)];
-    }
-    const { times } = watch;
-    const ratio = theirs && round(times.msMin / theirs);
-    yield {
-      ...{ workload: "trunk2021", sizes: { n_res: nRes, n_seq: nSeq, columns, dim, depth }, dtype: "f32" },
-      ...{ mode: "train step", ...timeFields(times, { software: device.traits.software }) },
-      ...{ peak_bytes: device.memory.peakAllocatedBytes, losses: losses.map(round) },
-      ...(ratio && { peer: name, peer_ms_min: round(theirs!), ratio, agrees: same }),
-      bars: ratio ? [onIdleMachine(atMost("times PyTorch eager", ratio, device.traits.software ? 3 : 1))] : [],
-    };
-  } finally {
-    trainer[Symbol.dispose]();
-  }
+  yield* stepBesideTorch(context, trainer, {
+    ...{ workload: "trunk2021", sizes: { n_res: nRes, n_seq: nSeq, columns, dim, depth }, most: 3 },
+    peer: ["torch_trunk2021.py", "--repeats", "2"],
+  });
 }
 
 /** Times of several steps, each measured once a round, in turns. */
