@@ -17,6 +17,9 @@ export type Neighbours = {
   readonly bySource?: { readonly entries: Tensor; readonly back: Tensor };
 };
 
+/** Neighbours as lists. */
+export type NeighbourLists = Neighbours & { readonly nodes: Tensor };
+
 /** What stands for the squared distance of a pair with padding, behind all others, and of what is never chosen. */
 const MASKED = 1e5, EXCLUDED = 1e30;
 
@@ -114,7 +117,7 @@ export function nearestOthers(
     readonly pairs?: Tensor;
     readonly causal?: boolean;
   },
-): Neighbours {
+): NeighbourLists {
   checkCount(count);
   const { device, shape: [batch, n] } = coords;
   const chosen = count === undefined ? n - 1 : Math.min(n - 1, count + (bonds ? mostBonds(bonds) : 0));

@@ -26,6 +26,28 @@ export type CouplingReads = {
   readonly residual?: Tensor;
 };
 
+/** What an update reads whose forms are known. */
+export type TypedReads<P, C> = Omit<CouplingReads, "params" | "constants"> & {
+  readonly params: P;
+  readonly constants: C;
+};
+
+/** A step that knows the forms of its parameters and of the constants. */
+export type TypedCoupling<P, C> = Omit<Coupling, "params" | "update"> & {
+  readonly params: P;
+  update(reads: TypedReads<P, C>): Tensor;
+};
+
+/**
+ * Makes a step of one that knows the forms of what it reads.
+ *
+ * @typeParam C That of the constants that {@linkcode reversible} will be given.
+ */
+export function couplingOf<P extends Tree<Tensor>, C extends Tree<Tensor>>(step: TypedCoupling<P, C>): Coupling {
+  // An update is given trees of the forms that went in; that these are its own, a list of steps cannot tell.
+  return { ...step, update: (reads) => step.update(reads as TypedReads<P, C>) };
+}
+
 /**
  * Runs steps one after the other, each of which adds to a stream what it makes of others. For the way back the last state
  * of the streams is kept and nothing else: each step is undone by taking away what it added, which is computed again, so

@@ -1,7 +1,7 @@
 import type { Device, Tensor, Tree } from "../../core/mod.ts";
 import { add, multiplyScalar } from "../../ops/mod.ts";
 import { type CaptureOptions, inBlock } from "../layers/attention_capture.ts";
-import { type Coupling, reversible } from "../layers/reversible.ts";
+import { type Coupling, couplingOf, reversible } from "../layers/reversible.ts";
 import { step } from "../layers/step.ts";
 import type { Trunk2021Config } from "./config.ts";
 import { layoutsOfLayer } from "./block_sparse.ts";
@@ -76,10 +76,10 @@ export function couplingsOf(parts: readonly LayerPart[]): Coupling[] {
     const [target, sources] = kind === "feedForward"
       ? [second, [first]]
       : [first, kind === "cross" ? [second, other] : [second]];
-    return {
+    return couplingOf<Tree<Tensor>, Trunk2021Masks>({
       ...{ name, target, sources, params },
-      update: ({ params, sources: [own, context], constants, residual }) =>
-        run({ params, own, context, masks: constants as Trunk2021Masks & Tree<Tensor>, residual }),
-    };
+      update: ({ params, sources: [own, context], constants: masks, residual }) =>
+        run({ params, own, context, masks, residual }),
+    });
   });
 }

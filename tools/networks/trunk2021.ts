@@ -19,6 +19,8 @@ export const trunk2021: NetworkRow = {
       ...PLAN_FLAGS,
       ...{ depth: "depth", dim: "dim", heads: "heads", dimHead: "dim-head" },
       ...{ crossAttnCompressRatio: "cross-attn-compress-ratio", reversible: "reversible", sparse: "sparse" },
+      ...{ endToEnd: "end-to-end", refiner: "refiner", refinerAtoms: "refiner-atoms" },
+      ...{ refinerDim: "refiner-dim", refinerDepth: "refiner-depth" },
     },
   },
   training: trainable({
@@ -53,5 +55,11 @@ by multidimensional scaling, and a refiner (--refiner) moves them; the loss is t
   distances: trunkDistanceModel,
   attention: async ({ path, facts }) =>
     facts?.model === TRUNK_2021 ? trunk2021Attention(trunkDistanceModel(await readCheckpoint(path), path)) : undefined,
-  recognize: (arrays, facts) => facts?.model === TRUNK_2021 ? parametersText("the trunk of 2021", arrays) : undefined,
+  recognize(arrays, facts) {
+    if (facts?.model !== TRUNK_2021) return undefined;
+    const own = Object(Object(facts.config).endToEnd), kind = Object(own.refiner).kind;
+    const refiner = typeof kind === "string" ? `with a refiner (${kind})` : "without a refiner";
+    const whole = "atoms" in own ? ` trained end to end ${refiner}` : "";
+    return parametersText(`the trunk of 2021${whole}`, arrays);
+  },
 };

@@ -136,7 +136,12 @@ function endToEndNetwork(
   };
 }
 
-function endToEndConfigOf(model: Trunk2021Settings, own: TrunkOwn): EndToEndConfig {
+/**
+ * Choices of the trunk together with those of what follows it.
+ *
+ * @throws {InputError} If sizes do not fit together.
+ */
+export function endToEndConfigOf(model: Trunk2021Settings, own: OwnSettings): EndToEndConfig {
   const trunk = configOf(model);
   const points = 3 * model.seqLen;
   if (points > trunk.maxSeqLen) {

@@ -17,7 +17,7 @@ import {
   sum,
 } from "../../../ops/mod.ts";
 import { normalize } from "../../layers/layer_norm.ts";
-import { atNeighbours, atPairs, type Neighbours, relativeVectors } from "../neighbours.ts";
+import { atNeighbours, atPairs, type NeighbourLists, relativeVectors } from "../neighbours.ts";
 import { fourierFeatures, measure } from "../vectors.ts";
 import { equivariantBasis, pairName } from "./basis.ts";
 import { addFeatures, se3Linear } from "./linear.ts";
@@ -25,8 +25,8 @@ import { degreesOf, type Se3ConvolutionParams, type Se3Features } from "./params
 
 /** Where the neighbours of nodes are, as convolutions read it. */
 export type Se3Geometry = {
-  /** Lists of neighbours; they are needed. */
-  readonly neighbours: Neighbours & { readonly nodes: Tensor };
+  /** Lists of neighbours. */
+  readonly neighbours: NeighbourLists;
   /**
    * {@linkcode equivariantBasis} of the vectors to nodes from their neighbours, in the order of the lists; where every node
    * stands in as many, in that of the neighbours (`bySource`).

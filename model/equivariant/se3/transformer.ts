@@ -1,9 +1,9 @@
-import { stopGradient, type Tensor, type Tree } from "../../../core/mod.ts";
+import { stopGradient, type Tensor } from "../../../core/mod.ts";
 import { add, broadcastTo, concat, embedding, multiplyScalar, reshape, slice } from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
-import { type Coupling, reversible } from "../../layers/reversible.ts";
+import { couplingOf, reversible } from "../../layers/reversible.ts";
 import type { Bonds } from "../bonds.ts";
-import { nearestOthers } from "../neighbours.ts";
+import { nearestOthers, type NeighbourLists } from "../neighbours.ts";
 import { se3AttentionBlock, type Se3AttentionOptions } from "./attention.ts";
 import { fiberIn, type Se3Config } from "./config.ts";
 import { se3Convolution, type Se3Geometry, se3Geometry } from "./convolution.ts";
@@ -77,7 +77,7 @@ export function se3Transformer(
   const neighbours = nearestOthers(coors, {
     ...{ count: config.numNeighbors, radius: config.validRadius, mask, pairs, causal },
     bonds: attendSparseNeighbors ? bonds : undefined,
-  }) as Se3Geometry["neighbours"];
+  });
   const edges = edgesOf(params, inputs, config, bonds);
   const made = se3Geometry(coors, neighbours, config.numDegrees - 1, { fourier, edges, quirks });
   const geometry = config.differentiableCoors ? made : { ...made, basis: stopGradient(made.basis) };
@@ -101,6 +101,12 @@ export function se3Transformer(
   if (params.norm) x = se3Norm(params.norm, x, true);
   return scope.keep(params.linearOut ? se3Linear(params.linearOut, x) : x);
 }
+
+/** What a step of attention reads besides features. */
+type AttentionReads = Pick<Se3Geometry, "basis" | "radial"> & {
+  readonly own: Se3AttentionBlockParams;
+  readonly globalFeats?: Tensor;
+};
 
 function partsOf(block: Se3BlockParams): readonly [Se3AttentionBlockParams, Se3FeedForwardParams] {
   return "f" in block ? [block.f.net, block.g.net] : [block[0], block[1]];
@@ -132,29 +138,21 @@ function reversibleBlocks(
   };
   // Gradients flow to distances, directions and global tokens as they do to parameters.
   const { globalFeats, ...choices } = options;
-  type Reads = {
-    own: Se3AttentionBlockParams | Se3FeedForwardParams;
-    basis: Se3Geometry["basis"];
-    radial: Tensor;
-    globalFeats?: Tensor;
-  };
-  const coupling = (name: string, target: number, own: Reads["own"]): Coupling => ({
-    ...{ name, target, sources: [1 - target] },
-    params: ("attn" in own ? { own, basis, radial, globalFeats } : { own }) as Tree<Tensor>,
-    update({ params, sources: [source], constants, residual }) {
-      const { own, basis, radial, globalFeats } = params as unknown as Reads;
-      const x = split(source);
-      const geometry = { neighbours: constants as Se3Geometry["neighbours"], basis, radial };
-      const update = "attn" in own
-        ? se3AttentionBlock(own, x, geometry, { ...choices, globalFeats })
-        : se3FeedForward(own, x);
-      const joint = joined(update);
-      return residual ? add(residual, joint) : joint;
-    },
-  });
+  const onTop = (update: Se3Features, residual?: Tensor) => residual ? add(residual, joined(update)) : joined(update);
   const couplings = blocks.map(partsOf).flatMap(([attention, feedForward]) => [
-    coupling("attention", 0, attention),
-    coupling("feedForward", 1, feedForward),
+    couplingOf<AttentionReads, NeighbourLists>(
+      {
+        ...{ name: "attention", target: 0, sources: [1], params: { own: attention, basis, radial, globalFeats } },
+        update({ params: { own, globalFeats, ...edges }, sources: [x], constants: neighbours, residual }) {
+          const update = se3AttentionBlock(own, split(x), { neighbours, ...edges }, { ...choices, globalFeats });
+          return onTop(update, residual);
+        },
+      },
+    ),
+    couplingOf({
+      ...{ name: "feedForward", target: 1, sources: [0], params: feedForward },
+      update: ({ params, sources: [x], residual }) => onTop(se3FeedForward(params, split(x)), residual),
+    }),
   ]);
   const start = joined(x);
   const [first, second] = reversible(device, couplings, [start, start], neighbours);

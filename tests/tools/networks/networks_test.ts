@@ -48,6 +48,9 @@ Deno.test("parameters are recognized by their names and shapes", () => {
   const facts = { model: "tiny-openfold" };
   const own = recognizeNetwork(new Map([["a", { shape: [2, 3] }]]), facts);
   assert.equal(own, "the small Evoformer, 6 parameters");
+  const config = { endToEnd: { refiner: { kind: "egnn" }, atoms: "heavy" } };
+  const whole = recognizeNetwork(new Map([["a", { shape: [7] }]]), { model: "trunk2021", config });
+  assert.equal(whole, "the trunk of 2021 trained end to end with a refiner (egnn), 7 parameters");
 });
 
 const SMALL = {

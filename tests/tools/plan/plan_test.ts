@@ -27,6 +27,13 @@ const SHAPES: readonly (readonly [string, PlanSizes])[] = [
   ["evoformer", { blocks: 1, nSeq: 12, nRes: 23, batch: 2, cM: 32, cZ: 64, recompute: "block" }],
   ["tiny", { blocks: 2, nSeq: 6, nRes: 17, batch: 3, cM: 32, cZ: 48 }],
   ["nnx", { nSeq: 9, nRes: 13, batch: 2 }],
+  [
+    "trunk2021",
+    {
+      ...{ depth: 1, nSeq: 3, nRes: 5, dim: 8, heads: 2, dimHead: 4 },
+      ...{ endToEnd: true, refiner: "egnn", refinerDim: 4, refinerDepth: 1 },
+    },
+  ],
   ["alphafold", { preset: "model_1", blocks: 1, nSeq: 5, nExtra: 6, nTemplates: 2, nRes: 11, recompute: "nested" }],
 ];
 

@@ -111,25 +111,29 @@ function keepingActivations(
   };
 }
 
-/** Cross attention with three keys made one. */
+/**
+ * Cross attention with three keys made one: of as many as there are keys, and of the pairs of 64 residues. The projections,
+ * which compression does not shorten, are counted: by operations alone 1,024 queries of 1,024 keys take 0.59 of all keys' time.
+ */
 async function* compressed({ device, rounds }: BenchContext): AsyncIterable<Measurement> {
-  for (const length of [1024, 2048]) {
+  for (const [queries, keys] of [[1024, 1024], [4096, 1024], [2048, 2048]]) {
     using scope = device.scope("bench");
     void scope;
-    const heads = 8, ratio = 3, shape = [1, 1, length, 256];
+    const heads = 8, ratio = 3;
     const sizes = { dim: 256, heads, dimHead: 64 };
     const params = initParams(
       device,
       trunk2021AttentionShapes(sizes, ratio),
       Key.fromSeed(1),
     ) as Trunk2021AttentionParams;
-    const [x, context] = ["x", "context"].map((name) => device.tensor(hashed(name, 256 * length), shape));
+    const x = device.tensor(hashed("x", 256 * queries), [1, 1, queries, 256]);
+    const context = device.tensor(hashed("context", 256 * keys), [1, 1, keys, 256]);
     const run = (compressRatio: number) => () => {
       trunk2021CrossAttention(params, x, context, { heads, compressRatio });
     };
     const [own, all] = await inTurns(device, rounds, [run(ratio), run(1)]);
     yield {
-      ...{ workload: "trunk2021", sizes: { length, ratio }, dtype: "f32", mode: "compressed cross attention" },
+      ...{ workload: "trunk2021", sizes: { queries, keys, ratio }, dtype: "f32", mode: "compressed cross attention" },
       ...{ ...timeFields(own, { software: device.traits.software }), peak_bytes: null },
       bars: ratioBars("times that of all keys", own, all, 0.5, device.traits.software),
     };
