@@ -1,5 +1,45 @@
-/** How the matrix kernels share operands: lanes of one subgroup, workgroup memory, or not at all. */
-export type KernelFamily = "subgroup" | "workgroup" | "plain";
+/**
+ * How the matrix kernels share operands: lanes of one subgroup, workgroup memory, or not at all; `matrix` are products on
+ * a GPU's matrix units.
+ */
+export type KernelFamily = "subgroup" | "workgroup" | "plain" | "matrix";
+
+/**
+ * How matrix products are computed: in f32, or with operands rounded to f16 and sums in f32 where an adapter has matrix
+ * units that do that. Units that take f32 are used either way.
+ */
+export type Precision = "f32" | "f16-products";
+
+/** All of them, the default first. */
+export const PRECISIONS: readonly Precision[] = ["f32", "f16-products"];
+
+/**
+ * Matrix units of a GPU (WGSL's experimental subgroup matrices), in the configuration that kernels use: a subgroup multiplies
+ * [m, k] by [k, n] at once. Sums are f32 in all of them.
+ */
+export interface MatrixUnits {
+  /** Type of the operands. */
+  readonly operands: "f32" | "f16";
+  /** Rows and columns of a result, and the length of its sums. */
+  readonly m: number;
+  /** Columns. */
+  readonly n: number;
+  /** Length of the sums. */
+  readonly k: number;
+  /** Lanes of the subgroups. */
+  readonly lanes: number;
+  /** Whether kernels must ask for subgroups of so many lanes, as their size varies otherwise. */
+  readonly pinned: boolean;
+  /** Bytes of workgroup memory, and invocations of a workgroup, that a kernel may have. */
+  readonly workgroupBytes: number;
+  /** Invocations. */
+  readonly invocations: number;
+  /**
+   * Whether they are spelled out in plain WGSL, as tests do on adapters that have none: the same kernels with their
+   * strides, edges and epilogues, only slower. @default false
+   */
+  readonly emulated?: boolean;
+}
 
 /**
  * Where `load` bindings are served from: the tensors' buffers, or read-only storage textures that mirror them. lavapipe's
@@ -25,6 +65,8 @@ export interface AdapterTraits {
   readonly shaderF16: boolean;
   /** Whether kernels can be timed on the device. */
   readonly timestamps: boolean;
+  /** Matrix units that kernels can be written for; they are used where `kernelFamilies` has `matrix`. Absent if there are none. */
+  readonly matrixUnits?: MatrixUnits;
   /** Kernels that can be tried, those first that are expected to be fastest. What is used has been found right. */
   readonly kernelFamilies: readonly KernelFamily[];
   /** Ways to load that can be tried, likewise. */
@@ -40,12 +82,30 @@ const OPTIONAL_FEATURES: readonly GPUFeatureName[] = ["timestamp-query", "shader
 /** `subgroups` is granted by wgpu though it is not listed, and is newer than the type's list of names. */
 const SUBGROUPS = "subgroups" as GPUFeatureName;
 
-type SubgroupInfo = { subgroupMinSize?: number; subgroupMaxSize?: number };
+type SubgroupInfo = {
+  subgroupMinSize?: number;
+  subgroupMaxSize?: number;
+  subgroupMatrixConfigs?: Iterable<MatrixConfig>;
+};
+
+/** What a device is asked for. */
+export interface RequestOptions {
+  /** How matrix products are computed. @default "f32" */
+  readonly precision?: Precision;
+}
 
 /** Opens a device with every useful feature the adapter grants, and says what it got. */
-export async function requestTraits(adapter: GPUAdapter): Promise<{ device: GPUDevice; traits: AdapterTraits }> {
-  const features = OPTIONAL_FEATURES.filter((name) => adapter.features.has(name));
+export async function requestTraits(
+  adapter: GPUAdapter,
+  { precision = "f32" }: RequestOptions = {},
+): Promise<{ device: GPUDevice; traits: AdapterTraits }> {
   const { limits } = adapter;
+  const units = matrixUnitsOf(adapter);
+  const usesUnits = !!units && (units.operands === "f32" || precision === "f16-products");
+  const features = [
+    ...OPTIONAL_FEATURES.filter((name) => adapter.features.has(name)),
+    ...(usesUnits ? [MATRIX_FEATURE, ...(units.pinned ? [SIZE_CONTROL] : [])] : []),
+  ];
   const requiredLimits = {
     maxBufferSize: limits.maxBufferSize,
     maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
@@ -59,7 +119,48 @@ export async function requestTraits(adapter: GPUAdapter): Promise<{ device: GPUD
   // Where the adapter has no subgroups, kernels use workgroup memory.
   const device = await adapter.requestDevice({ requiredFeatures: [...features, SUBGROUPS], requiredLimits })
     .catch(() => adapter.requestDevice({ requiredFeatures: features, requiredLimits }));
-  return { device, traits: traitsOf(adapter, features, await subgroupDialect(device)) };
+  const dialect = await subgroupDialect(device);
+  return { device, traits: traitsOf(adapter, features, { dialect, units, usesUnits }) };
+}
+
+const MATRIX_FEATURE = "chromium-experimental-subgroup-matrix" as GPUFeatureName;
+const SIZE_CONTROL = "subgroup-size-control" as GPUFeatureName;
+
+/** A configuration of matrix units as Dawn lists it. */
+interface MatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+/** Lanes that subgroups are asked to have where their size varies: what GPUs with matrix units have or can have. */
+const USUAL_LANES = 32;
+
+/**
+ * The matrix units of an adapter in the configuration that suits kernels best: f32 operands before f16 ones, then most
+ * results, then longest sums. Configurations whose sums are not f32 are never used, nor subgroups whose size is not known.
+ */
+export function matrixUnitsOf({ features, info, limits }: GPUAdapter): MatrixUnits | undefined {
+  if (!features.has(MATRIX_FEATURE) || !features.has(SUBGROUPS)) return undefined;
+  const { subgroupMinSize = 0, subgroupMaxSize = 0, subgroupMatrixConfigs = [] } = info as SubgroupInfo;
+  const pinned = subgroupMinSize !== subgroupMaxSize;
+  if (subgroupMinSize === 0 || (pinned && !features.has(SIZE_CONTROL))) return undefined;
+  const lanes = Math.min(Math.max(USUAL_LANES, subgroupMinSize), subgroupMaxSize);
+  const [best] = Array.from(subgroupMatrixConfigs)
+    .filter(({ componentType: type, resultComponentType: result }) =>
+      result === "f32" && (type === "f32" || (type === "f16" && features.has("shader-f16")))
+    )
+    .sort((a, b) =>
+      Number(b.componentType === "f32") - Number(a.componentType === "f32") || b.M * b.N - a.M * a.N || b.K - a.K
+    );
+  return best && {
+    operands: best.componentType as MatrixUnits["operands"],
+    ...{ m: best.M, n: best.N, k: best.K, lanes, pinned },
+    workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    invocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+  };
 }
 
 /** How WGSL gets at subgroups: by built-ins that are simply there, after a directive, or not at all. */
@@ -86,7 +187,15 @@ async function subgroupDialect(device: GPUDevice): Promise<SubgroupDialect> {
 /** Most `load` bindings of a kernel. WebGPU guarantees four textures; where there are too few, kernels load from buffers. */
 export const MOST_TEXTURES = 6;
 
-function traitsOf(adapter: GPUAdapter, features: readonly GPUFeatureName[], dialect: SubgroupDialect): AdapterTraits {
+function traitsOf(
+  adapter: GPUAdapter,
+  features: readonly GPUFeatureName[],
+  { dialect, units, usesUnits }: {
+    readonly dialect: SubgroupDialect;
+    readonly units: MatrixUnits | undefined;
+    readonly usesUnits: boolean;
+  },
+): AdapterTraits {
   const info = adapter.info;
   const { subgroupMinSize = 0, subgroupMaxSize = 0 } = info as SubgroupInfo;
   const description = info.description || info.device || info.architecture || "unnamed adapter";
@@ -101,8 +210,10 @@ function traitsOf(adapter: GPUAdapter, features: readonly GPUFeatureName[], dial
     needsEnableSubgroups: dialect === "directive",
     shaderF16: features.includes("shader-f16"),
     timestamps: features.includes("timestamp-query"),
+    ...(units && { matrixUnits: units }),
     ...candidates({
       software,
+      usesUnits,
       subgroupSize,
       textures: adapter.limits.maxStorageTexturesPerShaderStage >= MOST_TEXTURES,
     }),
@@ -116,11 +227,16 @@ function traitsOf(adapter: GPUAdapter, features: readonly GPUFeatureName[], dial
  * from textures are cheaper than those from buffers, which check every lane; a GPU shares operands in workgroup memory.
  */
 function candidates(
-  { software, subgroupSize, textures }: Pick<AdapterTraits, "software" | "subgroupSize"> & { textures: boolean },
+  { software, subgroupSize, textures, usesUnits }:
+    & Pick<AdapterTraits, "software" | "subgroupSize">
+    & { textures: boolean; usesUnits: boolean },
 ): Pick<AdapterTraits, "kernelFamilies" | "loadPaths"> {
   const subgroup: KernelFamily[] = subgroupSize >= 4 ? ["subgroup"] : [];
   const texture: LoadPath[] = textures ? ["textures"] : [];
-  if (!software) return { kernelFamilies: ["workgroup", ...subgroup, "plain"], loadPaths: ["buffers", ...texture] };
+  const matrix: KernelFamily[] = usesUnits ? ["matrix"] : [];
+  if (!software) {
+    return { kernelFamilies: [...matrix, "workgroup", ...subgroup, "plain"], loadPaths: ["buffers", ...texture] };
+  }
   return subgroupSize >= 8
     ? { kernelFamilies: ["subgroup", "plain", "workgroup"], loadPaths: [...texture, "buffers"] }
     : { kernelFamilies: ["plain", ...subgroup, "workgroup"], loadPaths: ["buffers", ...texture] };

@@ -1,6 +1,6 @@
 import { dryGpu } from "./_dry.ts";
 import { Failures } from "./_failures.ts";
-import { type AdapterTraits, requestTraits } from "./adapter.ts";
+import { type AdapterTraits, type RequestOptions, requestTraits } from "./adapter.ts";
 import { type Grid, MAX_WORKGROUPS } from "./grid.ts";
 import { MemoryPool, type MemoryReport } from "./_memory.ts";
 import { type KernelOptions, Kernels, tellingFirst } from "./kernels.ts";
@@ -157,10 +157,13 @@ export class Device implements Disposable {
    * @param gpu `navigator.gpu`, or an adapter already chosen.
    * @throws {Error} If there is no adapter.
    */
-  static async open(gpu: GPU | GPUAdapter, options: KernelOptions = {}): Promise<Device> {
+  static async open(
+    gpu: GPU | GPUAdapter,
+    { precision, ...options }: KernelOptions & RequestOptions = {},
+  ): Promise<Device> {
     const adapter = "requestAdapter" in gpu ? await gpu.requestAdapter({ powerPreference: "high-performance" }) : gpu;
     if (!adapter) throw new Error("WebGPU found no adapter: no GPU driver is installed (see `denofold doctor`)");
-    const { device: handle, traits } = await requestTraits(adapter);
+    const { device: handle, traits } = await requestTraits(adapter, { precision });
     await Readback.probe(handle);
     const device = new Device(handle, traits, { onFinding: tellingFirst(traits, console.warn), ...options });
     await device.kernels.start();

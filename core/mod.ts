@@ -1,5 +1,12 @@
 /** WebGPU and differentiation: the device, tensors, scopes, the tape, trees, random keys. */
-export { type AdapterTraits, type KernelFamily, type LoadPath } from "./adapter.ts";
+export {
+  type AdapterTraits,
+  type KernelFamily,
+  type LoadPath,
+  type MatrixUnits,
+  type Precision,
+  PRECISIONS,
+} from "./adapter.ts";
 export { addInto } from "./add_into.ts";
 export { Device, type Dispatch, type Speed } from "./device.ts";
 export { DeviceLostError, OutOfMemoryError } from "./_failures.ts";

@@ -1,3 +1,4 @@
+import type { MatrixUnits } from "./adapter.ts";
 import type { Probe } from "./probe.ts";
 
 /** A scalar that travels in a kernel's uniform block. */
@@ -57,6 +58,12 @@ export interface KernelSource {
   readonly workgroupSize?: number;
   /** Whether the body uses subgroup built-ins. @default false */
   readonly subgroups?: boolean;
+  /**
+   * Matrix units that the body uses; in scope are then `subgroup`, its number in the workgroup, and `subgroupLane`.
+   *
+   * @default none
+   */
+  readonly units?: MatrixUnits;
   /**
    * Most turns that all loops of one invocation take together, from the uniforms, the tests that end them included; the
    * device refuses more than {@linkcode MOST_TURNS}.
@@ -120,6 +127,14 @@ export function kernelText({ source, bindings, uniforms }: Kernel, options: Text
   const workgroupSize = source.workgroupSize ?? 64;
   const lines = [`// ${source.name}`];
   if (source.subgroups && options.enableSubgroups) lines.unshift("enable subgroups;");
+  const units = source.units && !source.units.emulated ? source.units : undefined;
+  if (units) {
+    lines.unshift(
+      "enable subgroups, chromium_experimental_subgroup_matrix;",
+      ...(units.operands === "f16" ? ["enable f16;"] : []),
+      ...(units.pinned ? ["enable subgroup_size_control;"] : []),
+    );
+  }
   bindings.forEach(([name, type], binding) => {
     const [access, element] = type.split(" ");
     const at = `@group(0) @binding(${binding})`;
@@ -150,9 +165,13 @@ export function kernelText({ source, bindings, uniforms }: Kernel, options: Text
   }
   if (source.declarations) lines.push(source.declarations.trim());
   lines.push(
-    `@compute @workgroup_size(${workgroupSize})`,
-    "fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_id) local: vec3u) {",
+    `@compute @workgroup_size(${workgroupSize})${units?.pinned ? ` @subgroup_size(${units.lanes})` : ""}`,
+    "fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_id) local: vec3u" +
+      `${units ? ", @builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) subgroupLane: u32" : ""}) {`,
     "let lane = local.x;",
+    ...(source.units?.emulated
+      ? [`let subgroup = lane / ${source.units.lanes}u; let subgroupLane = lane % ${source.units.lanes}u;`]
+      : []),
     "let block = group.y * groups.x + group.x;",
     `let index = block * ${workgroupSize}u + lane;`,
     source.body.trim(),

@@ -143,11 +143,14 @@ function runAligned(
   const { carry } = terms;
   const places = placesOf(product);
   const { outer, inner, aShared, bShared } = product.batch ?? { outer: 1, inner: 1 };
-  const { subgroupSize } = device.traits;
+  const { subgroupSize, matrixUnits: units } = device.traits;
   const ragged = terms.count % 4 !== 0 && (aTransposed || !bTransposed);
   const epilogue = { ...epilogueOf(product), carry: !!carry };
   const kernelOf = (tile: MatmulTile, oddRows: boolean) =>
-    matmulKernel({ tile, subgroupSize, aTransposed, bTransposed, ragged, oddRows, epilogue });
+    matmulKernel({
+      ...{ tile, subgroupSize, aTransposed, bTransposed, ragged, oddRows, epilogue },
+      ...(tile.family === "matrix" && { units }),
+    });
   const types = { a, b, gate, residual, ...((product.into?.out ?? product).dtype === "f16" && { c: HALF }) };
   const tile = device.kernels.choose(
     tilesFor(device, product),
@@ -158,7 +161,7 @@ function runAligned(
   const splits = isCut(product)
     ? Math.max(
       Math.ceil(k / MOST_TERMS),
-      splitsOf(k, Math.ceil(m / tileM) * tilesN, tile.family === "workgroup" ? 512 : 16),
+      splitsOf(k, Math.ceil(m / tileM) * tilesN, tile.family === "workgroup" || tile.family === "matrix" ? 512 : 16),
       fewestSplits(device, k, Math.max(aLd, bLd)),
     )
     : 1;

@@ -1,8 +1,9 @@
 /** Kernel text of the matrix product. Why it looks as it does: see ARCHITECTURE.md, "Matrix products". */
-import { kernelFamily, type UniformType, unroll } from "../core/mod.ts";
+import { kernelFamily, type MatrixUnits, type UniformType, unroll } from "../core/mod.ts";
 import { matmulProbes } from "./_battery/matmul.ts";
 import { NORMAL_CDF, RECTIFY, SIGMOID, SPECIAL_VALUES, valueTypes } from "./_functions.wgsl.ts";
-import type { MatmulTile } from "./matmul_tiles.ts";
+import { type MatmulTile, unitLayout } from "./matmul_tiles.ts";
+import { unitText } from "./_unit_text.ts";
 
 /** What is done to a finished element before it is stored. */
 export interface Epilogue {
@@ -35,6 +36,8 @@ export const MOST_TERMS = 48 * 1024;
 export interface MatmulStructure {
   readonly tile: MatmulTile;
   readonly subgroupSize: number;
+  /** The units of a tile of the family `matrix`. */
+  readonly units?: MatrixUnits;
   /** A is stored [K, M]. */
   readonly aTransposed: boolean;
   /** B is stored [N, K]. */
@@ -52,14 +55,24 @@ export function tileOf({ tile, subgroupSize }: Pick<MatmulStructure, "tile" | "s
   tileN: number;
 } {
   if (tile.family === "subgroup") return { tileM: tile.rows, tileN: 4 * tile.vectors * subgroupSize };
-  if (tile.family === "workgroup") return { tileM: tile.height, tileN: tile.width };
+  if (tile.family !== "plain") return { tileM: tile.height, tileN: tile.width };
   return { tileM: PLAIN_ROWS * tile.rows, tileN: PLAIN_COLUMNS * 4 * tile.vectors };
 }
 
-/** A family's way to compute a tile; every invocation has `rows` by `vectors` accumulators s{i}_{j}. */
+/**
+ * A family's way to compute a tile; every invocation has `rows` by `vectors` accumulators s{i}_{j}. On matrix units these
+ * are a subgroup's, each a unit's result.
+ */
 interface Tile {
   readonly workgroupSize: number;
   readonly subgroups?: boolean;
+  readonly units?: MatrixUnits;
+  /** Declarations of the accumulators. @default vec4f() in each */
+  readonly sums?: string;
+  /** Statements that finish and store them. @default those of {@link store} */
+  readonly stores?: string;
+  /** Turns of the loops in `stores`. */
+  readonly storeTurns?: number;
   readonly declarations?: string;
   readonly rows: number;
   readonly vectors: number;
@@ -121,18 +134,20 @@ export const matmulKernel = kernelFamily<MatmulStructure>((structure) => {
       ...(epilogue.factor ? { factorOffset: "u32" as const } : {}),
       ...(epilogue.placed ? PLACES : {}),
     },
-    turns: ({ K }) => Math.ceil(K / tile.step) * (1 + tile.innerTurns) + 1 + tile.rows / STORE_ROWS + 1,
+    turns: ({ K }) =>
+      Math.ceil(K / tile.step) * (1 + tile.innerTurns) + 1 + (tile.storeTurns ?? tile.rows / STORE_ROWS + 1),
     workgroupSize: tile.workgroupSize,
     subgroups: tile.subgroups,
+    units: tile.units,
     spotCheck: true,
     declarations: `${EPILOGUE_FUNCTIONS}${epilogue.placed ? PLACE_FUNCTION : ""}\n${tile.declarations ?? ""}`,
     body: `${PLACE}
 ${tile.setup}
-${each(tile, (s) => `var ${s} = vec4f();`)}
-for (var k = 0u; k < ${family === "workgroup" ? "u.K" : "depth"}; k += ${tile.step}u) {
+${tile.sums ?? each(tile, (s) => `var ${s} = vec4f();`)}
+for (var k = 0u; k < ${family === "workgroup" || family === "matrix" ? "u.K" : "depth"}; k += ${tile.step}u) {
 ${tile.body}
 }
-${store(tile, structure)}`,
+${tile.stores ?? store(tile, structure)}`,
   };
 }, (structure) => matmulProbes(structure, tileOf(structure)));
 
@@ -159,6 +174,7 @@ fn placeOf(r: u32, n4: u32) -> u32 {
 function tileText(structure: MatmulStructure): Tile {
   const { tile } = structure;
   if (tile.family === "subgroup") return subgroupTile(structure, tile);
+  if (tile.family === "matrix") return unitTile(structure, tile);
   return tile.family === "workgroup" ? workgroupTile(structure, tile) : registerTile(structure, tile);
 }
 
@@ -342,6 +358,38 @@ interface Staging {
   readonly store: string;
 }
 
+/** Shares items among invocations; where there are more of these, the last ones fetch the last item and put nothing. */
+function shared(invocations: number, items: number, of: (t: string, pass: number) => Staging): Staging {
+  const passes = Array.from({ length: Math.ceil(items / invocations) }, (_, pass) => {
+    const all = (pass + 1) * invocations <= items, item = `(lane + ${pass * invocations}u)`;
+    const { load, store } = of(all ? item : `min${item.slice(0, -1)}, ${items - 1}u)`, pass);
+    return { load, store: all ? store : `if (${item} < ${items}u) {\n${store}\n}` };
+  });
+  return { load: passes.map(({ load }) => load).join("\n"), store: passes.map(({ store }) => store).join("\n") };
+}
+
+/**
+ * Loads of a vec4 of an operand for a workgroup's tile, of four rows (or columns) from `first` on at one k, or of four k of
+ * one. Beyond the last row the last one stands, and beyond the last k there is 0.
+ */
+function edgeLoads(s: MatmulStructure, { height, width }: { readonly height: number; readonly width: number }) {
+  const zero = (load: string, k: string) => `select(vec4f(), ${load}, ${k} < depth)`;
+  const guarded = { ...s, ragged: true }; // a step may be longer than what is left of the sum
+  return {
+    alongK: (name: "a" | "b", first: string, k: string) =>
+      name === "a" ? loadA({ ...guarded, aTransposed: true }, `tileRow * ${height}u + ${first}`, k) : zero(
+        `b_at(bBase + min(${k}, depth - 1u) * u.bLd + min((tileColumn * ${width}u + ${first}) / 4u, u.N4 - 1u))`,
+        k,
+      ),
+    acrossK: (name: "a" | "b", n: string, k: string) => {
+      const [ld, last, first] = name === "a"
+        ? ["u.aLd", "u.M - 1u", `tileRow * ${height}u`]
+        : ["u.bLd", "u.N4 * 4u - 1u", `tileColumn * ${width}u`];
+      return zero(`${name}_at(${name}Base + min(${first} + ${n}, ${last}) * ${ld} + min(${k}, depth - 1u) / 4u)`, k);
+    },
+  };
+}
+
 /**
  * For real GPUs: `height` × `width` values a workgroup, `rows` × 4 `vectors` an invocation, A and B staged in workgroup
  * memory `depth` k at a time, both along k, so that the inner loop reads a vec4 of each for 16 products. A matrix that
@@ -353,28 +401,8 @@ function workgroupTile(s: MatmulStructure, tile: TileOf<"workgroup">): Tile {
   const quads = { a: height / 4, b: width / 4 }; // vec4s of a staged row
   const down = height / rows, across = quads.b / vectors; // invocations along the rows and the columns
   const invocations = down * across;
-  const zero = (load: string, k: string) => `select(vec4f(), ${load}, ${k} < depth)`;
-  const guarded = { ...s, ragged: true }; // a step is `depth` k long: the last one may pass the end
-  const alongK = (name: "a" | "b", first: string, k: string) =>
-    name === "a" ? loadA({ ...guarded, aTransposed: true }, `tileRow * ${height}u + ${first}`, k) : zero(
-      `b_at(bBase + min(${k}, depth - 1u) * u.bLd + min((tileColumn * ${width}u + ${first}) / 4u, u.N4 - 1u))`,
-      k,
-    );
-  const acrossK = (name: "a" | "b", n: string, k: string) => {
-    const [ld, last, first] = name === "a"
-      ? ["u.aLd", "u.M - 1u", `tileRow * ${height}u`]
-      : ["u.bLd", "u.N4 * 4u - 1u", `tileColumn * ${width}u`];
-    return zero(`${name}_at(${name}Base + min(${first} + ${n}, ${last}) * ${ld} + min(${k}, depth - 1u) / 4u)`, k);
-  };
-  /** Shares items among the invocations; where there are more of these, the last ones fetch the last item and put nothing. */
-  const share = (items: number, of: (t: string, pass: number) => Staging): Staging => {
-    const passes = Array.from({ length: Math.ceil(items / invocations) }, (_, pass) => {
-      const all = (pass + 1) * invocations <= items, item = `(lane + ${pass * invocations}u)`;
-      const { load, store } = of(all ? item : `min${item.slice(0, -1)}, ${items - 1}u)`, pass);
-      return { load, store: all ? store : `if (${item} < ${items}u) {\n${store}\n}` };
-    });
-    return { load: passes.map(({ load }) => load).join("\n"), store: passes.map(({ store }) => store).join("\n") };
-  };
+  const { alongK, acrossK } = edgeLoads(s, tile);
+  const share = (items: number, of: (t: string, pass: number) => Staging) => shared(invocations, items, of);
   const straight = (name: "a" | "b") =>
     share(depth * quads[name], (t, pass) => ({
       load: `let ${name}${pass} = ${alongK(name, `${t} % ${quads[name]}u * 4u`, `(k + ${t} / ${quads[name]}u)`)};`,
@@ -453,5 +481,100 @@ now = 1u - now;
 ${buffer("now")}
 ${store}
 }`,
+  };
+}
+
+/**
+ * On matrix units: `height` × `width` values a workgroup, `down` × `across` a subgroup. A and B are staged as they are
+ * stored, `tile.depth` k at a time, and the next step is fetched while this one is computed; what a step has beyond the last
+ * k is staged as 0, so that no unit reads past an edge. Results leave through workgroup memory one unit at a time, where
+ * the lanes pick up vec4s for the epilogue.
+ */
+function unitTile(s: MatmulStructure, tile: TileOf<"matrix">): Tile {
+  const { units, aTransposed, bTransposed, epilogue } = s;
+  if (!units) throw new TypeError("A tile on matrix units needs units");
+  const { height, width, depth, down, across } = tile, { m, n, k, lanes } = units;
+  const { subgroups, pad, resultPad } = unitLayout(tile, units);
+  const rows = down / m, vectors = across / n, subgroupsAcross = width / across;
+  const workgroupSize = subgroups * lanes;
+  const { alongK, acrossK } = edgeLoads(s, tile);
+  // As they are stored: lines of `length` elements, which are k or are rows of A (columns of B).
+  const staged = (side: number, linesAreK: boolean) => {
+    const [lines, length] = linesAreK ? [depth, side] : [side, depth];
+    return { lines, length, stride: length + pad, size: lines * (length + pad), linesAreK };
+  };
+  const a = staged(height, aTransposed), b = staged(width, !bTransposed);
+  const resultStride = n + resultPad, resultSize = m * resultStride;
+  const text = unitText({
+    units,
+    a: { ...a, columnMajor: aTransposed },
+    b: { ...b, columnMajor: bTransposed },
+    results: { size: subgroups * resultSize, stride: resultStride },
+    ...{ rows, columns: vectors },
+  });
+  const staging = (name: "a" | "b", { lines, length, stride, linesAreK }: typeof a): Staging =>
+    shared(workgroupSize, lines * length / 4, (t, pass) => {
+      const line = `${t} / ${length / 4}u`, quad = `${t} % ${length / 4}u * 4u`;
+      const value = linesAreK ? alongK(name, quad, `(k + ${line})`) : acrossK(name, line, `(k + ${quad})`);
+      return {
+        load: `${name}${pass} = ${value};`,
+        store: text.stage(`${name}Tile`, `${line} * ${stride}u + ${quad}`, `${name}${pass}`),
+      };
+    });
+  const both = [staging("a", a), staging("b", b)];
+  const load = both.map(({ load }) => load).join("\n"), store = both.map(({ store }) => store).join("\n");
+  const fetched = [...load.matchAll(/^([ab]\d+) = /gm)].map(([, name]) => `var ${name}: vec4f;`).join(" ");
+  const leftAt = (i: string) => {
+    const row = `(rowAt + ${i} * ${m}u)`;
+    return aTransposed ? `p * ${a.stride}u + ${row}` : `${row} * ${a.stride}u + p`;
+  };
+  const rightAt = (j: string) => {
+    const column = `(columnAt + ${j} * ${n}u)`;
+    return bTransposed ? `${column} * ${b.stride}u + p` : `p * ${b.stride}u + ${column}`;
+  };
+  const vectorsOfUnit = m * n / 4, picks = Math.ceil(vectorsOfUnit / lanes) + 1;
+  const bias = epilogue.bias ? "let bias0 = select(vec4f(), bias[min(n4, u.N4 - 1u)], u.hasBias > 0u);" : "";
+  return {
+    ...{ workgroupSize, units, rows, vectors, sums: text.sums },
+    ...{ step: depth, innerTurns: depth / k * (1 + text.turns.addProducts) + 1 },
+    row: () => "rowFirst",
+    column: () => "n4First",
+    declarations: `${text.declarations}
+fn putResults(rowFirst: u32, n4First: u32, resultAt: u32, batch: u32, block: u32, subgroupLane: u32) {
+  for (var t = subgroupLane; t < ${vectorsOfUnit}u; t += ${lanes}u) {
+    let r = rowFirst + t / ${n / 4}u; let n4 = n4First + t % ${n / 4}u;
+    let at = resultAt + t / ${n / 4}u * ${resultStride}u + t % ${n / 4}u * 4u;
+    if (r < u.M && n4 < u.N4${epilogue.onTop ? " && block < u.tiles" : ""}) {
+      var v = vec4f(results[at], results[at + 1u], results[at + 2u], results[at + 3u]);
+      ${bias}
+      { ${finish(epilogue, 0)} }
+    }
+  }
+}`,
+    setup:
+      `let rowAt = subgroup / ${subgroupsAcross}u * ${down}u; let columnAt = subgroup % ${subgroupsAcross}u * ${across}u;
+let resultAt = subgroup * ${resultSize}u;
+${fetched}
+{
+const k = 0u;
+${load}
+}`,
+    body: `${store}
+workgroupBarrier();
+let here = k;
+{
+let k = here + ${depth}u;
+${load}
+}
+for (var p = 0u; p < ${depth}u; p += ${k}u) {
+${text.addProducts(leftAt, rightAt)}
+}
+workgroupBarrier();`,
+    stores: text.putEach("resultAt", (i, j) => {
+      const row = `tileRow * ${height}u + rowAt + ${i} * ${m}u`;
+      const n4 = `tileColumn * ${width / 4}u + columnAt / 4u + ${j} * ${n / 4}u`;
+      return `workgroupBarrier();\nputResults(${row}, ${n4}, resultAt, batch, block, subgroupLane);\nworkgroupBarrier();`;
+    }),
+    storeTurns: rows * vectors * picks + text.turns.putEach,
   };
 }

@@ -1,5 +1,5 @@
 /** Which tiles the matrix product can be cut into. */
-import type { AdapterTraits, KernelFamily } from "../core/mod.ts";
+import type { AdapterTraits, KernelFamily, MatrixUnits } from "../core/mod.ts";
 
 /** How much of a product a workgroup and each of its invocations computes. */
 export type MatmulTile =
@@ -28,6 +28,17 @@ export type MatmulTile =
     /** Rows and vectors of four columns an invocation. */
     readonly rows: 4 | 8;
     readonly vectors: 1 | 2;
+  }
+  | {
+    readonly family: "matrix";
+    /** Rows and columns of a workgroup's tile. */
+    readonly height: 32 | 64 | 128;
+    readonly width: 32 | 64 | 128;
+    /** Length of the sums that is staged in workgroup memory at a time. */
+    readonly depth: 16 | 32;
+    /** Rows and columns that a subgroup computes. */
+    readonly down: 16 | 32;
+    readonly across: 16 | 32 | 64;
   };
 
 /**
@@ -70,13 +81,55 @@ const TILES: { readonly [F in KernelFamily]: readonly (MatmulTile & { readonly f
     { family: "plain", rows: 8, vectors: 1 },
     { family: "plain", rows: 4, vectors: 2 },
   ],
+  // On units of 16 × 16 a subgroup of 32 × 64 reads six operands for eight products.
+  matrix: [
+    { family: "matrix", height: 128, width: 128, depth: 32, down: 32, across: 64 },
+    { family: "matrix", height: 64, width: 128, depth: 32, down: 32, across: 32 },
+    { family: "matrix", height: 64, width: 64, depth: 16, down: 32, across: 32 },
+    { family: "matrix", height: 32, width: 32, depth: 32, down: 16, across: 16 },
+  ],
 };
+
+/** Bytes between the rows of what units load and store, so that neighbouring ones do not lie on the same memory banks. */
+const PAD_BYTES = 16;
+
+/** How a tile on matrix units is laid out in workgroup memory; sizes in elements. */
+export interface UnitLayout {
+  /** Subgroups of a workgroup. */
+  readonly subgroups: number;
+  /** Added to each staged row of an operand, and of results. */
+  readonly pad: number;
+  readonly resultPad: number;
+  /** Bytes, with operands lying whichever way takes more. */
+  readonly bytes: number;
+}
+
+/** The layout of a tile on units. */
+export function unitLayout(
+  { height, width, depth, down, across }: MatmulTile & { readonly family: "matrix" },
+  { operands, m, n }: Pick<MatrixUnits, "operands" | "m" | "n">,
+): UnitLayout {
+  const each = operands === "f16" ? 2 : 4, pad = PAD_BYTES / each, resultPad = PAD_BYTES / 4;
+  const subgroups = (height / down) * (width / across);
+  const staged = (side: number) => Math.max(side * (depth + pad), depth * (side + pad));
+  const bytes = each * (staged(height) + staged(width)) + 4 * subgroups * m * (n + resultPad);
+  return { subgroups, pad, resultPad, bytes };
+}
+
+/** Whether a tile is made of whole units, and fits a workgroup. */
+function fitsUnits(tile: MatmulTile & { readonly family: "matrix" }, units: MatrixUnits): boolean {
+  const { down, across, depth } = tile, { subgroups, bytes } = unitLayout(tile, units);
+  return down % units.m === 0 && across % units.n === 0 && depth % units.k === 0 && bytes <= units.workgroupBytes &&
+    subgroups * units.lanes <= units.invocations;
+}
 
 /** Tiles that an adapter can run: family by family in its order of preference, each family's built-in one first. */
 export function matmulTiles(
-  { kernelFamilies, subgroupSize }: Pick<AdapterTraits, "kernelFamilies" | "subgroupSize">,
+  { kernelFamilies, subgroupSize, matrixUnits }: Pick<AdapterTraits, "kernelFamilies" | "subgroupSize" | "matrixUnits">,
 ): readonly MatmulTile[] {
-  return kernelFamilies.flatMap((family): readonly MatmulTile[] =>
-    TILES[family].filter((tile) => tile.family !== "subgroup" || tile.rows % subgroupSize === 0)
-  );
+  const fits = (tile: MatmulTile) =>
+    tile.family === "subgroup"
+      ? tile.rows % subgroupSize === 0
+      : tile.family !== "matrix" || (!!matrixUnits && fitsUnits(tile, matrixUnits));
+  return kernelFamilies.flatMap((family): readonly MatmulTile[] => TILES[family].filter(fits));
 }

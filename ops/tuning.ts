@@ -30,11 +30,14 @@ const strict = new WeakSet<Device>();
 /** The built-in preferences of an adapter. */
 export function builtInTuning(traits: AdapterTraits): Tuning {
   const [tile] = matmulTiles(traits);
-  const [family] = traits.kernelFamilies;
   return {
     loads: traits.loadPaths[0],
     matmul: { large: tile, small: tile, long: tile },
-    ...{ attention: family, triangle: familiesOf(traits, "triangle")[0], rows: familiesOf(traits, "rows")[0] },
+    ...{
+      attention: familiesOf(traits, "attention")[0],
+      triangle: familiesOf(traits, "triangle")[0],
+      rows: familiesOf(traits, "rows")[0],
+    },
   };
 }
 
@@ -74,9 +77,10 @@ export function tuningOf(device: Device): Tuning {
 
 /** Families of kernels that an op can have on an adapter, in its order of preference. */
 export function familiesOf(
-  { kernelFamilies, subgroupSize }: Pick<AdapterTraits, "kernelFamilies" | "subgroupSize">,
+  { kernelFamilies: all, subgroupSize }: Pick<AdapterTraits, "kernelFamilies" | "subgroupSize">,
   op: FamilyOp,
 ): readonly KernelFamily[] {
+  const kernelFamilies = all.filter((family) => family !== "matrix"); // which are products alone
   if (op === "attention") return kernelFamilies;
   if (op === "triangle") return kernelFamilies.filter((family) => family !== "subgroup" || ROWS % subgroupSize === 0);
   // Rows shared among the lanes of a subgroup: as many as a workgroup has, or a part of them. On a processor nothing is gained.

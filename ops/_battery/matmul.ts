@@ -16,19 +16,31 @@ interface Sizes {
   readonly inner: number;
   readonly hasBias: boolean;
   readonly isRelu: boolean;
+  /** Operands are whole numbers, which f16 holds exactly, and sums such as f32 holds exactly, f16 by far not. */
+  readonly whole?: boolean;
 }
+
+/**
+ * Largest error of a product with operands rounded to f16, as a share of the largest result: rounding alone makes up to
+ * 4e-4 of it.
+ */
+const ROUNDED_OPERANDS = 2e-3;
+
+/** Whole numbers from 0 to 40: twenty products of them pass what f16 holds exactly. */
+const WHOLE = 40;
 
 /**
  * More than one tile of rows and columns, and a rest; sums longer than a step, and a rest; operands that begin in the
  * second row of a texture; a batch in two levels of which A is shared over the inner one. Then a sum in two parts, or the
- * smallest product.
+ * smallest product. Where operands are rounded to f16, the latter is exact unless sums are rounded too.
  */
 export function matmulProbes(
   structure: MatmulStructure,
   { tileM, tileN }: { readonly tileM: number; readonly tileN: number },
 ): readonly Probe[] {
-  const { tile, aTransposed, bTransposed, ragged, oddRows } = structure;
-  const step = tile.family === "workgroup" ? tile.depth : 4;
+  const { tile, units, aTransposed, bTransposed, ragged, oddRows } = structure;
+  const step = tile.family === "workgroup" || tile.family === "matrix" ? tile.depth : 4;
+  const half = units?.operands === "f16";
   const M = tileM + (aTransposed && !oddRows ? 4 : 3), N = tileN + 4;
   // Where no operand lies [K, …], rows are padded with zeros and the sum may be of any length.
   const K = step + (ragged || (!aTransposed && bTransposed) ? 7 : 8);
@@ -37,10 +49,10 @@ export function matmulProbes(
   const other = aTransposed && !bTransposed
     ? { M, N, K: part, kTotal: part + rest, outer: 1, inner: 2, hasBias: false, isRelu: false }
     : { M: aTransposed && !oddRows ? 4 : 1, N: 4, K, kTotal: K, outer: 1, inner: 1, hasBias: false, isRelu: false };
-  return [probe(structure, large), probe(structure, other)];
+  return [probe(structure, large), probe(structure, { ...other, whole: half })];
 
   function probe({ epilogue }: MatmulStructure, sizes: Sizes): Probe {
-    const { M, N, K, kTotal, outer, inner, hasBias, isRelu } = sizes;
+    const { M, N, K, kTotal, outer, inner, hasBias, isRelu, whole = false } = sizes;
     const parts = kTotal > K;
     const aRows = aTransposed ? (parts ? kTotal : K) : M, bRows = bTransposed ? N : parts ? kTotal : K;
     const aLd = Math.ceil((aTransposed ? M : K) / 4), bLd = Math.ceil((bTransposed ? K : N) / 4);
@@ -49,8 +61,9 @@ export function matmulProbes(
       ? { aOuter: 0, aInner: K * aLd, bOuter: 0, bInner: K * bLd }
       : { aOuter: aSize, aInner: 0, bOuter: 2 * bSize, bInner: bSize };
     const batch = outer * inner;
-    const a = matrix(aRows * (parts ? 1 : outer), aTransposed ? M : K, aLd, 1, aTransposed ? NaN : 0);
-    const b = matrix(bRows * (parts ? 1 : batch), bTransposed ? K : N, bLd, 2, 0);
+    const operand = (x: Float64Array) => whole ? x.map((v) => Math.floor(Math.abs(v) * WHOLE)) : x;
+    const a = operand(matrix(aRows * (parts ? 1 : outer), aTransposed ? M : K, aLd, 1, aTransposed ? NaN : 0));
+    const b = operand(matrix(bRows * (parts ? 1 : batch), bTransposed ? K : N, bLd, 2, 0));
     const aOffset = 1030, bOffset = 3, cOffset = 5, carryOffset = 2;
     const shaped = (seed: number) => between(epilogue.placed ? 0 : 4 * cOffset, noise(batch * M * N, seed), 0);
     const tilesM = Math.ceil(M / tileM), tilesN = Math.ceil(N / tileN), tiles = tilesM * tilesN * batch;
@@ -66,6 +79,7 @@ export function matmulProbes(
     const result = epilogue.onTop ? noise(size, 7) : new Float64Array(size).fill(BEFORE);
     const factorOffset = 3;
     return {
+      ...(half && !whole && { tolerance: ROUNDED_OPERANDS }),
       before: {
         a: between(4 * aOffset, a, 0),
         b: between(4 * bOffset, b, 0),

@@ -73,9 +73,9 @@ export function batteryOf(traits: AdapterTraits): BatteryRow[] {
     [["forward", forward], ["gradient", gradient]].flatMap(([pass, kernels]) =>
       kernels.length ? [{ op, pass, family: family ?? "all", kernels } as BatteryRow] : []
     );
-  const { kernelFamilies } = traits;
+  const kernelFamilies = familiesOf(traits, "attention");
   return [
-    ...kernelFamilies.flatMap((family) => {
+    ...traits.kernelFamilies.flatMap((family) => {
       const { forward, gradient, linear } = products(traits, family);
       return [...rows("matmul", forward, gradient, family), ...rows("linear", linear, [], family)];
     }),
@@ -229,11 +229,13 @@ const MORE_EPILOGUES: readonly Partial<Epilogue>[] = [
  * and back. The family that the adapter prefers has more combinations of parts.
  */
 function products(traits: AdapterTraits, family: KernelFamily) {
-  const { subgroupSize } = traits;
+  const { subgroupSize, matrixUnits: units } = traits;
   const tiles = matmulTiles(traits).filter((tile) => tile.family === family);
+  if (!tiles.length) return { forward: [], gradient: [], linear: [] }; // units that no tile fits
   const kernel = (tile: MatmulStructure["tile"], layout: string, more: Partial<MatmulStructure> = {}) =>
     matmulKernel({
       ...{ tile, subgroupSize, aTransposed: layout[0] === "T", bTransposed: layout[1] === "T" },
+      ...(family === "matrix" && { units }),
       ...{ ragged: false, oddRows: false, epilogue: NOTHING, ...more },
     });
   const [tile, ...others] = tiles;
@@ -294,7 +296,7 @@ function attention(traits: AdapterTraits, family: KernelFamily): [BatteryKernel[
   };
   const gradient = [...backward(8, packed), ...backward(2, apart)];
   if (family === "plain") gradient.push(...backward(2, few));
-  if (family === traits.kernelFamilies[0]) {
+  if (family === familiesOf(traits, "attention")[0]) {
     gradient.push(
       [queriesKernel({ ...structure("backward", 8, packed, "q", bare), sumBias: false })],
       [keysKernel(structure("backward", 8, packed, "k", bare))],

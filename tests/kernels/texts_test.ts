@@ -6,21 +6,25 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { MOST_TEXTURES } from "../../core/adapter.ts";
 import { kernel, type KernelSource } from "../../core/mod.ts";
+import { batteryOf } from "../../ops/_battery/mod.ts";
 import * as ops from "../../ops/mod.ts";
 import { InputError } from "../../tools/errors.ts";
 import { loadDawn } from "../../tools/platform/dawn.ts";
+import { UNITS } from "../_matrix_units.ts";
 import { kernelsOf } from "./all_kernels.ts";
 import { CALLS } from "./calls.ts";
 import { collectingDevice, type KernelText } from "./collect.ts";
 import { compileKernels } from "./compile.ts";
-import { KINDS, nameOf } from "./traits.ts";
+import { HALF_UNITS, KINDS, nameOf, WITH_UNITS } from "./traits.ts";
+
+const FEATURES = ["subgroups", "shader-f16", "chromium-experimental-subgroup-matrix", "subgroup-size-control"] as const;
 
 /** Dawn's device that compiles and runs nothing, or why there is none. */
 async function nullDevice(): Promise<GPUDevice | string> {
   try {
     const dawn = await loadDawn({ install: !Deno.env.get("DENOFOLD_NO_INSTALL"), log: console.log });
     const adapter = await dawn.null();
-    return await adapter.requestDevice({ requiredFeatures: ["subgroups", "shader-f16"] as GPUFeatureName[] });
+    return await adapter.requestDevice({ requiredFeatures: FEATURES as readonly string[] as GPUFeatureName[] });
   } catch (error) {
     if (error instanceof InputError) return error.message;
     throw error;
@@ -49,6 +53,42 @@ for (const traits of KINDS.filter(({ subgroupSize }) => subgroupSize !== 4)) {
       const textures = entries.filter(({ storageTexture }) => storageTexture).length;
       assert.ok(textures <= MOST_TEXTURES, `${name} loads from ${textures} textures`);
     }
+  });
+}
+
+tintTest("Tint accepts products on every kind of matrix units", async (tint) => {
+  const found = new Map<string, KernelText>();
+  for (const [at, shape] of Object.values(UNITS).entries()) {
+    const traits = { ...WITH_UNITS, matrixUnits: { ...HALF_UNITS, ...shape, pinned: shape.lanes < 32 } };
+    const device = collectingDevice(traits, found);
+    if (at === 0) { for (const op of ["matmul", "linear", "attention", "gatedTriangleProduct"]) CALLS[op](device); }
+    for (const { family, kernels } of batteryOf(traits)) {
+      if (family !== "matrix") continue;
+      for (const [kernel, halves = []] of kernels) {
+        device.kernels.pipelineOf(kernel, Object.fromEntries(halves.map((name) => [name, { dtype: "f16" }])), () => {});
+      }
+    }
+  }
+  const onUnits = [...found.values()].filter(({ text }) => text.includes("subgroupMatrixLoad"));
+  assert.ok(onUnits.length > 80, `${onUnits.length} texts`);
+  assert.deepEqual(notTooLarge(await compileKernels(tint, found.values())), []);
+  const { text, ...rest } = onUnits.find(({ text }) => text.includes("subgroup / "))!;
+  for (
+    const [from, to, said] of [
+      ["subgroup / ", "lane / 32u / ", /must be uniform|requires argument \d to be uniform/],
+      ["subgroup_matrix_left<f16, 16, 16>", "subgroup_matrix_left<f32, 16, 16>", /no matching|subgroupMatrix/],
+    ] as const
+  ) {
+    const [wrong] = await compileKernels(tint, [{ ...rest, text: text.replaceAll(from, to) }]);
+    assert.match(wrong ?? "not refused", said);
+  }
+});
+
+/** Leaves out what is refused alone because the device that runs nothing has little workgroup memory: GPUs have 32 KiB. */
+function notTooLarge(wrong: readonly string[]): string[] {
+  return wrong.filter((text) => {
+    const [, bytes] = /The total use of workgroup storage \((\d+) bytes\) is larger/.exec(text) ?? [];
+    return !(Number(bytes) <= HALF_UNITS.workgroupBytes);
   });
 }
 

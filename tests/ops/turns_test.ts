@@ -11,7 +11,8 @@ import {
 } from "../../model/alphafold/losses/mod.ts";
 import { pullKernel, spreadKernel } from "../../model/distance_geometry/mds_gpu.wgsl.ts";
 import * as ops from "../../ops/mod.ts";
-import { FAMILIES, familyTest, testDevice } from "../_gpu.ts";
+import { FAMILIES, familyTest, gpuTest, testDevice } from "../_gpu.ts";
+import { preferring, unitTiles, withUnits } from "../_matrix_units.ts";
 import { runAlphaFold } from "../kernels/alphafold.ts";
 import { OPS, type Run, runOp } from "./_runs.ts";
 
@@ -114,8 +115,21 @@ const LOOPING: Readonly<Record<string, Run>> = {
 };
 
 familyTest("kernels take no more turns than they say, and not many fewer", async (device) => {
+  const counted = await countTurns(device, LOOPING);
+  assert.ok(counted > 15, `${counted} kernels with loops`);
+});
+
+gpuTest("products on units take no more turns than they say", async (shared) => {
+  const { linear } = LOOPING;
+  const device = withUnits(shared, "f16, 8 × 16 × 16, 16 lanes");
+  preferring(device, unitTiles(device).at(-1)!);
+  assert.ok(await countTurns(device, { linear }) >= 3);
+});
+
+/** Runs ops and compares the turns that their kernels take with what they say. @returns Kernels with loops. */
+async function countTurns(device: Device, ops: Readonly<Record<string, Run>>): Promise<number> {
   let counted = 0;
-  for (const [name, op] of Object.entries(LOOPING)) {
+  for (const [name, op] of Object.entries(ops)) {
     const taken: { kernel: Kernel; said: number | undefined; turns: Tensor }[] = [];
     using _ = device.scope(name);
     {
@@ -137,8 +151,8 @@ familyTest("kernels take no more turns than they say, and not many fewer", async
       if (most > 1) counted++;
     }
   }
-  assert.ok(counted > 15, `${counted} kernels with loops`);
-});
+  return counted;
+}
 
 /** A loop whose header bounds it by a number of the text: `i < 32u`. */
 const BOUNDED = /^(?:for|while) \([^{]*< \d+u[ ;&)]/;

@@ -112,8 +112,14 @@ const CONSTANTS = ["GPUBufferUsage", "GPUMapMode", "GPUShaderStage", "GPUTexture
 /** Other backends than Vulkan lack subgroups and half floats on Linux; elsewhere Dawn takes the system's own. */
 const BACKEND = Deno.build.os === "linux" ? ["backend=vulkan"] : [];
 
-/** Timestamps in full: Dawn rounds them to 0.1 ms unless told not to. */
-const FEATURES = ["disable-dawn-features=timestamp_quantization"];
+/**
+ * Timestamps in full, which Dawn rounds to 0.1 ms unless told not to; matrix units, an experiment still; half floats on
+ * NVIDIA, whose matrix units take them.
+ */
+const FEATURES = [
+  "disable-dawn-features=timestamp_quantization",
+  "enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia",
+];
 
 function dawnOf(create: Addon["create"]): Dawn {
   const request = async (options: GPURequestAdapterOptions, name?: string) => {
@@ -131,7 +137,7 @@ function dawnOf(create: Addon["create"]): Dawn {
       return name === undefined ? undefined : await request({}, name);
     },
     async null() {
-      const adapter = await create(["backend=null"]).requestAdapter();
+      const adapter = await create(["backend=null", ...FEATURES]).requestAdapter();
       if (!adapter) throw new Error(`${DAWN} offers no null backend`);
       return adapter;
     },
@@ -157,7 +163,11 @@ function nameOf({ info }: GPUAdapter, names: readonly string[]): string {
 /** Gives an adapter its name as the description, where Deno has it; Dawn describes the driver there. */
 function named(adapter: GPUAdapter, description: string): GPUAdapter {
   const { vendor, architecture, device, subgroupMinSize, subgroupMaxSize, isFallbackAdapter } = adapter.info;
-  const info = { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize, isFallbackAdapter };
+  const { subgroupMatrixConfigs } = adapter.info as GPUAdapterInfo & { readonly subgroupMatrixConfigs?: unknown };
+  const info = {
+    ...{ vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize, isFallbackAdapter },
+    subgroupMatrixConfigs,
+  };
   return Object.defineProperty(adapter, "info", { value: info });
 }
 
