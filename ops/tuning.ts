@@ -102,6 +102,18 @@ export function usingOnly(device: Device, tuning: Tuning): Disposable {
   };
 }
 
+/**
+ * What a device would prefer without matrix units: the first other tile where one on units is preferred. Undefined where
+ * none is.
+ */
+export function withoutUnits(device: Device): Tuning | undefined {
+  const tuning = tuningOf(device), { large, small, long } = tuning.matmul;
+  if (![large, small, long].some(({ family }) => family === "matrix")) return undefined;
+  const other = matmulTiles(device.traits).find(({ family }) => family !== "matrix");
+  const instead = (tile: MatmulTile) => tile.family === "matrix" && other ? other : tile;
+  return { ...tuning, matmul: { large: instead(large), small: instead(small), long: instead(long) } };
+}
+
 /** The families in the order in which an op tries them on a device: what it prefers first. */
 export function familiesToTry(device: Device, op: FamilyOp): readonly KernelFamily[] {
   const family = tuningOf(device)[op];

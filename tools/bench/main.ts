@@ -8,9 +8,10 @@
  */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import config from "../../deno.json" with { type: "json" };
-import type { Device } from "../../core/mod.ts";
+import type { Device, Precision } from "../../core/mod.ts";
 import { ALL_FUSIONS, type Fusion, setFusions, tuningOf } from "../../ops/mod.ts";
 import { fusionOption, fusionText } from "../cli/_fusion.ts";
+import { precisionOption } from "../cli/_shared.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { processorName, systemName } from "../platform/machine.ts";
 import { openDevice } from "../platform/open_device.ts";
@@ -29,6 +30,7 @@ interface Flags {
   readonly sizes: readonly BlockSize[];
   readonly kit?: string;
   readonly device?: string;
+  readonly precision: Precision;
   readonly rounds: number;
   readonly threads: number;
   readonly fusion: readonly Fusion[];
@@ -65,6 +67,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .option("--no-peers", "compare with no other programs")
     .option("--kit <dir>", "folder of the benchmark kit (default: DENOFOLD_BENCH_KIT, else ../shared/bench)")
     .option("--device <name>", "auto, gpu, low-power, software, or a part of an adapter's name")
+    .addOption(precisionOption())
     .option("--rounds <n>", "how many times we and the peers take turns", positiveInteger, 2)
     .option("--threads <n>", "threads of a peer on the CPU", positiveInteger, navigator.hardwareConcurrency)
     .addOption(fusionOption())
@@ -98,12 +101,14 @@ interface Bench {
 async function openBench(flags: Flags): Promise<Bench> {
   const note = (line: string) => console.error(line);
   const { adapter } = await ensureAdapter({ device: flags.device, install: true, log: note });
-  const device = await openDevice(adapter);
+  const device = await openDevice(adapter, { precision: flags.precision });
   setFusions(device, flags.fusion);
   const { torch, peers } = await findPeers(note, flags, device);
   const { description, subgroupSize } = device.traits;
   const about = {
-    engine: `denofold ${config.version}${flags.fusion === ALL_FUSIONS ? "" : `, fusion ${fusionText(flags.fusion)}`}`,
+    engine: `denofold ${config.version}${flags.precision === "f32" ? "" : `, ${flags.precision}`}${
+      flags.fusion === ALL_FUSIONS ? "" : `, fusion ${fusionText(flags.fusion)}`
+    }`,
     adapter: subgroupSize ? `${description}, ${subgroupSize} lanes` : description,
   };
   return { context: { ...flags, device, torch, peers, note }, about };

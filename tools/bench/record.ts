@@ -83,6 +83,11 @@ export interface Measurement {
   readonly peers?: readonly PeerResult[];
   /** What the adapter was measured to do in this run. */
   readonly roofs?: Roofs;
+  /**
+   * Of a block's outputs (of its gradients, on the way back) computed on matrix units: smallest and largest distance from
+   * those computed without, in parts of their length.
+   */
+  readonly unit_error?: readonly [number, number];
   /** Speed of all matrix products of the block, of the measured multiply-add rate. */
   readonly product_share?: number;
   /** What an op is set against: the adapter's rate of multiply-adds, or that of copies. */

@@ -62,8 +62,9 @@ export function formatSuite(result: SuiteResult): string {
   ].join("\n\n");
 }
 
-function shareText({ roof, roof_share, product_share }: BenchRecord): string {
+function shareText({ roof, roof_share, product_share, unit_error }: BenchRecord): string {
+  const error = unit_error ? `; on matrix units results differ by up to ${unit_error[1].toExponential(1)}` : "";
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
   if (roof_share !== undefined) return `${percent(roof_share)} of ${roof === "bytes" ? "copies" : "multiply-adds"}`;
-  return product_share === undefined ? "" : `products ${percent(product_share)} of multiply-adds`;
+  return product_share === undefined ? "" : `products ${percent(product_share)} of multiply-adds${error}`;
 }

@@ -61,8 +61,9 @@ function formatRows(head: readonly string[], right: ReadonlySet<string>, rows: r
   ).join("\n");
 }
 
-function verdictOf({ agrees, dtype }: PeerResult): string {
-  if (agrees === undefined) return dtype === "f32" ? "gives none" : `not judged in ${dtype}`;
+function verdictOf({ agrees, dtype, checksum }: PeerResult): string {
+  if (agrees === undefined && dtype === "f32") return checksum ? "not judged" : "gives none"; // ours may be rounded
+  if (agrees === undefined) return `not judged in ${dtype}`;
   return agrees ? "agrees" : "DISAGREES";
 }
 
@@ -88,6 +89,10 @@ export function formatDetails(record: BenchRecord): string[] {
       `${name}, ${record.mode}: matrix products at ${percent(record.product_share)} of the measured FMA rate of ` +
         `${record.roofs.gflops} GF/s; copies ${record.roofs.gbs} GB/s`,
     );
+  }
+  if (record.unit_error) {
+    const [least, most] = record.unit_error.map((x) => x.toExponential(1));
+    lines.push(`${name}, ${record.mode}: on matrix units results differ by ${least} to ${most} of their length`);
   }
   if (record.first_forward_ms !== undefined) {
     lines.push(

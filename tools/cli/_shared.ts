@@ -1,6 +1,7 @@
 /** What the commands share: exit codes, parsers of flag values, progress, Ctrl-C. */
 import { InvalidArgumentError, Option } from "commander";
 import { SingleBar } from "cli-progress";
+import { PRECISIONS } from "../../core/mod.ts";
 import { BOUNDS_POLICIES } from "../data/bounds.ts";
 import { type Remarked, warningsOf } from "../data/remarks.ts";
 
@@ -33,6 +34,15 @@ export function deviceOption(): Option {
     'what to run on: "auto", "gpu", "low-power", "software" (or "cpu"), or a part of an adapter\'s name; ' +
       'after "dawn:" ("dawn" alone is "dawn:auto"), an adapter of Dawn instead of Deno\'s WebGPU',
   ).env("DENOFOLD_DEVICE").default("auto");
+}
+
+/** The flag that says how matrix products are computed where an adapter has matrix units; pass its value to `openDevice`. */
+export function precisionOption(): Option {
+  return new Option(
+    "--precision <what>",
+    "f16-products: round the operands of matrix products to f16, with sums in f32, where the adapter has matrix units for " +
+      "that (through Dawn alone: --device dawn); units that take f32 are used either way",
+  ).choices(PRECISIONS).default(PRECISIONS[0]);
 }
 
 /** The flag that says what becomes of labels that are bounds or estimates. */

@@ -1,3 +1,4 @@
+import type { Precision } from "../../core/mod.ts";
 import { Command } from "commander";
 import { resolve } from "node:path";
 import { ablate, ablationTable } from "../ablate/ablate.ts";
@@ -10,7 +11,7 @@ import { resolveSettings } from "../train/options.ts";
 import { RECIPE_FILE } from "../train/recipe.ts";
 import type { EvoformerSettings, TrainSettings } from "../train/settings.ts";
 import { applyRecipe } from "./_recipe.ts";
-import { commandLine, deviceOption, EXIT, onInterrupt, positiveInteger } from "./_shared.ts";
+import { commandLine, deviceOption, EXIT, onInterrupt, positiveInteger, precisionOption } from "./_shared.ts";
 import { terminalView } from "./_train_view.ts";
 import { ownFlags, register as registerTrain, TRAIN_RECIPE } from "./train.ts";
 
@@ -38,6 +39,7 @@ export function register(program: Command): void {
     .option("--out <dir>", "folder for the files", "ablation")
     .option("--checkpoint-every <n>", "steps between checkpoints", positiveInteger, 50)
     .addOption(deviceOption())
+    .addOption(precisionOption())
     .option("--quiet", "no line for each step")
     .option("--json", "print one JSON object at the end instead of text")
     .addHelpText("after", HELP)
@@ -52,6 +54,7 @@ interface Flags {
   out: string;
   checkpointEvery: number;
   device: string;
+  precision: Precision;
   quiet?: boolean;
   json?: boolean;
 }
@@ -64,7 +67,7 @@ async function run(flags: Flags): Promise<void> {
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   const silent = flags.json ?? false;
   if (!silent) { for (const note of notes) console.error(note); }
-  const device = await openDevice(adapter, { long: true });
+  const device = await openDevice(adapter, { precision: flags.precision, long: true });
   using interrupt = onInterrupt();
   const view = terminalView({ batchSize: baseline.training.batchSize, stepLines: !silent && !flags.quiet, silent });
   const { out, checkpointEvery } = flags;

@@ -1,3 +1,4 @@
+import type { Precision } from "../../core/mod.ts";
 import type { Command } from "commander";
 import { distill, DISTILL_DEFAULTS, DISTILL_FILES, type DistilledTarget } from "../distill/distill.ts";
 import { UsageError } from "../errors.ts";
@@ -14,6 +15,7 @@ import {
   numberBetween,
   onInterrupt,
   positiveInteger,
+  precisionOption,
   type Progress,
   startProgress,
 } from "./_shared.ts";
@@ -58,6 +60,7 @@ export function register(program: Command): void {
     .option("--max-length <n>", "most residues of a target (default: any number)", positiveInteger)
     .option("--min-depth <n>", "fewest rows of its alignment", positiveInteger, D.minDepth)
     .addOption(deviceOption())
+    .addOption(precisionOption())
     .option("--json", "print one JSON object at the end instead of text")
     .addHelpText("after", HELP)
     .action(run);
@@ -75,6 +78,7 @@ interface Flags {
   maxLength?: number;
   minDepth: number;
   device: string;
+  precision: Precision;
   json?: boolean;
 }
 
@@ -85,7 +89,7 @@ async function run(inputs: string[], { teacher: given, device: name, json, ...fl
   const [teacher] = await planModels(given, undefined);
   const { adapter, notes } = await ensureAdapter({ device: name, install: true });
   if (!json) { for (const note of notes) console.error(note); }
-  const device = await openDevice(adapter, { long: true });
+  const device = await openDevice(adapter, { precision: flags.precision, long: true });
   using interrupt = onInterrupt();
   let progress: Progress | undefined;
   try {

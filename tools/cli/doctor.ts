@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { Device } from "../../core/mod.ts";
+import type { Device, Precision } from "../../core/mod.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { examine, type Findings } from "../platform/findings.ts";
 import { CHECK_ROWS, checkKernels, checkRows, type KernelCheck } from "../platform/kernel_check.ts";
@@ -8,13 +8,14 @@ import { openVerified, retune } from "../platform/open_device.ts";
 import { TIME_BLOCK, timeBlockText, timeVectorWidths } from "../platform/time_widths.ts";
 import type { VectorWidth } from "../platform/vector_width.ts";
 import { checkText, tuningText } from "./_kernel_text.ts";
-import { deviceOption, EXIT, startProgress } from "./_shared.ts";
+import { deviceOption, EXIT, precisionOption, startProgress } from "./_shared.ts";
 
 /** Adds `denofold doctor`. */
 export function register(program: Command): void {
   program.command("doctor")
     .description("show the adapter, versions and programs, and what to do where something is missing")
     .addOption(deviceOption())
+    .addOption(precisionOption())
     .option("--fix", "install or fetch a software driver where there is none, as the other commands do")
     .option(
       "--check",
@@ -40,6 +41,7 @@ export function register(program: Command): void {
 
 interface DoctorOptions {
   device: string;
+  precision: Precision;
   fix?: boolean;
   check?: boolean;
   checkRows?: boolean;
@@ -48,14 +50,15 @@ interface DoctorOptions {
   json?: boolean;
 }
 
-async function doctor({ device, fix, check, checkRows: serving, tune, timeBlock, json }: DoctorOptions): Promise<void> {
+async function doctor(options: DoctorOptions): Promise<void> {
+  const { device, precision, fix, check, checkRows: serving, tune, timeBlock, json } = options;
   const open = () => ensureAdapter({ device, install: fix ?? false });
-  if (serving) return await checkRows((await open()).adapter);
-  if (timeBlock) return console.log(await onDevice((await open()).adapter, timeBlockText));
+  if (serving) return await checkRows((await open()).adapter, precision);
+  if (timeBlock) return console.log(await onDevice((await open()).adapter, precision, timeBlockText));
   if (tune) await timeVectorWidths({ device, log: console.error });
-  const findings = await examine(open);
-  const checked = check && findings.adapter ? await checkAdapter((await open()).adapter, device, json) : undefined;
-  const tuned = tune && findings.ok ? await onDevice((await open()).adapter, retune) : undefined;
+  const findings = await examine(open, precision);
+  const checked = check && findings.adapter ? await checkAdapter((await open()).adapter, options) : undefined;
+  const tuned = tune && findings.ok ? await onDevice((await open()).adapter, precision, retune) : undefined;
   if (json) console.log(JSON.stringify({ ...findings, ...(checked && { check: checked }), ...tuned }, undefined, 2));
   else {
     const parts = [table(findings)];
@@ -66,19 +69,26 @@ async function doctor({ device, fix, check, checkRows: serving, tune, timeBlock,
   if (!findings.ok || checked?.ok === false) Deno.exitCode = EXIT.failure;
 }
 
-async function checkAdapter(adapter: GPUAdapter, device: string, json = false): Promise<KernelCheck> {
-  if (json) return await checkKernels(adapter, { device });
+async function checkAdapter(
+  adapter: GPUAdapter,
+  { device, precision, json }: DoctorOptions,
+): Promise<KernelCheck> {
+  if (json) return await checkKernels(adapter, { device, precision });
   const progress = startProgress({ label: "Kernels checked", total: 100 });
   try {
     const onRow = (done: number, total: number, op: string) => progress.update(Math.floor(100 * done / total), op);
-    return await checkKernels(adapter, { device, onRow });
+    return await checkKernels(adapter, { device, precision, onRow });
   } finally {
     progress.stop();
   }
 }
 
-async function onDevice<T>(adapter: GPUAdapter, use: (device: Device) => Promise<T>): Promise<T> {
-  const device = await openVerified(adapter);
+async function onDevice<T>(
+  adapter: GPUAdapter,
+  precision: Precision,
+  use: (device: Device) => Promise<T>,
+): Promise<T> {
+  const device = await openVerified(adapter, { precision });
   try {
     return await use(device);
   } finally {
@@ -98,6 +108,7 @@ function table(findings: Findings): string {
       ["subgroups", subgroups(adapter.subgroupSizes)],
       ...findings.vectorWidth ? [["vectors", vectors(findings.vectorWidth)] satisfies [string, string]] : [],
       ["half floats", yesNo(adapter.shaderF16)],
+      ["matrix units", unitsText(adapter.matrixUnits)],
       ["timestamps", yesNo(adapter.timestamps)],
       ["kernels", choiceText(adapter.kernels)],
       [
@@ -145,6 +156,18 @@ function table(findings: Findings): string {
 function subgroups([least, most]: [number, number]): string {
   if (most === 0) return "none";
   return least === most ? `${least} lanes` : `${least} to ${most} lanes`;
+}
+
+/** Matrix units in a few words. */
+export function unitsText(units: NonNullable<Findings["adapter"]>["matrixUnits"]): string {
+  if (!units) return "none offered";
+  const { operands, m, n, k, lanes, used } = units;
+  const shape = `${m} × ${n} × ${k}, ${operands} with sums in f32, ${lanes} lanes`;
+  return `${shape}; ${
+    used
+      ? "products use them where they are right and fastest"
+      : "not used: --precision f16-products lets products use them"
+  }`;
 }
 
 function vectors({ bits, source, mesa, times }: VectorWidth): string {

@@ -1,3 +1,4 @@
+import type { Precision } from "../../core/mod.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { FIT_DEFAULTS, HALF_TYPES, REGRESSION_LOSSES, STRATEGIES } from "../../finetune/mod.ts";
 import type {
@@ -35,6 +36,7 @@ import {
   onInterrupt,
   positiveInteger,
   positiveNumber,
+  precisionOption,
 } from "./_shared.ts";
 import { registerCompare } from "./_finetune_compare.ts";
 import { registerExport } from "./_finetune_export.ts";
@@ -221,6 +223,7 @@ export function register(program: Command): void {
     .option("--force", "go on although the base weights have another hash than those the run was begun with")
     .option("--dry-run", "tell counts, memory, time and the first batch, and stop")
     .addOption(deviceOption())
+    .addOption(precisionOption())
     .option("--json", "print one JSON object instead of text")
     .addHelpText("after", HELP)
     .enablePositionalOptions()
@@ -297,6 +300,7 @@ interface Flags {
   force?: boolean;
   dryRun?: boolean;
   device: string;
+  precision: Precision;
   json?: boolean;
 }
 
@@ -326,7 +330,7 @@ async function run({ config }: Flags, command: Command): Promise<void> {
     ? await resumed(flags.resume!, command.getOptionValueSource("weights") === "cli" ? flags.weights : undefined)
     : await runOf(flags);
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
-  const device = await openDevice(adapter, { long: true });
+  const device = await openDevice(adapter, { precision: flags.precision, long: true });
   for (const note of notes) console.error(`note: ${note}`);
   using interrupt = onInterrupt();
   const view = finetuneView({ epochs: options.fit.epochs, demo: flags.demo, silent: flags.json });

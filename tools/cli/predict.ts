@@ -1,3 +1,4 @@
+import type { Precision } from "../../core/mod.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { join } from "node:path";
 import config from "../../deno.json" with { type: "json" };
@@ -35,6 +36,7 @@ import {
   onInterrupt,
   positiveInteger,
   positiveNumber,
+  precisionOption,
 } from "./_shared.ts";
 import { refuseOtherRun } from "./_folder.ts";
 import { choicesOf, LINKER, memoryCheck, presets, seedList } from "./_predict_flags.ts";
@@ -190,6 +192,7 @@ export function register(program: Command): void {
       positiveNumber,
     )
     .addOption(deviceOption())
+    .addOption(precisionOption())
     .option("--json", "print one JSON object instead of text")
     .addHelpText("after", HELP)
     .action(run);
@@ -235,6 +238,7 @@ interface Flags {
   strict?: boolean;
   memory?: number;
   device: string;
+  precision: Precision;
   json?: boolean;
 }
 
@@ -266,7 +270,7 @@ async function run(given: string[], flags: Flags): Promise<void> {
   await makeWritableFolder(out);
   await removeLeftovers(out, [REPORT, SUMMARY]);
   const { adapter, notes: adapterNotes } = await ensureAdapter({ device: flags.device, install: !flags.offline });
-  const device = await openDevice(adapter, { long: true });
+  const device = await openDevice(adapter, { precision: flags.precision, long: true });
   if (flags.storage !== "f32") device.intermediates = "f16";
   if (flags.storage === "f16-all") device.representations = "f16";
   if (!json) { for (const note of [...noticesOf(models), ...adapterNotes, ...notes]) console.error(`note: ${note}`); }

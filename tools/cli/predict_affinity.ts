@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Device } from "../../core/mod.ts";
+import type { Device, Precision } from "../../core/mod.ts";
 import { formatCsv } from "../data/matrix.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { writeFileAtomic } from "../files.ts";
@@ -7,7 +7,7 @@ import { FineTuned, jointPrediction, type LabelPrediction } from "../finetune/fi
 import { type ReadableTarget, readInputs } from "../finetune/targets.ts";
 import { ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
-import { deviceOption, nonNegativeInteger } from "./_shared.ts";
+import { deviceOption, nonNegativeInteger, precisionOption } from "./_shared.ts";
 
 const HELP = `
 INPUTS are files and folders as for "denofold prep", or its feature files; with the alignments, if there were any in training. The
@@ -35,6 +35,7 @@ export function register(program: Command): void {
     .option("--draws <n>", "predictions with dropout, for the uncertainty", nonNegativeInteger, 16)
     .option("--out <file>", "write the table there instead of printing it")
     .addOption(deviceOption())
+    .addOption(precisionOption())
     .option("--json", "print one JSON object instead of the table")
     .addHelpText("after", HELP)
     .action(run);
@@ -47,6 +48,7 @@ interface Flags {
   draws: number;
   out?: string;
   device: string;
+  precision: Precision;
   json?: boolean;
 }
 
@@ -56,7 +58,7 @@ async function run(inputs: string[], flags: Flags): Promise<void> {
   if (!inputs.length) throw new UsageError("There are no inputs: give structures, sequences or feature files");
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   for (const note of notes) console.error(`note: ${note}`);
-  const device = await openDevice(adapter, { long: true });
+  const device = await openDevice(adapter, { precision: flags.precision, long: true });
   try {
     const { table, told } = await predictions(device, inputs, checkpoint, { weights, force, draws });
     if (out !== undefined) await writeFileAtomic(out, table);

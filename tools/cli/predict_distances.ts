@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { join } from "node:path";
-import type { Device } from "../../core/mod.ts";
+import type { Device, Precision } from "../../core/mod.ts";
 import { msaTokens } from "../data/family.ts";
 import { readAlignment } from "../data/read_alignment.ts";
 import type { Chain } from "../data/structure.ts";
@@ -21,7 +21,7 @@ import { type BadTarget, refuseBad } from "../train/examples.ts";
 import { chosen, featureAlignment, featureChain, featureEntries, readNames } from "../train/feature_examples.ts";
 import { methodTable } from "../train/metric_table.ts";
 import { counted } from "../words.ts";
-import { commandLine, deviceOption, nonNegativeInteger, tellRemarks } from "./_shared.ts";
+import { commandLine, deviceOption, nonNegativeInteger, precisionOption, tellRemarks } from "./_shared.ts";
 import { type StorageFlag, storageOption } from "./_storage.ts";
 import { folderForProfile, folderForRun, overwriteOption } from "./_folder.ts";
 import { foldLines } from "./_fold_text.ts";
@@ -58,6 +58,7 @@ export function register(program: Command): void {
     .option("--seed <n>", "seed of the random starts of scaling (default: the training's)", nonNegativeInteger)
     .addOption(storageOption())
     .addOption(deviceOption())
+    .addOption(precisionOption())
     .option("--json", "print one JSON object instead of text")
     .addHelpText("after", HELP)
     .action(run);
@@ -78,6 +79,7 @@ interface Flags extends ProfileFlags {
   profileDir?: string;
   storage: StorageFlag;
   device: string;
+  precision: Precision;
   json?: boolean;
 }
 
@@ -112,7 +114,7 @@ async function run(flags: Flags): Promise<void> {
   const out = await folderForRun(flags.out, "prediction", flags);
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   if (!json) { for (const note of notes) console.error(note); }
-  const device = await openDevice(adapter);
+  const device = await openDevice(adapter, { precision: flags.precision });
   try {
     device.intermediates = flags.storage;
     const [{ sequence, rows }] = targets;

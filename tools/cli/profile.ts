@@ -1,3 +1,4 @@
+import type { Precision } from "../../core/mod.ts";
 import { type Command, Option } from "commander";
 import { type Fusion, setFusions } from "../../ops/mod.ts";
 import { WORKLOADS } from "../networks/mod.ts";
@@ -12,7 +13,7 @@ import { runAblation } from "./_ablation.ts";
 import { folderForRun, overwriteOption } from "./_folder.ts";
 import { fusionHelp, fusionOption, fusionText } from "./_fusion.ts";
 import { numericsOption, type PartFlags, partsOf, sortByOption } from "./_profile_flags.ts";
-import { deviceOption, nonNegativeInteger, positiveInteger } from "./_shared.ts";
+import { deviceOption, nonNegativeInteger, positiveInteger, precisionOption } from "./_shared.ts";
 import { sizeOption } from "./_sizes.ts";
 import { camelCase } from "../words.ts";
 
@@ -60,6 +61,7 @@ export function register(program: Command): void {
       .addOption(fusionOption())
       .addOption(ablationOption())
       .addOption(deviceOption())
+      .addOption(precisionOption())
       .option("--json", "print the profile as one JSON object instead of text")
       .addHelpText("after", `\nExample:\n  denofold profile ${name} --steps 5 --by module --top 30 --out ${name}`)
       .action((flagsGiven: Flags) => run(name, flags, flagsGiven));
@@ -87,6 +89,7 @@ type Flags = PartFlags & {
   ablation?: boolean;
   checkNumerics?: boolean;
   device: string;
+  precision: Precision;
   json?: boolean;
 } & Record<string, unknown>;
 
@@ -96,7 +99,7 @@ async function run(workload: string, flags: readonly WorkloadFlag[], given: Flag
   const values = valuesOf(flags, given);
   const { adapter, notes } = await ensureAdapter({ device: given.device, install: true });
   if (!json) { for (const note of notes) console.error(note); }
-  const device = await openDevice(adapter);
+  const device = await openDevice(adapter, { precision: given.precision });
   setFusions(device, fusion);
   device.checkNumerics(given.checkNumerics ?? false);
   try {

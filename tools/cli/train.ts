@@ -1,3 +1,4 @@
+import type { Precision } from "../../core/mod.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { dirname, resolve } from "node:path";
 import { InputError } from "../errors.ts";
@@ -40,6 +41,7 @@ import {
   onInterrupt,
   positiveInteger,
   positiveNumber,
+  precisionOption,
 } from "./_shared.ts";
 import { camelKeys, counted } from "../words.ts";
 import {
@@ -246,6 +248,7 @@ export function register(program: Command): void {
     .option("--dry-run", "say what would be trained on what, the memory and the time it takes, and write nothing")
     .option("--validate-setup", "three steps on noise, to see whether everything works")
     .addOption(deviceOption())
+    .addOption(precisionOption())
     .addOption(fusionOption())
     .addOption(numericsOption())
     .option("--quiet", "no line for each step")
@@ -319,6 +322,7 @@ type Flags = TrainFlags & StepProfileFlags & {
   checkpointEvery?: number;
   checkNumerics?: boolean;
   device: string;
+  precision: Precision;
   fusion: readonly Fusion[];
   quiet?: boolean;
   json?: boolean;
@@ -444,7 +448,10 @@ async function open(
   const silent = flags.json ?? false;
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: true });
   if (!silent) { for (const note of notes) console.error(note); }
-  const device = await openDevice(adapter, { long: training.numSteps >= LONG_RUN && !flags.validateSetup });
+  const device = await openDevice(adapter, {
+    precision: flags.precision,
+    long: training.numSteps >= LONG_RUN && !flags.validateSetup,
+  });
   setFusions(device, flags.fusion);
   device.checkNumerics(flags.checkNumerics ?? false);
   const stepLines = !silent && !flags.quiet && !everyOne;

@@ -36,8 +36,12 @@ export function writeAdapterFile(file: AdapterFile, value: Readonly<Record<strin
 }
 
 function pathOf({ name, traits, valid }: AdapterFile): string {
-  const { vendor, description, architecture, subgroupSize, needsEnableSubgroups } = traits;
-  const identity = JSON.stringify([valid, vendor, description, architecture, subgroupSize, needsEnableSubgroups]);
+  const { vendor, description, architecture, subgroupSize, needsEnableSubgroups, kernelFamilies, matrixUnits } = traits;
+  const units = kernelFamilies.includes("matrix") ? [matrixUnits] : []; // what is fastest with them is not without
+  const identity = JSON.stringify([
+    ...[valid, vendor, description, architecture, subgroupSize, needsEnableSubgroups],
+    ...units,
+  ]);
   const digest = createHash("sha256").update(identity).digest("hex");
   return join(cacheFolder(), `${name}_${digest.slice(0, 16)}.json`);
 }

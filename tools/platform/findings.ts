@@ -1,5 +1,5 @@
 import config from "../../deno.json" with { type: "json" };
-import { type Device, type KernelFinding, WrongKernelError } from "../../core/mod.ts";
+import { type Device, type KernelFinding, type MatrixUnits, type Precision, WrongKernelError } from "../../core/mod.ts";
 import { type KernelChoice, kernelChoiceOf } from "../../ops/mod.ts";
 import { InputError } from "../errors.ts";
 import { findOnPath } from "../find_on_path.ts";
@@ -61,6 +61,8 @@ export interface AdapterFindings {
   shaderF16: boolean;
   /** Whether kernels can be timed on the adapter. */
   timestamps: boolean;
+  /** Its matrix units as far as kernels can be written for them, and whether products may be computed on them. */
+  matrixUnits?: MatrixUnits & { used: boolean };
   /** What it computes with: the preferred kernels, those passed over, and what was found wrong. */
   kernels: KernelChoice & { wrong: KernelFinding[] };
   /** WebGPU's optional features that it lists. */
@@ -101,8 +103,9 @@ const PROGRAMS: [name: string, use: string, commands: string[]][] = [
  * Looks at the machine and runs a small kernel on the adapter.
  *
  * @param findAdapter Finds the adapter; an InputError it throws becomes a problem in the findings.
+ * @param precision How matrix products are computed.
  */
-export async function examine(findAdapter: () => Promise<EnsuredAdapter>): Promise<Findings> {
+export async function examine(findAdapter: () => Promise<EnsuredAdapter>, precision?: Precision): Promise<Findings> {
   const findings: Findings = {
     ok: false,
     vulkanDevices: [],
@@ -121,7 +124,7 @@ export async function examine(findAdapter: () => Promise<EnsuredAdapter>): Promi
   try {
     const { adapter, webgpu, notes } = await findAdapter();
     findings.notes.push(...notes);
-    const device = await openVerified(adapter, { log: () => {} });
+    const device = await openVerified(adapter, { log: () => {}, precision });
     const { traits } = device;
     const devices = vulkanDevices() ?? [];
     findings.adapter = {
@@ -134,6 +137,9 @@ export async function examine(findAdapter: () => Promise<EnsuredAdapter>): Promi
       subgroupSizes: [adapter.info.subgroupMinSize, adapter.info.subgroupMaxSize],
       shaderF16: traits.shaderF16,
       timestamps: traits.timestamps,
+      ...(traits.matrixUnits && {
+        matrixUnits: { ...traits.matrixUnits, used: traits.kernelFamilies.includes("matrix") },
+      }),
       kernels: { ...kernelChoiceOf(device), wrong: [] },
       features: [...adapter.features].sort(),
       limits: limits(adapter),

@@ -7,6 +7,8 @@ import {
   type Kernel,
   type KernelFamily,
   type LoadPath,
+  type Precision,
+  PRECISIONS,
   type ProbeOutcome,
 } from "../../core/mod.ts";
 import { loadsKernel } from "../../core/kernels.ts";
@@ -71,7 +73,7 @@ export interface KernelCheck {
   readonly timeMs: number;
 }
 
-const FAMILIES: readonly KernelFamily[] = ["subgroup", "workgroup", "plain"];
+const FAMILIES: readonly KernelFamily[] = ["matrix", "subgroup", "workgroup", "plain"];
 const PATHS: readonly LoadPath[] = ["textures", "buffers"];
 const NOT_OFFERED: CheckedPath = { status: "not offered", kernels: 0, largestError: 0, wrong: [] };
 
@@ -99,6 +101,8 @@ interface Piece {
 export interface CheckOptions {
   /** What to run on, as the `--device` flag says it. */
   readonly device: string;
+  /** How matrix products are computed. @default "f32" */
+  readonly precision?: Precision;
   /** Called after each row. */
   readonly onRow?: (done: number, total: number, op: string) => void;
 }
@@ -111,14 +115,17 @@ export interface CheckOptions {
  * Most of the time goes into compiling, which software drivers do on one processor: rows are shared out among processes,
  * the command line started once more. A driver that ends such a process ends a row.
  */
-export async function checkKernels(adapter: GPUAdapter, { device, onRow }: CheckOptions): Promise<KernelCheck> {
+export async function checkKernels(
+  adapter: GPUAdapter,
+  { device, precision = PRECISIONS[0], onRow }: CheckOptions,
+): Promise<KernelCheck> {
   const began = performance.now();
-  const { device: gpu, traits } = await requestTraits(adapter);
+  const { device: gpu, traits } = await requestTraits(adapter, { precision });
   gpu.destroy();
   const battery = allRows(traits);
   const found = battery.map((): Record<LoadPath, CheckedPath>[] => []);
   const ended = new Set<number>();
-  const pieces = piecesOf(battery, traits.kernelFamilies[0]);
+  const pieces = piecesOf(battery, traits.kernelFamilies);
   const total = pieces.length;
   let done = 0, leftOut = 0;
   const work = async () => {
@@ -129,7 +136,7 @@ export async function checkKernels(adapter: GPUAdapter, { device, onRow }: Check
         leftOut += to - from;
         continue;
       }
-      child ??= new RowProcess(device);
+      child ??= new RowProcess(device, precision);
       const { paths, reason } = await child.check(piece);
       if (reason !== undefined) {
         child = undefined;
@@ -148,7 +155,13 @@ export async function checkKernels(adapter: GPUAdapter, { device, onRow }: Check
     buffers: together(found[row].map(({ buffers }) => buffers)),
   }));
   const missing = FAMILIES.filter((family) => !traits.kernelFamilies.includes(family)).map((family): CheckedRow => ({
-    ...{ op: "all ops", pass: "forward", family, textures: NOT_OFFERED, buffers: NOT_OFFERED },
+    ...{
+      op: family === "matrix" ? "all products" : "all ops",
+      pass: "forward",
+      family,
+      textures: NOT_OFFERED,
+      buffers: NOT_OFFERED,
+    },
   }));
   return { rows: [...checked, ...missing], ok: everyOpHasOne(checked), leftOut, timeMs: performance.now() - began };
 }
@@ -157,7 +170,7 @@ export async function checkKernels(adapter: GPUAdapter, { device, onRow }: Check
  * The rows in pieces: the first kernels of each, then the others, of the versions that the adapter prefers before those
  * that it does not; what takes longest goes ahead.
  */
-function piecesOf(battery: readonly BatteryRow[], preferred: KernelFamily): Piece[] {
+function piecesOf(battery: readonly BatteryRow[], families: readonly KernelFamily[]): Piece[] {
   const heavy = ({ family, check, kernels }: BatteryRow) => check ? 12 : (family === "all" ? 0.1 : 1) * kernels.length;
   const rows = [...battery.keys()].sort((a, b) => heavy(battery[b]) - heavy(battery[a]));
   const first = rows.map((row): Piece => ({ row, from: 0, to: Math.min(FIRST, battery[row].kernels.length) }));
@@ -166,7 +179,8 @@ function piecesOf(battery: readonly BatteryRow[], preferred: KernelFamily): Piec
     const starts = Array.from({ length: Math.ceil((length - FIRST) / AT_ONCE) }, (_, k) => FIRST + k * AT_ONCE);
     return starts.map((from) => ({ row, from, to: Math.min(from + AT_ONCE, length) }));
   });
-  const isSpare = ({ row }: Piece) => ![preferred, "all"].includes(battery[row].family);
+  const preferred = ["all", ...families.slice(0, families[0] === "matrix" ? 2 : 1)]; // on units there are products alone
+  const isSpare = ({ row }: Piece) => !preferred.includes(battery[row].family);
   return [...first, ...others.filter((piece) => !isSpare(piece)), ...others.filter(isSpare)];
 }
 
@@ -191,8 +205,9 @@ class RowProcess {
   readonly #orders: WritableStreamDefaultWriter<Uint8Array>;
   readonly #errors: Promise<string>;
 
-  constructor(device: string) {
-    this.#child = ownCommand(["doctor", CHECK_ROWS, "--device", device], { stdin: "piped" }).spawn();
+  constructor(device: string, precision: Precision) {
+    const args = ["doctor", CHECK_ROWS, "--device", device, "--precision", precision];
+    this.#child = ownCommand(args, { stdin: "piped" }).spawn();
     this.#answers = linesOf(this.#child.stdout);
     this.#orders = this.#child.stdin.getWriter();
     this.#errors = new Response(this.#child.stderr).text();
@@ -223,8 +238,8 @@ class RowProcess {
  * What such a process does: reads numbers of a row and of its kernels from the first to before the last, a line each, and
  * prints what they gave, a line of JSON each.
  */
-export async function checkRows(adapter: GPUAdapter): Promise<void> {
-  const { device: gpu, traits } = await requestTraits(adapter);
+export async function checkRows(adapter: GPUAdapter, precision: Precision): Promise<void> {
+  const { device: gpu, traits } = await requestTraits(adapter, { precision });
   const device = new Device(gpu, traits, { verify: false });
   const battery = allRows(traits);
   for await (const line of linesOf(Deno.stdin.readable)) {

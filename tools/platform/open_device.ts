@@ -2,7 +2,7 @@
 import config from "../../deno.json" with { type: "json" };
 import { requestTraits } from "../../core/adapter.ts";
 import { tellingFirst } from "../../core/kernels.ts";
-import { Device } from "../../core/mod.ts";
+import { Device, type Precision } from "../../core/mod.ts";
 import { type MeasuredWay, setTuning, tune, type Tuning } from "../../ops/mod.ts";
 import { type AdapterFile, readAdapterFile, writeAdapterFile } from "./adapter_file.ts";
 import { openKernelFile } from "./kernel_file.ts";
@@ -25,6 +25,12 @@ export interface OpenOptions {
    * @default false
    */
   readonly long?: boolean;
+  /**
+   * How matrix products are computed, where the adapter has a choice; see {@linkcode Precision}.
+   *
+   * @default "f32"
+   */
+  readonly precision?: Precision;
 }
 
 /**
@@ -43,9 +49,15 @@ export async function openDevice(adapter: GPUAdapter, options: OpenOptions = {})
 /** The same without timing: what was timed before is not used either. */
 export async function openVerified(
   adapter: GPUAdapter,
-  { log = console.error }: Pick<OpenOptions, "log"> = {},
+  { log = console.error, precision }: Pick<OpenOptions, "log" | "precision"> = {},
 ): Promise<Device> {
-  const { device: gpu, traits } = await requestTraits(adapter);
+  const { device: gpu, traits } = await requestTraits(adapter, { precision });
+  if (precision === "f16-products" && !traits.kernelFamilies.includes("matrix")) {
+    log(
+      `${traits.description} offers no matrix units through this WebGPU (Dawn does where there are some: --device dawn): ` +
+        "products are computed in f32.",
+    );
+  }
   const store = openKernelFile({ name: "kernels", traits, valid: validFor({ gpu, traits }) });
   const device = new Device(gpu, traits, { store, onFinding: tellingFirst(traits, log) });
   await device.kernels.start();

@@ -87,7 +87,7 @@ Deno.test("denofold doctor --check runs every kernel of every op, and says which
     assert.ok(buffers.status !== "same", op);
   }
   const families = new Set(check.rows.map(({ family }) => family));
-  assert.deepEqual([...families].sort(), ["all", "plain", "subgroup", "workgroup"]);
+  assert.deepEqual([...families].sort(), ["all", "matrix", "plain", "subgroup", "workgroup"]);
   const offered = check.rows.filter(({ op, pass }) => op === "attention" && pass === "gradient");
   assert.ok(offered.some(({ family }) => family === adapter!.kernels.tuning.attention));
 });

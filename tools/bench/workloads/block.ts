@@ -3,6 +3,7 @@ import { measureRoofs } from "../../profile/roofs.ts";
 import { type BlockName, type BlockPeer, type BlockSize, MODES, type Pass, timeOrFail } from "../block_peers.ts";
 import { agree, agreeGradients, checksum, hashedTensor } from "../hashed.ts";
 import { Stopwatch, timeQueued } from "../measure.ts";
+import { unitErrors } from "../precision.ts";
 import type { PeerOutput } from "../peers.ts";
 import { stepShares } from "../products.ts";
 import {
@@ -77,6 +78,12 @@ async function* measure(block: Block, context: BenchContext): AsyncIterable<Meas
       forward: await prepare(device, open, steps.forward),
       train: await prepare(device, open, steps.train),
     };
+    const { kernelFamilies, matrixUnits } = device.traits;
+    const rounded = kernelFamilies.includes("matrix") && matrixUnits?.operands === "f16";
+    const errors = {
+      forward: await unitErrors(device, steps.forward),
+      train: await unitErrors(device, steps.train),
+    };
     const theirs = new Map<BlockPeer, PeerOutput[]>(peers.map((peer) => [peer, []]));
     for (let round = 0; round < context.rounds; round++) {
       for (const pass of PASSES) await timeQueued(device, steps[pass], ours[pass].watch);
@@ -89,10 +96,12 @@ async function* measure(block: Block, context: BenchContext): AsyncIterable<Meas
     for (const pass of PASSES) {
       const shares = roofs && await stepShares(device, roofs, steps[pass]);
       const results = [...theirs].flatMap(([peer, outputs]) =>
-        peer.passes.includes(pass) ? [resultOf(peer, outputs, pass, ours[pass])] : []
+        peer.passes.includes(pass) ? [resultOf(peer, outputs, pass, ours[pass], rounded)] : []
       );
+      const error = errors[pass];
       yield {
         ...measurementOf(block, size, pass, ours[pass], results, device.traits.software),
+        ...(error && { unit_error: [Math.min(...error), Math.max(...error)] as const }),
         ...(roofs && shares && { roofs, product_share: shares.productShare, kernels: shares.kernels }),
         bars: barsOf(block, pass, results, shares?.productShare, device.traits.software),
       };
@@ -155,6 +164,7 @@ function resultOf(
   outputs: readonly PeerOutput[],
   pass: Pass,
   ours: Ours,
+  rounded: boolean,
 ): PeerResult {
   const { name, kind, dtype } = peer;
   const isPass = ({ mode }: { readonly mode: string }) => mode.split("+compile")[0] === MODES[pass];
@@ -165,7 +175,7 @@ function resultOf(
   }
   const best = records.reduce((a, b) => b.ms_min < a.ms_min ? b : a);
   const same = pass === "train" ? agreeGradients : agree;
-  const exact = dtype === "f32" && best.checksum !== undefined;
+  const exact = dtype === "f32" && !rounded && best.checksum !== undefined;
   return {
     name,
     kind,
