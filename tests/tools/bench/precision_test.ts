@@ -3,6 +3,8 @@ import { linear, tuningOf } from "../../../ops/mod.ts";
 import { unitErrors } from "../../../tools/bench/precision.ts";
 import { unitsText } from "../../../tools/cli/doctor.ts";
 import { HALF_UNITS } from "../../kernels/traits.ts";
+import { ensureAdapter } from "../../../tools/platform/driver.ts";
+import { openVerified } from "../../../tools/platform/open_device.ts";
 import { gpuTest, randomArray } from "../../_gpu.ts";
 import { preferring, unitTiles, withUnits } from "../../_matrix_units.ts";
 
@@ -27,4 +29,12 @@ Deno.test("doctor says which matrix units there are, and whether they are used",
     `${shape}; not used: --precision f16-products lets products use them`,
   );
   assert.equal(unitsText({ ...units, used: true }), `${shape}; products use them where they are right and fastest`);
+});
+
+Deno.test("where reduced precision is asked for and there are no units, it is said", async () => {
+  const told: string[] = [];
+  const { adapter } = await ensureAdapter();
+  const device = await openVerified(adapter, { precision: "f16-products", log: (line) => told.push(line) });
+  device.close();
+  assert.match(told.join("\n"), /^.+ offers no matrix units through this WebGPU .*: products are computed in f32\.$/);
 });
