@@ -1,8 +1,8 @@
 /**
  * How the matrix kernels share operands: lanes of one subgroup, workgroup memory, or not at all; `matrix` are products on
- * a GPU's matrix units.
+ * a GPU's matrix units, `tiles` attention as two products in workgroup memory.
  */
-export type KernelFamily = "subgroup" | "workgroup" | "plain" | "matrix";
+export type KernelFamily = "subgroup" | "workgroup" | "plain" | "matrix" | "tiles";
 
 /**
  * How matrix products are computed: in f32, or with operands rounded to f16 and sums in f32 where an adapter has matrix

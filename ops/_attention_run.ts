@@ -14,7 +14,8 @@ import {
   WINDOW_STEP,
 } from "../core/mod.ts";
 import { type AttentionPart, attentionParts, putPart, takePart } from "./_attention_parts.ts";
-import { longestStream } from "./_attention_stream.ts";
+import { itemsOfWorkgroup, longestStream } from "./_attention_stream.ts";
+import { MOST_TILED_D4, tiledForwardKernel } from "./attention_tiles.wgsl.ts";
 import { entryOf } from "./_region.ts";
 import { type AttentionStructure, forwardKernel, padBiasKernel, type Side } from "./attention.wgsl.ts";
 import {
@@ -172,6 +173,12 @@ export function structureFor(
   if (!sparse && !packed && Math.max(Lq, Lk) <= FEW) {
     return { family: "plain", lanes: 64, t: 1, d4, items: 4, packed, flat: true, ...flags };
   }
+  if (family === "tiles") {
+    if (pass === "forward" && !sparse && d4 <= MOST_TILED_D4) {
+      return { family, lanes: 64, t: 1, d4, items: 4, packed, flat: false, ...flags };
+    }
+    family = "workgroup";
+  }
   const few = own <= 32 && (family === "workgroup" || sparse);
   const lanes = family === "subgroup" ? subgroupSize : few ? 32 : 64;
   const blocking = sparse ? sparseBlocking : pass === "forward" ? forwardBlocking : backwardBlocking;
@@ -193,10 +200,10 @@ function waysOf(
   side: Side,
   flags: { readonly bias: boolean; readonly mask: boolean },
 ): Way[] {
-  return familiesToTry(device, "attention").map((family) => ({
-    family,
-    structure: structureFor(device.traits, family, pass, sizes, side, flags),
-  }));
+  return familiesToTry(device, "attention").map((family) => {
+    const structure = structureFor(device.traits, family, pass, sizes, side, flags);
+    return { family: family === "tiles" && structure.family !== "tiles" ? "workgroup" : family, structure };
+  });
 }
 
 /** How a kernel is built for a device, and how many workgroups it takes for all sequences, or for one of each entry. */
@@ -220,10 +227,10 @@ function plan(
   const { B, Lq, Lk, S, H } = sizes;
   const own = side === "q" ? Lq : Lk;
   const way = device.kernels.choose(waysOf(device, pass, sizes, side, flags), kernelsOf);
-  const { lanes, t, flat } = way.structure;
+  const { lanes, flat } = way.structure, items = itemsOfWorkgroup(way.structure);
   const { sparse } = sizes;
   const lists = sparse && (side === "q" ? sparse.rows : sparse.columns);
-  const blocks = H * (sparse ? lists! * Math.ceil(sparse.block / (lanes * t)) : Math.ceil(own / (lanes * t)));
+  const blocks = H * (sparse ? lists! * Math.ceil(sparse.block / items) : Math.ceil(own / items));
   const grid = (sequences: number): Grid => {
     if (flat) return elementGrid(sequences * own * H, lanes);
     const [y, z] = flatGrid(sequences);
@@ -313,7 +320,11 @@ function attendAtOnce(inputs: AttentionOperands, attributes: AttentionAttributes
   const stats = recording ? device.empty([2, B, I, J, H]) : undefined;
   if (out.size === 0) return { out, stats };
   const flags = { bias: !!bias, mask: !!mask };
-  const kernelOf = ({ structure }: Way) => forwardKernel({ ...structure, gated: attributes.gated, record: recording });
+  const kernelOf = ({ structure }: Way) =>
+    (structure.family === "tiles" ? tiledForwardKernel : forwardKernel)({
+      ...structure,
+      ...{ gated: attributes.gated, record: recording },
+    });
   const halves = { ...operands, out };
   const way = plan(device, "forward", sizes, "q", flags, (way) => [[kernelOf(way), halves]]);
   if (!sizes.sparse) requireStreamable("keys", Lk, way.structure);

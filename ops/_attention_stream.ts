@@ -59,10 +59,22 @@ function tileRows(d4: number): number {
 /** Largest `d4` that every adapter's workgroup memory takes. */
 export const MAX_D4 = 127;
 
+/** Queries and keys of a tile of the family `tiles`. */
+export const TILE = 32;
+
+/** Own items of a workgroup, `t` a lane but in tiles. */
+export function itemsOfWorkgroup({ family, lanes, t }: Pick<Streaming, "family" | "lanes"> & { t: number }): number {
+  return family === "tiles" ? TILE : lanes * t;
+}
+
 /** Tokens of a cycle of {@linkcode streamLoop}, and turns of loops that it takes. */
 function cycleOf({ family, lanes, d4, items }: Streaming): { tokens: number; turns: number } {
   if (family === "subgroup") return { tokens: items, turns: 1 };
   if (family === "plain") return { tokens: 4, turns: 1 };
+  if (family === "tiles") {
+    const staged = Math.ceil(TILE * d4 / lanes) + 1;
+    return { tokens: TILE, turns: 1 + staged + (d4 + 1) + 5 * (TILE / 4 + 1) };
+  }
   const rows = tileRows(d4);
   return { tokens: rows, turns: 1 + (Math.ceil(rows * d4 / lanes) + 1) + (rows / 4 + 1) };
 }

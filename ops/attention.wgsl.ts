@@ -244,19 +244,51 @@ export function ownRows(
   return unroll(t, (i) => unroll(d4, (d) => `${keyword} ${name}_${i}_${d} = ${value(i, d)};`));
 }
 
+/** Statements that store vec4 `d` of an own query's output, and what is kept of its softmax. */
+export function outputs(structure: AttentionStructure & { readonly gated: boolean; readonly record: boolean }): {
+  put(i: string, d: string, sum: string): string;
+  keep(i: string): string;
+} {
+  const { gated, record } = structure;
+  return {
+    put: (i, d, sum) => {
+      const gate = gated ? ` * sigmoid(${operand(structure, "gate", `token_${i}`, d)})` : "";
+      return `out_put(token_${i} * u.HD4 + head + ${d}, ${sum} * inverse_${i}${gate});`;
+    },
+    keep: (i) =>
+      record
+        ? `stats[token_${i} * u.H + h] = top_${i}; stats[(u.S * u.Lq + token_${i}) * u.H + h] = inverse_${i};`
+        : "",
+  };
+}
+
+/** WGSL functions of the gate. */
+export const GATE_FUNCTIONS: string = "\n" + valueTypes("vec4f") + SPECIAL_VALUES + SIGMOID;
+
+/** Bindings of the kernels forward. */
+export function forwardBindings(
+  structure: AttentionStructure & { readonly gated: boolean; readonly record: boolean },
+): Record<string, BindingType> {
+  const { bias, mask, sparse, gated, record } = structure;
+  return {
+    ...operandBindings(structure, gated ? ["q", "k", "v", "gate"] : ["q", "k", "v"]),
+    ...(bias && { bias: "load vec4f" }),
+    ...(mask && { mask: "read f32" }),
+    ...(sparse && { blocks: "read i32" }),
+    out: "store vec4f",
+    ...(record && { stats: "write f32" }),
+  };
+}
+
 /**
  * Attention of one head over one sequence for a block of queries, with the softmax kept up while keys stream by.
  * `stats` gets the largest logit and 1 / (the sum of exponentials) of each query and head, plane after plane: kept apart,
  * since their log-sum-exp is not a float32 number in a row whose keys are all masked.
  */
 export const forwardKernel = kernelFamily((structure: AttentionStructure & { gated: boolean; record: boolean }) => {
-  const { family, lanes, t, d4, bias, mask, gated, record } = structure;
-  const bindings = operandBindings(structure, gated ? ["q", "k", "v", "gate"] : ["q", "k", "v"]);
-  if (bias) bindings.bias = "load vec4f";
-  if (mask) bindings.mask = "read f32";
-  if (structure.sparse) bindings.blocks = "read i32";
-  bindings.out = "store vec4f";
-  if (record) bindings.stats = "write f32";
+  const { family, lanes, t, d4, mask, gated } = structure;
+  const { put, keep } = outputs(structure);
+  const bindings = forwardBindings(structure);
   const loop = streamLoop(structure, streamed(structure, "k"), {
     a: (token, d) => operand(structure, "k", token, d),
     b: (token, d) => operand(structure, "v", token, d),
@@ -279,8 +311,6 @@ ${all.map((j) => `s_${i}_${j} = exp(s_${i}_${j} - top); sum_${i} += s_${i}_${j};
     }
 ${addWeighted(structure, block.items, "o", "s", block.b)}`;
   });
-  const gate = (i: number, d: number) =>
-    gated ? ` * sigmoid(${operand(structure, "gate", `token_${i}`, `${d}u`)})` : "";
   return {
     name: structure.sparse ? "attention.sparse" : "attention",
     bindings,
@@ -288,7 +318,7 @@ ${addWeighted(structure, block.items, "o", "s", block.b)}`;
     turns: turnsOfLoop(structure, "Lk"),
     workgroupSize: lanes,
     subgroups: family === "subgroup",
-    declarations: streamDeclarations(structure) + (gated ? "\n" + valueTypes("vec4f") + SPECIAL_VALUES + SIGMOID : ""),
+    declarations: streamDeclarations(structure) + (gated ? GATE_FUNCTIONS : ""),
     body: `
 ${ownItems(structure, "q")}
 ${tokens(structure, "q")}
@@ -301,9 +331,8 @@ ${
       unroll(t, (i) => `
 if (own_${i} < u.Lq) {
   let inverse_${i} = 1.0 / sum_${i};
-  let to_${i} = token_${i} * u.HD4 + head;
-  ${unroll(d4, (d) => `out_put(to_${i} + ${d}u, o_${i}_${d} * inverse_${i}${gate(i, d)});`)}
-  ${record ? `stats[token_${i} * u.H + h] = top_${i}; stats[(u.S * u.Lq + token_${i}) * u.H + h] = inverse_${i};` : ""}
+  ${unroll(d4, (d) => put(`${i}`, `${d}u`, `o_${i}_${d}`))}
+  ${keep(`${i}`)}
 }`)
     }`,
   };

@@ -81,6 +81,7 @@ const TILES: { readonly [F in KernelFamily]: readonly (MatmulTile & { readonly f
     { family: "plain", rows: 8, vectors: 1 },
     { family: "plain", rows: 4, vectors: 2 },
   ],
+  tiles: [], // of attention alone
   // On units of 16 × 16 a subgroup of 32 × 64 reads six operands for eight products.
   matrix: [
     { family: "matrix", height: 128, width: 128, depth: 32, down: 32, across: 64 },

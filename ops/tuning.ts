@@ -77,11 +77,14 @@ export function tuningOf(device: Device): Tuning {
 
 /** Families of kernels that an op can have on an adapter, in its order of preference. */
 export function familiesOf(
-  { kernelFamilies: all, subgroupSize }: Pick<AdapterTraits, "kernelFamilies" | "subgroupSize">,
+  { kernelFamilies: all, subgroupSize, software }: Pick<AdapterTraits, "kernelFamilies" | "subgroupSize" | "software">,
   op: FamilyOp,
 ): readonly KernelFamily[] {
   const kernelFamilies = all.filter((family) => family !== "matrix"); // which are products alone
-  if (op === "attention") return kernelFamilies;
+  if (op === "attention") {
+    // A processor gains nothing by tiles; on a GPU they are one more way, to be timed.
+    return kernelFamilies.flatMap((family) => family === "workgroup" && !software ? [family, "tiles"] : [family]);
+  }
   if (op === "triangle") return kernelFamilies.filter((family) => family !== "subgroup" || ROWS % subgroupSize === 0);
   // Rows shared among the lanes of a subgroup: as many as a workgroup has, or a part of them. On a processor nothing is gained.
   const known = kernelFamilies.filter((family) => family !== "subgroup" || ROW_LANES % subgroupSize === 0);

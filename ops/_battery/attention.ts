@@ -1,5 +1,6 @@
 /** Probes of attention, forward and backward. */
 import { noise, type Probe } from "../../core/mod.ts";
+import { itemsOfWorkgroup } from "../_attention_stream.ts";
 import type { AttentionStructure, Operand, Side } from "../attention.wgsl.ts";
 import { sigmoid } from "./functions.ts";
 
@@ -161,20 +162,21 @@ const blockFor = ({ sparse, lanes, t }: AttentionStructure) => (sparse ? lanes *
 
 /** More than one block of own items, and streamed ones that are no whole number of tiles. */
 function lengthsFor(structure: AttentionStructure, side: Side): { Lq: number; Lk: number } {
-  const { lanes, t, packed, flat } = structure;
+  const { packed, flat } = structure;
   const block = blockFor(structure);
   if (block) return packed ? { Lq: 2 * block + 5, Lk: 2 * block + 5 } : { Lq: 2 * block + 5, Lk: 2 * block + 2 };
   if (flat) return { Lq: 13, Lk: 7 };
-  const own = Math.max(35, lanes * t + 3), streamed = packed ? own : 37;
+  const own = Math.max(35, itemsOfWorkgroup(structure) + 3), streamed = packed ? own : 37;
   return side === "q" ? { Lq: own, Lk: streamed } : { Lq: streamed, Lk: own };
 }
 
 /** Workgroups for so many sequences, whose number lies over two axes. */
-function gridFor({ lanes, t, flat, sparse }: AttentionStructure, own: number, sequences: number) {
+function gridFor(structure: AttentionStructure, own: number, sequences: number) {
+  const { lanes, flat, sparse } = structure;
   if (flat) return [Math.ceil(sequences * own * HEADS / lanes) + 1, 1, 1] as const;
   const [y, z] = sequences === BATCH * SEQUENCES ? SEQUENCE_GRID : [sequences + 1, 1];
   if (sparse) return [HEADS * 3 * 2, y, z] as const;
-  return [HEADS * Math.ceil(own / (lanes * t)), y, z] as const;
+  return [HEADS * Math.ceil(own / itemsOfWorkgroup(structure)), y, z] as const;
 }
 
 /** Output, and what is kept of the softmax. One sequence is masked whole where nothing is kept of it. */

@@ -3,6 +3,7 @@ import type { AdapterTraits, Device, Kernel, KernelFamily, ProbeOutcome } from "
 import { structureFor } from "../_attention_run.ts";
 import { forwardKernel, padBiasKernel, type Side } from "../attention.wgsl.ts";
 import { biasKernel, keysKernel, queriesKernel, termsKernel, unpadBiasKernel } from "../attention_backward.wgsl.ts";
+import { tiledForwardKernel } from "../attention_tiles.wgsl.ts";
 import { copyKernel } from "../_copy.wgsl.ts";
 import { digitizeKernel } from "../digitize.wgsl.ts";
 import { dropoutKernel } from "../dropout.wgsl.ts";
@@ -73,7 +74,7 @@ export function batteryOf(traits: AdapterTraits): BatteryRow[] {
     [["forward", forward], ["gradient", gradient]].flatMap(([pass, kernels]) =>
       kernels.length ? [{ op, pass, family: family ?? "all", kernels } as BatteryRow] : []
     );
-  const kernelFamilies = familiesOf(traits, "attention");
+  const kernelFamilies = traits.kernelFamilies.filter((family) => family !== "matrix");
   return [
     ...traits.kernelFamilies.flatMap((family) => {
       const { forward, gradient, linear } = products(traits, family);
@@ -85,7 +86,7 @@ export function batteryOf(traits: AdapterTraits): BatteryRow[] {
       ),
       [epilogueGradKernel({ activation: "none", gate: true })],
     ]),
-    ...kernelFamilies.flatMap((family) => rows("attention", ...attention(traits, family), family)),
+    ...familiesOf(traits, "attention").flatMap((family) => rows("attention", ...attention(traits, family), family)),
     ...rows("attention", [[padBiasKernel({ transposed: false })], [padBiasKernel({ transposed: true })]], [
       ...[2, 8].flatMap((d4) => each((gated) => each((packed) => [[termsKernel({ d4, gated, packed })]]))),
       [unpadBiasKernel({})],
@@ -275,14 +276,16 @@ function attention(traits: AdapterTraits, family: KernelFamily): [BatteryKernel[
   const few = { Lq: 8, Lk: 8, packed: false };
   const structure = (pass: "forward" | "backward", d4: number, sizes: typeof packed, side: Side, flags = full) =>
     structureFor(traits, family, pass, { ...sizes, d4 }, side, flags);
+  const forward = family === "tiles" ? tiledForwardKernel : forwardKernel;
   const gated = (d4: number, sizes: typeof packed): BatteryKernel => [
-    forwardKernel({ ...structure("forward", d4, sizes, "q"), gated: true, record: true }),
+    forward({ ...structure("forward", d4, sizes, "q"), gated: true, record: true }),
   ];
-  const forward: BatteryKernel[] = [
+  const there: BatteryKernel[] = [
     ...[gated(8, packed), gated(2, apart), ...(family === "plain" ? [gated(2, few)] : [])],
-    [forwardKernel({ ...structure("forward", 2, packed, "q"), gated: true, record: false }), ["qkv", "out"]],
-    [forwardKernel({ ...structure("forward", 8, packed, "q", bare), gated: false, record: false })],
+    [forward({ ...structure("forward", 2, packed, "q"), gated: true, record: false }), ["qkv", "out"]],
+    [forward({ ...structure("forward", 8, packed, "q", bare), gated: false, record: false })],
   ];
+  if (family === "tiles") return [there, []]; // whose way back is that of the family workgroup
   const backward = (d4: number, sizes: typeof packed): BatteryKernel[] => {
     const queries = structure("backward", d4, sizes, "q");
     const bias: BatteryKernel[] = family === "workgroup"
@@ -302,7 +305,7 @@ function attention(traits: AdapterTraits, family: KernelFamily): [BatteryKernel[
       [keysKernel(structure("backward", 8, packed, "k", bare))],
     );
   }
-  return [forward, gradient];
+  return [there, gradient];
 }
 
 /** The triangle product and what gets its operands ready; its way back is made of the same kernels. */
