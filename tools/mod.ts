@@ -34,7 +34,7 @@ export * from "./inspect/inspection.ts";
 export * from "./platform/driver.ts";
 export { prepareEnvironment, vectorWidth } from "./platform/environment.ts";
 export type { VectorWidth, WidthTimes } from "./platform/vector_width.ts";
-export type { PlannedModel } from "./predict/models.ts";
+export type { PlannedModel } from "./predict/planned_model.ts";
 export * from "./prep/collect_targets.ts";
 export * from "./prep/list_targets.ts";
 export * from "./prep/manifest.ts";

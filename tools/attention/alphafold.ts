@@ -3,7 +3,7 @@ import { recycledAlphaFold } from "../../model/alphafold/mod.ts";
 import { makeSequenceFeatures } from "../data/features/chain.ts";
 import { hhblitsToken } from "../data/features/msa.ts";
 import { makeNetworkInputs } from "../data/features/network_inputs.ts";
-import type { PlannedModel } from "../predict/models.ts";
+import type { PlannedModel } from "../predict/planned_model.ts";
 import { loadNetwork, onlyWhile } from "../predict/network.ts";
 import { deviceFeatures } from "../predict/network_inputs.ts";
 import type { AttentionModel } from "./attention_model.ts";

@@ -8,7 +8,8 @@ import { makeWritableFolder, removeLeftovers, writeFileAtomic } from "../files.t
 import { ensureAdapter } from "../platform/driver.ts";
 import { openDevice } from "../platform/open_device.ts";
 import { cachedRoofs } from "../profile/roofs.ts";
-import { noticesOf, planModels } from "../predict/models.ts";
+import { planModels } from "../predict/models.ts";
+import { noticesOf } from "../predict/planned_model.ts";
 import type { HeldWeights } from "../predict/network.ts";
 import { renderPredictReport } from "../predict/report.ts";
 import type { OutputFormat } from "../predict/target_files.ts";

@@ -8,7 +8,7 @@ import { formatCsv } from "../data/matrix.ts";
 import { InputError } from "../errors.ts";
 import { fileNames, makeFolder, writeFileAtomic, writeTogether } from "../files.ts";
 import { type ReadableTarget, readInputs } from "../finetune/targets.ts";
-import type { PlannedModel } from "../predict/models.ts";
+import type { PlannedModel } from "../predict/planned_model.ts";
 import { loadNetwork } from "../predict/network.ts";
 import { encodeFeatureFile } from "../prep/feature_file.ts";
 import { MANIFEST, type ManifestEntry } from "../prep/manifest.ts";

@@ -7,7 +7,8 @@ import { float32Array, type NamedArray } from "../../model/weights/safetensors.t
 import type { WeightEntry } from "../../model/weights/weight_file.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { writeTogether } from "../files.ts";
-import { planModels, type PlannedModel } from "../predict/models.ts";
+import { planModels } from "../predict/models.ts";
+import type { PlannedModel } from "../predict/planned_model.ts";
 import { loadNetwork } from "../predict/network.ts";
 import { convertWeights, weightFormat } from "../weights/convert_weights.ts";
 import { FineTuned, type FineTunedLoadOptions } from "./fine_tuned.ts";

@@ -10,7 +10,8 @@ import {
   trainedPart,
   withStandards,
 } from "../../finetune/mod.ts";
-import { planModels, type PlannedModel } from "../predict/models.ts";
+import { planModels } from "../predict/models.ts";
+import type { PlannedModel } from "../predict/planned_model.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
 import { checkBase, type FinetuneFacts, readCheckpoint, restoreTrained } from "./checkpoint.ts";
 import { DRAWS, predictLabel } from "./label_prediction.ts";

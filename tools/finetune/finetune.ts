@@ -17,7 +17,8 @@ import { alphafoldParameterCount } from "../../model/alphafold/mod.ts";
 import { checkData, type DataReport } from "../check_data/check_data.ts";
 import { InputError } from "../errors.ts";
 import { makeWritableFolder, writeTogether } from "../files.ts";
-import { planModels, type PlannedModel } from "../predict/models.ts";
+import { planModels } from "../predict/models.ts";
+import type { PlannedModel } from "../predict/planned_model.ts";
 import { sha256 } from "../sha256.ts";
 import type { SplitReport } from "../split/split.ts";
 import {

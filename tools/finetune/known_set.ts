@@ -16,7 +16,7 @@ import {
 import { encodeSafetensors, float32Array, parseSafetensors, toFloat32 } from "../../model/weights/safetensors.ts";
 import { reshape } from "../../ops/mod.ts";
 import { checksummedName, makeFolder, readFileBytes, writeFileAtomic } from "../files.ts";
-import type { PlannedModel } from "../predict/models.ts";
+import type { PlannedModel } from "../predict/planned_model.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
 import type { TargetSet } from "./network.ts";
 import type { FinetuneOptions } from "./options.ts";

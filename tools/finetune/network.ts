@@ -28,7 +28,7 @@ import { cropComplexInputs, cropComplexTemplates } from "../data/features/comple
 import { complexDraws, complexFeatures, isComplex } from "../predict/complex_inputs.ts";
 import { loadNetwork, placesOf } from "../predict/network.ts";
 import { deviceFeatures, deviceHidden, firstTemplates, paddedSizes } from "../predict/network_inputs.ts";
-import type { PlannedModel } from "../predict/models.ts";
+import type { PlannedModel } from "../predict/planned_model.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
 import { headTasks, type LabelTask, type LearnedTasks, ofResidues, TASK } from "./label_tasks.ts";
 import type { FinetuneOptions } from "./options.ts";

@@ -3,11 +3,12 @@ import { applyMotion, kabsch } from "../../model/protein/metrics/mod.ts";
 import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
 import type { Chain } from "../data/structure.ts";
 import { formatMmcif } from "../data/write_mmcif.ts";
+import { InputError } from "../errors.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
 import { compareChains, type Truth, truthOf } from "./complex_truth.ts";
 import { evaluatePrediction } from "./evaluate.ts";
 import { chainNames, chainsOf, type Prediction, type ResidueNaming } from "./prediction.ts";
-import type { ExperimentData } from "./report_data.ts";
+import type { ExperimentData, TargetData } from "./report_data.ts";
 
 /**
  * Measures a prediction by its target's experimental structure, and lays that on it. Of a complex each predicted chain is
@@ -66,4 +67,34 @@ function laidOn(
     };
   });
   return { id, source: id, chains };
+}
+
+/** Predictions beside the target's experimental structure; none where there is none, or it shows too little. */
+export function experimentsOf(
+  predictions: readonly Prediction[],
+  prepared: PreparedTarget,
+  naming: ResidueNaming,
+  warn: (message: string) => void,
+): ExperimentData[] {
+  try {
+    return predictions.flatMap((prediction) => compareWithExperiment(prediction, prepared, naming) ?? []);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    warn(error.message);
+    return [];
+  }
+}
+
+/** Measures of all predictions that stand beside it, for a file. */
+export function experimentJson({ predictions }: TargetData): string {
+  const measured = predictions.flatMap(({ name, experiment }) =>
+    experiment
+      ? [[name, {
+        ...experiment.measures,
+        ...(experiment.chains && { chains: experiment.chains, interfaces: experiment.interfaces }),
+        residueLddt: experiment.lddt,
+      }]]
+      : []
+  );
+  return `${JSON.stringify(Object.fromEntries(measured), undefined, 2)}\n`;
 }

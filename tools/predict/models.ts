@@ -2,11 +2,9 @@
 import { basename, join } from "node:path";
 import { fitOf, fits, fitText } from "../../model/weights/load_weights.ts";
 import { openfoldWeights } from "../../model/weights/openfold_weights.ts";
-import type { WeightEntry } from "../../model/weights/weight_file.ts";
 import {
   ALPHAFOLD_PRESETS,
   type AlphaFoldChoices,
-  type AlphaFoldConfig,
   alphafoldConfig,
   type AlphaFoldPreset,
   MULTIMER_PRESETS,
@@ -15,27 +13,9 @@ import { asInputError, InputError } from "../errors.ts";
 import { sha256OfFile } from "../weights/download.ts";
 import { openWeights } from "../weights/open_weights.ts";
 import { fittingPresets, namedShapes } from "../weights/presets.ts";
+import type { PlannedModel } from "./planned_model.ts";
 import { randomWeights } from "./random_weights.ts";
 import { trainedModel } from "./trained_model.ts";
-
-/** A network to run. */
-export interface PlannedModel {
-  /** Its preset. */
-  readonly preset: AlphaFoldPreset;
-  /** Its sizes and choices. */
-  readonly config: AlphaFoldConfig;
-  /** What the weights are, in words for files and reports. */
-  readonly weights: string;
-  /** What everybody must know who sees what it predicts, a sentence without its full stop; null for nothing. */
-  readonly notice: string | null;
-  /** Opens the weights; dispose of them when they are on the device. */
-  open(): Promise<{ readonly entries: ReadonlyMap<string, WeightEntry> } & Disposable>;
-}
-
-/** What everybody must know of networks, each sentence once. */
-export function noticesOf(models: readonly PlannedModel[]): string[] {
-  return [...new Set(models.flatMap(({ notice }) => notice ?? []))];
-}
 
 /** The published networks, those for complexes too. */
 export const PRESETS: readonly AlphaFoldPreset[] = [...ALPHAFOLD_PRESETS, ...MULTIMER_PRESETS];

@@ -58,6 +58,12 @@ export interface HeldWeights {
   readonly error: RoundingError | null;
 }
 
+/** How weights are held, as files and reports say it; nothing where they are as they were read. */
+export function heldText({ dtype, error }: HeldWeights): string {
+  if (!error) return "";
+  return `, held as ${dtype}: off by ${error.rms.toExponential(1)} of a matrix's root mean square at most`;
+}
+
 /**
  * Brings a network's weights to the device, one tensor at a time.
  *

@@ -1,7 +1,7 @@
 /** Networks on the device, of which one has room. */
 import type { Device } from "../../core/mod.ts";
 import type { WeightsDtype } from "../../model/weights/load_weights.ts";
-import type { PlannedModel } from "./models.ts";
+import type { PlannedModel } from "./planned_model.ts";
 import { type HeldWeights, type LoadedNetwork, loadNetwork } from "./network.ts";
 
 /** Networks on the device, one at a time. */

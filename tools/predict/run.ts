@@ -1,7 +1,6 @@
 /** Predicts many targets, and keeps what is done. */
 import { join } from "node:path";
 import type { Device } from "../../core/mod.ts";
-import { correctMsaRestypes } from "../data/features/msa.ts";
 import { InputError } from "../errors.ts";
 import type { WeightsDtype } from "../../model/weights/load_weights.ts";
 import { encodeSafetensors } from "../../model/weights/safetensors.ts";
@@ -10,26 +9,18 @@ import type { CollectedTarget } from "../prep/list_targets.ts";
 import { readFeatureFile } from "../prep/feature_file.ts";
 import { type ComplexChain, type PreparedTarget, type PrepareOptions, prepareTarget } from "../prep/prepare_target.ts";
 import { SourceReader } from "../prep/sources.ts";
-import { compareWithExperiment } from "./experiment.ts";
+import { experimentJson, experimentsOf } from "./experiment.ts";
 import { attentionFile } from "./attention_file.ts";
 import type { FindAlignments } from "./find_alignments.ts";
-import { noticesOf, type PlannedModel } from "./models.ts";
-import { msaData } from "./msa_data.ts";
-import { type HeldWeights, type PredictOptions, predictTarget } from "./network.ts";
+import { noticesOf, type PlannedModel } from "./planned_model.ts";
+import { heldText, type HeldWeights, type PredictOptions, predictTarget } from "./network.ts";
 import { Networks } from "./networks.ts";
-import { interfaceContacts, interfaceScores } from "./interfaces.ts";
-import { asGiven, chainsAsGiven, givenOrder, reordered, reorderedSquare } from "./permute_prediction.ts";
-import {
-  chainNames,
-  meanPlddt,
-  type Prediction,
-  predictionName,
-  type RankBy,
-  ranking,
-  type ResidueNaming,
-} from "./prediction.ts";
-import { type ExperimentData, type FrameData, packBytes, packPositions, type TargetData } from "./report_data.ts";
-import { doneName, type OutputFormat, passesPdbChains, targetFiles } from "./target_files.ts";
+import { asGiven, givenOrder, reordered, reorderedSquare } from "./permute_prediction.ts";
+import type { Prediction, RankBy } from "./prediction.ts";
+import type { ExperimentData, TargetData } from "./report_data.ts";
+import { passesPdbChains } from "./structure_texts.ts";
+import { namingOf, rowsOf, targetData } from "./target_data.ts";
+import { doneName, type OutputFormat, targetFiles } from "./target_files.ts";
 
 /** Name of the file in a target's folder that the report is made of. */
 export const REPORT_DATA = "report_data.json";
@@ -364,35 +355,6 @@ export async function predictOne(
 /** Name of the file with the measures against the experimental structure. */
 const EXPERIMENT = "experiment.json";
 
-/** Predictions beside the target's experimental structure; none where there is none, or it shows too little. */
-function experimentsOf(
-  predictions: readonly Prediction[],
-  prepared: PreparedTarget,
-  naming: ResidueNaming,
-  warn: (message: string) => void,
-): ExperimentData[] {
-  try {
-    return predictions.flatMap((prediction) => compareWithExperiment(prediction, prepared, naming) ?? []);
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    warn(error.message);
-    return [];
-  }
-}
-
-function experimentJson({ predictions }: TargetData): string {
-  const measured = predictions.flatMap(({ name, experiment }) =>
-    experiment
-      ? [[name, {
-        ...experiment.measures,
-        ...(experiment.chains && { chains: experiment.chains, interfaces: experiment.interfaces }),
-        residueLddt: experiment.lddt,
-      }]]
-      : []
-  );
-  return `${JSON.stringify(Object.fromEntries(measured), undefined, 2)}\n`;
-}
-
 function bestOf({ predictions: [{ name, meanPlddt, ptm, iptm, experiment }] }: TargetData): BestPrediction {
   return { name, meanPlddt, ptm, ...(iptm !== undefined && { iptm }), experiment: experiment?.measures ?? null };
 }
@@ -412,12 +374,6 @@ function notesOf(chains: readonly ComplexChain[], { saveAttention }: PredictAllO
   ];
 }
 
-/** How weights are held, as files and reports say it; nothing where they are as they were read. */
-export function heldText({ dtype, error }: HeldWeights): string {
-  if (!error) return "";
-  return `, held as ${dtype}: off by ${error.rms.toExponential(1)} of a matrix's root mean square at most`;
-}
-
 /** The result of a target that an earlier run finished; undefined where none did. */
 async function keptResult(id: string, folder: string): Promise<TargetResult | undefined> {
   try {
@@ -435,31 +391,6 @@ async function keptResult(id: string, folder: string): Promise<TargetResult | un
   }
 }
 
-/** Names of the residues: those of the structure that was given, else numbers from the first residue's on. */
-function namingOf({ sequence, chain, chains, numbering }: PreparedTarget, first?: number): ResidueNaming {
-  const chainId = chain ?? "A";
-  if (chains && numbering && first === undefined) {
-    const order = givenOrder(chains);
-    return {
-      chainId,
-      residueNumbers: reordered(numbering.residueNumbers, order, 1),
-      insertionCodes: Array.from(order, (i) => numbering.insertionCodes[i]),
-    };
-  }
-  if (chains) {
-    const numbers = chainsAsGiven(chains).flatMap(({ residues }) =>
-      Array.from({ length: residues }, (_, i) => (first ?? 1) + i)
-    );
-    return { chainId, residueNumbers: Int32Array.from(numbers), insertionCodes: numbers.map(() => "") };
-  }
-  if (numbering && first === undefined) return { chainId, ...numbering };
-  return {
-    chainId,
-    residueNumbers: Int32Array.from({ length: sequence.length }, (_, i) => (first ?? 1) + i),
-    insertionCodes: new Array<string>(sequence.length).fill(""),
-  };
-}
-
 /** Single and pair representation of a prediction. */
 function representationFile(n: number, single: Float32Array, pair: Float32Array, cS: number, cZ: number): Uint8Array {
   return encodeSafetensors(
@@ -467,92 +398,5 @@ function representationFile(n: number, single: Float32Array, pair: Float32Array,
       ["single", { dtype: "F32", shape: [n, cS], data: single }],
       ["pair", { dtype: "F32", shape: [n, n, cZ], data: pair }],
     ]),
-  );
-}
-
-/** What the report shows of a target. */
-function targetData(
-  id: string,
-  { features, depth, chains }: PreparedTarget,
-  predictions: readonly Prediction[],
-  naming: ResidueNaming,
-  rankBy: RankBy,
-  warnings: readonly string[],
-  files: ReadonlyMap<string, Uint8Array | string>,
-  experiments: readonly ExperimentData[],
-): TargetData {
-  const { sequence } = predictions[0];
-  const links = (match: (name: string) => boolean) =>
-    [...files.keys()].filter(match).map((name) => ({ label: name, href: name }));
-  const indexed = predictions.map((prediction, i) => ({
-    prediction,
-    name: predictionName(
-      prediction,
-      predictions.slice(0, i).filter(({ preset }) => preset === prediction.preset).length,
-    ),
-  }));
-  return {
-    id,
-    sequence,
-    ...(chains && {
-      chains: chainsAsGiven(chains).map(({ start, residues }, k) => ({
-        name: chainNames(predictions[0])[k],
-        start,
-        residues,
-      })),
-    }),
-    numbers: Array.from(naming.residueNumbers, (number, i) => `${number}${naming.insertionCodes[i]}`),
-    predictions: ranking(predictions, rankBy).map((index, rank) => {
-      const { prediction, name } = indexed[index];
-      const { plddt, pae, maxPae = 0, distances, recycles, trajectory, preset, seed, ptm = null } = prediction;
-      const own = (file: string) =>
-        file.includes(name) || file.includes(`rank_${String(rank + 1).padStart(3, "0")}_`) ||
-        file.startsWith(`ranked_${rank}.`);
-      return {
-        ...{ rank: rank + 1, name, preset, seed, ptm },
-        ...(prediction.iptm !== undefined && { iptm: prediction.iptm }),
-        ...(prediction.chains && {
-          interfaces: interfaceScores(prediction, chainNames(prediction)),
-          contacts: interfaceContacts(prediction),
-        }),
-        meanPlddt: meanPlddt(prediction),
-        plddt: Array.from(plddt, (value) => Math.round(10 * value) / 10),
-        cif: String(
-          files.get(`unrelaxed_${name}.cif`) ?? [...files].find(([file]) => own(file) && file.endsWith(".cif"))![1],
-        ),
-        pae: pae ? packBytes(pae, 0, maxPae) : null,
-        maxPae,
-        distances: packBytes(distances, 2, 22),
-        recycles: recycles.map(({ meanPlddt, ptm, distanceChange }) => ({ meanPlddt, ptm, distanceChange })),
-        frames: framesOf(recycles.map(({ alphas }) => alphas), trajectory),
-        seconds: prediction.seconds.network,
-        experiment: experiments[index] ?? null,
-        files: links((file) => own(file) && /\.(?:pdb|cif)$/.test(file)),
-      };
-    }),
-    msa: depth.sequences > 1 ? msaData(rowsOf(features, sequence.length, chains), depth.neff80) : null,
-    warnings: [...warnings],
-    files: links((name) => /^(?:config|experiment|ranking_debug|timings)\.json$|^log\.txt$/.test(name)),
-  };
-}
-
-/** The end of each iteration but the last, then the blocks of the structure module in the last. */
-function framesOf(recycles: readonly Float32Array[], trajectory: readonly Float32Array[]): FrameData[] {
-  const last = recycles.length - 1;
-  return [
-    ...recycles.slice(0, -1).map((alphas, i) => ({ label: `recycle ${i}`, alphas: packPositions(alphas) })),
-    ...trajectory.map((alphas, i) => ({ label: `recycle ${last}, block ${i + 1}`, alphas: packPositions(alphas) })),
-  ];
-}
-
-const LETTERS = "ARNDCQEGHILKMFPSTWYVX-";
-
-/** Rows of the alignment as letters, the chains of a complex in the order in which they were given. */
-function rowsOf(features: PreparedTarget["features"], n: number, chains: PreparedTarget["chains"]): string[] {
-  const types = correctMsaRestypes(features.msa);
-  const order = chains ? givenOrder(chains) : Int32Array.from({ length: n }, (_, i) => i);
-  return Array.from(
-    { length: types.length / n },
-    (_, r) => Array.from(order, (i) => LETTERS[types[r * n + i]]).join(""),
   );
 }

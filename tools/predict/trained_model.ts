@@ -10,7 +10,7 @@ import { asInputError, InputError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
 import { openWeights } from "../weights/open_weights.ts";
 import { sha256OfFile } from "../weights/download.ts";
-import type { PlannedModel } from "./models.ts";
+import type { PlannedModel } from "./planned_model.ts";
 
 /** What a packed network says of itself. */
 export interface PackedFacts {

@@ -2,7 +2,7 @@
 import type { Device } from "../../core/mod.ts";
 import type { WeightsDtype } from "../../model/weights/load_weights.ts";
 import { memoryNeed, PART_BYTES } from "../predict/fit_memory.ts";
-import type { PlannedModel } from "../predict/models.ts";
+import type { PlannedModel } from "../predict/planned_model.ts";
 import { type PaddedSizes, paddedSizes } from "../predict/network_inputs.ts";
 import type { Roofs } from "../profile/profile_data.ts";
 import { roofMs } from "../profile/summarize.ts";

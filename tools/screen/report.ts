@@ -1,5 +1,5 @@
 /** The report of a screen: its ranking, and the best pairs as reports of predictions show them. */
-import { reportOf, type RunFacts } from "../predict/summary.ts";
+import { reportOf, type RunFacts } from "../predict/run_report.ts";
 import type { PredictReportData } from "../predict/report_data.ts";
 import type { TargetResult } from "../predict/run.ts";
 import { pairData } from "./screen.ts";

@@ -7,7 +7,7 @@ import type { ReadingLog } from "../prep/read_target.ts";
 import { FEATURE_VERSION } from "../prep/feature_file.ts";
 import { joinChains } from "../prep/prepare_complex.ts";
 import type { PreparedTarget, PrepareOptions } from "../prep/prepare_target.ts";
-import type { PlannedModel } from "../predict/models.ts";
+import type { PlannedModel } from "../predict/planned_model.ts";
 import { Networks } from "../predict/networks.ts";
 import type { TargetData } from "../predict/report_data.ts";
 import { type PredictAllOptions, predictOne, reasonOf, REPORT_DATA } from "../predict/run.ts";

@@ -1,0 +1,22 @@
+/** A network with its weights, before it is on the device. */
+import type { WeightEntry } from "../../model/weights/weight_file.ts";
+import type { AlphaFoldConfig, AlphaFoldPreset } from "../../model/alphafold/mod.ts";
+
+/** A network to run. */
+export interface PlannedModel {
+  /** Its preset. */
+  readonly preset: AlphaFoldPreset;
+  /** Its sizes and choices. */
+  readonly config: AlphaFoldConfig;
+  /** What the weights are, in words for files and reports. */
+  readonly weights: string;
+  /** What everybody must know who sees what it predicts, a sentence without its full stop; null for nothing. */
+  readonly notice: string | null;
+  /** Opens the weights; dispose of them when they are on the device. */
+  open(): Promise<{ readonly entries: ReadonlyMap<string, WeightEntry> } & Disposable>;
+}
+
+/** What everybody must know of networks, each sentence once. */
+export function noticesOf(models: readonly PlannedModel[]): string[] {
+  return [...new Set(models.flatMap(({ notice }) => notice ?? []))];
+}
