@@ -13,7 +13,8 @@
  */
 export * from "../errors.ts";
 export * from "../prep/feature_file.ts";
-export type { PreparedTarget, TargetFeatures } from "../prep/prepare_target.ts";
+export type { PreparedTarget } from "../prep/prepare_target.ts";
+export type { TargetFeatures } from "../prep/target_features.ts";
 export type { SourceFile } from "../prep/sources.ts";
 export * from "./align_pair.ts";
 export * from "./alignment.ts";

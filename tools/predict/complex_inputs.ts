@@ -3,7 +3,7 @@ import type { Key } from "../../core/mod.ts";
 import type { ComplexFeatures } from "../data/features/complex/complex_features.ts";
 import { type ComplexDraws, jaxDraws } from "../data/features/complex/complex_inputs.ts";
 import { JaxKey } from "../data/jax_random.ts";
-import type { TargetFeatures } from "../prep/prepare_target.ts";
+import type { TargetFeatures } from "../prep/target_features.ts";
 
 /** Whether features are those of a complex. */
 export function isComplex(features: TargetFeatures): features is TargetFeatures & ComplexFeatures {

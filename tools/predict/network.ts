@@ -27,7 +27,7 @@ import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
 import { makeAtom14Masks } from "../data/features/atom14.ts";
 import { makeComplexInputs } from "../data/features/complex/complex_inputs.ts";
 import { makeNetworkInputs, type NetworkInputOptions } from "../data/features/network_inputs.ts";
-import type { TargetFeatures } from "../prep/prepare_target.ts";
+import type { TargetFeatures } from "../prep/target_features.ts";
 import { namedShapes } from "../weights/presets.ts";
 import { InputError } from "../errors.ts";
 import { checkAttentionSize, type PredictionAttention } from "./attention_file.ts";

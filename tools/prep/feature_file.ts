@@ -10,7 +10,8 @@ import type { ChainFeatures } from "../data/features/chain.ts";
 import { FEATURE_AXES, featureShape } from "../data/features/window.ts";
 import { asInputError, InputError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
-import type { PreparedTarget, TargetFeatures } from "./prepare_target.ts";
+import type { PreparedTarget } from "./prepare_target.ts";
+import type { TargetFeatures } from "./target_features.ts";
 
 /** Version of the features and of the way they are stored; another one makes all files be made anew. */
 export const FEATURE_VERSION = "3";

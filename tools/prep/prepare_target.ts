@@ -1,25 +1,18 @@
 /** From a target's files to its features. */
 import { makeAlignment } from "../data/alignment.ts";
 import { type BoundsPolicy, labelText, type Relation } from "../data/bounds.ts";
-import { alignmentDepth, type DepthSummary, depthSummary, FEW_ROWS } from "../data/depth.ts";
-import {
-  type ChainFeatures,
-  makeChainFeatures,
-  makeSequenceFeatures,
-  type SequenceFeatures,
-} from "../data/features/chain.ts";
-import { correctMsaRestypes, makeHhblitsProfile, makeMsaFeatures, type MsaFeatures } from "../data/features/msa.ts";
-import { makeTargetFeat } from "../data/features/msa_feat.ts";
+import type { DepthSummary } from "../data/depth.ts";
+import { type ChainFeatures, makeChainFeatures } from "../data/features/chain.ts";
 import { makeTemplateFeatures, type TemplateFeatures } from "../data/features/template_feats.ts";
 import { makeTemplates, type Templates } from "../data/features/templates.ts";
 import { type HhrHit, parseHhr } from "../data/hhr.ts";
-import type { ComplexFeatures, ComplexOptions } from "../data/features/complex/complex_features.ts";
+import type { ComplexOptions } from "../data/features/complex/complex_features.ts";
 import { prepareComplex } from "./prepare_complex.ts";
 import { fileAndLine, type RemarkRow, remarkRow, remarkText } from "../data/remarks.ts";
 import { type Chain, observedResidues, type Structure } from "../data/structure.ts";
 import { InputError } from "../errors.ts";
 import { decodeText, unpackMaybeGzip } from "../files.ts";
-import { counted } from "../words.ts";
+import { makeTargetFeatures, type TargetFeatures } from "./target_features.ts";
 import { noteRemarks, type ReadingLog, readSourceStructure, readTarget, type TargetInput } from "./read_target.ts";
 import { type SourceFile, SourceReader } from "./sources.ts";
 
@@ -51,28 +44,6 @@ export interface ComplexChain {
   readonly input: number;
   /** Its name in the structure that was given. @default chains are named A, B, … in files */
   readonly label?: string;
-}
-
-/** Features of a target under AlphaFold's names: those of the sequence, the alignment, templates, and the structure. */
-export interface TargetFeatures extends
-  SequenceFeatures,
-  MsaFeatures,
-  TemplateFeatures,
-  Templates,
-  Partial<
-    Pick<
-      ComplexFeatures,
-      "asym_id" | "entity_id" | "sym_id" | "msa_row_entity" | "cluster_bias_mask" | "deletion_mean"
-    >
-  > {
-  /** N_res everywhere, `[N_res]`. */
-  readonly seq_length: Int32Array;
-  /** 1 everywhere, `[N_res]`. */
-  readonly seq_mask: Float32Array;
-  /** `[N_res, 22]` */
-  readonly target_feat: Float32Array;
-  /** How often each residue type stands in each column, `[N_res, 22]`. */
-  readonly hhblits_profile: Float32Array;
 }
 
 /** A target, prepared. */
@@ -167,34 +138,15 @@ export async function prepareTarget(
   }
   const label = labelOf(target, options.bounds ?? "drop", log);
   const { sequence, structure, chain, alignments } = await readTarget(target, reader, log);
-  const msa = makeMsaFeatures(
-    alignments.length > 0 ? alignments : [makeAlignment("the sequence alone", [id], [sequence])],
-  );
-  const types = correctMsaRestypes(msa.msa);
-  const depth = depthSummary(alignmentDepth(types, sequence.length));
-  if (depth.sequences < FEW_ROWS) {
-    log.warn(
-      `The alignment has ${
-        counted(depth.sequences, "row")
-      }: with fewer than ${FEW_ROWS} predictions are much less accurate`,
-    );
-  }
+  const given = alignments.length > 0 ? alignments : [makeAlignment("the sequence alone", [id], [sequence])];
+  const { features, depth, warnings: doubts } = makeTargetFeatures(sequence, given);
+  for (const doubt of doubts) log.warn(doubt);
   const templates = await readTemplates(target.hits, sequence, options, reader, log);
-  const residues = makeSequenceFeatures(sequence);
-  const n = sequence.length;
   return {
     id,
     sequence,
     ...label,
-    features: {
-      ...residues,
-      ...msa,
-      ...templates,
-      seq_length: new Int32Array(n).fill(n),
-      seq_mask: new Float32Array(n).fill(1),
-      target_feat: makeTargetFeat(residues.aatype, residues.between_segment_residues),
-      hhblits_profile: makeHhblitsProfile(types, n),
-    },
+    features: { ...features, ...templates },
     supervised: chain && makeChainFeatures(chain, structure?.resolutionAngstrom),
     chain: chain?.id,
     numbering: chain && { residueNumbers: chain.residueNumbers, insertionCodes: chain.insertionCodes },
