@@ -5,7 +5,7 @@ import type { AlphaFoldChoices, AlphaFoldPreset } from "../../model/alphafold/mo
 import type { WeightsDtype } from "../../model/weights/load_weights.ts";
 import { InputError } from "../errors.ts";
 import { fitMemory } from "../predict/fit_memory.ts";
-import { PRESETS } from "../predict/models.ts";
+import { PRESETS } from "../predict/fitted_models.ts";
 import type { PlannedModel } from "../predict/planned_model.ts";
 import { paddedSizes } from "../predict/network_inputs.ts";
 import { nonNegativeInteger } from "./_shared.ts";

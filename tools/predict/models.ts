@@ -1,24 +1,20 @@
 /** Which networks run, with which weights. */
-import { basename, join } from "node:path";
-import { fitOf, fits, fitText } from "../../model/weights/load_weights.ts";
+import { join } from "node:path";
 import { openfoldWeights } from "../../model/weights/openfold_weights.ts";
 import {
   ALPHAFOLD_PRESETS,
   type AlphaFoldChoices,
   alphafoldConfig,
   type AlphaFoldPreset,
-  MULTIMER_PRESETS,
 } from "../../model/alphafold/mod.ts";
 import { asInputError, InputError } from "../errors.ts";
 import { sha256OfFile } from "../weights/download.ts";
 import { openWeights } from "../weights/open_weights.ts";
-import { fittingPresets, namedShapes } from "../weights/presets.ts";
+import { namedShapes } from "../weights/presets.ts";
+import { fittedModels, PRESETS, weightsText } from "./fitted_models.ts";
 import type { PlannedModel } from "./planned_model.ts";
 import { randomWeights } from "./random_weights.ts";
 import { trainedModel } from "./trained_model.ts";
-
-/** The published networks, those for complexes too. */
-export const PRESETS: readonly AlphaFoldPreset[] = [...ALPHAFOLD_PRESETS, ...MULTIMER_PRESETS];
 
 /** Endings of files of weights, the fastest to read first. */
 const ENDINGS = ["safetensors", "pt", "npz"];
@@ -98,49 +94,20 @@ async function fileOf(folder: string, preset: string): Promise<string | undefine
   return undefined;
 }
 
-/** The networks that a file's weights are for: those asked for, else the one that its name or its shapes tell. */
+/** The networks that a file's weights are for. */
 async function modelsOfFile(
   path: string,
   models: readonly AlphaFoldPreset[] | undefined,
   choices: AlphaFoldChoices,
 ): Promise<PlannedModel[]> {
   using opened = await openWeights(path);
-  const { entries, naming, unknown } = asInputError(() => openfoldWeights(opened.file));
-  if (unknown.length > 0) {
-    throw new InputError(`${path} has arrays that no network has, such as ${unknown.slice(0, 3).join(", ")}`);
-  }
-  const configOf = (preset: AlphaFoldPreset) => asInputError(() => alphafoldConfig(preset, choices));
-  const fitting = asInputError(() => fittingPresets(entries, choices));
-  const named = presetOfName(path);
-  const wanted = models ?? (named && fitting.includes(named) ? [named] : fitting.slice(0, 1));
-  for (const preset of wanted.length ? wanted : [named ?? "model_1_ptm" as const]) {
-    const fit = fitOf(entries, namedShapes(configOf(preset)));
-    if (fits(fit)) continue;
-    const surplus = fit.surplus.length
-      ? `; it has ${fit.surplus.length} tensors that ${preset} has not, such as ${fit.surplus[0]}`
-      : "";
-    const others = fitting.length ? ` They fit ${fitting.join(", ")}.` : "";
-    throw new InputError(
-      `The weights of ${path} are not those of ${preset}: ${
-        fitText(fit.missing, fit.misshapen) || "it has more"
-      }${surplus}.${others}`,
-    );
-  }
+  const fitted = fittedModels(opened.file, path, models, choices);
   const sha256 = await sha256OfFile(path);
-  return wanted.map((preset) => ({
-    preset,
-    config: configOf(preset),
-    weights: `${basename(path)} (${naming === "alphafold" ? "AlphaFold" : "OpenFold"} names), SHA-256 ${sha256}`,
-    notice: null,
+  return fitted.map(({ preset, config, naming }) => ({
+    ...{ preset, config, weights: weightsText(path, naming, sha256), notice: null },
     async open() {
       const opened = await openWeights(path);
       return { entries: openfoldWeights(opened.file).entries, [Symbol.dispose]: () => opened[Symbol.dispose]() };
     },
   }));
-}
-
-/** The preset that a file's name contains. */
-function presetOfName(path: string): AlphaFoldPreset | undefined {
-  const found = /model_[1-5](?:_ptm|_multimer(?:_v[23])?)?/.exec(basename(path))?.[0];
-  return PRESETS.find((preset) => preset === found);
 }

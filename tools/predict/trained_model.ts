@@ -1,44 +1,17 @@
-/** AlphaFold's parameters as `denofold train` leaves them: checkpoints, with the sizes and choices that they were trained with. */
-import { basename, join } from "node:path";
-import { type Checkpoint, decodeCheckpoint } from "../../finetune/mod.ts";
-import { type AlphaFoldConfig, type AlphaFoldPreset, alphafoldShapes } from "../../model/alphafold/mod.ts";
-import { shapesByPath } from "../../model/layers/params.ts";
-import { snakeCase } from "../../model/weights/names.ts";
-import { type NamedArray, toFloat32 } from "../../model/weights/safetensors.ts";
-import type { WeightEntry } from "../../model/weights/weight_file.ts";
-import { asInputError, InputError } from "../errors.ts";
+/** AlphaFold's parameters as `denofold train` leaves them in files and folders. */
+import { join } from "node:path";
+import { asInputError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
 import { openWeights } from "../weights/open_weights.ts";
 import { sha256OfFile } from "../weights/download.ts";
+import { decodeTrained, isCheckpoint, plannedTrained, type TrainedModel } from "./checkpoint_model.ts";
 import type { PlannedModel } from "./planned_model.ts";
-
-/** What a packed network says of itself. */
-export interface PackedFacts {
-  /** What it is called. */
-  readonly name: string;
-  /** A sentence that stands beside all that it predicts. */
-  readonly notice: string;
-}
 
 /** Name of a file with the parameters that predict, and nothing to go on from. */
 export const MODEL_FILE = "model.safetensors";
 
 /** What is read of a run's folder, the first that is there: the average, the best, what it goes on from. */
 const FILES = [MODEL_FILE, "best.safetensors", "checkpoint.safetensors"];
-
-/** A checkpoint's network, and the parameters that predict. */
-export interface TrainedModel {
-  /** The file. */
-  readonly path: string;
-  /** Sizes and choices. */
-  readonly config: AlphaFoldConfig;
-  /** What the run noted: settings, data, history. */
-  readonly facts: Readonly<Record<string, unknown>>;
-  /** Its name and what everybody must know, of a network that `denofold weights pack` packed. */
-  readonly packed?: PackedFacts;
-  /** The parameters by OpenFold's names: the moving average where the file keeps one. */
-  readonly params: ReadonlyMap<string, NamedArray>;
-}
 
 /**
  * Reads AlphaFold's parameters from a checkpoint of `denofold train`, or from the folder of a run.
@@ -51,25 +24,10 @@ export async function readTrained(given: string): Promise<TrainedModel | undefin
   if (path === undefined) return undefined;
   {
     using opened = await openWeights(path);
-    if (!opened.file.metadata.format?.startsWith("denofold-checkpoint")) return undefined;
+    if (!isCheckpoint(opened.file.metadata)) return undefined;
   }
   const bytes = await readFileBytes(path);
-  const checkpoint = asInputError(() => decodeCheckpoint(bytes, path));
-  const { model, config } = checkpoint.facts;
-  if (model !== "alphafold") {
-    throw new InputError(`${path} is a checkpoint of ${JSON.stringify(model)}, expected one of "alphafold"`);
-  }
-  const own = config as AlphaFoldConfig;
-  const packed = packedIn(checkpoint.facts.packed);
-  return {
-    ...{ path, config: own, facts: checkpoint.facts, params: paramsThatPredict(checkpoint, own, path) },
-    ...(packed && { packed }),
-  };
-}
-
-function packedIn(fact: unknown): PackedFacts | undefined {
-  const { name, notice } = Object(fact) as Partial<PackedFacts>;
-  return typeof name === "string" && typeof notice === "string" ? { name, notice } : undefined;
+  return asInputError(() => decodeTrained(bytes, path));
 }
 
 async function checkpointPath(path: string): Promise<string | undefined> {
@@ -83,55 +41,9 @@ async function checkpointPath(path: string): Promise<string | undefined> {
   return undefined;
 }
 
-function paramsThatPredict(
-  { params, trainer }: Checkpoint,
-  config: AlphaFoldConfig,
-  path: string,
-): ReadonlyMap<string, NamedArray> {
-  const found = new Map<string, NamedArray>();
-  let at = 0;
-  for (const [name, shape] of [...shapesByPath(alphafoldShapes(config))].map(([p, s]) => [snakeCase(p), s] as const)) {
-    const array = params.get(name);
-    if (!array || array.shape.join() !== shape.join()) {
-      throw new InputError(
-        `${path}: ${array ? `${name} is [${array.shape}]` : `there is no ${name}`}, expected one of [${shape}]`,
-      );
-    }
-    const size = array.data.length;
-    const data = trainer?.ema ? trainer.ema.slice(at, at + size) : toFloat32(array);
-    found.set(name, { dtype: "F32", shape: array.shape, data });
-    at += Math.ceil(size / 4) * 4; // as averages are laid out in files
-  }
-  return found;
-}
-
 /** {@linkcode readTrained} as a network to predict with. */
 export async function trainedModel(given: string): Promise<PlannedModel | undefined> {
   const trained = await readTrained(given);
   if (!trained) return undefined;
-  const { path, config, params, packed } = trained;
-  const entries = new Map(Array.from(params, ([name, array]) => [name, entryOf(name, array)]));
-  const sha256 = await sha256OfFile(path);
-  return {
-    preset: config.name as AlphaFoldPreset,
-    config,
-    weights: packed
-      ? `${packed.name}, SHA-256 ${sha256}: ${packed.notice}`
-      : `${basename(path)} of denofold train, SHA-256 ${sha256}`,
-    notice: packed?.notice ?? null,
-    open: () => Promise.resolve({ entries, [Symbol.dispose]() {} }),
-  };
-}
-
-function entryOf(name: string, array: NamedArray): WeightEntry {
-  const { dtype, shape, data } = array;
-  return {
-    ...{ name, dtype, shape },
-    read(rows) {
-      if (!rows) return Promise.resolve(array);
-      const step = data.length / shape[0];
-      const part = (data as Float32Array<ArrayBuffer>).slice(rows.from * step, rows.to * step);
-      return Promise.resolve({ dtype, shape: [rows.to - rows.from, ...shape.slice(1)], data: part });
-    },
-  };
+  return plannedTrained(trained, await sha256OfFile(trained.path));
 }

@@ -3,7 +3,8 @@ import { basename, join } from "node:path";
 import { encodeParameters } from "../../finetune/mod.ts";
 import { type NamedArray, toFloat32 } from "../../model/weights/safetensors.ts";
 import { InputError } from "../errors.ts";
-import { MODEL_FILE, readTrained, type TrainedModel } from "../predict/trained_model.ts";
+import type { TrainedModel } from "../predict/checkpoint_model.ts";
+import { MODEL_FILE, readTrained } from "../predict/trained_model.ts";
 import { type CardRun, modelCard } from "./model_card.ts";
 
 /** Name of the model card. */
