@@ -29,11 +29,13 @@ export const PHONE: BrowserContextOptions = {
 
 /** Starts Chromium without a window; WebGL and WebGPU are computed in software, where they are not switched off. */
 export function startChromium(path: string, options: { webgl?: boolean; webgpu?: boolean }): Promise<Browser> {
-  const graphics = options.webgl
-    ? ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
-    : options.webgpu
-    ? ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
-    : ["--disable-gpu", "--disable-3d-apis", "--disable-software-rasterizer"];
+  const graphics = [
+    ...(options.webgl
+      ? ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+      : []),
+    ...(options.webgpu ? ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"] : []),
+    ...(options.webgl || options.webgpu ? [] : ["--disable-gpu", "--disable-3d-apis", "--disable-software-rasterizer"]),
+  ];
   return chromium.launch({ executablePath: path, headless: true, args: ["--no-sandbox", ...graphics] });
 }
 

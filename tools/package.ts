@@ -23,6 +23,7 @@ export async function makePackageParts(root: string): Promise<string[]> {
     attention_page: await builtAssets("attention"),
     predict_page: await builtAssets("predict"),
     finetune_page: await builtAssets("finetune"),
+    web_page: await builtAssets("web"),
     examples: await shippedContents("examples"),
     pretrained: await shippedContents("pretrained"),
   };

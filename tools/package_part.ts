@@ -14,6 +14,7 @@ export type PackagePart =
   | "attention_page"
   | "predict_page"
   | "finetune_page"
+  | "web_page"
   | "examples"
   | "pretrained";
 

@@ -36,7 +36,7 @@ function servePackage(files: ReadonlySet<string>) {
 Deno.test("the published package renders reports and has the examples, loaded over http from its own files alone", async () => {
   await makePackageParts(ROOT);
   const files = await packageFiles();
-  for (const part of ["report_page", "profile_page", "attention_page", "examples", "pretrained"]) {
+  for (const part of ["report_page", "profile_page", "attention_page", "web_page", "examples", "pretrained"]) {
     assert.ok(files.includes(`dist/package/${part}.json`), part);
   }
   assert.deepEqual(files.filter((path) => /\/page\/|page_build|^tests/.test(path)), []);

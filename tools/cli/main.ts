@@ -87,6 +87,11 @@ const COMMANDS: Record<string, { group: string; summary: string; load: () => Pro
     summary: "predict every bait with every prey and rank the pairs by their interfaces",
     load: () => import("./screen.ts"),
   },
+  "web": {
+    group: "Networks:",
+    summary: "make a web page that predicts structures in a browser's tab",
+    load: () => import("./web.ts"),
+  },
   "finetune": {
     group: "Networks:",
     summary: "fine-tune AlphaFold 2 for affinities or other labels: head, LoRA, partial or full",

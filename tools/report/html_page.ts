@@ -12,6 +12,8 @@ export interface HtmlPage {
   readonly withoutScript: string;
   /** JSON text for the script. */
   readonly data: string;
+  /** Whether the script starts workers, of text that it brings along. @default false */
+  readonly workers?: boolean;
 }
 
 /**
@@ -25,6 +27,7 @@ export async function htmlPage({ script, style }: PageAssets, page: HtmlPage): P
     `script-src 'sha256-${await sha256Base64(script)}'`,
     "style-src 'unsafe-inline'",
     "img-src data: blob:",
+    ...(page.workers ? ["worker-src blob:"] : []),
     "base-uri 'none'",
     "form-action 'none'",
   ].join("; ");

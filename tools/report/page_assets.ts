@@ -5,7 +5,7 @@ import { readPackagePart } from "../package_part.ts";
 import { cacheFolder } from "../platform/cache.ts";
 
 /** A page of this project. */
-export type PageName = "report" | "profile" | "attention" | "predict" | "finetune";
+export type PageName = "report" | "profile" | "attention" | "predict" | "finetune" | "web";
 
 /** The parts of a page that are the same whatever data it shows. */
 export type PageAssets = {
@@ -13,6 +13,8 @@ export type PageAssets = {
   script: string;
   /** CSS of the page. */
   style: string;
+  /** JavaScript of the page's worker, of a page that has one. */
+  worker?: string;
 };
 
 /** Set by the bundler of a single-file program (see {@link pageDefine}); not there when run from source. */
@@ -66,7 +68,8 @@ export async function pageDefine(): Promise<
     | "DENOFOLD_PROFILE_PAGE_ASSETS"
     | "DENOFOLD_ATTENTION_PAGE_ASSETS"
     | "DENOFOLD_PREDICT_PAGE_ASSETS"
-    | "DENOFOLD_FINETUNE_PAGE_ASSETS",
+    | "DENOFOLD_FINETUNE_PAGE_ASSETS"
+    | "DENOFOLD_WEB_PAGE_ASSETS",
     string
   >
 > {
@@ -76,6 +79,7 @@ export async function pageDefine(): Promise<
     DENOFOLD_ATTENTION_PAGE_ASSETS: JSON.stringify(await builtAssets("attention")),
     DENOFOLD_PREDICT_PAGE_ASSETS: JSON.stringify(await builtAssets("predict")),
     DENOFOLD_FINETUNE_PAGE_ASSETS: JSON.stringify(await builtAssets("finetune")),
+    DENOFOLD_WEB_PAGE_ASSETS: JSON.stringify(await builtAssets("web")),
   };
 }
 
@@ -103,8 +107,8 @@ async function cachedOrBuilt(page: PageName): Promise<PageAssets> {
 /** A file that is missing, unreadable or damaged counts as not cached: the page is then built again. */
 async function readCached(file: string): Promise<PageAssets | undefined> {
   try {
-    const { script, style } = JSON.parse(await Deno.readTextFile(file));
-    return typeof script === "string" && typeof style === "string" ? { script, style } : undefined;
+    const { script, style, worker } = JSON.parse(await Deno.readTextFile(file));
+    return typeof script === "string" && typeof style === "string" ? { script, style, worker } : undefined;
   } catch {
     return undefined;
   }

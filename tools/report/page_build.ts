@@ -5,15 +5,32 @@ import { fileURLToPath } from "node:url";
 import type { PageAssets, PageName } from "./page_assets.ts";
 
 /** Packages that the pages are made of, beside their own sources, and the one that builds them. */
-const PACKAGES = ["esbuild", "molstar", "plotly.js-cartesian-dist-min"];
+const PACKAGES = ["@zip.js/zip.js", "esbuild", "molstar", "plotly.js-cartesian-dist-min"];
 
-/** Pages: folder of `main.ts` and `style.css`, and what else they are made of, from the folder of tools. */
-const PAGES: Readonly<Record<PageName, { readonly folder: string; readonly sources: readonly string[] }>> = {
+/** What a page is made of, from the folder of tools. */
+interface PageSources {
+  /** Folder of `main.ts`, `style.css` and, of a page with a worker, `worker.ts`. */
+  readonly folder: string;
+  /** Files and folders of which it is made besides. */
+  readonly sources: readonly string[];
+  /** Whether it has a worker. */
+  readonly worker?: boolean;
+}
+
+const PAGES: Readonly<Record<PageName, PageSources>> = {
   report: { folder: "report/page", sources: ["report/report_data.ts"] },
   profile: { folder: "profile/page", sources: ["profile/profile_data.ts", "profile/table.ts", "report/page"] },
   predict: { folder: "predict/page", sources: ["predict/report_data.ts", "report/page"] },
   finetune: { folder: "finetune/page", sources: ["finetune/report_data.ts", "report/page"] },
   attention: { folder: "attention/page", sources: ["attention/attention_data.ts", "report/page"] },
+  web: {
+    folder: "web/page",
+    sources: [
+      ...["../core", "../finetune/checkpoint.ts", "../model", "../ops", "data", "errors.ts", "predict", "prep"],
+      ...["report/page", "weights", "web/messages.ts", "words.ts"],
+    ],
+    worker: true,
+  },
 };
 
 /** Folders of the project and of its tools; this module is part of checkouts alone. */
@@ -33,28 +50,40 @@ export async function buildPage(name: PageName = "report"): Promise<PageAssets> 
   const { root, tools } = places();
   const page = join(tools, PAGES[name].folder);
   try {
-    const result = await esbuild.build({
-      absWorkingDir: root,
-      entryPoints: { script: join(page, "main.ts"), style: join(page, "style.css") },
-      outdir: join(root, "dist"),
-      bundle: true,
-      minify: true,
-      write: false,
-      metafile: true,
-      format: "iife",
-      platform: "browser",
-      charset: "ascii",
-      target: ["chrome109", "firefox115", "safari16.4"],
-      legalComments: "none",
-      logLevel: "silent",
-      define: { "process.env.NODE_ENV": '"production"', "process.env.DEBUG": '""' },
-    });
-    const text = (extension: string) => result.outputFiles.find((file) => file.path.endsWith(extension))!.text.trim();
-    const script = `${await licences(root, Object.keys(result.metafile.inputs))}\n${text(".js")}`;
-    return { script: safeInScriptElement(script), style: text(".css") };
+    const { script, style } = await bundled(root, { script: join(page, "main.ts"), style: join(page, "style.css") });
+    if (!PAGES[name].worker) return { script, style };
+    const { script: worker } = await bundled(root, { script: join(page, "worker.ts") });
+    return { script, style, worker };
   } finally {
     await esbuild.stop();
   }
+}
+
+/** Bundles a script, and a style where there is one. */
+async function bundled(
+  root: string,
+  entryPoints: { readonly script: string; readonly style?: string },
+): Promise<{ script: string; style: string }> {
+  const result = await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: Object.fromEntries(Object.entries(entryPoints)),
+    outdir: join(root, "dist"),
+    bundle: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    format: "iife",
+    platform: "browser",
+    charset: "ascii",
+    target: ["chrome109", "firefox115", "safari16.4"],
+    legalComments: "none",
+    logLevel: "silent",
+    define: { "process.env.NODE_ENV": '"production"', "process.env.DEBUG": '""' },
+  });
+  const text = (extension: string) =>
+    result.outputFiles.find(({ path }) => path.endsWith(extension))?.text.trim() ?? "";
+  const script = `${await licences(root, Object.keys(result.metafile.inputs))}\n${text(".js")}`;
+  return { script: safeInScriptElement(script), style: text(".css") };
 }
 
 /** A key that changes with a page's sources, the way they are built and the versions of the packages in it. */
@@ -64,12 +93,21 @@ export async function pageKey(name: PageName = "report"): Promise<string> {
   for (const source of [PAGES[name].folder, ...PAGES[name].sources]) {
     const path = join(tools, source);
     if (source.endsWith(".ts")) files.push(path);
-    else for await (const entry of Deno.readDir(path)) files.push(join(path, entry.name));
+    else files.push(...await filesBelow(path));
   }
   for (const name of PACKAGES) files.push(join(root, "node_modules", name, "package.json"));
   const texts = await Promise.all(files.sort().map((file) => Deno.readTextFile(file)));
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(texts.join("\0")));
   return new Uint8Array(digest).toHex().slice(0, 20);
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) files.push(...await filesBelow(join(folder, name)));
+    else files.push(join(folder, name));
+  }
+  return files;
 }
 
 /** A comment with the licence of every package that went into the bundle, as those licences ask. */

@@ -21,45 +21,50 @@ import { rangeOf, residuesOf, Selection } from "./selection.ts";
 import { type Drawn, StructureView } from "./structure_view.ts";
 import { unpackMap, unpackPositions } from "./unpack.ts";
 
-function start(): void {
-  const data: PredictReportData = JSON.parse(document.getElementById("prediction-data")!.textContent!);
-  const slot = h("div", { id: "shown-target" });
+/**
+ * Shows reports in an element, one in place of the other, with the same 3-D view.
+ *
+ * @returns Shows a report; done when it is drawn.
+ */
+export function reportView(root: HTMLElement): (data: PredictReportData) => Promise<void> {
   const stage = new Stage();
   let plots: Plot[] = [];
-  const show = (target: TargetData): Promise<void> => {
-    for (const { element } of plots) freePlot(element);
-    plots = [];
-    return showTarget(target, slot, stage, plots);
-  };
-  const select = chooser(data.targets, show);
-  document.getElementById("prediction")!.append(
-    h(
-      "header",
-      {},
-      h("p", { class: "brand" }, "denofold prediction"),
-      h("h1", {}, data.title),
-      h("p", {}, data.summary),
-    ),
-    ...(data.notice ? [h("p", { class: "notice", role: "note" }, data.notice)] : []),
-    ...(data.failed.length ? [failures(data)] : []),
-    ...(data.screen ? [screenSection(data.screen, select, show, data.targets)] : []),
-    ...(data.targets.length > 1 ? [h("label", { class: "choice" }, "Target", select)] : []),
-    slot,
-    runSection(data),
-    h(
-      "footer",
-      {},
-      `Made by denofold, ${
-        data.created.slice(0, 16).replace("T", " ")
-      } UTC. Structures drawn with Mol*, plots with plotly.js.`,
-    ),
-  );
   onThemeChange((theme) => {
     for (const plot of plots) plot.draw(theme);
     stage.setTheme(theme);
   });
-  const shown = data.targets.length > 0 ? show(data.targets[0]) : Promise.resolve();
-  shown.then(() => document.documentElement.dataset.ready = "true");
+  return async (data) => {
+    const slot = h("div", { id: "shown-target" });
+    const show = (target: TargetData): Promise<void> => {
+      for (const { element } of plots) freePlot(element);
+      plots = [];
+      return showTarget(target, slot, stage, plots);
+    };
+    const select = chooser(data.targets, show);
+    root.replaceChildren(
+      h(
+        "header",
+        {},
+        h("p", { class: "brand" }, "denofold prediction"),
+        h("h1", {}, data.title),
+        h("p", {}, data.summary),
+      ),
+      ...(data.notice ? [h("p", { class: "notice", role: "note" }, data.notice)] : []),
+      ...(data.failed.length ? [failures(data)] : []),
+      ...(data.screen ? [screenSection(data.screen, select, show, data.targets)] : []),
+      ...(data.targets.length > 1 ? [h("label", { class: "choice" }, "Target", select)] : []),
+      slot,
+      runSection(data),
+      h(
+        "footer",
+        {},
+        `Made by denofold, ${
+          data.created.slice(0, 16).replace("T", " ")
+        } UTC. Structures drawn with Mol*, plots with plotly.js.`,
+      ),
+    );
+    if (data.targets.length > 0) await show(data.targets[0]);
+  };
 }
 
 function failures({ failed }: PredictReportData): HTMLElement {
@@ -636,4 +641,9 @@ function runSection({ run }: PredictReportData): HTMLElement {
   );
 }
 
-start();
+/** The report that this page was made for; the page that predicts brings none. */
+const own = document.getElementById("prediction-data");
+if (own) {
+  reportView(document.getElementById("prediction")!)(JSON.parse(own.textContent!))
+    .then(() => document.documentElement.dataset.ready = "true");
+}
