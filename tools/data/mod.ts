@@ -20,6 +20,7 @@ export * from "./align_pair.ts";
 export * from "./alignment.ts";
 export * from "./bounds.ts";
 export * from "./coevolution.ts";
+export * from "./complex_a3m.ts";
 export * from "./convert.ts";
 export * from "./depth.ts";
 export * from "./family.ts";
