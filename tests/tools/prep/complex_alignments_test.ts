@@ -30,6 +30,8 @@ KIMN---
 ----ACD
 >u3
 ----GCD
+>u3
+----GCD
 `;
 
 Deno.test("ColabFold's alignment of a complex is read by chains: paired rows, own rows, insertions with the chain behind them", () => {

@@ -130,6 +130,8 @@ Deno.test("names with two sequences, chains without a partner and other files ar
       /The id "a1" is not unique: "a1" \(.*baits\.fasta line 1\).*one/,
     );
     await assert.rejects(() => planScreen(one, one, { self: false }), /make no pair: the only chain is in both/);
+    const all = await planScreen(preys, preys);
+    assert.deepEqual(all.pairs.map(({ name }) => name), ["p_2_and_p_2", "p_2_and_a1", "a1_and_a1"]);
     await Deno.writeTextFile(join(folder, "x.a3m"), ">q\nAC\n");
     await assert.rejects(
       () => planScreen(join(folder, "x.a3m"), one),

@@ -36,8 +36,14 @@ Deno.test("dockQ() takes the atoms that both have; chains that do not touch, or 
   assert.deepEqual([found.contacts, found.fnat], [2, 0]);
   assert.equal(dockQ(complex(4), complex(5.5), A, B), null);
   assert.equal(dockQ(complex(4), complex(4, [3, 4, 5]), A, B), null);
-  // The longer chain is superposed: the shorter moves.
-  const whole = complex(4), moved = complex(4);
-  const turned = Float64Array.from(moved.positions, (x, k) => k >= 5 * 37 * 3 && k % 3 === 0 ? x + 3 : x);
-  near(dockQ({ ...moved, positions: turned }, whole, { start: 0, residues: 5 }, { start: 5, residues: 1 })!.lRmsd, 3);
+  // The longer chain is superposed: of the shorter, turned by half about the line that its middle has along x, each atom is
+  // off by twice its distance from there.
+  const whole = complex(4), turned = whole.positions.slice();
+  for (let k = 5 * 37 * 3; k < turned.length; k++) {
+    turned[k] = k % 3 === 0 ? turned[k] : (k % 3 === 1 ? 25 : 1) - turned[k];
+  }
+  const [long, short] = [{ start: 0, residues: 5 }, { start: 5, residues: 1 }];
+  for (const [a, b] of [[long, short], [short, long]]) {
+    near(dockQ({ ...whole, positions: turned }, whole, a, b)!.lRmsd, Math.SQRT2);
+  }
 });
