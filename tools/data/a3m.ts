@@ -123,7 +123,8 @@ export class A3mReader {
       `${this.#source}: its first line ${
         JSON.stringify(header)
       } is ColabFold's for a complex, chains of ${lengths.join()} ` +
-        `residues in ${copies.join()} copies, expected the alignment of one chain (of a homomer: without that line)`,
+        `residues in ${copies.join()} copies, expected the alignment of one chain (of a homomer: without that line); prep, predict and ` +
+        "screen read it as a complex",
     );
   }
 
