@@ -3,6 +3,7 @@ import { alignChains, type ComplexTrace, truthRows } from "../../model/multimer/
 import { type DockQ, dockQ, lddt, tmScore } from "../../model/protein/metrics/mod.ts";
 import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
+import { evaluatePrediction, type Evaluation } from "./evaluate.ts";
 import { givenOrder, reordered } from "./permute_prediction.ts";
 import { chainNames, type Prediction } from "./prediction.ts";
 
@@ -46,6 +47,17 @@ export function truthOf(prediction: Prediction, { chains, supervised }: Prepared
     mask: reordered(mask, rows, ATOM_SLOTS),
     chains: pairs.toSorted(([a], [b]) => a - b).map(([, chain]) => chain),
   };
+}
+
+/** Measures a prediction in the order of a target's features, as networks give it; copies of a chain may change places. */
+export function evaluateTarget(prediction: Prediction, file: PreparedTarget): Evaluation {
+  if (!file.chains) return evaluatePrediction(prediction, file);
+  let start = 0;
+  const chains = file.chains.map(({ name, residues }) => ({ name, residues, start: (start += residues) - residues }));
+  const inOrder = file.chains.map((chain, input) => ({ ...chain, input }));
+  const { positions, mask } = truthOf({ ...prediction, chains }, { ...file, chains: inOrder });
+  const known = { all_atom_positions: positions, all_atom_mask: mask };
+  return evaluatePrediction(prediction, { id: file.id, supervised: known });
 }
 
 /** How near a chain of a complex is to its true one; null where fewer than three of its C-alphas are known. */

@@ -5,7 +5,8 @@ import type { Chain, Structure } from "../data/structure.ts";
 import { formatMmcif } from "../data/write_mmcif.ts";
 import { formatPdb } from "../data/write_pdb.ts";
 import { fileNames } from "../files.ts";
-import { evaluatePrediction, type Evaluation } from "../predict/evaluate.ts";
+import { evaluateTarget } from "../predict/complex_truth.ts";
+import type { Evaluation } from "../predict/evaluate.ts";
 import { predictedStructure, type Prediction } from "../predict/prediction.ts";
 import { distanceRows } from "../report/distance_rows.ts";
 import { renderReport } from "../report/report.ts";
@@ -87,7 +88,7 @@ export async function predictStructure<P extends Tree<Tensor>, B>(
   const relative = nearestRelative(file, learnt);
   const mean = familyMean(file, learnt);
   const naive = { ...(relative && { relative }), ...(mean && { mean }) };
-  return { id, prediction, evaluation: evaluatePrediction(prediction, file), chain, ...naive };
+  return { id, prediction, evaluation: evaluateTarget(prediction, file), chain, ...naive };
 }
 
 /** The prediction and the naive answers, with their measures. */

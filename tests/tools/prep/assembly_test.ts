@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseMmcif } from "../../../tools/data/mmcif.ts";
 import type { Chain, Structure } from "../../../tools/data/structure.ts";
 import { formatMmcif } from "../../../tools/data/write_mmcif.ts";
+import { evaluateTarget } from "../../../tools/predict/complex_truth.ts";
 import { compareWithExperiment } from "../../../tools/predict/experiment.ts";
 import { asGiven } from "../../../tools/predict/permute_prediction.ts";
 import type { Prediction } from "../../../tools/predict/prediction.ts";
@@ -138,6 +139,8 @@ Deno.test("an assembly is a complex with its structure, and a prediction is laid
     assert.deepEqual(found.chains!.map(({ chain, truth }) => [chain, truth]), [["A", "A-2"], ["A-2", "A"], ["B", "B"]]);
     assert.ok(found.chains!.every(({ lddt, tmScore }) => lddt! > 1 - 1e-6 && tmScore! > 1 - 1e-6));
     assert.ok(found.interfaces!.length > 0 && found.interfaces!.every(({ dockq }) => dockq > 1 - 1e-6));
+    const own = evaluateTarget({ ...prediction, atomPositions: turned }, prepared); // in the order of the features
+    assert.ok(own.measures.lddt > 1 - 1e-6 && own.measures.caRmsd < 1e-4);
     const { chains } = await parseMmcif(found.cif, "laid.cif");
     assert.deepEqual(chains.map(({ id }) => id), ["A", "A-2", "B"]);
   }));

@@ -19,10 +19,8 @@ import {
 import type { AlphaFoldFeatures } from "../../../model/alphafold/features.ts";
 import type { Recompute } from "../../../model/evoformer/pair_stack.ts";
 import { add, multiplyScalar } from "../../../ops/mod.ts";
-import { truthOf } from "../../predict/complex_truth.ts";
-import { asGiven } from "../../predict/permute_prediction.ts";
 import { pairedTruth } from "./complex_samples.ts";
-import { evaluatePrediction } from "../../predict/evaluate.ts";
+import { evaluateTarget } from "../../predict/complex_truth.ts";
 import { predictTarget } from "../../predict/network.ts";
 import { deviceFeatures } from "../../predict/network_inputs.ts";
 import type { Prediction } from "../../predict/prediction.ts";
@@ -97,11 +95,7 @@ export function alphafoldNetwork(
     },
     async measure(device, params, batch) {
       const [{ file }] = batch;
-      const prediction = await predict(device, params, file);
-      if (!file.chains) return { ...evaluatePrediction(prediction, file).measures };
-      const given = asGiven(prediction, file.chains), { positions, mask } = truthOf(given, file);
-      const known = { all_atom_positions: positions, all_atom_mask: mask };
-      return { ...evaluatePrediction(given, { id: file.id, supervised: known }).measures };
+      return { ...evaluateTarget(await predict(device, params, file), file).measures };
     },
     ...(config.multimer && {
       settle: (device: Device, params: AlphaFoldParams, batch: readonly AlphaFoldSample[]) =>
