@@ -31,7 +31,13 @@ export {
   lieTransformerShapes,
 } from "./lie/params.ts";
 export { type LieInputs, liePooled, lieTransformer } from "./lie/transformer.ts";
-export { nearestOthers, nearestWithSelf, type NeighbourOptions, type Neighbours } from "./neighbours.ts";
+export {
+  nearestOthers,
+  nearestWithSelf,
+  type NeighbourLists,
+  type NeighbourOptions,
+  type Neighbours,
+} from "./neighbours.ts";
 export {
   refineCoordinates,
   type RefinerConfig,
