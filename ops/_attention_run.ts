@@ -14,8 +14,9 @@ import {
   WINDOW_STEP,
 } from "../core/mod.ts";
 import { type AttentionPart, attentionParts, putPart, takePart } from "./_attention_parts.ts";
-import { itemsOfWorkgroup, longestStream } from "./_attention_stream.ts";
-import { MOST_TILED_D4, tiledForwardKernel } from "./attention_tiles.wgsl.ts";
+import { itemsOfWorkgroup, longestStream, TILE } from "./_attention_stream.ts";
+import { MOST_TILED_D4, tiledForwardKernel, tiledQueriesKernel, turnsOfTiledQueries } from "./attention_tiles.wgsl.ts";
+import { reduceMiddle } from "./_reduce.ts";
 import { entryOf } from "./_region.ts";
 import { type AttentionStructure, forwardKernel, padBiasKernel, type Side } from "./attention.wgsl.ts";
 import {
@@ -156,6 +157,13 @@ const FEW = 32;
 /** What of its sizes the text of an attention kernel depends on. */
 type StructuralSizes = Pick<Sizes, "Lq" | "Lk" | "d4" | "packed"> & { readonly sparse?: { readonly block: number } };
 
+/** What attention has besides tokens, and whether a kernel in tiles serves (@default yes). */
+interface Flags {
+  readonly bias: boolean;
+  readonly mask: boolean;
+  readonly tiled?: boolean;
+}
+
 /**
  * How the kernels of a family are built for an adapter.
  *
@@ -167,14 +175,14 @@ export function structureFor(
   pass: "forward" | "backward",
   { Lq, Lk, d4, packed, sparse }: StructuralSizes,
   side: Side,
-  flags: { readonly bias: boolean; readonly mask: boolean },
+  { tiled = true, ...flags }: Flags,
 ): AttentionStructure {
   const own = sparse?.block ?? (side === "q" ? Lq : Lk);
   if (!sparse && !packed && Math.max(Lq, Lk) <= FEW) {
     return { family: "plain", lanes: 64, t: 1, d4, items: 4, packed, flat: true, ...flags };
   }
   if (family === "tiles") {
-    if (pass === "forward" && !sparse && d4 <= MOST_TILED_D4) {
+    if (tiled && side === "q" && !sparse && d4 <= MOST_TILED_D4) {
       return { family, lanes: 64, t: 1, d4, items: 4, packed, flat: false, ...flags };
     }
     family = "workgroup";
@@ -198,7 +206,7 @@ function waysOf(
   pass: "forward" | "backward",
   sizes: Sizes,
   side: Side,
-  flags: { readonly bias: boolean; readonly mask: boolean },
+  flags: Flags,
 ): Way[] {
   return familiesToTry(device, "attention").map((family) => {
     const structure = structureFor(device.traits, family, pass, sizes, side, flags);
@@ -221,7 +229,7 @@ function plan(
   pass: "forward" | "backward",
   sizes: Sizes,
   side: Side,
-  flags: { readonly bias: boolean; readonly mask: boolean },
+  flags: Flags,
   kernelsOf: (way: Way) => readonly KernelUse[],
 ): Plan {
   const { B, Lq, Lk, S, H } = sizes;
@@ -458,7 +466,7 @@ function attendBackAtOnce(
     bytesWritten: number,
     more: Readonly<Record<string, Tensor | undefined>>,
     streamedLength = Lk,
-    sequences = { rFirst: 0, rEnd: R },
+    sequences: Readonly<Record<"rFirst" | "rEnd", number>> & Readonly<Record<string, number>> = { rFirst: 0, rEnd: R },
   ) => {
     const share = (sequences.rEnd - sequences.rFirst) / R;
     device.run(kernel, {
@@ -487,11 +495,15 @@ function attendBackAtOnce(
   // With a mask, separate operands and no textures it would take nine storage buffers; WebGPU guarantees eight.
   const fits = packed || !mask || device.kernels.loads === "textures";
   const passes = ({ family }: Way) => dBias !== undefined && family !== "workgroup" && fits;
+  const cut = partsOfSequences(device, sizes);
+  const tiled = dBias !== undefined && fits && !onTop && cut !== undefined;
+  const isTiled = ({ structure }: Way) => structure.family === "tiles";
   const queriesOf = ({ structure }: Way) => queriesKernel({ ...structure, sumBias: false });
   const biasSumOf = ({ structure }: Way) =>
     queriesKernel({ ...structure, sumBias: true, ...(onTop && { onTop: true }) });
   const biasAlone = biasKernel({ d4, packed, ...flags, ...(onTop && { onTop: true }) });
-  const queries = plan(device, "backward", sizes, "q", flags, (way) => {
+  const queries = plan(device, "backward", sizes, "q", { ...flags, tiled }, (way) => {
+    if (isTiled(way)) return [[tiledQueriesKernel(way.structure)]];
     if (passes(way)) return [[biasSumOf(way)]];
     const kernels: KernelUse[] = dBias ? [[biasAlone]] : [];
     return wantsQueries ? [...kernels, [queriesOf(way)]] : kernels;
@@ -502,13 +514,28 @@ function attendBackAtOnce(
   if (dBias && inPassing) {
     const rows = B * H * Lq, L4 = quads(Lk);
     const padding = () => onTop ? preparedBias(device, onTop, sizes, false) : device.empty([rows, 4 * L4]);
-    const sums = Lk % 4 === 0 ? dBias : padding();
-    const kernel = biasSumOf(queries);
-    runOverSequences(turnsOfQueries(structure, Lk), (sequences) => {
-      const written = 4 * (out.size + sums.size);
-      run(kernel, queries.entriesGrid, 1, written, { ...queryTargets, dBias: sums }, Lk, sequences);
-    });
-    if (sums !== dBias) {
+    let sums = Lk % 4 === 0 ? dBias : padding();
+    if (cut && isTiled(queries)) {
+      const { parts } = cut;
+      const partial = parts === 1 ? sums : device.empty([parts, rows, 4 * L4]);
+      const [y, z] = flatGrid(B * parts);
+      const grid: Grid = [queries.grid[0], y, z];
+      const written = 4 * (out.size + partial.size);
+      run(tiledQueriesKernel(structure), grid, 1, written, { ...queryTargets, dBias: partial }, Lk, {
+        rFirst: 0,
+        rEnd: R,
+        ...cut,
+      });
+      if (parts > 1) sums = reduceMiddle("sum", partial, [1, parts, rows * 4 * L4]);
+    } else {
+      const kernel = biasSumOf(queries);
+      runOverSequences(turnsOfQueries(structure, Lk), (sequences) => {
+        const written = 4 * (out.size + sums.size);
+        run(kernel, queries.entriesGrid, 1, written, { ...queryTargets, dBias: sums }, Lk, sequences);
+      });
+    }
+    if (sums !== dBias && Lk % 4 === 0) device.copy(sums, dBias);
+    else if (sums !== dBias) {
       device.run(unpadBiasKernel({}), {
         bindings: { padded: sums, bias: dBias },
         uniforms: { Lk, L4, n: dBias.size },
@@ -532,6 +559,27 @@ function attendBackAtOnce(
     run(keysOf(keys), keys.grid, 2, 8 * keySize, { dqkv, dkv, bias: transposed, blocks: blocksOfKeys }, Lq);
   }
   return { ...gradients, bias: dBias };
+}
+
+/** Workgroups that keep a GPU busy, and most parts of a sum that are kept apart for it. */
+const BUSY = 512;
+const MOST_PARTS = 16;
+
+/**
+ * How sequences are cut for the gradient of the bias in tiles: into parts that are added up side by side, so that few
+ * queries keep a GPU busy. Undefined where no part may be so short as it would have to be.
+ */
+function partsOfSequences(
+  device: Device,
+  { B, H, Lq, Lk, R, d4 }: Sizes,
+): { readonly parts: number; readonly rPart: number } | undefined {
+  const workgroups = B * H * Math.ceil(Lq / TILE);
+  const kept = Math.floor(mostVisible(device) / (B * H * Lq * 4 * quads(Lk)));
+  const wanted = Math.max(1, Math.min(Math.ceil(BUSY / workgroups), MOST_PARTS, kept));
+  const longest = Math.floor((MOST_TURNS - 1) / turnsOfTiledQueries({ lanes: 64, d4 }, Lk));
+  const rPart = Math.min(longest, Math.ceil(R / wanted));
+  const parts = Math.ceil(R / rPart);
+  return rPart >= 1 && parts <= kept ? { parts, rPart } : undefined;
 }
 
 /** The same a few sequences at a time; the gradient of the bias is their sum. */

@@ -288,7 +288,9 @@ function backward(setting: Setting, flags: { readonly bias: boolean; readonly ma
   const wide = HEADS * d;
   const terms = new Float32Array(4 * tokens.q * HEADS);
   const [dq, dk, dv] = [tokens.q, tokens.k, tokens.k].map((count) => new Float64Array(count * wide));
-  const dBias = new Float64Array(BATCH * HEADS * Lq * Lk), ds = new Float64Array(Lq * Lk);
+  const dBias = new Float64Array(BATCH * HEADS * Lq * Lk);
+  const dBiasOf = Array.from({ length: SEQUENCES }, () => new Float64Array(dBias.length)); // sequence by sequence
+  const ds = new Float64Array(Lq * Lk);
   const softmax = heads(setting, qkv, flags.bias ? setting.bias : undefined, flags.mask ? setting.mask : undefined);
   for (const { b, r, h, p, top, inverse } of softmax) {
     for (let i = 0; i < Lq; i++) {
@@ -303,7 +305,9 @@ function backward(setting: Setting, flags: { readonly bias: boolean; readonly ma
       }
       for (let j = 0; j < Lk; j++) {
         ds[i * Lk + j] = p[i * Lk + j] * (ds[i * Lk + j] - delta);
-        dBias[((b * HEADS + h) * Lq + i) * Lk + j] += ds[i * Lk + j];
+        const at = ((b * HEADS + h) * Lq + i) * Lk + j;
+        dBias[at] += ds[i * Lk + j];
+        dBiasOf[r][at] = ds[i * Lk + j];
       }
       terms.set([top[i], inverse[i], delta, 0], 4 * (query * HEADS + h));
     }
@@ -319,7 +323,7 @@ function backward(setting: Setting, flags: { readonly bias: boolean; readonly ma
       }
     }
   }
-  return { terms, dq, dk, dv, dBias };
+  return { terms, dq, dk, dv, dBias, dBiasOf };
 }
 
 /** Columns of a packed gradient that a kernel makes, beside others. */
@@ -361,6 +365,29 @@ export function queriesProbes(
       return { [packed ? "dqkv" : "dq"]: result, ...(sumBias && { dBias: sums }) };
     },
   }];
+}
+
+/** Gradients of the queries and, in one part and in two, of the bias. */
+export function tiledQueriesProbes(structure: AttentionStructure): readonly Probe[] {
+  const { packed, bias, mask } = structure;
+  const setting = settingOf(lengthsFor(structure, "q"), structure);
+  const { Lq, Lk, d, uniforms, qkv, dO } = setting, L4 = Math.ceil(Lk / 4);
+  const { terms, dq, dBias, dBiasOf } = backward(setting, structure);
+  const result = packed ? columnsOf([dq], 0, HEADS * d) : dq;
+  return [[dBias], dBiasOf].map((sums): Probe => ({
+    before: {
+      ...{ ...qkv, dO, terms, ...(packed && { dqkv: new Float32Array(result.length).fill(LEFT) }) },
+      ...(bias && { bias: paddedBias(setting.bias, Lq, Lk) }),
+      ...(mask && { mask: setting.mask }),
+    },
+    uniforms: { ...uniforms, L4, valueAt: 0, parts: sums.length, rPart: SEQUENCES / sums.length },
+    grid: [HEADS * Math.ceil(Lq / itemsOfWorkgroup(structure)), BATCH * sums.length + 1, 1],
+    after() {
+      const padded = Float64Array.from(sums.flatMap((sum) => [...paddedBias(sum, Lq, Lk)]));
+      for (let i = 0; i < padded.length; i++) if (i % (4 * L4) >= Lk) padded[i] = NaN;
+      return { [packed ? "dqkv" : "dq"]: result, dBias: padded };
+    },
+  }));
 }
 
 /** Gradients of keys and values. */

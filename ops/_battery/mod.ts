@@ -3,7 +3,7 @@ import type { AdapterTraits, Device, Kernel, KernelFamily, ProbeOutcome } from "
 import { structureFor } from "../_attention_run.ts";
 import { forwardKernel, padBiasKernel, type Side } from "../attention.wgsl.ts";
 import { biasKernel, keysKernel, queriesKernel, termsKernel, unpadBiasKernel } from "../attention_backward.wgsl.ts";
-import { tiledForwardKernel } from "../attention_tiles.wgsl.ts";
+import { tiledForwardKernel, tiledQueriesKernel } from "../attention_tiles.wgsl.ts";
 import { copyKernel } from "../_copy.wgsl.ts";
 import { digitizeKernel } from "../digitize.wgsl.ts";
 import { dropoutKernel } from "../dropout.wgsl.ts";
@@ -285,7 +285,14 @@ function attention(traits: AdapterTraits, family: KernelFamily): [BatteryKernel[
     [forward({ ...structure("forward", 2, packed, "q"), gated: true, record: false }), ["qkv", "out"]],
     [forward({ ...structure("forward", 8, packed, "q", bare), gated: false, record: false })],
   ];
-  if (family === "tiles") return [there, []]; // whose way back is that of the family workgroup
+  if (family === "tiles") { // the keys' gradients are those of the family workgroup
+    return [
+      there,
+      [[8, packed], [2, apart]].map(([d4, sizes]) => [
+        tiledQueriesKernel(structure("backward", d4 as number, sizes as typeof packed, "q")),
+      ]),
+    ];
+  }
   const backward = (d4: number, sizes: typeof packed): BatteryKernel[] => {
     const queries = structure("backward", d4, sizes, "q");
     const bias: BatteryKernel[] = family === "workgroup"

@@ -3,6 +3,7 @@ import { loadsKernel } from "../../core/kernels.ts";
 import type { AdapterTraits, Device } from "../../core/mod.ts";
 import { matmulTiles } from "../../ops/matmul_tiles.ts";
 import * as ops from "../../ops/mod.ts";
+import { familiesOf } from "../../ops/tuning.ts";
 import { runAlphaFold } from "./alphafold.ts";
 import { CALLS } from "./calls.ts";
 import { collectingDevice, type KernelText } from "./collect.ts";
@@ -19,6 +20,10 @@ export async function kernelsOf(traits: AdapterTraits): Promise<Map<string, Kern
     ops.setTuning(device, { ...ops.tuningOf(device), matmul: { large: tile, small: tile, long: tile } });
     CALLS.matmul(device);
     CALLS.linear(device);
+  }
+  for (const attention of familiesOf(traits, "attention").slice(1)) {
+    ops.setTuning(device, { ...ops.tuningOf(device), attention });
+    CALLS.attention(device);
   }
   const half = collectingDevice(traits, found);
   half.intermediates = "f16";

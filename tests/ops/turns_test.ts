@@ -11,6 +11,7 @@ import {
 } from "../../model/alphafold/losses/mod.ts";
 import { pullKernel, spreadKernel } from "../../model/distance_geometry/mds_gpu.wgsl.ts";
 import * as ops from "../../ops/mod.ts";
+import { tiled } from "../_attention_tiles.ts";
 import { FAMILIES, familyTest, gpuTest, testDevice } from "../_gpu.ts";
 import { preferring, unitTiles, withUnits } from "../_matrix_units.ts";
 import { runAlphaFold } from "../kernels/alphafold.ts";
@@ -124,6 +125,11 @@ gpuTest("products on units take no more turns than they say", async (shared) => 
   const device = withUnits(shared, "f16, 8 × 16 × 16, 16 lanes");
   preferring(device, unitTiles(device).at(-1)!);
   assert.ok(await countTurns(device, { linear }) >= 3);
+});
+
+gpuTest("attention in tiles takes no more turns than it says", async (shared) => {
+  const { attention, attentionToOthers } = LOOPING;
+  assert.ok(await countTurns(tiled(shared), { attention, attentionToOthers }) >= 6);
 });
 
 /** Runs ops and compares the turns that their kernels take with what they say. @returns Kernels with loops. */
