@@ -366,6 +366,7 @@ function saidOf(
 function rankingTable(target: TargetData, choose: (prediction: PredictionData) => void) {
   const hasExperiment = target.predictions.some(({ experiment }) => experiment);
   const isOfComplexes = target.predictions.some(({ iptm }) => iptm !== undefined);
+  const hasFiles = target.predictions.some(({ files }) => files.length > 0);
   const rows = target.predictions.map((prediction) => {
     const { rank, name, meanPlddt, ptm, iptm, seconds, recycles, files, experiment } = prediction;
     const button = h("button", { type: "button", "data-rank": String(rank), "aria-pressed": "false" }, name);
@@ -390,13 +391,13 @@ function rankingTable(target: TargetData, choose: (prediction: PredictionData) =
       h("td", { class: "number" }, String(recycles.length - 1)),
       h("td", { class: "number" }, withUnit(change, 2, "Å")),
       h("td", { class: "number" }, withUnit(seconds, 1, "s")),
-      h("td", {}, ...links(files, "")),
+      ...(hasFiles ? [h("td", {}, ...links(files, ""))] : []),
     );
     return { prediction, button, row };
   });
   const measures = hasExperiment ? ["lDDT-Cα", "TM-score", "Cα RMSD", "All-atom RMSD"] : [];
   const scores = ["Mean pLDDT", "pTM", ...isOfComplexes ? ["ipTM"] : [], ...measures];
-  const heads = ["", "Prediction", ...scores, "Recyclings", "Last change", "Time", "Files"];
+  const heads = ["", "Prediction", ...scores, "Recyclings", "Last change", "Time", ...hasFiles ? ["Files"] : []];
   return {
     element: tableBox(
       "Ranking of the predictions",
@@ -407,7 +408,7 @@ function rankingTable(target: TargetData, choose: (prediction: PredictionData) =
           "tr",
           {},
           ...heads.map((text, i) =>
-            h("th", { scope: "col", ...(i > 1 && i < heads.length - 1 ? { class: "number" } : {}) }, text)
+            h("th", { scope: "col", ...(i > 1 && text !== "Files" ? { class: "number" } : {}) }, text)
           ),
         ),
       ),
