@@ -19,7 +19,13 @@ function settings() {
   const usual = smallSettings({ batchSize: 1 });
   return {
     ...usual,
-    own: { ...alphafoldDefaults({ size: "reduced_multimer" }).own, ...usual.own, size: "reduced_multimer" },
+    own: {
+      ...alphafoldDefaults({ size: "reduced_multimer" }).own,
+      ...usual.own,
+      size: "reduced_multimer",
+      recycles: 0,
+      structureBlocks: 1,
+    },
   };
 }
 
