@@ -150,6 +150,23 @@ Deno.test("names with two sequences, chains without a partner and other files ar
     assert.equal(store.reads, 5);
   }));
 
+Deno.test("20 baits and 20 preys are 400 pairs of 40 chains, whose features are made and read once each", () =>
+  temporary(async (folder) => {
+    const [baits, preys] = ["b", "p"].map((kind) => join(folder, `${kind}.fasta`));
+    const letters = "ACDEFGHIKLMNPQRSTVWY";
+    const list = (kind: string) => Array.from(letters, (letter, k) => `>${kind}${k}\nGG${letter}\n`).join("");
+    await Deno.writeTextFile(baits, list("b"));
+    await Deno.writeTextFile(preys, list("p"));
+    const { chains, pairs, templates } = await planScreen(baits, preys);
+    assert.deepEqual([chains.length, pairs.length], [40, 400]);
+    const options = { jobs: 1, strict: false, maxTemplates: 4, templates, memoryBytes: 2 ** 24 };
+    const store = await ChainStore.make(join(folder, "chains"), chains, options);
+    for (const { sources } of pairs) for (const { id } of sources) await store.get(id);
+    assert.deepEqual([store.prepared, store.reads], [40, 40]);
+    const again = await ChainStore.make(join(folder, "chains"), chains, options);
+    assert.deepEqual([again.prepared, again.unchanged], [0, 40]);
+  }));
+
 Deno.test("scores are those between bait and prey, the best ones; pairs that failed come last", () => {
   const between = (chains: [string, string], iptm: number, meanPae: number, contacts: number) => ({
     ...{ chains, iptm, meanPae, contacts, residues: 0, plddt: null, pdockq: iptm / 2, pdockq2: null, clashes: 1 },
