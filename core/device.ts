@@ -155,6 +155,7 @@ export class Device implements Disposable {
    * Opens an adapter's device. Every kernel is verified before it is first used there; see {@linkcode Kernels}.
    *
    * @param gpu `navigator.gpu`, or an adapter already chosen.
+   * @param options How kernels are gone about, and how precise matrix products are.
    * @throws {Error} If there is no adapter.
    */
   static async open(

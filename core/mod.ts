@@ -6,6 +6,7 @@ export {
   type MatrixUnits,
   type Precision,
   PRECISIONS,
+  type RequestOptions,
 } from "./adapter.ts";
 export { addInto } from "./add_into.ts";
 export { Device, type Dispatch, type Speed } from "./device.ts";
