@@ -8,8 +8,8 @@ export type KernelFamily = "subgroup" | "workgroup" | "plain" | "matrix" | "tile
  * How matrix products are computed: in f32, or with operands rounded to f16 and sums in f32 where an adapter has matrix
  * units that do that. Units that take f32 are used either way.
  *
- * Rounding makes errors of about 2e-4 of the largest result of a product; operands beyond 65,504 become infinite, and ones
- * below 6e-8, as gradients may be, become 0.
+ * Rounding makes errors of about 2e-4 of the largest result of a product, and operands beyond 65,504 become infinite.
+ * Gradients, of which many are too small for f16, are computed in f32 either way.
  */
 export type Precision = "f32" | "f16-products";
 

@@ -131,6 +131,7 @@ export class Device implements Disposable {
   #scope: Scope | null = null;
   #turn: Promise<void> = Promise.resolve();
   #tape: Tape | null = null;
+  #goingBack = false;
   #numerics: NumericsCheck | null = null;
 
   /** Use {@linkcode Device.open} or {@linkcode Device.dry}. */
@@ -260,12 +261,30 @@ export class Device implements Disposable {
 
   /** Runs a function while another tape records, or none: for what differentiates; see `pullback` and `noGrad`. */
   recordOn<T>(tape: Tape | null, f: () => T): T {
-    const outer = this.#tape;
+    const outer = this.#tape, back = this.#goingBack;
     this.#tape = tape;
+    if (tape) this.#goingBack = false; // what a checkpoint computes again is as it was
     try {
       return f();
     } finally {
       this.#tape = outer;
+      this.#goingBack = back;
+    }
+  }
+
+  /** Whether what runs at present makes gradients, which may be too small for what is precise enough on the way there. */
+  get goingBack(): boolean {
+    return this.#goingBack;
+  }
+
+  /** Runs a step of the way back: for tapes. */
+  goBack<T>(f: () => T): T {
+    const before = this.#goingBack;
+    this.#goingBack = true;
+    try {
+      return f();
+    } finally {
+      this.#goingBack = before;
     }
   }
 

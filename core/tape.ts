@@ -154,7 +154,7 @@ export class Tape {
         grads.get(id)?.dispose();
         grads.delete(id);
       }
-      const dInputs = node.backward(dOuts, inputs.map((id) => id !== 0));
+      const dInputs = this.#device.goBack(() => node.backward(dOuts, inputs.map((id) => id !== 0)));
       inputs.forEach((id, i) => {
         const d = dInputs[i];
         if (id && d) this.#accumulate(grads, id, d);

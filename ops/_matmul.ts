@@ -292,12 +292,17 @@ function placesOf({ m, n, batch, into }: Product): Record<string, number> | unde
 
 const HALF = { dtype: "f16" } as const;
 
-/** The tiles that the device can use for products like this one, the preferred one first. */
+/**
+ * The tiles that the device can use for products like this one, the preferred one first. Gradients are not rounded to f16,
+ * which has no numbers below 6e-8.
+ */
 function tilesFor(device: Device, { m, n, k, aTransposed, bTransposed, batch }: Product): readonly MatmulTile[] {
   const count = (batch?.outer ?? 1) * (batch?.inner ?? 1);
   const long = !!aTransposed && !bTransposed && count === 1 && k >= 512;
-  const narrow = n <= 4 * device.traits.subgroupSize;
-  return tilesToTry(device, matmulClass({ results: count * m * n, long })).map((tile) =>
+  const { subgroupSize, matrixUnits } = device.traits;
+  const narrow = n <= 4 * subgroupSize, exact = device.goingBack && matrixUnits?.operands === "f16";
+  const tiles = tilesToTry(device, matmulClass({ results: count * m * n, long }));
+  return tiles.filter(({ family }) => !exact || family !== "matrix").map((tile) =>
     tile.family === "subgroup" && narrow ? { ...tile, vectors: 1 } : tile
   );
 }

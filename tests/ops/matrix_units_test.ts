@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { matrixUnitsOf, requestTraits } from "../../core/adapter.ts";
-import { Device, type Kernel, pullback, type Tensor } from "../../core/mod.ts";
+import { checkpoint, Device, type Kernel, pullback, type Tensor } from "../../core/mod.ts";
 import { batteryOf } from "../../ops/_battery/mod.ts";
 import { runMatmul } from "../../ops/_matmul.ts";
 import { type Epilogue, matmulKernel, type MatmulStructure } from "../../ops/matmul.wgsl.ts";
@@ -107,7 +107,7 @@ Deno.test("the battery of an adapter with units has every tile, layout and part 
   }
 });
 
-gpuTest("linear maps and their gradients run on units", async (shared) => {
+gpuTest("linear maps run on f16 units, and their gradients are not rounded", async (shared) => {
   const device = withUnits(shared, WIDE);
   preferring(device, unitTiles(device).at(-1)!);
   const [rows, k, n] = [37, 20, 24];
@@ -115,14 +115,18 @@ gpuTest("linear maps and their gradients run on units", async (shared) => {
   const inputs = { x: device.tensor(x, [rows, k]), weight: device.tensor(w, [n, k]) };
   const { output, pullLeaves } = pullback(device, (p: typeof inputs) => linear(p.x, { weight: p.weight }), inputs);
   const [dx, dw] = pullLeaves([device.tensor(d, [rows, n])]) as Tensor[];
-  const close = async (tensor: Tensor, expected: Float64Array, label: string) => {
-    const got = await tensor.read();
-    assertClose(got, expected, { rtol: 0, atol: 4e-3 }, label);
-    assert.ok(got.some((v, i) => Math.abs(v - expected[i]) > 1e-5), `${label} is not computed on units`);
-  };
-  await close(output, product(x, w, rows, n, k, [false, true]), "output");
-  await close(dx, product(d, w, rows, k, n, [false, false]), "dx");
-  await close(dw, product(d, x, n, k, rows, [true, false]), "dw");
+  const expected = product(x, w, rows, n, k, [false, true]), got = await output.read();
+  assertClose(got, expected, { rtol: 0, atol: 4e-3 });
+  assert.ok(got.some((v, i) => Math.abs(v - expected[i]) > 1e-5), "the output is not computed on units");
+  assertClose(await dx.read(), product(d, w, rows, k, n, [false, false]), { rtol: 0, atol: 1e-5 }, "dx");
+  assertClose(await dw.read(), product(d, x, n, k, rows, [true, false]), { rtol: 0, atol: 1e-5 }, "dw");
+  const again = pullback(
+    device,
+    (p: typeof inputs) => checkpoint(device, "part", (p) => linear(p.x, { weight: p.weight }), p),
+    inputs,
+  );
+  assert.deepEqual(await again.output.read(), got);
+  assert.equal(device.goingBack, false);
   device.trim();
 });
 

@@ -10,6 +10,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import config from "../../deno.json" with { type: "json" };
 import type { Device, Precision } from "../../core/mod.ts";
 import { ALL_FUSIONS, type Fusion, setFusions, tuningOf } from "../../ops/mod.ts";
+import { withoutUnits } from "../../ops/tuning.ts";
 import { fusionOption, fusionText } from "../cli/_fusion.ts";
 import { precisionOption } from "../cli/_shared.ts";
 import { ensureAdapter } from "../platform/driver.ts";
@@ -104,11 +105,11 @@ async function openBench(flags: Flags): Promise<Bench> {
   const device = await openDevice(adapter, { precision: flags.precision });
   setFusions(device, flags.fusion);
   const { torch, peers } = await findPeers(note, flags, device);
-  const { description, subgroupSize } = device.traits;
+  const { description, subgroupSize, matrixUnits } = device.traits;
+  const units = withoutUnits(device) && matrixUnits ? `, products on ${matrixUnits.operands} matrix units` : "";
+  const fusion = flags.fusion === ALL_FUSIONS ? "" : `, fusion ${fusionText(flags.fusion)}`;
   const about = {
-    engine: `denofold ${config.version}${flags.precision === "f32" ? "" : `, ${flags.precision}`}${
-      flags.fusion === ALL_FUSIONS ? "" : `, fusion ${fusionText(flags.fusion)}`
-    }`,
+    engine: `denofold ${config.version}${units}${fusion}`,
     adapter: subgroupSize ? `${description}, ${subgroupSize} lanes` : description,
   };
   return { context: { ...flags, device, torch, peers, note }, about };

@@ -84,8 +84,8 @@ export interface Measurement {
   /** What the adapter was measured to do in this run. */
   readonly roofs?: Roofs;
   /**
-   * Of a block's outputs (of its gradients, on the way back) computed on matrix units: smallest and largest distance from
-   * those computed without, in parts of their length.
+   * Of a block's outputs (of its inputs' gradients, on the way back) computed on matrix units: smallest and largest distance
+   * from those computed without, in parts of their length.
    */
   readonly unit_error?: readonly [number, number];
   /** Speed of all matrix products of the block, of the measured multiply-add rate. */

@@ -41,7 +41,7 @@ export function precisionOption(): Option {
   return new Option(
     "--precision <what>",
     "f16-products: round the operands of matrix products to f16, with sums in f32, where the adapter has matrix units for " +
-      "that (through Dawn alone: --device dawn); units that take f32 are used either way",
+      "that (through Dawn alone: --device dawn), but not of gradients; units that take f32 are used either way",
   ).choices(PRECISIONS).default(PRECISIONS[0]);
 }
 
