@@ -134,3 +134,12 @@ export function matmulTiles(
       : tile.family !== "matrix" || (!!matrixUnits && fitsUnits(tile, matrixUnits));
   return kernelFamilies.flatMap((family): readonly MatmulTile[] => TILES[family].filter(fits));
 }
+
+/** Those that products of a class may be given: long ones are gradients of weights, which are not rounded to f16. */
+export function tilesOfClass(
+  traits: Pick<AdapterTraits, "kernelFamilies" | "subgroupSize" | "matrixUnits">,
+  name: MatmulClass,
+): readonly MatmulTile[] {
+  const exact = name === "long" && traits.matrixUnits?.operands === "f16";
+  return matmulTiles(traits).filter(({ family }) => !exact || family !== "matrix");
+}

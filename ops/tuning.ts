@@ -1,7 +1,7 @@
 /** Which of the ways to compute a device prefers: families of kernels, tiles, where loads come from. */
 import type { AdapterTraits, Device, KernelFamily, LoadPath } from "../core/mod.ts";
 import { ROWS } from "./triangle_product.wgsl.ts";
-import { MATMUL_CLASSES, type MatmulClass, type MatmulTile, matmulTiles } from "./matmul_tiles.ts";
+import { MATMUL_CLASSES, type MatmulClass, type MatmulTile, matmulTiles, tilesOfClass } from "./matmul_tiles.ts";
 
 /** Ops that have kernels of several families. `rows` are layer norm and softmax along the last axis. */
 export type FamilyOp = "attention" | "triangle" | "rows";
@@ -29,10 +29,10 @@ const strict = new WeakSet<Device>();
 
 /** The built-in preferences of an adapter. */
 export function builtInTuning(traits: AdapterTraits): Tuning {
-  const [tile] = matmulTiles(traits);
+  const [large, small, long] = MATMUL_CLASSES.map((name) => tilesOfClass(traits, name)[0]);
   return {
     loads: traits.loadPaths[0],
-    matmul: { large: tile, small: tile, long: tile },
+    matmul: { large, small, long },
     ...{
       attention: familiesOf(traits, "attention")[0],
       triangle: familiesOf(traits, "triangle")[0],

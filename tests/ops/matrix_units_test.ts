@@ -268,7 +268,9 @@ gpuTest("f16 units are used where reduced precision is asked for alone, f32 ones
     assert.equal(asked.includes("chromium-experimental-subgroup-matrix"), used, told);
     const plain = new Device((await testDevice()).gpu, traits, { verify: false });
     assert.equal(tuningOf(plain).matmul.large.family === "matrix", used, told);
-    assert.equal(tuningOf(plain).attention, "workgroup", told);
+    const { matmul, attention } = tuningOf(plain);
+    assert.equal(matmul.long.family, operands === "f32" ? "matrix" : "workgroup", told); // gradients of weights
+    assert.equal(attention, "workgroup", told);
   }
 });
 
