@@ -5,16 +5,14 @@
 KIT is the folder of torch_peer.py, whose blocks and hashes are used.
 """
 import argparse
-import json
-import statistics
 import sys
-import time
 
 import torch
 
 sys.dont_write_bytecode = True  # the kit may not be ours to write to
 sys.path.insert(0, sys.argv[1])
 import torch_peer as peer  # noqa: E402
+from torch_steps import report  # noqa: E402
 
 parser = argparse.ArgumentParser()
 parser.add_argument("kit")
@@ -33,24 +31,9 @@ z = peer.hashed("z", (args.n_res, args.n_res, c["c_z"])).to(args.device)
 optimizer = torch.optim.Adam(model.parameters(), lr=args.learning_rate, eps=1e-6)
 
 
-def step():
-    optimizer.zero_grad(set_to_none=True)
-    loss = sum(x.square().mean() for x in model(m, z))
-    loss.backward()
-    optimizer.step()
-    return loss.item()
+def loss_of():
+    return sum(x.square().mean() for x in model(m, z))
 
 
-losses = [step(), step()]
-times, processor = [], []
-for _ in range(args.repeats):
-    start, used = time.perf_counter(), time.process_time()
-    step()
-    times.append(1e3 * (time.perf_counter() - start))
-    processor.append(1e3 * (time.process_time() - used))
 sizes = {"n_seq": args.n_seq, "n_res": args.n_res, "blocks": args.blocks}
-print(json.dumps({
-    "engine": f"torch {torch.__version__}", "device": args.device, "workload": "evoformer", "sizes": sizes,
-    "mode": "train step", "ms_min": min(times), "ms_median": statistics.median(times),
-    "cpu_ms_min": min(processor), "checksum": losses,
-}))
+report(loss_of, optimizer, args, "evoformer", sizes)

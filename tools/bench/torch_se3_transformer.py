@@ -9,9 +9,7 @@ names of a state dict. A weight is made for every pair of nodes and of channels,
 import argparse
 import json
 import math
-import statistics
 import sys
-import time
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +17,7 @@ import torch.nn.functional as F
 sys.dont_write_bytecode = True  # the kit may not be ours to write to
 sys.path.insert(0, sys.argv[1])
 import torch_peer as peer  # noqa: E402
+from torch_steps import report  # noqa: E402
 
 parser = argparse.ArgumentParser()
 parser.add_argument("kit")
@@ -152,26 +151,5 @@ def loss_of():
 with torch.no_grad():
     loss_of()  # makes the parameters
 optimizer = torch.optim.Adam(P.values(), lr=1e-3)
-
-
-def step():
-    optimizer.zero_grad(set_to_none=True)
-    loss = loss_of()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-losses = [step(), step()]
-times, processor = [], []
-for _ in range(args.repeats):
-    start, busy = time.perf_counter(), time.process_time()
-    step()
-    times.append(1e3 * (time.perf_counter() - start))
-    processor.append(1e3 * (time.process_time() - busy))
 sizes = {"nodes": n, "dim": dim, "degrees": args.degrees, "depth": args.depth}
-print(json.dumps({
-    "engine": f"torch {torch.__version__}", "device": args.device, "workload": "se3-transformer", "sizes": sizes,
-    "mode": "train step", "ms_min": min(times), "ms_median": statistics.median(times),
-    "cpu_ms_min": min(processor), "checksum": losses,
-}))
+report(loss_of, optimizer, args, "se3-transformer", sizes)

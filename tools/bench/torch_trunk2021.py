@@ -5,11 +5,8 @@
 KIT is the folder of torch_peer.py, whose hash and checksum are used. Parameters have the names of a state dict.
 """
 import argparse
-import json
 import math
-import statistics
 import sys
-import time
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +14,7 @@ import torch.nn.functional as F
 sys.dont_write_bytecode = True  # the kit may not be ours to write to
 sys.path.insert(0, sys.argv[1])
 import torch_peer as peer  # noqa: E402
+from torch_steps import report  # noqa: E402
 
 parser = argparse.ArgumentParser()
 parser.add_argument("kit")
@@ -134,24 +132,9 @@ classes = torch.bucketize((unit("distances", (1, args.n_res, args.n_res)) * 25).
 optimizer = torch.optim.Adam(P.values(), lr=3e-4)
 
 
-def step():
-    optimizer.zero_grad(set_to_none=True)
-    loss = F.cross_entropy(model(seq, msa).permute(0, 3, 1, 2), classes)
-    loss.backward()
-    optimizer.step()
-    return loss.item()
+def loss_of():
+    return F.cross_entropy(model(seq, msa).permute(0, 3, 1, 2), classes)
 
 
-losses = [step(), step()]
-times, processor = [], []
-for _ in range(args.repeats):
-    start, busy = time.perf_counter(), time.process_time()
-    step()
-    times.append(1e3 * (time.perf_counter() - start))
-    processor.append(1e3 * (time.process_time() - busy))
 sizes = {"n_res": args.n_res, "n_seq": args.n_seq, "columns": args.columns, "dim": dim, "depth": args.depth}
-print(json.dumps({
-    "engine": f"torch {torch.__version__}", "device": args.device, "workload": "trunk2021", "sizes": sizes,
-    "mode": "train step", "ms_min": min(times), "ms_median": statistics.median(times),
-    "cpu_ms_min": min(processor), "checksum": losses,
-}))
+report(loss_of, optimizer, args, "trunk2021", sizes)
