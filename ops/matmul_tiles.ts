@@ -143,3 +143,17 @@ export function tilesOfClass(
   const exact = name === "long" && traits.matrixUnits?.operands === "f16";
   return matmulTiles(traits).filter(({ family }) => !exact || family !== "matrix");
 }
+
+/**
+ * Those of a class that are worth timing: on a processor workgroup memory is memory like any other, so that one tile in it
+ * stands for all (measured: 10 to 100 times slower than the fastest).
+ */
+export function tilesToTime(
+  traits: Parameters<typeof tilesOfClass>[0] & Pick<AdapterTraits, "software">,
+  name: MatmulClass,
+): readonly MatmulTile[] {
+  const tiles = tilesOfClass(traits, name);
+  if (!traits.software) return tiles;
+  const shared = tiles.find(({ family }) => family === "workgroup");
+  return tiles.filter((tile) => tile.family !== "workgroup" || tile === shared);
+}

@@ -2,7 +2,7 @@ import { type Device, noise, Profiler, pullback, sizeOf, type Tensor, WrongKerne
 import { type Product, runMatmul } from "./_matmul.ts";
 import { attention } from "./attention.ts";
 import { layerNorm } from "./layer_norm.ts";
-import { MATMUL_CLASSES, type MatmulClass, tilesOfClass } from "./matmul_tiles.ts";
+import { MATMUL_CLASSES, type MatmulClass, tilesToTime } from "./matmul_tiles.ts";
 import { gatedTriangleProduct } from "./triangle_product.ts";
 import { familiesOf, FAMILY_OPS, type FamilyOp, setTuning, type Tuning, tuningOf, usingOnly } from "./tuning.ts";
 
@@ -75,7 +75,7 @@ function questions(device: Device): readonly Question[] {
   return [
     { decision: "loads", ways: device.kernels.loadPaths, run: computations.loads },
     ...MATMUL_CLASSES.map((decision): Question => ({
-      ...{ decision, ways: tilesOfClass(traits, decision) },
+      ...{ decision, ways: tilesToTime(traits, decision) },
       run: () => void runMatmul(device, products[decision]),
     })),
     ...FAMILY_OPS.map((decision): Question => ({

@@ -9,6 +9,7 @@ import { fileName, fileNames, writeTogether } from "../files.ts";
 import { evaluateFold, type FoldEvaluation } from "../fold/evaluate.ts";
 import { findRow } from "../fold/find_row.ts";
 import { type Fold, foldDistances } from "../fold/fold.ts";
+import { soonestPlace } from "../fold/scale.ts";
 import type { DistanceModel } from "../fold/distance_model.ts";
 import { predictionReport } from "../fold/prediction_report.ts";
 import { checkTruth, readTruth } from "../fold/read_truth.ts";
@@ -213,7 +214,8 @@ async function foldAll(
   const folds: Fold[] = [];
   for (const { id, sequence, tokens } of targets) {
     const distances = await predict({ tokens, nRes: sequence.length });
-    folds.push(await foldDistances({ id, sequence, distances, seed, device }));
+    const place = soonestPlace(device, sequence.length);
+    folds.push(await foldDistances({ id, sequence, distances, seed, device: place }));
   }
   return folds;
 }

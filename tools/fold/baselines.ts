@@ -5,6 +5,7 @@ import { distanceTarget, type Family, type FamilyMember } from "../data/family.t
 import { InputError } from "../errors.ts";
 import { evaluateFold, type FoldEvaluation } from "./evaluate.ts";
 import { type Fold, foldDistances } from "./fold.ts";
+import { soonestPlace } from "./scale.ts";
 
 /** A naive answer, folded and measured like a prediction. */
 export interface Baseline {
@@ -55,7 +56,8 @@ export async function familyBaselines(
   const copy = copiedDistanceMap(family, target, relative, mean, cap);
   const answer = async (kind: Baseline["kind"], label: string, distances: Float32Array): Promise<Baseline> => {
     const { sequence } = target.chain;
-    const fold = await foldDistances({ id: target.id, sequence, distances, cap, seed, device });
+    const place = device && soonestPlace(device, sequence.length);
+    const fold = await foldDistances({ id: target.id, sequence, distances, cap, seed, device: place });
     return { kind, label, fold, evaluation: evaluateFold(fold, target.chain) };
   };
   return [

@@ -94,6 +94,17 @@ export async function scaleDistances(
 }
 
 /**
+ * Most points that the processor scales sooner than a device, which it waits for at every few steps. Measured on two processors:
+ * 25 points in 11 ms against 760 by lavapipe, 128 in 140 against 640, 256 in 730 against 1,330; a GPU has the same waits.
+ */
+const FEW_POINTS = { software: 256, gpu: 64 } as const;
+
+/** Where so many points are scaled soonest: the device, or undefined for the processor. */
+export function soonestPlace(device: Device, n: number): Device | undefined {
+  return n <= FEW_POINTS[device.traits.software ? "software" : "gpu"] ? undefined : device;
+}
+
+/**
  * Weights of predicted distances: 1 / (1 + (d / 4 Å)²), as the error of a prediction grows with the distance.
  *
  * @param distances `[n, n]`, in Å.

@@ -16,6 +16,8 @@ import { hasAvx512, keepWidthTimes, VECTOR_WIDTHS, type WidthTimes } from "./vec
 const [N_SEQ, N_RES] = [32, 64];
 const ROUNDS = 2;
 const RUNS = 4;
+/** Times that differ by this factor are not taken again. */
+const CLEAR = 1.25;
 
 /** Name of the hidden flag of `denofold doctor` with which it starts itself. */
 export const TIME_BLOCK = "--time-block";
@@ -46,6 +48,8 @@ export async function timeVectorWidths({ device, log }: WidthTimingOptions): Pro
       if (ms === undefined) return undefined;
       times[width] = Math.min(times[width] ?? Infinity, Math.round(ms));
     }
+    const all = Object.values(times);
+    if (Math.max(...all) > CLEAR * Math.min(...all)) break;
   }
   keepWidthTimes(lavapipe, times);
   return times;

@@ -108,7 +108,9 @@ async function cachedOrBuilt(page: PageName): Promise<PageAssets> {
 async function readCached(file: string): Promise<PageAssets | undefined> {
   try {
     const { script, style, worker } = JSON.parse(await Deno.readTextFile(file));
-    return typeof script === "string" && typeof style === "string" ? { script, style, worker } : undefined;
+    return typeof script === "string" && typeof style === "string"
+      ? { script, style, ...(worker !== undefined && { worker }) }
+      : undefined;
   } catch {
     return undefined;
   }

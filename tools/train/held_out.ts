@@ -4,6 +4,7 @@ import { type Family, type FamilyMember, familyOf, msaTokens } from "../data/fam
 import { type Baseline, familyBaselines } from "../fold/baselines.ts";
 import { evaluateFold, type FoldEvaluation } from "../fold/evaluate.ts";
 import { type Fold, foldDistances } from "../fold/fold.ts";
+import { soonestPlace } from "../fold/scale.ts";
 import { foldFiles } from "../fold/write_fold.ts";
 import { reportTarget } from "../fold/report_target.ts";
 import type { LossCurve, MetricValues, ReportTarget } from "../report/report_data.ts";
@@ -53,7 +54,10 @@ export async function predictHeldOut<P extends Tree<Tensor>, B>(
   const distances = await session.withParams((params) => network.predictDistances!(device, params, input));
   const { seed } = session.settings.training;
   const others = options.trainedOn.filter((other) => family.members.includes(other));
-  const fold = await foldDistances({ id: member.id, sequence, distances, seed, device });
+  const fold = await foldDistances({
+    ...{ id: member.id, sequence, distances, seed },
+    device: soonestPlace(device, sequence.length),
+  });
   return {
     member,
     predictedBy: network.title.replace(/^The /, "a "),

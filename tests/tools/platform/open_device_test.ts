@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Device } from "../../../core/mod.ts";
-import { matmulTiles } from "../../../ops/matmul_tiles.ts";
+import { matmulTiles, tilesToTime } from "../../../ops/matmul_tiles.ts";
 import { DECISIONS, FAMILY_OPS, MATMUL_CLASSES, tune, type Tuning, tuningOf } from "../../../ops/mod.ts";
 import { familiesOf } from "../../../ops/tuning.ts";
 import { openDevice, prepareTuning, retune } from "../../../tools/platform/open_device.ts";
@@ -31,7 +31,7 @@ gpuTest("tune() times every way, and sets and returns the fastest", async (share
   const { traits } = device;
   const ways = {
     loads: traits.loadPaths,
-    ...Object.fromEntries(MATMUL_CLASSES.map((name) => [name, matmulTiles(traits)])),
+    ...Object.fromEntries(MATMUL_CLASSES.map((name) => [name, tilesToTime(traits, name)])),
     ...Object.fromEntries(FAMILY_OPS.map((op) => [op, familiesOf(traits, op)])),
   };
   assert.deepEqual(tuningOf(device), tuning);
