@@ -1,6 +1,6 @@
 /**
  * Products on matrix units, which no software adapter has: here they are spelled out in plain WGSL, so that strides, edges,
- * barriers and epilogues of the very kernels run. What Tint says of the real texts: tests/kernels/texts_test.ts.
+ * barriers and epilogues of the very kernels run. What Tint says of the real texts: tests/kernels/tint_check.ts.
  */
 import assert from "node:assert/strict";
 import { matrixUnitsOf, requestTraits } from "../../core/adapter.ts";
