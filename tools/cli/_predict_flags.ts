@@ -20,6 +20,12 @@ interface MemoryFlags {
   readonly weightsDtype: WeightsDtype;
 }
 
+/** Bytes that a prediction may take: as many GiB as were asked for, on software adapters what there is. */
+export function memoryBytesOf(device: Device, gib: number | undefined): number | undefined {
+  if (gib !== undefined) return gib * 2 ** 30;
+  return device.traits.software ? Deno.systemMemoryInfo().available : undefined;
+}
+
 /** Plans each combination of padded sizes once. */
 export function memoryCheck(device: Device, flags: MemoryFlags, memoryBytes: number | undefined) {
   const planned = new Map<string, InputError | Pick<typeof device, "partBytes">>();

@@ -1,4 +1,5 @@
 import { Option } from "commander";
+import type { Device } from "../../core/mod.ts";
 
 /** How modules keep what they need on the way to their result. */
 export type StorageFlag = "f32" | "f16";
@@ -18,4 +19,10 @@ export function fullStorageOption(): Option {
     "--storage <type>",
     "how modules keep what they need on the way: f16 halves that memory, f16-all that of m and z too",
   ).choices(["f32", "f16", "f16-all"]).default("f32");
+}
+
+/** Lets a device keep things so. */
+export function storeAs(device: Device, storage: FullStorageFlag): void {
+  if (storage !== "f32") device.intermediates = "f16";
+  if (storage === "f16-all") device.representations = "f16";
 }

@@ -9,7 +9,7 @@ import { makeWritableFolder, removeLeftovers, writeFileAtomic } from "../files.t
 import { ensureAdapter } from "../platform/driver.ts";
 import { shippedFolder } from "../platform/shipped.ts";
 import { openDevice } from "../platform/open_device.ts";
-import { type FullStorageFlag, fullStorageOption } from "./_storage.ts";
+import { type FullStorageFlag, fullStorageOption, storeAs } from "./_storage.ts";
 import { predictTargets } from "../predict/collect.ts";
 import { planModels } from "../predict/models.ts";
 import { noticesOf } from "../predict/planned_model.ts";
@@ -41,7 +41,7 @@ import {
   precisionOption,
 } from "./_shared.ts";
 import { refuseOtherRun } from "./_folder.ts";
-import { choicesOf, LINKER, memoryCheck, presets, seedList } from "./_predict_flags.ts";
+import { choicesOf, LINKER, memoryBytesOf, memoryCheck, presets, seedList } from "./_predict_flags.ts";
 import { predictProgress } from "./_predict_progress.ts";
 
 const HELP = `
@@ -273,8 +273,7 @@ async function run(given: string[], flags: Flags): Promise<void> {
   await removeLeftovers(out, [REPORT, SUMMARY]);
   const { adapter, notes: adapterNotes } = await ensureAdapter({ device: flags.device, install: !flags.offline });
   const device = await openDevice(adapter, { precision: flags.precision, long: true });
-  if (flags.storage !== "f32") device.intermediates = "f16";
-  if (flags.storage === "f16-all") device.representations = "f16";
+  storeAs(device, flags.storage);
   if (!json) { for (const note of [...noticesOf(models), ...adapterNotes, ...notes]) console.error(`note: ${note}`); }
   using interrupt = onInterrupt("Stopping; what is done is kept. Press Ctrl-C again to stop at once.");
   const progress = predictProgress(json ?? false, models.length * flags.seeds.length, (preset) => {
@@ -284,11 +283,7 @@ async function run(given: string[], flags: Flags): Promise<void> {
   let results: TargetResult[];
   const held = new Map<string, HeldWeights>();
   try {
-    const memoryBytes = flags.memory !== undefined
-      ? flags.memory * 2 ** 30
-      : device.traits.software
-      ? Deno.systemMemoryInfo().available
-      : undefined;
+    const memoryBytes = memoryBytesOf(device, flags.memory);
     results = await predictAll(device, targets, models, {
       ...{ out, rankBy, seeds: flags.seeds, format: flags.format, version: config.version },
       maxRecycles: flags.numRecycles,

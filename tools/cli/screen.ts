@@ -20,7 +20,7 @@ import { screenReport } from "../screen/report.ts";
 import { runScreen } from "../screen/screen.ts";
 import { ranked, screenCsv, type ScreenRow, SORT_KEYS, type SortKey } from "../screen/table.ts";
 import { counted } from "../words.ts";
-import { choicesOf, LINKER, memoryCheck, presets, seedList } from "./_predict_flags.ts";
+import { choicesOf, LINKER, memoryBytesOf, memoryCheck, presets, seedList } from "./_predict_flags.ts";
 import { predictProgress } from "./_predict_progress.ts";
 import { refuseOtherRun } from "./_folder.ts";
 import {
@@ -33,7 +33,7 @@ import {
   positiveNumber,
   startProgress,
 } from "./_shared.ts";
-import { type FullStorageFlag, fullStorageOption } from "./_storage.ts";
+import { type FullStorageFlag, fullStorageOption, storeAs } from "./_storage.ts";
 
 const HELP = `
 BAITS and PREYS are FASTA files or tables; ":" between chains makes a bait or prey of several. A name in both lists is one chain,
@@ -172,16 +172,11 @@ async function run(baits: string, preys: string, flags: Flags): Promise<void> {
   }
   const { adapter, notes } = await ensureAdapter({ device: flags.device, install: !flags.offline });
   const device = await openDevice(adapter, { long: true });
-  if (flags.storage !== "f32") device.intermediates = "f16";
-  if (flags.storage === "f16-all") device.representations = "f16";
+  storeAs(device, flags.storage);
   const say = (line: string) => json || console.error(line);
   for (const note of [...noticesOf(models), ...notes, ...plan.notes]) say(`note: ${note}`);
   using interrupt = onInterrupt("Stopping; what is done is kept. Press Ctrl-C again to stop at once.");
-  const memoryBytes = flags.memory !== undefined
-    ? flags.memory * 2 ** 30
-    : device.traits.software
-    ? Deno.systemMemoryInfo().available
-    : undefined;
+  const memoryBytes = memoryBytesOf(device, flags.memory);
   const sizes = { maxRecycles: flags.numRecycles, maxMsaClusters: flags.maxMsa, maxExtraMsa: flags.maxExtraMsa };
   if (flags.dryRun) {
     try {

@@ -25,7 +25,7 @@ import { makeNetworkInputs } from "../data/features/network_inputs.ts";
 import { type AxisWindow, drawCrop } from "../data/features/window.ts";
 import { makeComplexInputs } from "../data/features/complex/complex_inputs.ts";
 import { cropComplexInputs, cropComplexTemplates } from "../data/features/complex/residue_rows.ts";
-import { complexDraws, complexFeatures, isComplex } from "../predict/complex_inputs.ts";
+import { complexDraws, complexFeatures, hasCopies, isComplex } from "../predict/complex_inputs.ts";
 import { loadNetwork, placesOf } from "../predict/network.ts";
 import { deviceFeatures, deviceHidden, firstTemplates, paddedSizes } from "../predict/network_inputs.ts";
 import type { PlannedModel } from "../predict/planned_model.ts";
@@ -189,7 +189,7 @@ export function networkSample(
   if (!tasks.includes("structure") || !supervised) {
     return { ...sample, ...(maskedMsaWeight > 0 && { hidden: deviceHidden(device, inputs, padded) }) };
   }
-  if (multimer && new Set(features.asym_id).size > new Set(features.entity_id).size) {
+  if (multimer && hasCopies(features)) {
     throw new InputError(
       `${id} has equal chains, whose structure is learnt by denofold train alone (--init WEIGHTS): which is which depends on ` +
         "what is predicted",

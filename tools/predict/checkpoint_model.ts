@@ -6,7 +6,7 @@ import { snakeCase } from "../../model/weights/names.ts";
 import { type NamedArray, toFloat32 } from "../../model/weights/safetensors.ts";
 import type { WeightEntry } from "../../model/weights/weight_file.ts";
 import { InputError } from "../errors.ts";
-import type { PlannedModel } from "./planned_model.ts";
+import { fileNameOf, type PlannedModel } from "./planned_model.ts";
 
 /** What a packed network says of itself. */
 export interface PackedFacts {
@@ -86,13 +86,12 @@ function paramsThatPredict(
 /** It as a network to predict with. */
 export function plannedTrained({ path, config, params, packed }: TrainedModel, sha256: string): PlannedModel {
   const entries = new Map(Array.from(params, ([name, array]) => [name, entryOf(name, array)]));
-  const file = path.replace(/^.*[\\/]/, "");
   return {
     preset: config.name as AlphaFoldPreset,
     config,
     weights: packed
       ? `${packed.name}, SHA-256 ${sha256}: ${packed.notice}`
-      : `${file} of denofold train, SHA-256 ${sha256}`,
+      : `${fileNameOf(path)} of denofold train, SHA-256 ${sha256}`,
     notice: packed?.notice ?? null,
     open: () => Promise.resolve({ entries, [Symbol.dispose]() {} }),
   };

@@ -49,6 +49,11 @@ export class ComplexKeys {
   }
 }
 
+/** Whether a chain is there several times, so that a predicted one could stand for several true ones. */
+export function hasCopies({ asym_id, entity_id }: Partial<Pick<ComplexFeatures, "asym_id" | "entity_id">>): boolean {
+  return new Set(asym_id).size > new Set(entity_id).size;
+}
+
 /** Draws of an iteration from a key of training. */
 export function complexDraws(key: Key): ComplexDraws {
   return jaxDraws(JaxKey.fromSeed(Math.floor(key.uniform(1)[0] * 2 ** 31)));

@@ -1,11 +1,12 @@
 /** The experimental structure of a complex as a prediction shows it. */
 import { alignChains, type ComplexTrace, truthRows } from "../../model/multimer/mod.ts";
-import { type DockQ, dockQ, lddt, tmScore } from "../../model/protein/metrics/mod.ts";
+import { dockQ, lddt, tmScore } from "../../model/protein/metrics/mod.ts";
 import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
 import { evaluatePrediction, type Evaluation } from "./evaluate.ts";
 import { givenOrder, reordered } from "./permute_prediction.ts";
-import { chainNames, type Prediction } from "./prediction.ts";
+import { alphasOf, chainNames, type Prediction } from "./prediction.ts";
+import type { ChainExperiment, InterfaceExperiment } from "./report_data.ts";
 
 /** Atoms of the truth in the order of a prediction's residues. */
 export interface Truth {
@@ -32,7 +33,7 @@ export function truthOf(prediction: Prediction, { chains, supervised }: Prepared
   const ids = { asymId: perResidue((k) => k + 1), entityId: perResidue((k) => sequences.indexOf(sequences[k]) + 1) };
   const trace = (x: Float32Array, there: Float32Array): ComplexTrace => ({
     ...ids,
-    positions: alphas(x),
+    positions: alphasOf(x),
     mask: Float32Array.from(ids.asymId, (_, i) => there[i * ATOM_SLOTS + SLOT.CA]),
   });
   const predicted = {
@@ -60,24 +61,6 @@ export function evaluateTarget(prediction: Prediction, file: PreparedTarget): Ev
   return evaluatePrediction(prediction, { id: file.id, supervised: known });
 }
 
-/** How near a chain of a complex is to its true one; null where fewer than three of its C-alphas are known. */
-export interface ChainExperiment {
-  /** Name of the predicted chain. */
-  readonly chain: string;
-  /** Name of the true chain that it stands for. */
-  readonly truth: string;
-  /** lDDT-Cα within the chain, 0 to 1. */
-  readonly lddt: number | null;
-  /** TM-score of the chain alone, 0 to 1. */
-  readonly tmScore: number | null;
-}
-
-/** How near an interface is; that of two true chains in contact. */
-export interface InterfaceExperiment extends DockQ {
-  /** Names of the predicted chains. */
-  readonly chains: readonly [string, string];
-}
-
 /** How near chains and interfaces of a prediction are to the truth, each beside its own. */
 export function compareChains(
   prediction: Prediction,
@@ -90,7 +73,7 @@ export function compareChains(
     const mask = Float32Array.from({ length: residues }, (_, i) => truth.mask[(start + i) * ATOM_SLOTS + SLOT.CA]);
     const named = { chain: names[k], truth: names[truth.chains[k]] };
     if (mask.reduce((sum, x) => sum + x, 0) < 3) return { ...named, lddt: null, tmScore: null };
-    const [ours, theirs] = [cut(alphas(atomPositions)), cut(alphas(truth.positions))];
+    const [ours, theirs] = [cut(alphasOf(atomPositions)), cut(alphasOf(truth.positions))];
     return {
       ...named,
       lddt: lddt(ours, theirs, { mask }).overall,
@@ -105,10 +88,4 @@ export function compareChains(
     })
   );
   return { chains, interfaces };
-}
-
-/** C-alphas, Å, `[N_res, 3]`. */
-function alphas(x: Float32Array): Float32Array {
-  const n = x.length / (3 * ATOM_SLOTS);
-  return Float32Array.from({ length: 3 * n }, (_, k) => x[3 * (Math.floor(k / 3) * ATOM_SLOTS + SLOT.CA) + k % 3]);
 }

@@ -7,7 +7,7 @@ import { InputError } from "../errors.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
 import { compareChains, type Truth, truthOf } from "./complex_truth.ts";
 import { evaluatePrediction } from "./evaluate.ts";
-import { chainNames, chainsOf, type Prediction, type ResidueNaming } from "./prediction.ts";
+import { alphasOf, chainNames, chainsOf, type Prediction, type ResidueNaming } from "./prediction.ts";
 import type { ExperimentData, TargetData } from "./report_data.ts";
 
 /**
@@ -45,13 +45,8 @@ function laidOn(
   { chainId, residueNumbers, insertionCodes }: ResidueNaming,
 ) {
   const { atomPositions: predicted, sequence } = prediction;
-  const alphas = (from: Float32Array) =>
-    Float32Array.from(
-      { length: 3 * sequence.length },
-      (_, at) => from[3 * (Math.floor(at / 3) * ATOM_SLOTS + SLOT.CA) + at % 3],
-    );
   const mask = Float32Array.from(sequence, (_, i) => atomMask[i * ATOM_SLOTS + SLOT.CA]);
-  const motion = kabsch(alphas(positions), alphas(predicted), { mask });
+  const motion = kabsch(alphasOf(positions), alphasOf(predicted), { mask });
   const moved = applyMotion(motion, positions);
   const atomPositions = Float32Array.from(moved, (x, at) => atomMask[Math.floor(at / 3)] > 0 ? x : 0);
   const names = chainNames(prediction);

@@ -12,6 +12,7 @@ import { openfoldWeights, type WeightNaming } from "../../model/weights/openfold
 import type { WeightFile } from "../../model/weights/weight_file.ts";
 import { asInputError, InputError } from "../errors.ts";
 import { fittingPresets, namedShapes } from "../weights/presets.ts";
+import { fileNameOf } from "./planned_model.ts";
 
 /** The published networks, those for complexes too. */
 export const PRESETS: readonly AlphaFoldPreset[] = [...ALPHAFOLD_PRESETS, ...MULTIMER_PRESETS];
@@ -66,15 +67,11 @@ export function fittedModels(
 
 /** What weights are, in words for files and reports. */
 export function weightsText(path: string, naming: FittedModel["naming"], sha256: string): string {
-  return `${fileName(path)} (${naming === "alphafold" ? "AlphaFold" : "OpenFold"} names), SHA-256 ${sha256}`;
+  return `${fileNameOf(path)} (${naming === "alphafold" ? "AlphaFold" : "OpenFold"} names), SHA-256 ${sha256}`;
 }
 
 /** The preset that a file's name contains. */
 function presetOfName(path: string): AlphaFoldPreset | undefined {
-  const found = /model_[1-5](?:_ptm|_multimer(?:_v[23])?)?/.exec(fileName(path))?.[0];
+  const found = /model_[1-5](?:_ptm|_multimer(?:_v[23])?)?/.exec(fileNameOf(path))?.[0];
   return PRESETS.find((preset) => preset === found);
-}
-
-function fileName(path: string): string {
-  return path.replace(/^.*[\\/]/, "");
 }

@@ -23,7 +23,7 @@ import {
 } from "../../model/weights/load_weights.ts";
 import type { WeightEntry } from "../../model/weights/weight_file.ts";
 import { ATOM14_SLOTS } from "../../model/protein/residue_constants.ts";
-import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
+import { ATOM_SLOTS } from "../../model/protein/residues.ts";
 import { makeAtom14Masks } from "../data/features/atom14.ts";
 import { makeComplexInputs } from "../data/features/complex/complex_inputs.ts";
 import { makeNetworkInputs, type NetworkInputOptions } from "../data/features/network_inputs.ts";
@@ -33,7 +33,7 @@ import { InputError } from "../errors.ts";
 import { checkAttentionSize, type PredictionAttention } from "./attention_file.ts";
 import { complexFeatures, ComplexKeys, isComplex, linkedResidueIndex } from "./complex_inputs.ts";
 import { deviceFeatures, firstTemplates, paddedSizes } from "./network_inputs.ts";
-import type { Prediction, RecycleState } from "./prediction.ts";
+import { alphasOf, type Prediction, type RecycleState } from "./prediction.ts";
 
 /** Largest aligned error that the published networks can predict, Å. */
 const MAX_PAE = 31.75;
@@ -215,7 +215,7 @@ export async function predictTarget(
       chainsOfSample(),
     );
     const residues = (await plddt.read() as Float32Array).slice(0, n);
-    const alphas = alphasOf(await outputs.positions.read() as Float32Array, n, ATOM_SLOTS);
+    const alphas = alphasOf(await outputs.positions.read() as Float32Array).slice(0, 3 * n);
     const state: RecycleState = {
       meanPlddt: mean(residues),
       ptm: tmScore ? (await tmScore.read())[0] : null,
@@ -249,7 +249,7 @@ export async function predictTarget(
   const all = (await outputs.positions.read() as Float32Array).slice(0, n * ATOM_SLOTS * 3);
   const trajectory: Float32Array[] = [];
   for (const { positions } of outputs.structure.trajectory) {
-    trajectory.push(alphasOf(await positions.read() as Float32Array, n, ATOM14_SLOTS));
+    trajectory.push(alphasOf(await positions.read() as Float32Array, ATOM14_SLOTS).slice(0, 3 * n));
   }
   if (recorder) options.onAttention!({ recorded: await recorder.recorded(), msa });
   const { z, s } = outputs;
@@ -300,11 +300,6 @@ function square(data: Float32Array, size: number, n: number, channels = 1): Floa
     out.set(data.subarray(row, row + n * channels), i * n * channels);
   }
   return out;
-}
-
-/** Cα positions among those of all atoms, `[N_res, slots, 3]`; Cα is the second slot either way. */
-function alphasOf(positions: Float32Array, n: number, slots: number): Float32Array {
-  return Float32Array.from({ length: 3 * n }, (_, k) => positions[3 * (Math.floor(k / 3) * slots + SLOT.CA) + k % 3]);
 }
 
 /** Root mean square of the change of all distances between Cα, Å. */

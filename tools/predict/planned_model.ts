@@ -16,6 +16,11 @@ export interface PlannedModel {
   open(): Promise<{ readonly entries: ReadonlyMap<string, WeightEntry> } & Disposable>;
 }
 
+/** The last part of a file's path, for names of weights; a page knows no more. */
+export function fileNameOf(path: string): string {
+  return path.replace(/^.*[\\/]/, "");
+}
+
 /** What everybody must know of networks, each sentence once. */
 export function noticesOf(models: readonly PlannedModel[]): string[] {
   return [...new Set(models.flatMap(({ notice }) => notice ?? []))];

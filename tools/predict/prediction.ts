@@ -1,5 +1,5 @@
 /** What a network predicts of a target, as plain arrays, and what is derived from it. */
-import { ATOM_SLOTS } from "../../model/protein/residues.ts";
+import { ATOM_SLOTS, SLOT } from "../../model/protein/residues.ts";
 import { rankingScore } from "../../model/multimer/heads/interface_tm_score.ts";
 import { chainLetters } from "../data/_mmcif_block.ts";
 import type { Chain, Structure } from "../data/structure.ts";
@@ -139,6 +139,25 @@ export function predictedStructure(id: string, prediction: Prediction, naming: R
 /** The chains of a prediction, or the one that it is. */
 export function chainsOf({ chains, sequence }: Prediction): readonly PredictedChain[] {
   return chains ?? [{ name: "", start: 0, residues: sequence.length }];
+}
+
+/**
+ * Positions of Cα among those of all atoms; it is the second slot either way.
+ *
+ * @param positions `[N_res, slots, 3]`
+ * @param slots Atoms of a residue. @default 37
+ * @returns `[N_res, 3]`
+ */
+export function alphasOf(positions: Float32Array, slots: number = ATOM_SLOTS): Float32Array {
+  const n = positions.length / slots / 3;
+  return Float32Array.from({ length: 3 * n }, (_, k) => positions[3 * (Math.floor(k / 3) * slots + SLOT.CA) + k % 3]);
+}
+
+/** Names of predictions in files, in the order in which they were made. */
+export function predictionNames(predictions: readonly Prediction[]): string[] {
+  return predictions.map((prediction, i) =>
+    predictionName(prediction, predictions.slice(0, i).filter(({ preset }) => preset === prediction.preset).length)
+  );
 }
 
 /** Names of a complex's chains in files: those of the structure that was given, else A, B, … in the order given. */

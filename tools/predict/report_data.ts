@@ -25,6 +25,34 @@ export type FrameData = {
   alphas: PackedPositions;
 };
 
+/** How near a chain of a complex is to its true one; null where fewer than three of its C-alphas are known. */
+export type ChainExperiment = {
+  /** Name of the predicted chain. */
+  chain: string;
+  /** Name of the true chain that it stands for. */
+  truth: string;
+  /** lDDT-Cα within the chain, 0 to 1. */
+  lddt: number | null;
+  /** TM-score of the chain alone, 0 to 1. */
+  tmScore: number | null;
+};
+
+/** How near an interface is; that of two true chains in contact. Lengths in Å. */
+export type InterfaceExperiment = {
+  /** Names of the predicted chains. */
+  chains: readonly [string, string];
+  /** Share of the true contacts that are there. */
+  fnat: number;
+  /** RMSD of the interface's backbone. */
+  iRmsd: number;
+  /** RMSD of the ligand's backbone. */
+  lRmsd: number;
+  /** Score of the three, 0 to 1. */
+  dockq: number;
+  /** True contacts. */
+  contacts: number;
+};
+
 /** How near a prediction is to the experimental structure: fractions from 0 to 1, lengths in Å. */
 export type ExperimentData = {
   measures: {
@@ -38,16 +66,9 @@ export type ExperimentData = {
   /** lDDT-Cα of each residue; null where it is not known. */
   lddt: (number | null)[];
   /** Chains of a complex, each beside the true one that it stands for. */
-  chains?: readonly { chain: string; truth: string; lddt: number | null; tmScore: number | null }[];
+  chains?: readonly ChainExperiment[];
   /** Interfaces of a complex that the experimental structure has. */
-  interfaces?: readonly {
-    chains: readonly [string, string];
-    fnat: number;
-    iRmsd: number;
-    lRmsd: number;
-    dockq: number;
-    contacts: number;
-  }[];
+  interfaces?: readonly InterfaceExperiment[];
   /** The experimental structure, laid on the prediction, mmCIF text. */
   cif: string;
 };

@@ -9,6 +9,7 @@ import type { CollectedTarget } from "../prep/list_targets.ts";
 import { readFeatureFile } from "../prep/feature_file.ts";
 import { type ComplexChain, type PreparedTarget, type PrepareOptions, prepareTarget } from "../prep/prepare_target.ts";
 import { SourceReader } from "../prep/sources.ts";
+import { firstOfEach } from "../search/queries.ts";
 import { experimentJson, experimentsOf } from "./experiment.ts";
 import { attentionFile } from "./attention_file.ts";
 import type { FindAlignments } from "./find_alignments.ts";
@@ -129,7 +130,7 @@ export async function predictAll(
   options: PredictAllOptions,
 ): Promise<TargetResult[]> {
   const { tell, signal, out } = options;
-  const networks = new Networks(device, options.weightsDtype ?? "f32", (preset, held) => tell.loaded?.(preset, held));
+  using networks = new Networks(device, options.weightsDtype ?? "f32", (preset, held) => tell.loaded?.(preset, held));
   const reader = new SourceReader();
   const results: TargetResult[] = [];
   const waiting: { target: PredictTarget; prepared: PreparedTarget; seconds: number }[] = [];
@@ -138,47 +139,43 @@ export async function predictAll(
     results.push(result);
     tell.done?.(result);
   };
-  try {
-    for (const target of targets) {
-      if (signal?.aborted) break;
-      const { id, problem } = target;
-      if (problem !== undefined) {
-        failed(id, problem);
-        continue;
-      }
-      const kept = options.overwrite ? undefined : await keptResult(id, join(out, id));
-      if (kept) {
-        results.push(kept);
-        tell.done?.(kept);
-        continue;
-      }
-      const started = performance.now();
-      try {
-        const prepared = target.featureFile === undefined
-          ? await prepareTarget(await withAlignments(target, options.findAlignments), options.prepare, reader)
-          : await readFeatureFile(target.featureFile);
-        waiting.push({ target, prepared, seconds: (performance.now() - started) / 1000 });
-      } catch (error) {
-        failed(id, reasonOf(error));
-      }
+  for (const target of targets) {
+    if (signal?.aborted) break;
+    const { id, problem } = target;
+    if (problem !== undefined) {
+      failed(id, problem);
+      continue;
     }
-    waiting.sort((a, b) => a.prepared.sequence.length - b.prepared.sequence.length);
-    for (const [index, { target, prepared, seconds }] of waiting.entries()) {
-      if (signal?.aborted) break;
-      const residues = prepared.sequence.length;
-      tell.target?.(target.id, index, waiting.length, residues);
-      const started = performance.now();
-      try {
-        const result = await predictOne(networks, target, prepared, seconds, models, options);
-        if (!result) break; // stopped
-        results.push(result);
-        tell.done?.(result);
-      } catch (error) {
-        failed(target.id, reasonOf(error), residues, (performance.now() - started) / 1000);
-      }
+    const kept = options.overwrite ? undefined : await keptResult(id, join(out, id));
+    if (kept) {
+      results.push(kept);
+      tell.done?.(kept);
+      continue;
     }
-  } finally {
-    networks[Symbol.dispose]();
+    const started = performance.now();
+    try {
+      const prepared = target.featureFile === undefined
+        ? await prepareTarget(await withAlignments(target, options.findAlignments), options.prepare, reader)
+        : await readFeatureFile(target.featureFile);
+      waiting.push({ target, prepared, seconds: (performance.now() - started) / 1000 });
+    } catch (error) {
+      failed(id, reasonOf(error));
+    }
+  }
+  waiting.sort((a, b) => a.prepared.sequence.length - b.prepared.sequence.length);
+  for (const [index, { target, prepared, seconds }] of waiting.entries()) {
+    if (signal?.aborted) break;
+    const residues = prepared.sequence.length;
+    tell.target?.(target.id, index, waiting.length, residues);
+    const started = performance.now();
+    try {
+      const result = await predictOne(networks, target, prepared, seconds, models, options);
+      if (!result) break; // stopped
+      results.push(result);
+      tell.done?.(result);
+    } catch (error) {
+      failed(target.id, reasonOf(error), residues, (performance.now() - started) / 1000);
+    }
   }
   return results;
 }
@@ -195,7 +192,7 @@ async function withAlignments(target: CollectedTarget, find: FindAlignments | un
       found.set(key, known);
       searched.push({ ...await known, id: chain.id });
     }
-    const distinct = chains.filter(({ sequence }, k) => chains.findIndex((c) => c.sequence === sequence) === k);
+    const distinct = firstOfEach(chains);
     const areBare = chains.every(({ sequence, alignments = [] }) => sequence !== undefined && alignments.length === 0);
     if (!find.paired || !areBare || distinct.length < 2) return { ...target, chains: searched };
     const paired = await find.paired(id, distinct.map(({ id, sequence }) => ({ id, sequence: sequence! })));

@@ -8,7 +8,7 @@ import {
   chainNames,
   meanPlddt,
   type Prediction,
-  predictionName,
+  predictionNames,
   type RankBy,
   ranking,
   type ResidueNaming,
@@ -54,13 +54,7 @@ export function targetData(
   const { sequence } = predictions[0];
   const links = (match: (name: string) => boolean) =>
     [...files.keys()].filter(match).map((name) => ({ label: name, href: name }));
-  const indexed = predictions.map((prediction, i) => ({
-    prediction,
-    name: predictionName(
-      prediction,
-      predictions.slice(0, i).filter(({ preset }) => preset === prediction.preset).length,
-    ),
-  }));
+  const names = predictionNames(predictions);
   return {
     id,
     sequence,
@@ -73,7 +67,7 @@ export function targetData(
     }),
     numbers: Array.from(naming.residueNumbers, (number, i) => `${number}${naming.insertionCodes[i]}`),
     predictions: ranking(predictions, rankBy).map((index, rank) => {
-      const { prediction, name } = indexed[index];
+      const prediction = predictions[index], name = names[index];
       const { plddt, pae, maxPae = 0, distances, recycles, trajectory, preset, seed, ptm = null } = prediction;
       const own = (file: string) =>
         file.includes(name) || file.includes(`rank_${String(rank + 1).padStart(3, "0")}_`) ||

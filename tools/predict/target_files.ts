@@ -2,7 +2,15 @@
 import { coveragePlot, paePlot, plddtPlot } from "./plots/colabfold_plots.ts";
 import { colabfoldPaeJson, colabfoldScoresJson, confidenceJson, interfacesJson, paeJson } from "./confidence.ts";
 import { interfaceScores } from "./interfaces.ts";
-import { chainNames, meanPlddt, type Prediction, predictionName, type RankBy, ranking, scoreOf } from "./prediction.ts";
+import {
+  chainNames,
+  meanPlddt,
+  type Prediction,
+  predictionNames,
+  type RankBy,
+  ranking,
+  scoreOf,
+} from "./prediction.ts";
 import { type StructureOrigin, type StructureTexts, structureTexts } from "./structure_texts.ts";
 
 /** Whose names the files get. */
@@ -39,19 +47,13 @@ export function targetFiles(output: TargetOutput): Map<string, Uint8Array | stri
   const { id, predictions, rankBy, format, config } = output;
   const order = ranking(predictions, rankBy);
   const files = new Map<string, Uint8Array | string>();
-  const texts = predictions.map((prediction, i) =>
-    structureTexts(output, prediction, predictionName(prediction, indexOf(predictions, i)))
-  );
+  const names = predictionNames(predictions);
+  const texts = predictions.map((prediction, i) => structureTexts(output, prediction, names[i]));
   if (format !== "colabfold") alphafoldFiles(files, output, order, texts);
   if (format !== "alphafold") colabfoldFiles(files, output, order, texts);
   files.set("config.json", json(config));
   files.set(doneName(id), "done\n");
   return files;
-}
-
-/** How many predictions of the same preset went before. */
-function indexOf(predictions: readonly Prediction[], i: number): number {
-  return predictions.slice(0, i).filter(({ preset }) => preset === predictions[i].preset).length;
 }
 
 /** What AlphaFold's list of ranks calls the scores. */
@@ -63,7 +65,7 @@ function alphafoldFiles(
   order: readonly number[],
   texts: readonly StructureTexts[],
 ): void {
-  const names = predictions.map((prediction, i) => predictionName(prediction, indexOf(predictions, i)));
+  const names = predictionNames(predictions);
   const timings: Record<string, number> = { features: featureSeconds };
   predictions.forEach((prediction, i) => {
     const name = names[i];

@@ -94,5 +94,5 @@ function joined(chains: readonly ChainFeatures[]): ChainFeatures {
       at += part.length;
     }
     return [name, whole];
-  })) as unknown as ChainFeatures;
+  })) as unknown as ChainFeatures; // every feature keeps its type
 }

@@ -6,7 +6,7 @@ import { InputError, UsageError } from "../errors.ts";
 import { cacheFolder } from "../platform/cache.ts";
 import { requestMsas, type ServerMode, type ServerMsas, UnreachableError } from "./msa_server.ts";
 import { findProgram } from "./program.ts";
-import type { QueryEntry } from "./queries.ts";
+import { firstOfEach, type QueryEntry } from "./queries.ts";
 import { type Question, ResultFile } from "./results.ts";
 import { databaseName, databaseStates } from "./search_files.ts";
 import { type MsaTool, searchMsa } from "./search_msa.ts";
@@ -78,7 +78,7 @@ const UNIPROT_ROWS = 50_000;
 
 /** An entry with each of its sequences once. */
 export function distinctChains({ name, chains }: QueryEntry): QueryEntry {
-  return { name, chains: chains.filter(({ sequence }, k) => chains.findIndex((c) => c.sequence === sequence) === k) };
+  return { name, chains: firstOfEach(chains) };
 }
 
 /**

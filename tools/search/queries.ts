@@ -14,6 +14,11 @@ export interface QueryEntry {
   readonly chains: readonly Query[];
 }
 
+/** Of chains with one sequence the first. */
+export function firstOfEach<C extends { readonly sequence?: string }>(chains: readonly C[]): C[] {
+  return chains.filter(({ sequence }, k) => chains.findIndex((other) => other.sequence === sequence) === k);
+}
+
 /**
  * Reads queries.
  *

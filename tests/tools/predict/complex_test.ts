@@ -13,15 +13,7 @@ import { encodeFeatureFile, parseFeatureFile } from "../../../tools/prep/feature
 import { prepareTarget } from "../../../tools/prep/prepare_target.ts";
 import { gpuTest } from "../../_gpu.ts";
 import { SMALL } from "./_small.ts";
-
-async function temporary(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await run(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { inFolder } from "../train/_toy.ts";
 
 /** A complex of chains K, A, K with alignments that name species. */
 async function writeComplex(folder: string): Promise<string> {
@@ -47,7 +39,7 @@ const options = (out: string, more: Partial<PredictAllOptions> = {}): PredictAll
 gpuTest(
   "a complex is prepared, predicted and written with its chains as they were given",
   (device) =>
-    temporary(async (folder) => {
+    inFolder(async (folder) => {
       const fasta = await writeComplex(folder), out = join(folder, "out");
       const { targets } = await predictTargets([fasta, join(folder, "cx_A"), join(folder, "cx_B")]);
       assert.deepEqual(targets.map(({ id }) => id), ["cx"]);
@@ -94,7 +86,7 @@ gpuTest(
 );
 
 Deno.test("chains of one sequence share files, a complex goes into a feature file and back", () =>
-  temporary(async (folder) => {
+  inFolder(async (folder) => {
     const fasta = await writeComplex(folder);
     const { targets: [target] } = await collectTargets([folder], { complexes: true });
     assert.deepEqual(target.chains!.map(({ id, alignments }) => [id, alignments!.length]), [
@@ -127,7 +119,7 @@ Deno.test("chains of one sequence share files, a complex goes into a feature fil
   }));
 
 Deno.test("rows without species are not paired, and that is said; equal names of chains are refused", () =>
-  temporary(async (folder) => {
+  inFolder(async (folder) => {
     const two = { id: "cx", chains: [{ id: "cx_A", sequence: "ACDEF" }, { id: "cx_B", sequence: "KLM" }] };
     const { warnings, features } = await prepareTarget(two);
     assert.ok(

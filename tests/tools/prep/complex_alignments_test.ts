@@ -4,15 +4,7 @@ import { complexHeader, parseComplexA3m } from "../../../tools/data/complex_a3m.
 import { hhblitsToken } from "../../../tools/data/features/msa.ts";
 import { collectTargets } from "../../../tools/prep/collect_targets.ts";
 import { prepareTarget } from "../../../tools/prep/prepare_target.ts";
-
-async function temporary(run: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await run(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { inFolder } from "../train/_toy.ts";
 
 /** Chains KLMN and ACD, the first twice: paired rows, then those of each chain. */
 const HETERO = `#4,3\t2,1
@@ -66,7 +58,7 @@ Deno.test("an alignment of a complex that does not fit its first line is refused
 });
 
 Deno.test("an alignment of a complex is a target, or belongs to the one of its name, whose chains must be its own", () =>
-  temporary(async (folder) => {
+  inFolder(async (folder) => {
     const a3m = join(folder, "cx.a3m"), fasta = join(folder, "cx.fasta"), csv = join(folder, "jobs.csv");
     await Deno.writeTextFile(a3m, HETERO);
     const collect = (...files: string[]) => collectTargets(files, { complexes: true });
@@ -119,7 +111,7 @@ Deno.test("an alignment of a complex is a target, or belongs to the one of its n
   }));
 
 Deno.test("an alignment of another length than its chain is refused with the chain's name", () =>
-  temporary(async (folder) => {
+  inFolder(async (folder) => {
     const fasta = join(folder, "cx.fasta"), own = join(folder, "cx_B.a3m");
     await Deno.writeTextFile(fasta, ">cx\nACD:KLMN\n");
     await Deno.writeTextFile(own, ">q\nKLMNW\n");

@@ -1,8 +1,7 @@
 /** Parts of what a network reads: residues of a chain, some of its templates. */
-import { takeRows } from "./_rows.ts";
 import type { NetworkInputs } from "./network_inputs.ts";
 import type { TemplateFeatures } from "./template_feats.ts";
-import { type AxisWindow, type FeatureRecord, windowFeatures } from "./window.ts";
+import { type AxisWindow, takePlaces, windowFeatures } from "./window.ts";
 
 /** The inputs of a part of the residues. */
 export function cropInputs(inputs: NetworkInputs, residues: AxisWindow): NetworkInputs {
@@ -25,24 +24,27 @@ export function cropInputs(inputs: NetworkInputs, residues: AxisWindow): Network
   );
 }
 
-const TEMPLATE_NAMES = [
-  ...["template_aatype", "template_all_atom_positions", "template_all_atom_mask", "template_mask"],
-  ...["template_pseudo_beta", "template_pseudo_beta_mask", "template_torsion_angles_sin_cos"],
-  ...["template_alt_torsion_angles_sin_cos", "template_torsion_angles_mask"],
-] as (keyof TemplateFeatures)[];
+/** What a network reads of templates, of objects that may hold more. */
+export function templateParts(templates: TemplateFeatures): TemplateFeatures {
+  const { template_aatype, template_all_atom_positions, template_all_atom_mask, template_mask } = templates;
+  const { template_pseudo_beta, template_pseudo_beta_mask, template_torsion_angles_sin_cos } = templates;
+  const { template_alt_torsion_angles_sin_cos, template_torsion_angles_mask } = templates;
+  return {
+    ...{ template_aatype, template_all_atom_positions, template_all_atom_mask, template_mask },
+    ...{ template_pseudo_beta, template_pseudo_beta_mask, template_torsion_angles_sin_cos },
+    ...{ template_alt_torsion_angles_sin_cos, template_torsion_angles_mask },
+  };
+}
 
 /** Some of the templates. */
 export function templateRows(templates: TemplateFeatures, rows: readonly number[]): TemplateFeatures {
   const there = templates.template_mask.length;
-  return Object.fromEntries(TEMPLATE_NAMES.map((name) => {
-    const data = templates[name];
-    return [name, takeRows(data as Float32Array, there ? data.length / there : 0, rows)];
-  })) as unknown as TemplateFeatures;
+  const sizes = { templates: there, residues: there ? templates.template_aatype.length / there : 0 };
+  return takePlaces(templateParts(templates), sizes, "templates", rows);
 }
 
 /** The templates of a part of the residues. */
 export function cropTemplates(templates: TemplateFeatures, residues: number, window: AxisWindow): TemplateFeatures {
   const sizes = { residues, templates: templates.template_mask.length };
-  const all = Object.fromEntries(TEMPLATE_NAMES.map((name) => [name, templates[name]])) as unknown as FeatureRecord;
-  return windowFeatures(all, sizes, { residues: window }) as unknown as TemplateFeatures;
+  return windowFeatures(templateParts(templates), sizes, { residues: window });
 }

@@ -7,6 +7,9 @@ export type FeatureAxis = "residues" | "sequences" | "clusters" | "extra" | "tem
 /** Features by AlphaFold's names. */
 export type FeatureRecord = Readonly<Record<string, Float32Array | Int32Array>>;
 
+/** The same with known names, as interfaces have them. */
+export type FeaturesOf<T> = { readonly [K in keyof T]: Float32Array | Int32Array };
+
 /** A part of an axis. */
 export interface AxisWindow {
   /** First place, from 0. */
@@ -107,6 +110,21 @@ export function featureShape(name: string, sizes: Readonly<Partial<Record<Featur
 }
 
 /**
+ * {@linkcode featureShape} of numbers that are there.
+ *
+ * @throws {TypeError} If there is no such feature, a size is missing, or there are other than so many numbers.
+ */
+function shapeOf(
+  name: string,
+  data: Float32Array | Int32Array,
+  sizes: Readonly<Partial<Record<FeatureAxis, number>>>,
+): number[] {
+  const shape = featureShape(name, sizes), count = product(shape);
+  if (data.length === count) return shape;
+  throw new TypeError(`${name} has ${data.length} numbers, expected ${count} of the shape [${shape}]`);
+}
+
+/**
  * The features in a window of one or more axes: a part where it lies inside, zeros where it goes beyond.
  *
  * Cutting to a crop and filling up to fixed sizes are the same step. Source: AlphaFold's `random_crop_to_size` and
@@ -117,7 +135,7 @@ export function featureShape(name: string, sizes: Readonly<Partial<Record<Featur
  * @throws {TypeError} If a feature is unknown or does not have the size that its axes say.
  * @throws {RangeError} If a window does not begin inside its axis or has no whole size.
  */
-export function windowFeatures<T extends FeatureRecord>(
+export function windowFeatures<T extends FeaturesOf<T>>(
   features: T,
   sizes: Readonly<Partial<Record<FeatureAxis, number>>>,
   windows: Readonly<Partial<Record<FeatureAxis, AxisWindow>>>,
@@ -126,18 +144,44 @@ export function windowFeatures<T extends FeatureRecord>(
     if (Number.isInteger(start) && Number.isInteger(size) && start >= 0 && size >= 0) continue;
     throw new RangeError(`A window of ${axis} from ${start} of size ${size}: expected integers of at least 0`);
   }
-  const cut = Object.entries(features).map(([name, data]) => {
-    const shape = featureShape(name, sizes);
-    const count = product(shape);
-    if (data.length !== count) {
-      throw new TypeError(`${name} has ${data.length} numbers, expected ${count} of the shape [${shape}]`);
-    }
+  const cut = Object.entries<Float32Array | Int32Array>(features).map(([name, data]) => {
+    const shape = shapeOf(name, data, sizes);
     const parts = axesOf(name).map((axis, k): AxisWindow =>
       (typeof axis === "number" ? undefined : windows[axis]) ?? { start: 0, size: shape[k] }
     );
     return [name, windowArray(data, shape, parts)];
   });
   return Object.fromEntries(cut);
+}
+
+/**
+ * The features at some places of an axis, in their order; what has no such axis stays.
+ *
+ * @param sizes Of the axes that the features have.
+ * @param places From 0; any may come several times.
+ * @throws {TypeError} If a feature is unknown or does not have the size that its axes say.
+ */
+export function takePlaces<T extends FeaturesOf<T>>(
+  features: T,
+  sizes: Readonly<Partial<Record<FeatureAxis, number>>>,
+  axis: FeatureAxis,
+  places: ArrayLike<number>,
+): { [K in keyof T]: T[K] } {
+  const taken = Object.entries<Float32Array | Int32Array>(features).map(([name, data]) => {
+    const shape = shapeOf(name, data, sizes), at = axesOf(name).indexOf(axis);
+    if (at < 0) return [name, data];
+    const outer = product(shape.slice(0, at)), inner = product(shape.slice(at + 1)), count = places.length;
+    const size = outer * count * inner;
+    const part = data instanceof Float32Array ? new Float32Array(size) : new Int32Array(size);
+    for (let o = 0; o < outer; o++) {
+      for (let i = 0; i < count; i++) {
+        const from = (o * shape[at] + places[i]) * inner;
+        part.set(data.subarray(from, from + inner), (o * count + i) * inner);
+      }
+    }
+    return [name, part];
+  });
+  return Object.fromEntries(taken);
 }
 
 /**

@@ -10,9 +10,27 @@ import {
 import type { WeightedFape } from "../../../model/multimer/mod.ts";
 import { framesFromMatrices, reshape, slice } from "../../../ops/mod.ts";
 import { truthOf } from "../../train/alphafold/loss_truth.ts";
-import type { Results } from "../family.ts";
+import type { Family, Results } from "../family.ts";
 import { type Golden, recordOf } from "../golden.ts";
-import type { Tensors } from "./_module.ts";
+import { moduleFamily, type Tensors } from "./_module.ts";
+
+/** Where OpenFold's losses are. */
+export const LOSS = /^openfold\/utils\/loss\.py/;
+
+/** A loss, whose cases have no parameters. */
+export function loss(
+  prefix: string,
+  inputs: readonly string[],
+  constants: Readonly<Record<string, "f32" | "i32">>,
+  run: (inputs: Tensors, constants: Tensors, golden: Golden) => Record<string, Tensor>,
+  more: { readonly special?: Family["special"]; readonly complexes?: boolean } = {},
+): Family {
+  return moduleFamily({
+    ...{ prefix, source: LOSS, inputs, constants },
+    run: (_, own, fixed, golden) => run(own, fixed, golden),
+    ...more,
+  });
+}
 
 /** Entries of a trajectory `[1, iterations, …]`, each `[1, …]`. */
 export function iterations(x: Tensor): Tensor[] {

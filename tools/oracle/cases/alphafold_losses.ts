@@ -28,6 +28,8 @@ import { type Golden, recordOf } from "../golden.ts";
 import {
   clashResults,
   iterations,
+  LOSS,
+  loss,
   lossConfigOf,
   under,
   wholeLoss,
@@ -35,26 +37,6 @@ import {
   withZeroGradients,
 } from "./_losses.ts";
 import { moduleFamily, type Tensors } from "./_module.ts";
-
-const LOSS = /^openfold\/utils\/loss\.py/;
-
-/** A loss, whose cases have no parameters. */
-export function loss(
-  prefix: string,
-  inputs: readonly string[],
-  constants: Readonly<Record<string, "f32" | "i32">>,
-  run: (inputs: Tensors, constants: Tensors, golden: Golden) => Record<string, Tensor>,
-  special?: Family["special"],
-): Family {
-  return moduleFamily({
-    prefix,
-    source: LOSS,
-    inputs,
-    constants,
-    run: (_, own, fixed, golden) => run(own, fixed, golden),
-    special,
-  });
-}
 
 /** C-alphas of `[1, N, 37, …]`. */
 function alphas(x: Tensor): Tensor {
@@ -104,15 +86,17 @@ const VIOLATIONS: readonly Family[] = [
         ...under(SINCE_2025, bondResults(newer)),
       };
     },
-    (golden, results) =>
-      golden.names("out_af2025/").map((name) =>
-        compare(
-          `out_af2025/${name}`,
-          results.get(`out/${SINCE_2025}${name}`),
-          golden.data(`out_af2025/${name}`),
-          golden.tolerance(`out/${name}`),
-        )
-      ),
+    {
+      special: (golden, results) =>
+        golden.names("out_af2025/").map((name) =>
+          compare(
+            `out_af2025/${name}`,
+            results.get(`out/${SINCE_2025}${name}`),
+            golden.data(`out_af2025/${name}`),
+            golden.tolerance(`out/${name}`),
+          )
+        ),
+    },
   ),
   loss(
     "between_residue_clash_loss",

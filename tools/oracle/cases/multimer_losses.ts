@@ -28,6 +28,8 @@ import {
   clashResults,
   fapeOf,
   iterations,
+  LOSS,
+  loss as lossOf,
   lossConfigOf,
   under,
   wholeLoss,
@@ -35,27 +37,12 @@ import {
   withZeroGradients,
 } from "./_losses.ts";
 import { differentiate } from "./_differentiate.ts";
-import { goldenTensor, isOfComplexes, moduleFamily, type Tensors } from "./_module.ts";
+import { goldenTensor, isOfComplexes, type Tensors } from "./_module.ts";
 import { stack } from "./_frames.ts";
 
-const LOSS = /^openfold\/utils\/loss\.py/;
-
-/** A loss, whose cases have no parameters. */
-function loss(
-  prefix: string,
-  inputs: readonly string[],
-  constants: Readonly<Record<string, "f32" | "i32">>,
-  run: (inputs: Tensors, constants: Tensors, golden: Golden) => Record<string, Tensor>,
-): Family {
-  return moduleFamily({
-    prefix,
-    source: LOSS,
-    complexes: true,
-    inputs,
-    constants,
-    run: (_, own, fixed, golden) => run(own, fixed, golden),
-  });
-}
+/** A loss of complexes, whose cases have no parameters. */
+const loss = (...[prefix, inputs, constants, run]: Parameters<typeof lossOf>) =>
+  lossOf(prefix, inputs, constants, run, { complexes: true });
 
 /** Frames of each iteration, of matrices. */
 const framesOf = (x: Tensor) => iterations(x).map(framesFromMatrices);

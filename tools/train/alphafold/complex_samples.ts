@@ -16,8 +16,9 @@ import {
   makeComplexInputs,
 } from "../../data/features/complex/complex_inputs.ts";
 import { cropComplexInputs } from "../../data/features/complex/residue_rows.ts";
-import { complexDraws, complexFeatures } from "../../predict/complex_inputs.ts";
+import { complexDraws, complexFeatures, hasCopies } from "../../predict/complex_inputs.ts";
 import { deviceFeatures } from "../../predict/network_inputs.ts";
+import { alphasOf } from "../../predict/prediction.ts";
 import type { FeatureFile } from "../../prep/feature_file.ts";
 import type { AlphaFoldSample } from "./samples.ts";
 
@@ -67,11 +68,6 @@ export function complexIterations(
   });
 }
 
-/** Whether a predicted chain could stand for several true ones. */
-function hasCopies({ asym_id, entity_id }: ReturnType<typeof complexFeatures>): boolean {
-  return new Set(asym_id).size > new Set(entity_id).size;
-}
-
 /**
  * For each residue of a sample its place in the truth, copies of a chain being paired with the true ones that they stand for
  * in what the network predicts now, with the same random choices. It costs one pass without a gradient, where there are copies.
@@ -98,11 +94,9 @@ export async function pairedTruth(
   if (device.dry) return rows; // a plan counts the pass
   const atoms = await positions.read() as Float32Array;
   const { all_atom_positions, all_atom_mask } = file.supervised!;
-  const alphas = (x: Float32Array, n: number) =>
-    Float32Array.from({ length: 3 * n }, (_, k) => x[3 * (Math.floor(k / 3) * ATOM_SLOTS + SLOT.CA) + k % 3]);
   const take = (data: Int32Array) => Array.from(rows, (row) => data[row]);
   const predicted = {
-    positions: alphas(atoms, rows.length),
+    positions: alphasOf(atoms).subarray(0, 3 * rows.length),
     mask: new Float32Array(rows.length).fill(1),
     asymId: take(whole.asym_id),
     entityId: take(whole.entity_id),
@@ -110,7 +104,7 @@ export async function pairedTruth(
   };
   const n = whole.aatype.length;
   const truth = {
-    positions: alphas(all_atom_positions, n),
+    positions: alphasOf(all_atom_positions),
     mask: Float32Array.from({ length: n }, (_, i) => all_atom_mask[i * ATOM_SLOTS + SLOT.CA]),
     asymId: whole.asym_id,
     entityId: whole.entity_id,

@@ -5,8 +5,7 @@ import { framesFromMatrices } from "../../../ops/mod.ts";
 import type { ChainFeatures } from "../../data/features/chain.ts";
 import type { NetworkInputs } from "../../data/features/network_inputs.ts";
 import type { ComplexInputs } from "../../data/features/complex/complex_inputs.ts";
-import { takeResidues } from "../../data/features/complex/residue_rows.ts";
-import { type FeatureRecord, featureShape, windowFeatures } from "../../data/features/window.ts";
+import { type FeatureRecord, featureShape, takePlaces, windowFeatures } from "../../data/features/window.ts";
 import type { PaddedSizes } from "../../predict/network_inputs.ts";
 
 /** Features that the loss reads under AlphaFold's names, and the types of their numbers on the device. */
@@ -85,9 +84,10 @@ export function deviceTruth(
   const residues = inputs.aatype.length;
   const put = (name: string, data: Float32Array | Int32Array, from: number, whole: number, rows?: Int32Array) => {
     const sizes = { residues: whole, clusters: inputs.msa_row_mask.length };
+    const one: FeatureRecord = { [name]: data };
     const cut = rows
-      ? takeResidues({ [name]: data } as FeatureRecord, sizes, rows)
-      : windowFeatures({ [name]: data } as FeatureRecord, sizes, { residues: { start: from, size: residues } });
+      ? takePlaces(one, sizes, "residues", rows)
+      : windowFeatures(one, sizes, { residues: { start: from, size: residues } });
     const filled = windowFeatures(cut, { residues, clusters: inputs.msa_row_mask.length }, {
       residues: { start: 0, size: padded.residues },
       clusters: { start: 0, size: padded.clusters },

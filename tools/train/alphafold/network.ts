@@ -105,7 +105,7 @@ export function alphafoldNetwork(
   };
 }
 
-/** Samples of complexes beside the true chains that they stand for now. */
+/** Samples of complexes with the true chains that theirs stand for at these parameters. */
 async function settled(
   device: Device,
   params: AlphaFoldParams,
