@@ -217,7 +217,7 @@ async function claiming(
     maxComputeWorkgroupSizeX: 1024,
   };
   const info = { description: traits.description, subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs };
-  return { features, info, limits } as unknown as GPUAdapter;
+  return { features, info, limits } as unknown as GPUAdapter; // all that is asked of it
 }
 
 gpuTest("units are told from what an adapter lists: f32 operands first, never sums in half floats", async () => {
@@ -260,7 +260,7 @@ gpuTest("f16 units are used where reduced precision is asked for alone, f32 ones
         asked = [...requiredFeatures];
         return testDevice().then(({ gpu }) => gpu);
       },
-    } as unknown as GPUAdapter;
+    } as unknown as GPUAdapter; // all that is asked of it
     const { traits } = await requestTraits(adapter, { precision });
     const told = `${operands} ${precision}`;
     assert.equal(traits.matrixUnits?.operands, operands, told);

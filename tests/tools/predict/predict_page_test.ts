@@ -176,6 +176,7 @@ Deno.test(needing(found, {
         await page.locator("#clear-selection").click();
         assert.match(await text("#pairs"), /Contacts between chains/);
         const drawn = await page.evaluate(() => {
+          // What plotly keeps on the element.
           const { data } = document.querySelector("#contacts") as unknown as { data: { x: number[]; y: number[] }[] };
           return [data[0].x.length, data[0].x[0], data[0].y[0]];
         });
