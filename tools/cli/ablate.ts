@@ -13,7 +13,8 @@ import type { EvoformerSettings, TrainSettings } from "../train/settings.ts";
 import { applyRecipe } from "./_recipe.ts";
 import { commandLine, deviceOption, EXIT, onInterrupt, positiveInteger, precisionOption } from "./_shared.ts";
 import { terminalView } from "./_train_view.ts";
-import { ownFlags, register as registerTrain, TRAIN_RECIPE } from "./train.ts";
+import { ownFlags, TRAIN_RECIPE } from "./_train_flags.ts";
+import { register as registerTrain } from "./train.ts";
 
 const HELP = `
 BASELINE is a recipe of denofold train --model alphafold with targets held out: recipe.json of a run, its folder, or a file of your
