@@ -1,35 +1,57 @@
-import { defineOp, resolveAxis, type Tensor } from "../core/mod.ts";
-import { readRegion, writeRegion } from "./_region.ts";
+import { defineOp, noGrad, resolveAxis, sizeOf, type Tensor, WINDOW_STEP } from "../core/mod.ts";
+import { joinColumns, splitColumns } from "./_join.ts";
 
-type Parts = { readonly [number: string]: Tensor };
+type Parts = { readonly [number: string]: Tensor | undefined };
 
-const concatOp = defineOp<Parts, never, Record<never, never>, { axis: number }>({
+/** An axis, and the sizes along it of what lies there one behind the other. */
+interface Attributes {
+  readonly axis: number;
+  readonly sizes: readonly number[];
+}
+
+const concatOp = defineOp<Parts, never, Record<never, never>, Attributes>({
   name: "concat",
   needs: [],
-  forward(parts, { axis }, { device }) {
-    const tensors = Object.values(parts);
-    const [{ shape, dtype }] = tensors;
-    const out = device.empty(shape.with(axis, tensors.reduce((n, part) => n + part.shape[axis], 0)), dtype);
-    let at = 0;
-    for (const part of tensors) {
-      writeRegion(part, out, beginning(shape.length, axis, at));
-      at += part.shape[axis];
-    }
-    return { out };
-  },
-  vjp({ shapes, wanted, attributes: { axis } }, dOut) {
-    let at = 0;
-    const grads: Record<string, Tensor> = {};
-    for (const [name, shape] of Object.entries(shapes)) {
-      if (wanted[name]) grads[name] = readRegion(dOut, beginning(shape.length, axis, at), shape);
-      at += shape[axis];
-    }
-    return grads;
+  forward: (parts, { axis, sizes }) => ({ out: joined(sizes.map((_, i) => parts[i]), axis, sizes) }),
+  vjp({ wanted, attributes: { axis, sizes } }, dOut) {
+    const parts = apart(dOut, axis, sizes, { wanted: sizes.map((_, i) => !!wanted[i]), share: true });
+    return Object.fromEntries(parts.entries());
   },
 });
 
-function beginning(rank: number, axis: number, at: number): number[] {
-  return new Array<number>(rank).fill(0).with(axis, at);
+function joined(parts: readonly (Tensor | null | undefined)[], axis: number, sizes: readonly number[]): Tensor {
+  const { device, dtype, shape } = parts.find((part) => !!part)!;
+  const out = device.empty(shape.with(axis, sizes.reduce((sum, n) => sum + n, 0)), dtype);
+  const inner = sizeOf(shape.slice(axis + 1));
+  joinColumns(
+    out,
+    sizeOf(shape.slice(0, axis)),
+    sizes.map((n, i) => ({ part: parts[i] ?? undefined, width: n * inner })),
+  );
+  return out;
+}
+
+/** The parts of a tensor along an axis that are wanted; with `share` those that can be are windows of it. */
+function apart(
+  x: Tensor,
+  axis: number,
+  sizes: readonly number[],
+  { wanted, share = false }: { readonly wanted?: readonly boolean[]; readonly share?: boolean } = {},
+): (Tensor | undefined)[] {
+  const { device, dtype, shape } = x;
+  const rows = sizeOf(shape.slice(0, axis)), inner = sizeOf(shape.slice(axis + 1));
+  let end = 0;
+  const columns = sizes.map((n, i) => {
+    const width = n * inner, first = end;
+    end += width;
+    if (wanted && !wanted[i]) return { width };
+    if (share && rows === 1 && first % WINDOW_STEP === 0) {
+      return { width, window: device.window(x, first, shape.with(axis, n)) };
+    }
+    return { width, part: device.empty(shape.with(axis, n), dtype) };
+  });
+  splitColumns(x, rows, columns);
+  return columns.map(({ part, window }) => part ?? window);
 }
 
 /**
@@ -53,5 +75,61 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
       );
     }
   }
-  return concatOp(Object.fromEntries(tensors.entries()), { axis: along });
+  return concatOp(Object.fromEntries(tensors.entries()), {
+    axis: along,
+    sizes: tensors.map(({ shape }) => shape[along]),
+  });
+}
+
+/**
+ * {@linkcode concat} along the first axis, of tensors some of which are zeros.
+ *
+ * @param tensors At least one is given.
+ * @param sizes The sizes of all along the axis.
+ */
+export function concatOrZeros(tensors: readonly (Tensor | undefined)[], sizes: readonly number[]): Tensor {
+  return concatOp(Object.fromEntries(tensors.entries()), { axis: 0, sizes });
+}
+
+/**
+ * Cuts a tensor into parts along an axis: {@linkcode concat} undone.
+ *
+ * @example
+ * ```ts
+ * import { Device } from "@denofold/denofold";
+ * import { split } from "@denofold/denofold/ops";
+ * import assert from "node:assert/strict";
+ *
+ * const device = await Device.open(navigator.gpu);
+ * using scope = device.scope("example");
+ * const x = device.tensor([1, 2, 3, 4, 5, 6], [2, 3]);
+ * const [left, right] = split(x, [1, 2], -1);
+ * assert.deepEqual([...await left.read()], [1, 4]);
+ * assert.deepEqual([...await right.read()], [2, 3, 5, 6]);
+ * ```
+ *
+ * @param sizes Sizes of the parts along the axis; their sum is that of the tensor.
+ * @param axis From the front (0 …) or the back (-1 …).
+ * @returns Copies, owned by the current scope.
+ * @throws {TypeError} If the sizes do not add up to that of the axis.
+ * @throws {RangeError} If there is no such axis.
+ */
+export function split(x: Tensor, sizes: readonly number[], axis: number): Tensor[] {
+  const { device, shape } = x;
+  const along = resolveAxis(axis, shape);
+  const fits = sizes.every((n) => Number.isInteger(n) && n >= 0) &&
+    sizes.reduce((sum, n) => sum + n, 0) === shape[along];
+  if (!fits) throw new TypeError(`Cannot split [${shape}] along axis ${axis} into [${sizes}]`);
+  using scope = device.scope("split");
+  const parts = noGrad(device, () => scope.keep(apart(x, along, sizes) as Tensor[]));
+  if (device.tape?.tracks(x)) {
+    device.tape.record({
+      name: device.profiler?.placeOf(scope) ?? "split",
+      inputs: [x],
+      outputs: parts,
+      held: [],
+      backward: (dParts) => [joined(dParts, along, sizes)],
+    });
+  }
+  return parts;
 }

@@ -4,7 +4,7 @@ export * from "./attention.ts";
 export { type BlockLayout, croppedLayout } from "./block_layout.ts";
 export * from "./broadcast_to.ts";
 export * from "./cast.ts";
-export * from "./concat.ts";
+export { concat, split } from "./concat.ts";
 export * from "./digitize.ts";
 export * from "./dropout.ts";
 export * from "./elementwise.ts";

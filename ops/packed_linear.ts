@@ -2,7 +2,7 @@ import { sizeOf, type Storage, type Tensor, WINDOW_STEP } from "../core/mod.ts";
 import { runLinear } from "./_linear.ts";
 import { placed, type PlacedAdapter } from "./_low_rank.ts";
 import { checkAdapter, isComposed } from "./adapter.ts";
-import { concat } from "./concat.ts";
+import { concat, concatOrZeros } from "./concat.ts";
 import { intermediateType } from "./_intermediate.ts";
 import { isTracked } from "./_parts.ts";
 import { linear, type LinearParams } from "./linear.ts";
@@ -154,7 +154,7 @@ function packedBias(parts: readonly LinearParams[], rows: number): Tensor | unde
   const own = PACKED_BIASES.has(storage) && begin % WINDOW_STEP === 0 && !isTracked(...biases) && areAdjacent(parts) &&
     parts.every(({ bias }, i) => !bias || (bias.storage === storage && bias.offset === begin + first[i]));
   if (own) return device.within(storage, begin, [rows]);
-  return concat(parts.map(({ weight, bias }) => bias ?? device.zeros([weight.shape[0]])), 0);
+  return concatOrZeros(parts.map(({ bias }) => bias), parts.map(({ weight }) => weight.shape[0]));
 }
 
 /** Whether the weights lie one behind the other in one storage. */

@@ -7,7 +7,7 @@ import {
   type LinearParams,
   packedLinear,
   packLinears,
-  slice,
+  split,
 } from "../../ops/mod.ts";
 
 /**
@@ -32,12 +32,7 @@ export function projectApart(x: Tensor, parts: readonly LinearParams[], count: n
   if (!isFused(x.device, "qkv") && parts.length === count) return parts.map((part) => linear(x, part));
   const packed = projectPacked(x, parts, { intermediate: false }); // copies take 32 bits
   const width = packed.shape.at(-1)! / count;
-  const last = packed.shape.length - 1;
-  const begin = packed.shape.map(() => 0);
-  const cut = Array.from(
-    { length: count },
-    (_, i) => slice(packed, begin.with(last, i * width), packed.shape.with(last, (i + 1) * width)),
-  );
+  const cut = split(packed, new Array<number>(count).fill(width), -1);
   packed.dispose();
   return cut;
 }

@@ -3,6 +3,7 @@ import { fromBfloat16, toBfloat16 } from "../../core/bfloat16.ts";
 import { noise, type Probe, stridesOf } from "../../core/mod.ts";
 import { threefry2x32 } from "../../core/random.ts";
 import type { CopyStructure } from "../_copy.wgsl.ts";
+import type { JoinStructure } from "../_join.wgsl.ts";
 import type { MapSource, MapStructure } from "../_map.wgsl.ts";
 import type { GegluStructure } from "../geglu.wgsl.ts";
 import type { Activation } from "../linear.wgsl.ts";
@@ -113,6 +114,67 @@ export function copyProbes({ unit, rank }: CopyStructure): readonly Probe[] {
       }
       return { result };
     },
+  }];
+}
+
+/** Four matrices side by side between other columns, with columns between them that belong to none. */
+function joined({ vector }: JoinStructure) {
+  const unit = vector ? 4 : 1, rows = 5, first = 2, width = 19, step = 23;
+  const parts = [[0, 3], [3, 1], [6, 7], [13, 5]] as const;
+  const before = moderate(rows * step * unit, 9).map((x) => (vector ? x : Math.round(100 * x) + 200));
+  /** Each element of each part, and of the whole, in units. */
+  const pairs = parts.map(([begin, width]) =>
+    [...coordinates([rows, width])].map(([row, i]) => [row * width + i, row * step + first + begin + i] as const)
+  );
+  const numbers = (units: number, seed: number) =>
+    moderate(units * unit, seed).map((x) => (vector ? x : Math.round(100 * x) + 200));
+  return {
+    ...{ unit, rows, first, width, step, parts, before, pairs, numbers },
+    uniforms: {
+      ...{ n: rows * width, first, width, step },
+      ...numbered("begin", parts.map(([begin]) => begin)),
+      ...numbered("width", parts.map(([, width]) => width)),
+    },
+    grid: workgroups(rows * width),
+  };
+}
+
+/** Matrices joined; what lies beside them stays. */
+export function joinProbes(structure: JoinStructure): readonly Probe[] {
+  const { unit, rows, first, width, step, parts, before, pairs, numbers, uniforms, grid } = joined(structure);
+  return [{
+    before: {
+      ...Object.fromEntries(parts.map(([, width], k) => [`part${k}`, numbers(rows * width, k + 1)])),
+      whole: before,
+    },
+    ...{ uniforms, grid },
+    after(given) {
+      const whole = Float64Array.from(before).map((x, i) => {
+        const column = Math.floor(i / unit) % step;
+        return column >= first && column < first + width ? 0 : x;
+      });
+      pairs.forEach((pairs, k) => {
+        for (const [from, to] of pairs) {
+          for (let i = 0; i < unit; i++) whole[to * unit + i] = given[`part${k}`][from * unit + i];
+        }
+      });
+      return { whole };
+    },
+  }];
+}
+
+/** A matrix split. */
+export function splitProbes(structure: JoinStructure): readonly Probe[] {
+  const { unit, rows, parts, before, pairs, uniforms, grid } = joined(structure);
+  return [{
+    before: { whole: before },
+    ...{ uniforms, grid },
+    after: ({ whole }) =>
+      Object.fromEntries(parts.map(([, width], k) => {
+        const part = new Float64Array(rows * width * unit);
+        for (const [to, from] of pairs[k]) for (let i = 0; i < unit; i++) part[to * unit + i] = whole[from * unit + i];
+        return [`part${k}`, part];
+      })),
   }];
 }
 

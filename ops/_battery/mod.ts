@@ -5,6 +5,7 @@ import { forwardKernel, padBiasKernel, type Side } from "../attention.wgsl.ts";
 import { biasKernel, keysKernel, queriesKernel, termsKernel, unpadBiasKernel } from "../attention_backward.wgsl.ts";
 import { tiledForwardKernel, tiledQueriesKernel } from "../attention_tiles.wgsl.ts";
 import { copyKernel } from "../_copy.wgsl.ts";
+import { joinKernel, splitKernel } from "../_join.wgsl.ts";
 import { digitizeKernel } from "../digitize.wgsl.ts";
 import { dropoutKernel } from "../dropout.wgsl.ts";
 import { FRAME_KERNELS } from "../frames.ts";
@@ -180,6 +181,7 @@ export function batteryOf(traits: AdapterTraits): BatteryRow[] {
     ...rows("frames", frames([1, 3], false), frames([2], true)),
     ...rows("dropout", each((applied) => [[dropoutKernel({ applied })]]), []),
     ...rows("copy", copies(), []),
+    ...rows("concat", each((vector) => [[joinKernel({ vector })]]), each((vector) => [[splitKernel({ vector })]])),
     ...rows(
       "losses",
       [

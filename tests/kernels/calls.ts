@@ -529,6 +529,12 @@ const concat: Call = (device) => {
   }
 };
 
+const split: Call = (device) => {
+  for (const shape of SHAPES) {
+    shape.forEach((n, axis) => both(device, { x: shape.with(axis, n + 3) }, ({ x }) => ops.split(x, [n, 3], axis)[1]));
+  }
+};
+
 const TABLES: readonly (readonly [table: Shape, positions: Shape])[] = [
   [[21, 32], [13, 7]],
   [[7, 5], [11]],
@@ -739,6 +745,7 @@ export const CALLS: Readonly<Record<string, Call>> = {
     slice,
     pad,
     concat,
+    split,
     embedding,
     reorderRows,
     oneHot,

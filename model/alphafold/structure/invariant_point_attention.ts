@@ -1,5 +1,5 @@
 import type { Tensor } from "../../../core/mod.ts";
-import { addScalar, linear, multiplyScalar, permute, reshape, slice, sqrt, square, sum } from "../../../ops/mod.ts";
+import { addScalar, linear, multiplyScalar, permute, reshape, split, sqrt, square, sum } from "../../../ops/mod.ts";
 import { checkShape } from "../../layers/check_shape.ts";
 import type { StructureConfig } from "./config.ts";
 import type { InvariantPointAttentionParams } from "./params.ts";
@@ -57,21 +57,18 @@ export function invariantPointAttention(
   checkShape(of, "bias", bias, [batch, H, n, n]);
   if (mask) checkShape(of, "mask", mask, [batch, n]);
   using scope = device.scope(of);
-  /** Some of the things that a head has along axis 3. */
-  const some = (x: Tensor, from: number, to: number) =>
-    slice(x, x.shape.map((_, axis) => (axis === 3 ? from : 0)), x.shape.with(3, to));
   /** Points in global coordinates, [batch, H, N, count, 3]; the map gives all x, then all y, then all z. */
   const global = (projected: Tensor, count: number) =>
     heads(points(frames, permute(reshape(projected, [batch, n, 3, H * count]), [0, 1, 3, 2])), H, count, 3);
 
   const q = heads(linear(s, params.linearQ), H, c); // line 1
-  const kv = heads(linear(s, params.linearKv), H, 2 * c);
+  const [k, v] = split(heads(linear(s, params.linearKv), H, 2 * c), [c, c], 3);
   const qPoints = global(linear(s, params.linearQPoints.linear), P); // line 2
-  const kvPoints = global(linear(s, params.linearKvPoints.linear), P + V); // lines 2 and 3
+  const [kPoints, vPoints] = split(global(linear(s, params.linearKvPoints.linear), P + V), [P, V], 3); // lines 2 and 3
   const all = attendToPoints(
     {
-      ...{ q, k: some(kv, 0, c), v: some(kv, c, 2 * c), z, frames, bias, mask, headWeights: params.headWeights },
-      ...{ qPoints, kPoints: some(kvPoints, 0, P), vPoints: some(kvPoints, P, P + V) },
+      ...{ q, k, v, z, frames, bias, mask, headWeights: params.headWeights },
+      ...{ qPoints, kPoints, vPoints },
     },
     { lengths: (local) => sqrt(addScalar(sum(square(local), { axes: [-1] }), EPS)) },
   );
