@@ -12,6 +12,8 @@ const ALLOCATED_WIDTH = TEXTURE_WIDTH + 4;
 export const texelBytes = (half: boolean): number => (half ? 8 : 16);
 const rowBytes = (half: boolean) => ALLOCATED_WIDTH * texelBytes(half);
 const KEEP_BYTES = 128 * 2 ** 20;
+/** Below so many bytes stale mirrors stay when a new one is made: small networks would else make hundreds in every step. */
+const FREE_BYTES = 16 * 2 ** 20;
 
 /**
  * After so many dispatches a mirror is stale: it may be taken for another tensor of about its size, or makes room for a new
@@ -66,7 +68,7 @@ export class MirrorPool {
     const total = this.bytes + rows * rowBytes(half);
     let mirror = oldest(idle.length || total < KEEP_BYTES ? idle : fitting);
     if (!mirror) {
-      this.#evict(rows * rowBytes(half), now - STALE_DISPATCHES);
+      this.#evict(Math.min(rows * rowBytes(half), total - FREE_BYTES), now - STALE_DISPATCHES);
       this.#evict(this.bytes + rows * rowBytes(half) - KEEP_BYTES, now);
       mirror = this.#create(rows, half);
     }
