@@ -1,4 +1,4 @@
-import { addInto } from "./add_into.ts";
+import { addInto, addUp, MOST_ADDED } from "./add_into.ts";
 import type { Device } from "./device.ts";
 import { sameShape, type Shape } from "./shapes.ts";
 import type { Tensor } from "./tensor.ts";
@@ -110,7 +110,7 @@ export class Tape {
     targets: readonly Tensor[],
   ): (Tensor | null)[] {
     const device = this.#device;
-    const grads = new Map<number, Tensor>();
+    const grads: Sums = new Map();
     this.#forgetPacked();
     try {
       outputs.forEach(({ id }, i) => {
@@ -119,11 +119,11 @@ export class Tape {
       });
       while (this.#nodes.length) this.#goBack(grads);
       return targets.map(({ id, shape }) => {
-        const grad = grads.get(id);
+        const grad = this.#sumOf(grads, id);
         return grad ? device.view(grad, shape) : null;
       });
     } finally {
-      for (const grad of grads.values()) grad.dispose();
+      for (const grad of [...grads.values()].flat()) grad.dispose();
       this.dispose();
     }
   }
@@ -141,17 +141,17 @@ export class Tape {
   }
 
   /** Takes the last computation off the tape and adds what flows back through it to the gradients. */
-  #goBack(grads: Map<number, Tensor>): void {
+  #goBack(grads: Sums): void {
     const { node, inputs, outputs } = this.#nodes[this.#nodes.length - 1];
     if (outputs.some(({ id }) => grads.has(id))) {
       using _ = this.#device.scope(`${node.name}.vjp`);
       // A vjp may give a gradient of the right size in another shape; the next one sees the shape of what it computed.
       const dOuts = outputs.map(({ id, shape }) => {
-        const grad = grads.get(id);
+        const grad = this.#sumOf(grads, id);
         return grad ? this.#device.view(grad, shape) : null;
       });
       for (const { id } of outputs) {
-        grads.get(id)?.dispose();
+        for (const grad of grads.get(id) ?? []) grad.dispose();
         grads.delete(id);
       }
       const dInputs = this.#device.goBack(() => node.backward(dOuts, inputs.map((id) => id !== 0)));
@@ -164,23 +164,43 @@ export class Tape {
     for (const tensor of node.held) tensor.dispose();
   }
 
-  #accumulate(grads: Map<number, Tensor>, id: number, d: Tensor): void {
+  /** Adds a gradient to those that came before: a large one at once, where they stand; small ones several together. */
+  #accumulate(grads: Sums, id: number, d: Tensor): void {
     const device = this.#device;
-    const sum = grads.get(id);
-    if (!sum) {
-      grads.set(id, device.hold(d));
-    } else if (sum.storage.holders === 1) {
-      addInto(device, sum, d);
+    const terms = grads.get(id);
+    if (!terms) {
+      grads.set(id, [device.hold(d)]);
+    } else if (d.size <= SMALL) {
+      terms.push(device.hold(d));
+      if (terms.length === MOST_ADDED) this.#sumOf(grads, id);
+    } else if (terms[0].storage.holders === 1) {
+      addInto(device, terms[0], d);
     } else { // another gradient shares the storage
-      const own = device.empty(sum.shape);
-      const held = device.hold(own);
-      grads.set(id, held);
+      const [sum] = terms;
+      const held = device.hold(device.empty(sum.shape));
+      grads.set(id, [held]);
       device.copy(sum, held);
       sum.dispose();
       addInto(device, held, d);
     }
   }
+
+  /** What the gradients that came so far add up to; undefined where none did. */
+  #sumOf(grads: Sums, id: number): Tensor | undefined {
+    const terms = grads.get(id);
+    if (!terms || terms.length === 1) return terms?.[0];
+    const sum = this.#device.hold(addUp(this.#device, terms));
+    for (const term of terms) term.dispose();
+    grads.set(id, [sum]);
+    return sum;
+  }
 }
+
+/** Elements up to which gradients wait for others, so that one dispatch adds several: where it costs more than what it does. */
+const SMALL = 2 ** 16;
+
+/** Gradients by the number of the tensor that they are of, in the order in which they came. */
+type Sums = Map<number, Tensor[]>;
 
 /** The gradient of each leaf of `P`: a tensor, or null where the result does not depend on the leaf. */
 export type Gradients<P> = P extends Tensor ? Tensor | null

@@ -1,4 +1,4 @@
-import { defineOp, elementGrid, inWindows, isVisible, noGrad, type Tensor } from "../core/mod.ts";
+import { defineOp, elementGrid, inWindows, isVisible, noGrad, readable, type Tensor } from "../core/mod.ts";
 import { sumRows } from "./_reduce.ts";
 import { longLayerNorm, longLayerNormGradient } from "./_layer_norm_long.ts";
 import { LONG_ROW, type RowStructure, rowStructure } from "./_rows.ts";
@@ -66,27 +66,26 @@ const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
       });
     }
     if (!wanted.gamma) return { x: dx, beta: wanted.beta ? sumRows(dOut, c) : undefined };
-    const chunk = Math.max(16, Math.ceil(Math.sqrt(rows)));
+    const chunk = rows > 0 && rows <= 64 ? rows : Math.max(16, Math.ceil(Math.sqrt(rows)));
     const chunks = Math.ceil(rows / chunk);
-    const gammaSums = device.empty([chunks, c]), betaSums = device.empty([chunks, c]);
+    const sums = device.empty([chunks, 2 * c]);
     const reads = { x, d_out: dOut, stats };
     inWindows(device, rows, { reads, unit: chunk }, (windows, rows, first) => {
       const inside = Math.ceil(rows / chunk);
-      const sums = inside === chunks ? [gammaSums, betaSums] : [device.empty([inside, c]), device.empty([inside, c])];
+      const d_affine = inside === chunks ? sums : device.empty([inside, 2 * c]);
       device.run(layerNormAffineKernel({ vector }), {
-        bindings: { ...windows, d_gamma: sums[0], d_beta: sums[1] },
+        bindings: { ...windows, d_affine },
         uniforms: { rows, columns, chunks: inside, chunk },
         grid: elementGrid(columns * inside, 64),
         flops: 6 * rows * c,
       });
-      if (inside === chunks) return;
-      device.copy(sums[0], gammaSums, { toElement: first / chunk * c });
-      device.copy(sums[1], betaSums, { toElement: first / chunk * c });
+      if (inside !== chunks) device.copy(d_affine, sums, { toElement: first / chunk * 2 * c });
     });
+    const affine = chunks === 1 ? sums : sumRows(sums, 2 * c);
     return {
       x: dx,
-      gamma: sumRows(gammaSums, c),
-      beta: wanted.beta ? sumRows(betaSums, c) : undefined,
+      gamma: readable(device.view(affine, [2 * c]), 0, [c]),
+      beta: wanted.beta ? readable(device.view(affine, [2 * c]), c, [c]) : undefined,
     };
   },
 });

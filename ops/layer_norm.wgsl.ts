@@ -103,15 +103,14 @@ ${alongRow(s, `${values} dx[i] = stat.z * (g - mean_g - n * mean_gn);`)}
   };
 }, layerNormGradientProbes);
 
-/** Sums of dOut · x̂ and of dOut over a chunk of rows, column by column. */
+/** Sums of dOut · x̂ and, behind them, of dOut over a chunk of rows, column by column: [chunks, 2, columns]. */
 export const layerNormAffineKernel = kernelFamily((s: { readonly vector: boolean }) => ({
   name: "layerNormAffineGradient",
   bindings: {
     x: inputType(s),
     d_out: inputType(s),
     stats: "load vec4f" as const,
-    d_gamma: outputType(s),
-    d_beta: outputType(s),
+    d_affine: outputType(s),
   },
   uniforms: { rows: "u32", columns: "u32", chunks: "u32", chunk: "u32" },
   turns: ({ chunk }) => chunk + 1,
@@ -119,7 +118,8 @@ export const layerNormAffineKernel = kernelFamily((s: { readonly vector: boolean
   body: `
 if (index >= u.columns * u.chunks) { return; }
 let column = index % u.columns;
-let first = index / u.columns * u.chunk;
+let chunk = index / u.columns;
+let first = chunk * u.chunk;
 let end = min(first + u.chunk, u.rows);
 var gamma_sum = V();
 var beta_sum = V();
@@ -130,6 +130,7 @@ for (var row = first; row < end; row++) {
   gamma_sum += d * (((${reader(s, "x", "i")} - stat.x) - stat.y) * stat.z);
   beta_sum += d;
 }
-d_gamma[index] = gamma_sum;
-d_beta[index] = beta_sum;`,
+let at = 2u * chunk * u.columns + column;
+d_affine[at] = gamma_sum;
+d_affine[at + u.columns] = beta_sum;`,
 }), layerNormAffineProbes);

@@ -94,16 +94,16 @@ export function layerNormAffineProbes({ vector }: { readonly vector: boolean }):
     uniforms: { rows, columns, chunks, chunk },
     grid: [Math.ceil(columns * chunks / 64) + 1, 1, 1],
     after({ x, d_out }) {
-      const d_gamma = new Float64Array(chunks * c), d_beta = new Float64Array(chunks * c);
+      const d_affine = new Float64Array(chunks * 2 * c);
       for (let row = 0; row < rows; row++) {
         const { n } = normalized(x, row, c);
         n.forEach((value, i) => {
-          const at = Math.floor(row / chunk) * c + i;
-          d_gamma[at] += d_out[row * c + i] * value;
-          d_beta[at] += d_out[row * c + i];
+          const at = 2 * Math.floor(row / chunk) * c + i;
+          d_affine[at] += d_out[row * c + i] * value;
+          d_affine[at + c] += d_out[row * c + i];
         });
       }
-      return { d_gamma, d_beta };
+      return { d_affine };
     },
   }];
 }

@@ -20,28 +20,55 @@ import { sum } from "../../ops/reduce.ts";
 import { reshape } from "../../ops/reshape.ts";
 import { assertClose, gpuTest, randomArray } from "../_gpu.ts";
 
-gpuTest("a tensor used once, twice, three times and more gathers its gradients", async (device) => {
-  const data = randomArray(21, 1);
-  const x = device.tensor(data, [3, 7]);
-  const ones = device.tensor(new Float32Array(21).fill(1), [3, 7]);
-  const cases: [(x: Tensor) => Tensor, (x: number) => number][] = [
-    [(x) => add(x, x), () => 2],
-    [(x) => add(add(x, x), x), () => 3],
-    [(x) => add(x, add(x, x)), () => 3],
-    [(x) => multiply(x, x), (x) => 2 * x],
-    [(x) => multiply(multiply(x, x), x), (x) => 3 * x * x],
-    [(x) => add(multiply(x, x), add(x, square(x))), (x) => 4 * x + 1],
-    [(x) => add(add(x, x), add(x, x)), () => 4],
-    [(x) => add(reshape(x, [3, 7]), x), () => 2],
-    [(x) => permute(add(permute(x, [1, 0]), permute(x, [1, 0])), [1, 0]), () => 2],
-  ];
-  for (const [f, slope] of cases) {
-    const [dx] = pullback(device, f, x).pullLeaves([ones]);
-    assert.deepEqual(dx!.shape, [3, 7]);
-    assertClose(await dx!.read(), data.map(slope), {}, f.toString());
-  }
-  assert.ok((await ones.read()).every((value) => value === 1), "the cotangent was overwritten");
-  assert.deepEqual(await x.read(), data, "the input was overwritten");
+/** Small gradients wait for others, large ones are added as they come. */
+for (const [rows, columns] of [[3, 7], [3, 21_847]]) {
+  gpuTest(
+    `a tensor [${rows}, ${columns}] used once, twice, three times and more gathers its gradients`,
+    async (device) => {
+      const shape = [rows, columns];
+      const data = randomArray(rows * columns, 1);
+      const x = device.tensor(data, shape);
+      const ones = device.tensor(new Float32Array(rows * columns).fill(1), shape);
+      const cases: [(x: Tensor) => Tensor, (x: number) => number][] = [
+        [(x) => add(x, x), () => 2],
+        [(x) => add(add(x, x), x), () => 3],
+        [(x) => add(x, add(x, x)), () => 3],
+        [(x) => multiply(x, x), (x) => 2 * x],
+        [(x) => multiply(multiply(x, x), x), (x) => 3 * x * x],
+        [(x) => add(multiply(x, x), add(x, square(x))), (x) => 4 * x + 1],
+        [(x) => add(add(x, x), add(x, x)), () => 4],
+        [(x) => add(add(add(x, x), add(x, x)), add(add(x, x), x)), () => 7],
+        [(x) => add(reshape(x, shape), x), () => 2],
+        [(x) => permute(add(permute(x, [1, 0]), permute(x, [1, 0])), [1, 0]), () => 2],
+      ];
+      for (const [f, slope] of cases) {
+        const [dx] = pullback(device, f, x).pullLeaves([ones]);
+        assert.deepEqual(dx!.shape, shape);
+        assertClose(await dx!.read(), data.map(slope), {}, f.toString());
+      }
+      assert.ok((await ones.read()).every((value) => value === 1), "the cotangent was overwritten");
+      assert.deepEqual(await x.read(), data, "the input was overwritten");
+    },
+  );
+}
+
+gpuTest("gradients of a tensor that is used often are added in their order, four by one dispatch", async (device) => {
+  const factors = [3, 1e-7, -3, 1e-7, 2];
+  const x = device.tensor([1], [1]);
+  const back = pullback(
+    device,
+    (x: Tensor) => factors.map((factor) => multiplyScalar(x, factor)).reduce((sum, y) => add(sum, y)),
+    x,
+  );
+  await device.finish();
+  const before = device.dispatches;
+  const [dx] = back.pullLeaves([device.tensor([1], [1])]);
+  assert.equal(device.dispatches - before, factors.length + 2);
+  // The last use comes first on the way back.
+  assert.equal(
+    await dx!.item(),
+    factors.toReversed().reduce((sum, factor) => Math.fround(sum + Math.fround(factor)), 0),
+  );
 });
 
 gpuTest("gradients that share memory do not disturb each other", async (device) => {

@@ -1,5 +1,5 @@
 /** Every kernel of every op on an adapter, against float64: the table of `denofold doctor --check`. */
-import { ADD_INTO } from "../../core/add_into.ts";
+import { ADD_INTO, ADD_UP } from "../../core/add_into.ts";
 import { requestTraits } from "../../core/adapter.ts";
 import {
   type AdapterTraits,
@@ -265,7 +265,7 @@ export function allRows(traits: AdapterTraits): BatteryRow[] {
       kernels: [[loads], [loads, ["x"]], [loads, ["out"]], [loads, ["x", "out"]]],
     },
     ...batteryOf(traits),
-    { op: "gradient sums", pass: "gradient", family: "all", kernels: [[ADD_INTO]] },
+    { op: "gradient sums", pass: "gradient", family: "all", kernels: [[ADD_INTO], [ADD_UP]] },
     {
       ...{ op: "optimizer", pass: "forward", family: "all" },
       kernels: [
