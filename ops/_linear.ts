@@ -70,14 +70,16 @@ const op = defineOp<Inputs, keyof Inputs & string, { y?: Tensor; adapted?: Tenso
     const m = sizeOf(shapes.x.slice(0, -1));
     const { dPre, dGate } = y ? epilogueGrad(device, dOut, y, gate, activation) : { dPre: dOut, dGate: undefined };
     const ofAdapters = places.map((_, i) => ({ down: wanted[`down${i}`], up: wanted[`up${i}`] }));
+    const ofBias = !!shapes.bias && wanted.bias;
+    const ofWeight = wanted.weight
+      ? runMatmul(device, { a: dPre, b: x, m: n, n: k, k: m, aTransposed: true, rowSums: ofBias })
+      : undefined;
     const grads: { [K in keyof Inputs]?: Tensor } = {
       x: wanted.x
         ? device.view(runMatmul(device, { a: dPre, b: adapted ?? weight, m, n: k, k: n }).out, shapes.x)
         : undefined,
-      weight: wanted.weight
-        ? device.view(runMatmul(device, { a: dPre, b: x, m: n, n: k, k: m, aTransposed: true }).out, [n, k])
-        : undefined,
-      bias: shapes.bias && wanted.bias ? sumRows(dPre, n) : undefined,
+      weight: ofWeight && device.view(ofWeight.out, [n, k]),
+      bias: ofBias ? ofWeight?.sums ?? sumRows(dPre, n) : undefined,
       gate: dGate,
       residual: dOut,
     };

@@ -1,5 +1,14 @@
 /** The matrix product as other ops use it: not differentiable by itself. */
-import { type Device, ELEMENT_BYTES, flatGrid, isVisible, type Tensor, within } from "../core/mod.ts";
+import {
+  type Device,
+  ELEMENT_BYTES,
+  flatGrid,
+  isVisible,
+  mostVisible,
+  readable,
+  type Tensor,
+  within,
+} from "../core/mod.ts";
 import { cast } from "./cast.ts";
 import { reduceMiddle } from "./_reduce.ts";
 import { fewestSplits, matmulWindows } from "./_matmul_windows.ts";
@@ -57,6 +66,11 @@ export interface Product {
   readonly dtype?: "f32" | "f16";
   /** Return the value before activation and gate as well. */
   readonly keepPre?: boolean;
+  /**
+   * Return the sums of the rows of A as well, `[m]`, if the product can make them on its way; false: do not, with the same
+   * kernel. @default a kernel that cannot
+   */
+  readonly rowSums?: boolean;
 }
 
 /**
@@ -72,7 +86,7 @@ export interface Places {
 }
 
 /** Runs the product; the results are [outer * inner, m, n] matrices one after the other. */
-export function runMatmul(device: Device, product: Product): { out: Tensor; pre?: Tensor } {
+export function runMatmul(device: Device, product: Product): { out: Tensor; pre?: Tensor; sums?: Tensor } {
   const { m, n, k, aTransposed = false, bTransposed = false } = product;
   // Rows of every operand must be whole vec4s: others are copied with zeros at the end of each row.
   const aWidth = aTransposed ? m : k, bWidth = bTransposed ? k : n;
@@ -138,7 +152,7 @@ function runAligned(
   product: Product,
   { a, b, aLd, bLd }: Operands,
   terms: Terms,
-): { out: Tensor; pre?: Tensor } {
+): { out: Tensor; pre?: Tensor; sums?: Tensor } {
   const { m, n, k, aTransposed = false, bTransposed = false, bias, gate, residual, keepPre = false, factor } = product;
   const { carry } = terms;
   const places = placesOf(product);
@@ -146,9 +160,11 @@ function runAligned(
   const { subgroupSize, matrixUnits: units } = device.traits;
   const ragged = terms.count % 4 !== 0 && (aTransposed || !bTransposed);
   const epilogue = { ...epilogueOf(product), carry: !!carry };
+  const makesSums = makesRowSums(device, product, a, b);
   const kernelOf = (tile: MatmulTile, oddRows: boolean) =>
     matmulKernel({
-      ...{ tile, subgroupSize, aTransposed, bTransposed, ragged, oddRows, epilogue },
+      ...{ tile, subgroupSize, aTransposed, bTransposed, ragged, oddRows },
+      epilogue: makesSums && tile.family !== "matrix" ? { ...epilogue, rowSums: true } : epilogue,
       ...(tile.family === "matrix" && { units }),
     });
   const types = { a, b, gate, residual, ...((product.into?.out ?? product).dtype === "f16" && { c: HALF }) };
@@ -169,8 +185,13 @@ function runAligned(
   const kStep = splits === 1 ? k : kPart; // from one matrix or part to the next
   const aSize = (aTransposed ? kStep : m) * (aLd / 4), bSize = (bTransposed ? n : kStep) * (bLd / 4);
   const batch = splits > 1 ? splits : outer * inner;
+  const withSums = makesSums && tile.family !== "matrix";
+  const sums = withSums && product.rowSums ? up4(m) : 0; // elements behind each matrix
   const { out, offset } = product.into ??
-    { out: device.empty([batch, m, n], splits > 1 ? "f32" : product.dtype), offset: 0 };
+    {
+      out: device.empty(sums ? [batch, m * n + sums] : [batch, m, n], splits > 1 ? "f32" : product.dtype),
+      offset: 0,
+    };
   const pre = keepPre ? device.empty([batch, m, n]) : undefined;
   const strides = (size: number, shared: "inner" | "all" | undefined): [number, number] =>
     splits > 1 ? [0, size] : shared === "all" ? [0, 0] : shared === "inner" ? [size, 0] : [size * inner, size];
@@ -180,6 +201,7 @@ function runAligned(
     ...{ N4: n / 4, K: kPart, tilesN, aLd: aLd / 4, aOuter, aInner, bLd: bLd / 4, bOuter, bInner },
     ...{ hasBias: Number(!!bias), isRelu: Number(product.activation === "relu") },
     ...(factor && { factorOffset: factor.offset }),
+    ...(withSums && { sums: sums / 4 }),
     ...places,
   };
   const aOffset = (product.aOffset ?? 0) + terms.first * (aTransposed ? aLd : 1);
@@ -205,7 +227,7 @@ function runAligned(
       bytesRead: share * (m * k * matrices(product, aShared) * each(a) + n * k * matrices(product, bShared) * each(b) +
         m * n * outer * inner * (each(gate) + each(residual) + (product.into?.onTop ? each(out) : 0)) +
         n * each(bias) + m * each(factor?.values)),
-      bytesWritten: rows * count / (m * batch) * batch * m * n * (each(out) + each(pre)),
+      bytesWritten: rows * count / (m * batch) * batch * m * n * (each(out) + each(pre)) + batch * sums * each(out),
     });
   };
   const results = { c: out, ...(gate && { gate }), ...(residual && { residual }), ...(pre && { pre }) };
@@ -254,7 +276,18 @@ function runAligned(
       );
     }
   }
-  return splits > 1 ? { out: reduceMiddle("sum", out, [1, splits, m * n]) } : { out, pre };
+  const whole = splits > 1 ? reduceMiddle("sum", out, [1, splits, m * n + sums]) : out;
+  if (!sums) return { out: whole, pre };
+  const flat = device.view(whole, [m * n + sums]);
+  return { out: device.window(flat, 0, [1, m, n]), sums: readable(flat, m * n, [m]) };
+}
+
+/** Whether a product makes the sums of the rows of A too: a cut one of which everything can be seen at once. */
+function makesRowSums(device: Device, product: Product, a: Tensor, b: Tensor): boolean {
+  const { m, n, k, rowSums } = product;
+  const most = Math.max(MOST_SPLITS, Math.ceil(k / MOST_TERMS));
+  return rowSums !== undefined && isCut(product) && isVisible(a) && isVisible(b) &&
+    most * (m * n + up4(m)) <= mostVisible(device);
 }
 
 /**
@@ -317,13 +350,16 @@ function matrices({ batch: { outer, inner } = { outer: 1, inner: 1 } }: Product,
   return shared === "all" ? 1 : shared === "inner" ? outer : outer * inner;
 }
 
+/** Most parts of a long sum that keep an adapter busy. */
+const MOST_SPLITS = 64;
+
 /**
  * Parts of a long sum: enough to keep the adapter busy, and short enough (2,048) that the operands of one part stay in
  * a CPU's cache and float32 stays accurate; but not shorter than 256.
  */
 function splitsOf(k: number, tiles: number, wanted: number): number {
   const splits = Math.max(Math.ceil(wanted / tiles), Math.round(k / 2048));
-  return Math.max(1, Math.min(splits, Math.floor(k / 256), 64));
+  return Math.max(1, Math.min(splits, Math.floor(k / 256), MOST_SPLITS));
 }
 
 /** Copies rows of `from` elements to rows of `to`: cut, or filled with zeros. */
@@ -346,6 +382,7 @@ function narrow(device: Device, product: Product): { out: Tensor; pre?: Tensor }
     : resizeRows(device, product.b, n, wide);
   const { out, pre } = runMatmul(device, {
     ...product,
+    rowSums: undefined,
     b,
     n: wide,
     bias: bias && resizeRows(device, bias, n, wide),

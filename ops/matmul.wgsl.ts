@@ -24,6 +24,11 @@ export interface Epilogue {
   readonly placed?: boolean;
   /** Add, last, what stands where the element goes; goes with `placed`. @default false */
   readonly onTop?: boolean;
+  /**
+   * Store, behind each matrix of C, the sums of the rows of A as well; for A stored [K, M], and not on matrix units. Whether
+   * is told by a uniform. @default false
+   */
+  readonly rowSums?: boolean;
 }
 
 /**
@@ -85,6 +90,8 @@ interface Tile {
   /** Turns of the loops inside a step, the tests that end them included. */
   readonly innerTurns: number;
   readonly body: string;
+  /** Statements that store the sums of the rows of A, where they are wanted. */
+  readonly rowSums?: string;
 }
 
 const XYZW = "xyzw";
@@ -133,6 +140,7 @@ export const matmulKernel = kernelFamily<MatmulStructure>((structure) => {
       ...(epilogue.carry ? { carryOffset: "u32" as const } : {}),
       ...(epilogue.factor ? { factorOffset: "u32" as const } : {}),
       ...(epilogue.placed ? PLACES : {}),
+      ...(epilogue.rowSums ? { sums: "u32" as const } : {}), // vec4s behind each matrix; none: they are not wanted
     },
     turns: ({ K }) =>
       Math.ceil(K / tile.step) * (1 + tile.innerTurns) + 1 + (tile.storeTurns ?? tile.rows / STORE_ROWS + 1),
@@ -147,7 +155,8 @@ ${tile.sums ?? each(tile, (s) => `var ${s} = vec4f();`)}
 for (var k = 0u; k < ${family === "workgroup" || family === "matrix" ? "u.K" : "depth"}; k += ${tile.step}u) {
 ${tile.body}
 }
-${tile.stores ?? store(tile, structure)}`,
+${tile.stores ?? store(tile, structure)}
+${tile.rowSums ?? ""}`,
   };
 }, (structure) => matmulProbes(structure, tileOf(structure)));
 
@@ -245,12 +254,12 @@ function store(tile: Tile, { tile: { family }, oddRows, aTransposed, epilogue }:
 
 /** Statements that turn the finished sum `v` of row `r`, column `n4` (in vec4s) into what is stored. */
 function finish(
-  { bias, activation, gate, residual, keepPre, carry, factor, placed, onTop }: Epilogue,
+  { bias, activation, gate, residual, keepPre, carry, factor, placed, onTop, rowSums }: Epilogue,
   j: number,
 ): string {
   const lines = [
     "let row = batch * u.M + r;",
-    `let at = ${placed ? "" : "u.cOffset + "}row * u.N4 + n4;`,
+    `let at = ${placed ? "" : "u.cOffset + "}row * u.N4 + n4${rowSums ? " + batch * u.sums" : ""};`,
   ];
   const to = placed ? "to" : "at";
   if (carry) lines.push("v += carry_at(u.carryOffset + row * u.N4 + n4);");
@@ -266,6 +275,13 @@ function finish(
   if (onTop) lines.push("v += c_at(to);");
   lines.push(`c_put(${to}, v);`);
   return lines.join(" ");
+}
+
+/** Stores the sum of four rows of A, the first of which is the tile's `quad`th vec4, if the first column's tiles have it. */
+function putRowSum(quad: string, sum: string, own = "true"): string {
+  return `if (tileColumn == 0u && ${own} && ${quad} < u.sums) {
+  c_put(u.cOffset + (batch + 1u) * u.M * u.N4 + batch * u.sums + ${quad}, ${sum});
+}`;
 }
 
 /** One vec4 of A: four k of a row, or four rows at one k; zero from `depth` on where that can happen. */
@@ -312,6 +328,7 @@ function subgroupTile(s: MatmulStructure, { rows, vectors }: TileOf<"subgroup">)
     return `subgroupBroadcast(a${Math.floor(t / lanes)}.${XYZW[aTransposed ? i & 3 : k]}, ${t % lanes}u)`;
   };
   const column = (j: number) => `(n4First + ${j * lanes}u)`;
+  const { rowSums } = s.epilogue, quads = rows / 4, passes = rows / lanes;
   return {
     workgroupSize: lanes,
     subgroups: true,
@@ -319,11 +336,27 @@ function subgroupTile(s: MatmulStructure, { rows, vectors }: TileOf<"subgroup">)
     vectors,
     row: (i) => `row + ${i}u`,
     column,
-    setup: `let row = tileRow * ${rows}u; let n4First = tileColumn * ${lanes * vectors}u + lane;`,
+    setup: `let row = tileRow * ${rows}u; let n4First = tileColumn * ${lanes * vectors}u + lane;` +
+      (rowSums ? `\n${unroll(passes, (p) => `var r${p} = vec4f();`)}` : ""),
     step: 4,
     innerTurns: 0,
-    body: `${loads}\n${loadB(s, vectors, column)}\n${multiply({ rows, vectors }, broadcast)}`,
+    body: `${loads}\n${rowSums ? unroll(passes, (p) => `r${p} += a${p};`) : ""}
+${loadB(s, vectors, column)}\n${multiply({ rows, vectors }, broadcast)}`,
+    ...(rowSums && { rowSums: subgroupRowSums(lanes, quads, passes) }),
   };
+}
+
+/** Lane l has loaded, in pass p, vec4 (l + p lanes) % quads of the rows. */
+function subgroupRowSums(lanes: number, quads: number, passes: number): string {
+  const groups = Math.max(1, quads / lanes); // of vec4s that one lane has
+  const sums = unroll(groups, (g) => {
+    const own = Array.from({ length: passes }, (_, p) => p).filter((p) => p % groups === g);
+    return `var rows${g} = ${own.map((p) => `r${p}`).join(" + ")};`;
+  });
+  const across: string[] = []; // lanes that have the same vec4s
+  for (let step = quads; step < lanes; step *= 2) across.push(`rows0 += subgroupShuffleXor(rows0, ${step}u);`);
+  const puts = unroll(groups, (g) => putRowSum(`(row / 4u + lane + ${g * lanes}u)`, `rows${g}`, `lane < ${quads}u`));
+  return [sums, ...across, puts].join("\n");
 }
 
 /** Invocations of a plain workgroup, along the rows and the columns of its tile. */
@@ -337,6 +370,7 @@ function registerTile(s: MatmulStructure, { rows, vectors }: TileOf<"plain">): T
     : unroll(rows, (i) => `let a${i} = ${loadA(s, `row + ${i}u`, "k")};`);
   const element = (i: number, k: number) => (s.aTransposed ? `a${k}_${i >> 2}.${XYZW[i & 3]}` : `a${i}.${XYZW[k]}`);
   const column = (j: number) => `(n4First + ${j * PLAIN_COLUMNS}u)`;
+  const { rowSums } = s.epilogue, quads = rows / 4;
   return {
     workgroupSize: PLAIN_ROWS * PLAIN_COLUMNS,
     rows,
@@ -344,10 +378,15 @@ function registerTile(s: MatmulStructure, { rows, vectors }: TileOf<"plain">): T
     row: (i) => `row + ${i}u`,
     column,
     setup: `let row = tileRow * ${PLAIN_ROWS * rows}u + (lane / ${PLAIN_COLUMNS}u) * ${rows}u; ` +
-      `let n4First = tileColumn * ${PLAIN_COLUMNS * vectors}u + lane % ${PLAIN_COLUMNS}u;`,
+      `let n4First = tileColumn * ${PLAIN_COLUMNS * vectors}u + lane % ${PLAIN_COLUMNS}u;` +
+      (rowSums ? `\n${unroll(quads, (g) => `var r${g} = vec4f();`)}` : ""),
     step: 4,
     innerTurns: 0,
-    body: `${loads}\n${loadB(s, vectors, column)}\n${multiply({ rows, vectors }, element)}`,
+    body: `${loads}\n${rowSums ? unroll(quads, (g) => `r${g} += a0_${g} + a1_${g} + a2_${g} + a3_${g};`) : ""}
+${loadB(s, vectors, column)}\n${multiply({ rows, vectors }, element)}`,
+    ...(rowSums && {
+      rowSums: unroll(quads, (g) => putRowSum(`(row / 4u + ${g}u)`, `r${g}`, `lane % ${PLAIN_COLUMNS}u == 0u`)),
+    }),
   };
 }
 
@@ -436,13 +475,21 @@ function workgroupTile(s: MatmulStructure, tile: TileOf<"workgroup">): Tile {
         (j) => `let b${q}_${j} = bTile[bAt + (p + ${q}u) * ${quads.b}u + ${j * across}u + lane % ${across}u];`,
       ),
   );
+  const { rowSums } = s.epilogue, own = rows / 4;
+  const addRows = rowSums
+    ? `if (tileColumn == 0u) {
+${unroll(own, (g) => `r${g} += a0_${g} + a1_${g} + a2_${g} + a3_${g};`)}
+}`
+    : "";
   const compute = `for (var p = 0u; p < ${depth}u; p += 4u) {
 ${fetch}
+${addRows}
 ${multiply({ rows, vectors }, (i, k) => `a${k}_${i >> 2}.${XYZW[i & 3]}`)}
 }`;
   const buffer = (now: string) => `let aAt = ${now} * ${depth * quads.a}u; let bAt = ${now} * ${depth * quads.b}u;`;
   const place = `let row = tileRow * ${height}u + lane / ${across}u * 4u; ` +
-    `let n4First = tileColumn * ${quads.b}u + lane % ${across}u;`;
+    `let n4First = tileColumn * ${quads.b}u + lane % ${across}u;` +
+    (rowSums ? `\n${unroll(own, (g) => `var r${g} = vec4f();`)}` : "");
   return {
     workgroupSize: invocations,
     declarations: `var<workgroup> aTile: array<vec4f, ${buffers * depth * quads.a}>;
@@ -460,6 +507,9 @@ ${store}
 }`,
     step: depth,
     innerTurns: depth / 4 + 1,
+    ...(rowSums && {
+      rowSums: unroll(own, (g) => putRowSum(`(row / 4u + ${g * down}u)`, `r${g}`, `lane % ${across}u == 0u`)),
+    }),
     body: buffers === 1
       ? `workgroupBarrier();
 {

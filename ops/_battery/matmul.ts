@@ -75,7 +75,9 @@ export function matmulProbes(
       const block = Math.floor(row / rows), stripe = Math.floor(n / 8);
       return 4 * (block * rowsStep + row % rows * rowStep + stripe * columnsStep) + n % 8;
     };
-    const size = 4 * cOffset + (epilogue.placed ? 4 * Math.ceil(batch * M / rows) * rowsStep : batch * M * N);
+    const sums = epilogue.rowSums ? Math.ceil(M / 4) : 0; // vec4s behind each matrix
+    const size = 4 * cOffset +
+      (epilogue.placed ? 4 * Math.ceil(batch * M / rows) * rowsStep : batch * (M * N + 4 * sums));
     const result = epilogue.onTop ? noise(size, 7) : new Float64Array(size).fill(BEFORE);
     const factorOffset = 3;
     return {
@@ -95,6 +97,7 @@ export function matmulProbes(
         ...{ M, N4: N / 4, K, kTotal, tilesM, tilesN, tiles, inner, aLd, bLd, ...strides, aOffset, bOffset, cOffset },
         ...{ hasBias: Number(hasBias), isRelu: Number(isRelu), ...(epilogue.carry && { carryOffset }) },
         ...(epilogue.factor && { factorOffset }),
+        ...(epilogue.rowSums && { sums }),
         ...(epilogue.placed && {
           ...{ rows, rowsInverse: 1 / rows, rowsStep, rowStep, columns, columnsInverse: 1 / columns, columnsStep },
         }),
@@ -108,6 +111,11 @@ export function matmulProbes(
           const aBase = 4 * (aOffset + o * strides.aOuter + i * strides.aInner);
           const bBase = 4 * (bOffset + o * strides.bOuter + i * strides.bInner);
           const depth = parts ? Math.min(K, kTotal - i * K) : K;
+          for (let r = 0; r < 4 * sums; r++) { // what lies behind the last row is any number
+            let sum = r < M ? 0 : NaN;
+            for (let k = 0; k < depth; k++) sum += a[aBase + 4 * k * aLd + r];
+            c[4 * cOffset + (q + 1) * M * N + 4 * q * sums + r] = sum;
+          }
           for (let r = 0; r < M; r++) {
             for (let n = 0; n < N; n++) {
               let sum = hasBias && bias ? bias[n] : 0;
@@ -117,7 +125,8 @@ export function matmulProbes(
               }
               if (carry) sum += carry[4 * carryOffset + (q * M + r) * N + n];
               const row = q * M + r;
-              const at = (epilogue.placed ? 0 : 4 * cOffset) + row * N + n, to = 4 * cOffset + placeOf(row, n);
+              const at = (epilogue.placed ? 0 : 4 * cOffset) + row * N + n;
+              const to = 4 * cOffset + placeOf(row, n) + 4 * q * sums;
               pre[at] = sum;
               const by = factor ? factor[factorOffset + row] : 1;
               c[to] = finished(epilogue, sum, isRelu, gate?.[at], by, residual?.[at]) + (epilogue.onTop ? c[to] : 0);

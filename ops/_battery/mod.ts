@@ -265,6 +265,13 @@ function products(traits: AdapterTraits, family: KernelFamily) {
     linear.push(...MORE_EPILOGUES.map((more): BatteryKernel => [epilogue(more)]));
     linear.push([epilogue(placed)], [epilogue(placed), ["c"]]);
   }
+  if (family !== "matrix") {
+    const sums = { epilogue: { ...NOTHING, bias: false, rowSums: true } };
+    gradient.push(
+      [kernel(tile, "TN", sums)],
+      ...tiles.map((tile) => [kernel(tile, "TN", { ...odd, ...sums })] as const),
+    );
+  }
   return { forward, gradient, linear };
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Tensor } from "../../core/mod.ts";
+import { pullback, type Tensor } from "../../core/mod.ts";
 import { linear } from "../../ops/mod.ts";
 import { assertClose, checkOp, gpuTest, randomArray, type Reference, reference } from "../_gpu.ts";
 
@@ -78,6 +78,19 @@ gpuTest("linear() with and without bias or relu runs one kernel, whose compile t
   } finally {
     device.run = run;
   }
+});
+
+gpuTest("the way back of linear() is a product for the input and one for weight and bias", async (device) => {
+  const inputs = {
+    x: device.tensor(randomArray(37 * 8, 1), [37, 8]),
+    weight: device.tensor(randomArray(12 * 8, 2), [12, 8]),
+    bias: device.tensor(randomArray(12, 3), [12]),
+  };
+  const back = pullback(device, ({ x, ...params }: typeof inputs) => linear(x, params), inputs);
+  await device.finish();
+  const before = device.dispatches;
+  back.pullLeaves([device.zeros([37, 12])]);
+  assert.equal(device.dispatches - before, 2);
 });
 
 gpuTest("linear() refuses shapes that do not fit, naming them", (device) => {

@@ -166,6 +166,24 @@ gpuTest("a product in parts gives the same bits every time, and what float64 giv
   assert.deepEqual(await runMatmul(device, operands).out.read(), first);
 });
 
+familyTest("a product gives the sums of the rows of its first operand, at once and in parts", async (device) => {
+  for (const [m, n, k] of [[14, 20, 1101], [70, 132, 37]]) {
+    const a = randomArray(m * k, 1), b = randomArray(n * k, 2);
+    const operands = { a: device.tensor(a, [k, m]), b: device.tensor(b, [k, n]), m, n, k, aTransposed: true };
+    const { out, sums } = runMatmul(device, { ...operands, rowSums: true });
+    const expected = product(reference([k, m], a), reference([k, n], b), true).data;
+    assertClose(await out.read(), expected, { atol: 1e-4 });
+    const rows = Float64Array.from({ length: m }, (_, row) => {
+      let sum = 0;
+      for (let i = 0; i < k; i++) sum += a[i * m + row];
+      return sum;
+    });
+    assertClose(await sums!.read(), rows, { atol: 1e-4 }, `${m}`);
+    const same = runMatmul(device, { ...operands, rowSums: false });
+    assert.deepEqual([same.sums, await same.out.read()], [undefined, await out.read()]);
+  }
+});
+
 gpuTest(
   "what lies behind an operand does not enter a product whose inner size is no multiple of four",
   async (device) => {
