@@ -23,6 +23,11 @@ export interface StreamedRows {
   b(token: string, d: string | number): string;
   /** WGSL for the numbers of token `token`; `inside` is a bool, false for a repeat past the last item. */
   numbers(token: string, inside: string): string;
+  /**
+   * In the family "subgroup", whether lanes have channels of every second row, vec4 `d · lanes + lane`, instead of parts of
+   * rows that are broadcast.
+   */
+  readonly across?: boolean;
 }
 
 /** WGSL for where the tokens are that a loop goes over. */
@@ -43,7 +48,9 @@ export interface StreamedBlock {
   readonly items: number;
   /** WGSL for vec4 `d` of item `j`'s first row. */
   a(j: number, d: number): string;
-  /** The same for the second row. */
+  /** Statements before the first use of second rows: loads that would only take up registers earlier. */
+  readonly loadB: string;
+  /** The same for the second row; `across`, of vec4 `d · lanes + lane`. */
   b(j: number, d: number): string;
   /** WGSL for component `c` of item `j`'s numbers. */
   number(j: number, c: "x" | "y" | "z"): string;
@@ -138,10 +145,25 @@ function tokenLoop(
   if (family === "subgroup") {
     const part = d4 / (lanes / items); // vec4s that a lane loads
     const from = (j: number, d: number) => `${j + items * Math.floor(d / part)}u`;
+    const own = (d: number) => `(first_d + ${d}u)`;
+    // The first vec4s of both rows, which bring their whole cache lines, are loaded together: one wait instead of two.
+    const second = rows.across
+      ? {
+        first: each(
+          items,
+          (j) => each(d4 / lanes, (d) => `let b${j}_${d} = ${rows.b(token(`at + ${j}u`), `(lane + ${d * lanes}u)`)};`),
+        ),
+        others: "",
+      }
+      : {
+        first: `let b0 = ${rows.b("token", own(0))};`,
+        others: each(part - 1, (d) => `let b${d + 1} = ${rows.b("token", own(d + 1))};`),
+      };
     const block: StreamedBlock = {
       items,
+      loadB: second.others,
       a: (j, d) => `subgroupBroadcast(a${d % part}, ${from(j, d)})`,
-      b: (j, d) => `subgroupBroadcast(b${d % part}, ${from(j, d)})`,
+      b: (j, d) => rows.across ? `b${j}_${d}` : `subgroupBroadcast(b${d % part}, ${from(j, d)})`,
       number: (j, c) => `subgroupBroadcast(numbers.${c}, ${j}u)`,
     };
     return `
@@ -150,16 +172,16 @@ let first_d = (lane / ${items}u) * ${part}u;
 for (var at = 0u; at < ${length}; at += ${items}u) {
   let token = ${token("at + my_item")};
   let numbers = ${rows.numbers("token", `(at + my_item < ${length})`)};
-  ${
-      each(part, (d) =>
-        `let a${d} = ${rows.a("token", `(first_d + ${d}u)`)}; let b${d} = ${rows.b("token", `(first_d + ${d}u)`)};`)
-    }
+  ${second.first}
+  let a0 = ${rows.a("token", own(0))};
+  ${each(part - 1, (d) => `let a${d + 1} = ${rows.a("token", own(d + 1))};`)}
   ${body(block)}
 }`;
   }
   if (family === "plain") {
     const block: StreamedBlock = {
       items,
+      loadB: "",
       a: (j, d) => rows.a(`token${j}`, d),
       b: (j, d) => rows.b(`token${j}`, d),
       number: (j, c) => `numbers${j}.${c}`,
@@ -177,6 +199,7 @@ for (var at = 0u; at < ${length}; at += 4u) {
   const tile = tileRows(d4);
   const block: StreamedBlock = {
     items,
+    loadB: "",
     a: (j, d) => `tile_a[(row + ${j}u) * ${d4}u + ${d}u]`,
     b: (j, d) => `tile_b[(row + ${j}u) * ${d4}u + ${d}u]`,
     number: (j, c) => `tile_numbers[row + ${j}u].${c}`,

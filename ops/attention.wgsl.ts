@@ -2,6 +2,7 @@ import { type BindingType, kernelFamily, type UniformType, unroll } from "../cor
 import { forwardProbes, padBiasProbes } from "./_battery/attention.ts";
 import {
   streamDeclarations,
+  type StreamedBlock,
   type StreamedTokens,
   type Streaming,
   streamLoop,
@@ -104,10 +105,11 @@ export function ownItems({ lanes, t, flat, sparse }: AttentionStructure, side: S
     return `
 let s = group.z * groups.y + group.y;
 if (s >= u.S) { return; }
-let h = group.x % u.H;
 let tiles = (u.block + ${lanes * t - 1}u) / ${lanes * t}u;
-let list = group.x / u.H / tiles;
-let within = (group.x / u.H) % tiles * ${lanes * t}u + lane;
+let lists = (${length} - 1u) / u.block + 1u;
+let h = group.x / tiles / lists; // neighbours share a head's keys, which come in no order that a cache could foresee
+let list = group.x / tiles % lists;
+let within = group.x % tiles * ${lanes * t}u + lane;
 let head = h * (u.HD4 / u.H);
 let b = s / u.R;
 let r = s % u.R;
@@ -128,8 +130,9 @@ let first = (index / u.H) % ${length};`
       : `
 let s = group.z * groups.y + group.y;
 if (s >= u.S) { return; }
-let h = group.x % u.H;
-let first = (group.x / u.H) * ${lanes * t}u + lane;`
+let tiles = (${length} - 1u) / ${lanes * t}u + 1u;
+let h = group.x / tiles;
+let first = (group.x % tiles) * ${lanes * t}u + lane;`
   }
 let head = h * (u.HD4 / u.H);
 let b = s / u.R;
@@ -227,8 +230,10 @@ export function addWeighted(
   sum: string,
   weight: string,
   streamed: (j: number, d: number) => string,
+  shrink?: string,
 ): string {
   return unroll(d4, (d) =>
+    (shrink ? unroll(t, (i) => `${sum}_${i}_${d} *= ${shrink}_${i};`) : "") +
     unroll(items, (j) =>
       `{ let e = ${streamed(j, d)};` +
       unroll(t, (i) => `${sum}_${i}_${d} = fma(vec4f(${weight}_${i}_${j}), e, ${sum}_${i}_${d});`) + "}"));
@@ -281,18 +286,87 @@ export function forwardBindings(
 }
 
 /**
+ * What the probabilities of a workgroup's queries and the values become: `o = shrink · o + Σ_j s_j v_j`. Lanes have queries, and
+ * channels of values are broadcast; or lanes have channels, and probabilities are broadcast: a quarter as many.
+ */
+interface Sums {
+  /** Declares the sums, of zeros. */
+  readonly start: string;
+  /** Adds the values of a block of keys. */
+  add(block: StreamedBlock): string;
+  /** Stores them. */
+  readonly store: string;
+}
+
+type ForwardStructure = AttentionStructure & { readonly gated: boolean; readonly record: boolean };
+
+/** Whether lanes have channels of values: with several queries a lane, what is broadcast serves them all anyway. */
+function acrossChannels({ family, lanes, t, d4, sparse }: AttentionStructure): boolean {
+  return !!sparse && family === "subgroup" && t * lanes <= 16 && d4 % lanes === 0;
+}
+
+function sumsOfQueries(structure: ForwardStructure): Sums {
+  const { t, d4 } = structure;
+  const { put, keep } = outputs(structure);
+  return {
+    start: ownRows(structure, "var", "o", () => "vec4f()"),
+    add: ({ items, b }) => addWeighted(structure, items, "o", "s", b, "shrink"),
+    store: unroll(t, (i) => `
+if (own_${i} < u.Lq) {
+  let inverse_${i} = 1.0 / sum_${i};
+  ${unroll(d4, (d) => put(`${i}`, `${d}u`, `o_${i}_${d}`))}
+  ${keep(`${i}`)}
+}`),
+  };
+}
+
+function sumsOfChannels(structure: ForwardStructure): Sums {
+  const { lanes, t, d4 } = structure;
+  const { put, keep } = outputs(structure);
+  const own = (piece: (of: (name: string) => string, query: string, lane: number) => string) =>
+    unroll(t, (i) => unroll(lanes, (lane) => piece((name) => `subgroupBroadcast(${name}, ${lane}u)`, `${i}`, lane)));
+  const parts = (piece: (d: number) => string) => unroll(d4 / lanes, piece);
+  return {
+    start: own((_, i, lane) => parts((d) => `var o_${i}_${lane}_${d} = vec4f();`)),
+    add: ({ items, b }) =>
+      own((of, i, lane) =>
+        `{
+let fewer = ${of(`shrink_${i}`)};
+${parts((d) => `o_${i}_${lane}_${d} *= fewer;`)}
+${
+          unroll(items, (j) =>
+            `let p${j} = ${of(`s_${i}_${j}`)};` +
+            parts((d) => `o_${i}_${lane}_${d} = fma(vec4f(p${j}), ${b(j, d)}, o_${i}_${lane}_${d});`))
+        }
+}`
+      ),
+    store: unroll(t, (i) => `
+let inverse_${i} = 1.0 / sum_${i};
+if (own_${i} < u.Lq) { ${keep(`${i}`)} }`) +
+      own((of, i, lane) => `
+let token_${i}_${lane} = ${of(`token_${i}`)};
+let inverse_${i}_${lane} = ${of(`inverse_${i}`)};
+if (${of(`own_${i}`)} < u.Lq) { ${
+        parts((d) => put(`${i}_${lane}`, `(lane + ${d * lanes}u)`, `o_${i}_${lane}_${d}`))
+      } }`),
+  };
+}
+
+/**
  * Attention of one head over one sequence for a block of queries, with the softmax kept up while keys stream by.
  * `stats` gets the largest logit and 1 / (the sum of exponentials) of each query and head, plane after plane: kept apart,
  * since their log-sum-exp is not a float32 number in a row whose keys are all masked.
  */
-export const forwardKernel = kernelFamily((structure: AttentionStructure & { gated: boolean; record: boolean }) => {
-  const { family, lanes, t, d4, mask, gated } = structure;
-  const { put, keep } = outputs(structure);
+export const forwardKernel = kernelFamily((structure: ForwardStructure) => {
+  const { family, lanes, t, mask, gated } = structure;
+  const across = acrossChannels(structure);
+  const sums = across ? sumsOfChannels(structure) : sumsOfQueries(structure);
   const bindings = forwardBindings(structure);
   const loop = streamLoop(structure, streamed(structure, "k"), {
     a: (token, d) => operand(structure, "k", token, d),
     b: (token, d) => operand(structure, "v", token, d),
     numbers: (token, inside) => `vec4f(${keyPenalty({ mask }, token, inside)})`,
+    across,
   }, (block) => {
     const all = Array.from({ length: block.items }, (_, j) => j);
     return `
@@ -300,16 +374,16 @@ ${startLogits(structure, block.items, (_, j) => block.number(j, "x"))}
 ${addProducts(structure, block.items, "s", "q", block.a)}
 ${
       unroll(t, (i) =>
-        `{
+        `var shrink_${i}: f32; {
 let top = ${all.reduce((so, j) => `max(${so}, s_${i}_${j})`, `top_${i}`)};
-let shrink = exp(top_${i} - top);
+shrink_${i} = exp(top_${i} - top);
 top_${i} = top;
-sum_${i} *= shrink;
-${unroll(d4, (d) => `o_${i}_${d} *= shrink;`)}
+sum_${i} *= shrink_${i};
 ${all.map((j) => `s_${i}_${j} = exp(s_${i}_${j} - top); sum_${i} += s_${i}_${j};`).join("\n")}
 }`)
     }
-${addWeighted(structure, block.items, "o", "s", block.b)}`;
+${block.loadB}
+${sums.add(block)}`;
   });
   return {
     name: structure.sparse ? "attention.sparse" : "attention",
@@ -324,17 +398,10 @@ ${ownItems(structure, "q")}
 ${tokens(structure, "q")}
 ${biasRows(structure, "q")}
 ${ownRows(structure, "let", "q", (i, d) => `${operand(structure, "q", `token_${i}`, `${d}u`)} * u.scale`)}
-${ownRows(structure, "var", "o", () => "vec4f()")}
+${sums.start}
 ${unroll(t, (i) => `var top_${i} = -3e38; var sum_${i} = 0.0;`)}
 ${loop}
-${
-      unroll(t, (i) => `
-if (own_${i} < u.Lq) {
-  let inverse_${i} = 1.0 / sum_${i};
-  ${unroll(d4, (d) => put(`${i}`, `${d}u`, `o_${i}_${d}`))}
-  ${keep(`${i}`)}
-}`)
-    }`,
+${sums.store}`,
   };
 }, forwardProbes);
 

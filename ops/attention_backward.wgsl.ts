@@ -107,6 +107,7 @@ export const queriesKernel = kernelFamily((structure: AttentionStructure & { sum
   }, (block) => `
 ${startLogits(structure, block.items, (_, j) => block.number(j, "x"))}
 ${addProducts(structure, block.items, "s", "q", block.a)}
+${block.loadB}
 ${startProducts(structure, block.items)}
 ${addProducts(structure, block.items, "dp", "dO", block.b)}
 ${logitGradients(structure, block, false)}
@@ -193,6 +194,7 @@ export const keysKernel = kernelFamily((structure: AttentionStructure) => {
   }, (block) => `
 ${startLogits(structure, block.items, (i) => `penalty_${i}`)}
 ${addProducts(structure, block.items, "s", "k", block.a)}
+${block.loadB}
 ${startProducts(structure, block.items)}
 ${addProducts(structure, block.items, "dp", "v", block.b)}
 ${logitGradients(structure, block, true)}

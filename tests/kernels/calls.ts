@@ -266,6 +266,7 @@ const sparseAttention: Call = (device) => {
   for (const block of [16, 40, 70]) run(block, 8, new Set(["gate", "mask"] as const));
   for (const chosen of subsets("gate", "mask")) run(16, 4, chosen);
   for (const channels of [32, 64]) run(16, channels, new Set(["mask"] as const));
+  run(16, 64, new Set(["gate"] as const)); // lanes have channels of values
 };
 
 /** Queries and keys of their own: so few that lanes read theirs by themselves, and more; of one axis or two. */

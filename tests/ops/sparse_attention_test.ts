@@ -71,6 +71,15 @@ for (const { name, q, k, heads, channels, layout, ...more } of CASES) {
   });
 }
 
+gpuTest("heads whose channels all lanes share match float64", async (device) => {
+  const shapes = { q: [1, 2, 37, 64], k: [1, 2, 19, 64], v: [1, 2, 19, 64] };
+  const arrays = Object.values(shapes).map((shape, i) => randomArray(shape[1] * shape[2] * 64, i + 1));
+  const [q, k, v] = Object.values(shapes).map((shape, i) => device.tensor(arrays[i], shape));
+  const [rq, rk, rv] = Object.values(shapes).map((shape, i) => reference(shape, arrays[i]));
+  const expected = sparseReference({ q: rq, k: rk, v: rv }, { heads: 1, axis: 2 }, CROSS);
+  assertClose(await attention({ q, k, v }, { heads: 1, axis: 2, layout: CROSS }).read(), expected.data);
+});
+
 gpuTest("projections of one input, packed, give what separate ones give", async (device) => {
   const shape = [1, 14, 2, 8], heads = 2, axis = 1;
   const parts = [1, 2, 3].map((seed) => randomArray(224, seed));
