@@ -177,7 +177,9 @@ function runAligned(
   const splits = isCut(product)
     ? Math.max(
       Math.ceil(k / MOST_TERMS),
-      splitsOf(k, Math.ceil(m / tileM) * tilesN, tile.family === "workgroup" || tile.family === "matrix" ? 512 : 16),
+      tile.family === "workgroup" || tile.family === "matrix"
+        ? splitsOf(k, Math.ceil(m / tileM) * tilesN, 512)
+        : splitsOf(k, Math.ceil(m / tileM) * tilesN, 16, m * n * k / LEAST_WORK),
       fewestSplits(device, k, Math.max(aLd, bLd)),
     )
     : 1;
@@ -350,15 +352,20 @@ function matrices({ batch: { outer, inner } = { outer: 1, inner: 1 } }: Product,
   return shared === "all" ? 1 : shared === "inner" ? outer : outer * inner;
 }
 
+/** Multiplications of a part that take a processor's core about as long as one more dispatch takes. */
+const LEAST_WORK = 2 ** 20;
+
 /** Most parts of a long sum that keep an adapter busy. */
 const MOST_SPLITS = 64;
 
 /**
  * Parts of a long sum: enough to keep the adapter busy, and short enough (2,048) that the operands of one part stay in
  * a CPU's cache and float32 stays accurate; but not shorter than 256.
+ *
+ * @param worth Parts that take more time than adding them up does. @default all
  */
-function splitsOf(k: number, tiles: number, wanted: number): number {
-  const splits = Math.max(Math.ceil(wanted / tiles), Math.round(k / 2048));
+function splitsOf(k: number, tiles: number, wanted: number, worth = Infinity): number {
+  const splits = Math.max(Math.min(Math.ceil(wanted / tiles), Math.ceil(worth)), Math.round(k / 2048));
   return Math.max(1, Math.min(splits, Math.floor(k / 256), MOST_SPLITS));
 }
 
