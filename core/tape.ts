@@ -3,6 +3,7 @@ import type { Device } from "./device.ts";
 import { sameShape, type Shape } from "./shapes.ts";
 import type { Tensor } from "./tensor.ts";
 import { noGrad } from "./stop_gradient.ts";
+import { isVisible } from "./windows.ts";
 import { entries, leaves, mapTree, type Tree } from "./tree.ts";
 
 /** One recorded computation: how gradients flow from its outputs back to its inputs. */
@@ -170,7 +171,7 @@ export class Tape {
     const terms = grads.get(id);
     if (!terms) {
       grads.set(id, [device.hold(d)]);
-    } else if (d.size <= SMALL) {
+    } else if (d.size <= SMALL && isVisible(d)) {
       terms.push(device.hold(d));
       if (terms.length === MOST_ADDED) this.#sumOf(grads, id);
     } else if (terms[0].storage.holders === 1) {
