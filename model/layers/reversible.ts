@@ -1,4 +1,15 @@
-import { addInto, type Device, leaves, mapTree, noGrad, pullback, type Tensor, type Tree } from "../../core/mod.ts";
+import {
+  addInto,
+  type Device,
+  leaves,
+  mapTree,
+  noGrad,
+  pullback,
+  type Scope,
+  type Tape,
+  type Tensor,
+  type Tree,
+} from "../../core/mod.ts";
 import { subtract } from "../../ops/mod.ts";
 
 /** A step of a reversible computation: adds to one stream what it makes of others. */
@@ -48,6 +59,15 @@ export function couplingOf<P extends Tree<Tensor>, C extends Tree<Tensor>>(step:
   return { ...step, update: (reads) => step.update(reads as TypedReads<P, C>) };
 }
 
+/** How {@linkcode reversible} goes about it. */
+export interface ReversibleOptions {
+  /**
+   * Steps at the end whose activations are kept as those of any other network: the way back begins with them, so that they are
+   * gone before the others are undone. As long as they take no more than undoing takes, they cost no memory. @default 0
+   */
+  readonly kept?: number;
+}
+
 /**
  * Runs steps one after the other, each of which adds to a stream what it makes of others. For the way back the last state
  * of the streams is kept and nothing else: each step is undone by taking away what it added, which is computed again, so
@@ -65,37 +85,68 @@ export function reversible(
   couplings: readonly Coupling[],
   streams: readonly Tensor[],
   constants: Tree<Tensor> = {},
+  { kept = 0 }: ReversibleOptions = {},
 ): Tensor[] {
   for (const { name, target, sources } of couplings) {
     if (sources.includes(target)) {
       throw new TypeError(`Cannot undo ${name}: it reads stream ${target}, which it adds to`);
     }
   }
-  const params = couplings.map((coupling) => coupling.params);
-  const given = leaves<Tensor>([streams, params]);
-  const { tape } = device;
-  const recording = tape !== null && given.some((tensor) => tape.tracks(tensor));
   using scope = device.scope("reversible");
-  const outputs = noGrad(device, () => forward(device, couplings, streams, constants));
-  if (recording) {
-    const hold = (tree: Tree<Tensor>) => mapTree<Tensor, Tensor>(tree, (tensor) => device.hold(tensor));
-    const kept = {
-      params: hold(params) as Tree<Tensor>[],
-      constants: hold(constants),
-      outputs: hold(outputs) as Tensor[],
-    };
-    tape.record({
-      name: device.profiler?.placeOf(scope) ?? "reversible",
-      inputs: given,
-      outputs,
-      held: leaves<Tensor>(kept),
-      backward: (dOutputs, wanted) => {
-        const steps = couplings.map((coupling, i) => ({ ...coupling, params: kept.params[i] }));
-        return backward(device, steps, kept.outputs, kept.constants, dOutputs, wanted.slice(streams.length));
-      },
-    });
+  const { tape } = device;
+  const given = leaves<Tensor>([streams, couplings.map(({ params }) => params)]);
+  if (!tape || !given.some((tensor) => tape.tracks(tensor))) {
+    return scope.keep(noGrad(device, () => forward(device, couplings, streams, constants)));
   }
-  return scope.keep(outputs);
+  const undone = couplings.slice(0, couplings.length - kept);
+  const state = undone.length ? recorded(device, tape, scope, undone, streams, constants) : [...streams];
+  for (const coupling of couplings.slice(undone.length)) {
+    const before = state[coupling.target];
+    state[coupling.target] = withUpdate(device, coupling, state, constants);
+    if (!streams.includes(before)) before.dispose();
+  }
+  return scope.keep(state);
+}
+
+/** Runs the steps that will be undone, and records how. */
+function recorded(
+  device: Device,
+  tape: Tape,
+  scope: Scope,
+  couplings: readonly Coupling[],
+  streams: readonly Tensor[],
+  constants: Tree<Tensor>,
+): Tensor[] {
+  const params = couplings.map((coupling) => coupling.params);
+  const outputs = noGrad(device, () => forward(device, couplings, streams, constants));
+  const hold = (tree: Tree<Tensor>) => mapTree<Tensor, Tensor>(tree, (tensor) => device.hold(tensor));
+  const kept = {
+    params: hold(params) as Tree<Tensor>[],
+    constants: hold(constants),
+    outputs: hold(outputs) as Tensor[],
+  };
+  tape.record({
+    name: device.profiler?.placeOf(scope) ?? "reversible",
+    inputs: leaves<Tensor>([streams, params]),
+    outputs,
+    held: leaves<Tensor>(kept),
+    backward: (dOutputs, wanted) => {
+      const steps = couplings.map((coupling, i) => ({ ...coupling, params: kept.params[i] }));
+      return backward(device, steps, kept.outputs, kept.constants, dOutputs, wanted.slice(streams.length));
+    },
+  });
+  return outputs;
+}
+
+/** A stream with what a step adds to it. */
+function withUpdate(
+  device: Device,
+  { name, target, sources, params, update }: Coupling,
+  state: readonly Tensor[],
+  constants: Tree<Tensor>,
+): Tensor {
+  using scope = device.scope(name);
+  return scope.keep(update({ params, sources: sources.map((i) => state[i]), constants, residual: state[target] }));
 }
 
 function forward(
@@ -106,10 +157,9 @@ function forward(
 ): Tensor[] {
   // A stream that no step adds to comes out as another handle, so that gradients tell it from what went in.
   const state = streams.map((stream) => device.view(stream, stream.shape));
-  for (const { name, target, sources, params, update } of couplings) {
-    using scope = device.scope(name);
-    const before = state[target];
-    state[target] = scope.keep(update({ params, sources: sources.map((i) => state[i]), constants, residual: before }));
+  for (const coupling of couplings) {
+    const before = state[coupling.target];
+    state[coupling.target] = withUpdate(device, coupling, state, constants);
     before.dispose();
   }
   return state;

@@ -36,7 +36,8 @@ export function trunk2021Layers(
     partsOfLayer(layer, config, m !== undefined, { capture: inBlock(capture, i), layouts: layoutsAt(i, config) })
   );
   if (config.reversible) {
-    const streams = reversible(device, couplingsOf(parts.flat()), m ? [x, x, m, m] : [x, x], masks);
+    const kept = partsToKeep(parts.at(-1) ?? []);
+    const streams = reversible(device, couplingsOf(parts.flat()), m ? [x, x, m, m] : [x, x], masks, { kept });
     const [mean, msaMean] = [0, 2].map((at) => streams[at] && multiplyScalar(add(streams[at], streams[at + 1]), 0.5));
     return { x: mean, m: msaMean };
   }
@@ -63,6 +64,15 @@ function layoutsAt(layer: number, config: Trunk2021Config): LayerLayouts {
     msa: isSet(sparseSelfAttn) ? self : undefined,
     cross: isSet(sparseCrossAttn) ? cross : undefined,
   };
+}
+
+/**
+ * How many parts at the end of a layer are kept: cross attention with its maps, or the only map. Their activations take about as
+ * much memory as undoing the self attention of pairs does.
+ */
+function partsToKeep(parts: readonly LayerPart[]): number {
+  const cross = parts.findIndex(({ kind }) => kind === "cross");
+  return cross < 0 ? Math.min(1, parts.length) : parts.length - cross;
 }
 
 /** The places of a representation's two halves among the streams. */

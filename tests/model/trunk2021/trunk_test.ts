@@ -152,7 +152,7 @@ function couplings(params: LinearParams[]): Coupling[] {
 }
 
 gpuTest(
-  "reversible() gives the gradients of the same steps recorded, and keeps the last state alone",
+  "reversible() gives the gradients of the same steps recorded, and keeps the last state and what it is told to",
   async (device) => {
     const shape = [3, 4];
     const params = Array.from({ length: 5 }, (_, i) => ({
@@ -174,28 +174,34 @@ gpuTest(
       }
       return state;
     }, primals);
-    const undone = pullback(
-      device,
-      ({ params, x, y }) => reversible(device, couplings(params), [x, x, y], constants),
-      primals,
-    );
-    const once = undone.heldBytes;
-    const twice = pullback(device, ({ params, x, y }) => {
-      const steps = couplings(params);
-      return reversible(device, [...steps, ...steps], [x, x, y], constants);
-    }, primals);
-    assert.equal(twice.heldBytes, once, "memory grows with the number of steps");
-    twice.dispose();
-    for (const [i, output] of undone.output.entries()) {
-      assertClose(await output.read(), await recorded.output[i].read(), {}, `stream ${i}`);
-    }
-    // the gradient of the second stream is that of the third as well, and none comes to the first
     const d = device.tensor(randomArray(12, 5), shape);
-    const [ours, theirs] = [undone.pullLeaves([null, d, d]), recorded.pullLeaves([null, d, d])];
-    for (const [i, gradient] of theirs.entries()) {
-      assert.equal(ours[i] === null, gradient === null, `gradient ${i}`);
-      if (gradient) {
-        assertClose(await ours[i]!.read(), await gradient.read(), { rtol: 1e-4, atol: 1e-5 }, `gradient ${i}`);
+    const theirs = recorded.pullLeaves([null, d, d]);
+    for (const kept of [0, 2, 5]) {
+      const ours = pullback(
+        device,
+        ({ params, x, y }) => reversible(device, couplings(params), [x, x, y], constants, { kept }),
+        primals,
+      );
+      const [twice, thrice] = [2, 3].map((times) => {
+        const more = pullback(device, ({ params, x, y }) => {
+          const steps = Array.from({ length: times }, () => couplings(params)).flat();
+          return reversible(device, steps, [x, x, y], constants, { kept });
+        }, primals);
+        more.dispose();
+        return more.heldBytes;
+      });
+      assert.equal(thrice, twice, `memory grows with the number of steps, ${kept} kept`);
+      for (const [i, output] of ours.output.entries()) {
+        assertClose(await output.read(), await recorded.output[i].read(), {}, `stream ${i}, ${kept} kept`);
+      }
+      // the gradient of the second stream is that of the third as well, and none comes to the first
+      const gradients = ours.pullLeaves([null, d, d]);
+      for (const [i, gradient] of theirs.entries()) {
+        assert.equal(gradients[i] === null, gradient === null, `gradient ${i}, ${kept} kept`);
+        if (gradient) {
+          const tolerance = { rtol: 1e-4, atol: 1e-5 };
+          assertClose(await gradients[i]!.read(), await gradient.read(), tolerance, `gradient ${i}, ${kept} kept`);
+        }
       }
     }
   },
