@@ -48,6 +48,8 @@ export interface AttentionSelection {
   readonly rowMean?: boolean;
   /** Rows, from 0, whose maps are wanted as they are. @default none */
   readonly rows?: readonly number[];
+  /** So many rows, whose numbers begin at a multiple of it, are wanted in one map. @default 1 */
+  readonly together?: number;
 }
 
 /** Attention probabilities that a capture receives; they sum to 1 over the keys. */
@@ -173,11 +175,11 @@ function captureAttention(attention: TappedAttention, kind: AttentionKind, captu
   const site: AttentionSite = { block: 0, kind, batch, nHead, rows, queries, keys };
   const selection = capture.select(site);
   if (!selection || rows === 0) return;
-  const { rowMean = false, headMean = false } = selection;
+  const { rowMean = false, headMean = false, together = 1 } = selection;
   const heads = numbers(selection.heads ?? [...Array(nHead).keys()], nHead, "head", kind);
   const wanted = numbers(selection.rows ?? [], rows, "row", kind);
   const most = Math.min(PIECE_BYTES, device.traits.maxBindingBytes);
-  const step = Math.max(1, Math.floor(most / (4 * batch * queries * keys)));
+  const step = together * Math.max(1, Math.floor(most / (4 * batch * queries * keys * together)));
   noGrad(device, () => {
     using scope = device.scope("capture");
     void scope;

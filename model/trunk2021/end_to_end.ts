@@ -35,9 +35,11 @@ import {
   refinerShapes,
 } from "../equivariant/refiner/refiner.ts";
 import { sidechainContainer } from "../equivariant/refiner/sidechain_container.ts";
+import type { CaptureOptions } from "../layers/attention_capture.ts";
 import { checkShape } from "../layers/check_shape.ts";
 import { initParams, loadParams, type ParamShapes } from "../layers/params.ts";
 import { ATOM14_EXISTS, ATOM14_SLOTS, RESIDUE_TYPES } from "../protein/residue_constants.ts";
+import { attentionOfResidues } from "./attention_of_residues.ts";
 import type { Trunk2021Config } from "./config.ts";
 import { trunk2021DistogramLoss, trunk2021Edges } from "./distogram.ts";
 import { trunk2021, type Trunk2021Inputs } from "./model.ts";
@@ -151,11 +153,17 @@ export type EndToEndOutputs = {
  * Source: alphafold2-pytorch 0.0.19, `train_end2end.py`, which cannot run.
  *
  * @param inputs Of the trunk: the sequence once, its residues in AlphaFold's order.
+ * @param options `capture`: told of the attention of residues, into which that of their points is gathered.
  * @returns Owned by the current scope.
  * @throws {TypeError} If shapes do not fit.
  * @throws {RangeError} If there are more points than positions.
  */
-export function endToEnd(params: EndToEndParams, inputs: Trunk2021Inputs, config: EndToEndConfig): EndToEndOutputs {
+export function endToEnd(
+  params: EndToEndParams,
+  inputs: Trunk2021Inputs,
+  config: EndToEndConfig,
+  { capture }: CaptureOptions = {},
+): EndToEndOutputs {
   const { seq, mask } = inputs;
   const { device } = seq;
   checkShape("endToEnd", "seq", seq, ["batch", "L"], "i32");
@@ -163,7 +171,9 @@ export function endToEnd(params: EndToEndParams, inputs: Trunk2021Inputs, config
   const { refiner, atoms } = config.endToEnd;
   const [batch, length] = seq.shape;
   const points = mask && tripled(mask);
-  const logits = trunk2021(params, { ...inputs, seq: tripled(seq), mask: points }, config);
+  const logits = trunk2021(params, { ...inputs, seq: tripled(seq), mask: points }, config, {
+    capture: capture && attentionOfResidues(capture, BACKBONE),
+  });
   const { distances, dispersion, known } = expected(logits, points);
   const weights = multiply(reciprocal(addScalar(dispersion, 1)), known);
   const [startKey, liftKey] = Key.fromSeed(SEED).split(2);

@@ -11,6 +11,8 @@ export interface AttentionModel {
   readonly sequences: number;
   /** Kinds of attention that it has. @default all */
   readonly kinds?: readonly AttentionKind[];
+  /** What is to be known of its maps, a sentence or two. @default nothing */
+  readonly remark?: string;
   /** Heads of an attention. */
   headsOf(kind: AttentionKind): number;
   /**

@@ -146,7 +146,8 @@ async function run(checkpoint: string, alignmentFile: string | undefined, flags:
       structure: chain && { name: `${structure?.id ?? names[0]}, chain ${chain.id}`, chain },
     };
     const context = attentionContext(result);
-    const origin = { checkpoint, alignment: source, command: commandLine() };
+    const { remark } = model;
+    const origin = { checkpoint, alignment: source, command: commandLine(), ...(remark && { remark }) };
     const [headsMsa, headsPair] = [model.headsOf("msaRowAttention"), model.headsOf("triangleAttentionStarting")];
     const data = attentionData(result, context, {
       title: `Attention on ${names[0]}`,
@@ -164,7 +165,7 @@ async function run(checkpoint: string, alignmentFile: string | undefined, flags:
         ["attention.html", await renderAttention(data)],
       ]),
     );
-    print(result, context, [...written, ...profiled], json);
+    print(result, context, { files: [...written, ...profiled], remark, json });
   } finally {
     device.close();
   }
@@ -186,14 +187,13 @@ async function featureFile(folder: string, query: string | undefined): Promise<{
 function print(
   { captured, names, alignment }: AttentionResult,
   { tree }: AttentionContext,
-  files: readonly string[],
-  json: boolean | undefined,
+  { files, remark, json }: { readonly files: readonly string[]; readonly remark?: string; readonly json?: boolean },
 ): void {
   const layers = captured.blocks;
   const shown = captured.kinds.map(({ kind, heads, rows }) => ({ kind: KIND_NAMES[kind], heads, rows }));
   if (json) {
     const order = tree?.order.map((index) => names[index]) ?? names;
-    const all = { sequence: alignment[0], names, order, layers, kinds: shown, files };
+    const all = { sequence: alignment[0], names, order, layers, kinds: shown, remark, files };
     return console.log(JSON.stringify(all, undefined, 2));
   }
   const lines = shown.map(({ kind, heads, rows }) => {
@@ -203,6 +203,7 @@ function print(
   console.log([
     `${names[0]}: ${alignment[0].length} residues, ${names.length} sequences, layers ${layers.join(", ")}`,
     ...lines,
+    ...(remark ? ["", remark] : []),
     ...["", "Files:", ...files.map((path) => `   ${path}`)],
   ].join("\n"));
 }

@@ -68,6 +68,7 @@ export async function predictEndToEndDistances(
   params: EndToEndParams,
   config: EndToEndConfig,
   { tokens, nRes }: PredictionInput,
+  options: CaptureOptions = {},
 ): Promise<Float32Array> {
   checkTrunkLength(nRes, config, "the sequence");
   const nSeq = Math.min(tokens.length / nRes, config.maxNumMsa);
@@ -75,7 +76,7 @@ export async function predictEndToEndDistances(
   void scope;
   const seq = device.tensor(tokens.subarray(0, nRes), [1, nRes], "i32");
   const msa = nSeq === 1 ? undefined : device.tensor(tokens.subarray(0, nSeq * nRes), [1, nSeq, nRes], "i32");
-  const { atoms } = endToEnd(params, { seq, msa }, config);
+  const { atoms } = endToEnd(params, { seq, msa }, config, options);
   const backbone = reshape(slice(atoms, [0, 0, 0, 0], [1, nRes, 3, 3]), [1, 3 * nRes, 3]);
   const placed = await (atoms.shape[2] > BETA ? atoms : sidechainContainer(backbone, { oxygen: true, aatype: seq }))
     .read();

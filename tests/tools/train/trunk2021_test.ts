@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Device, entries, type Tensor, type Tree } from "../../../core/mod.ts";
 import { encodeCheckpoint } from "../../../finetune/mod.ts";
+import { AttentionRecorder } from "../../../model/layers/attention_recorder.ts";
+import { trunk2021 } from "../../../model/trunk2021/mod.ts";
 import { camelCase } from "../../../model/weights/names.ts";
 import { toFloat32 } from "../../../model/weights/safetensors.ts";
 import { captureAttention } from "../../../tools/attention/capture.ts";
@@ -160,10 +162,39 @@ gpuTest(
         distances.every((d, k) => k % 6 ? d > 0 && d <= 20 && d === distances[k % 5 * 5 + Math.floor(k / 5)] : d === 0),
       );
       const attention = trunk2021Attention(trunkDistanceModel(await readCheckpoint(path), path));
-      await assert.rejects(
-        captureAttention(device, attention, { names: ["a"], rows: ["ACGEF"], tokens: encodeTokens(["ACGEF"]) }, {}),
-        /trained end to end: it looks at three atoms a residue/,
-      );
+      const target = { names: ["a"], rows: ["ACGEF"], tokens: encodeTokens(["ACGEF"]) };
+      const { kinds } = await captureAttention(device, attention, target, { residues: [1, 4] });
+      for (const { rows, means: [whole], slices: [single] } of kinds) {
+        assert.deepEqual([rows, whole.shape, single.shape], [[1, 4], [2, 5, 5], [2, 2, 5, 5]]);
+        for (const { data } of [whole, single]) {
+          for (let at = 0; at < data.length; at += 5) {
+            assertClose([data.slice(at, at + 5).reduce((sum, x) => sum + x, 0)], [1], { rtol: 1e-5 });
+          }
+        }
+      }
+      const { kinds: [{ slices: [residues] }] } = await captureAttention(device, attention, target, { full: true });
+      const { config, load } = trunkDistanceModel(await readCheckpoint(path), path);
+      const recorder = new AttentionRecorder({
+        kinds: ["triangleAttentionStarting"],
+        rows: ({ rows }) => [...Array(rows).keys()],
+      });
+      const points = Int32Array.from({ length: 15 }, (_, k) => target.tokens[Math.floor(k / 3)]);
+      trunk2021(load(device), { seq: device.tensor(points, [1, 15], "i32") }, config, { capture: recorder });
+      const [{ maps }] = await recorder.recorded();
+      const gathered = residues.data.map((_, k) => {
+        const [row, head, query, key] = [k / 50, k / 25 % 2, k / 5 % 5, k % 5].map(Math.floor);
+        let total = 0;
+        for (let atoms = 0; atoms < 27; atoms++) {
+          const [r, q, c] = [
+            3 * row + atoms % 3,
+            3 * query + Math.floor(atoms / 3) % 3,
+            3 * key + Math.floor(atoms / 9),
+          ];
+          total += maps.data[((r * 2 + head) * 15 + q) * 15 + c];
+        }
+        return total / 9;
+      });
+      assertClose(residues.data, gathered, { rtol: 1e-5 });
     }),
 );
 
