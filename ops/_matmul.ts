@@ -7,6 +7,7 @@ import {
   mostVisible,
   readable,
   type Tensor,
+  WINDOW_STEP,
   within,
 } from "../core/mod.ts";
 import { cast } from "./cast.ts";
@@ -160,7 +161,8 @@ function runAligned(
   const { subgroupSize, matrixUnits: units } = device.traits;
   const ragged = terms.count % 4 !== 0 && (aTransposed || !bTransposed);
   const epilogue = { ...epilogueOf(product), carry: !!carry };
-  const makesSums = makesRowSums(device, product, a, b);
+  const makesSums = product.rowSums !== undefined && isCut(product) && // a matrix is never seen in windows of its rows
+    Math.max(m * n + up4(m), 4 * aLd, 4 * bLd) <= mostVisible(device) - WINDOW_STEP;
   const kernelOf = (tile: MatmulTile, oddRows: boolean) =>
     matmulKernel({
       ...{ tile, subgroupSize, aTransposed, bTransposed, ragged, oddRows },
@@ -177,9 +179,7 @@ function runAligned(
   const splits = isCut(product)
     ? Math.max(
       Math.ceil(k / MOST_TERMS),
-      tile.family === "workgroup" || tile.family === "matrix"
-        ? splitsOf(k, Math.ceil(m / tileM) * tilesN, 512)
-        : splitsOf(k, Math.ceil(m / tileM) * tilesN, 16, m * n * k / LEAST_WORK),
+      splitsOf(k, Math.ceil(m / tileM) * tilesN, tile.family === "workgroup" || tile.family === "matrix" ? 512 : 16),
       fewestSplits(device, k, Math.max(aLd, bLd)),
     )
     : 1;
@@ -245,6 +245,7 @@ function runAligned(
       ...{ outer, inner: length, m, n, aRow: aTransposed ? 0 : aLd },
       a: { size: 4 * aSize, step: 4 * aInner },
       b: { size: 4 * bSize, step: 4 * bInner },
+      behind: sums,
     });
     for (const { outer: o, inner: i, count, row, rows } of windows) {
       using _ = device.scope("window");
@@ -256,9 +257,10 @@ function runAligned(
         4 * (count - 1) * aInner + aRows,
       );
       const bPart = part(b, bOffset + 4 * (o * bOuter + i * bInner), 4 * ((count - 1) * bInner + bSize));
-      const first = offset + ((o * length + i) * m + row) * n;
-      const before = carry && part(carry, first - offset, count * rows * n);
-      const parts = Object.entries(results).map(([name, x]) => [name, part(x, first, count * rows * n)] as const);
+      const first = offset + ((o * length + i) * m + row) * n + (o * length + i) * sums;
+      const size = count * (rows * n + sums);
+      const before = carry && part(carry, first - offset, size);
+      const parts = Object.entries(results).map(([name, x]) => [name, part(x, first, size)] as const);
       run(
         {
           a: aPart.part,
@@ -282,14 +284,6 @@ function runAligned(
   if (!sums) return { out: whole, pre };
   const flat = device.view(whole, [m * n + sums]);
   return { out: device.window(flat, 0, [1, m, n]), sums: readable(flat, m * n, [m]) };
-}
-
-/** Whether a product makes the sums of the rows of A too: a cut one of which everything can be seen at once. */
-function makesRowSums(device: Device, product: Product, a: Tensor, b: Tensor): boolean {
-  const { m, n, k, rowSums } = product;
-  const most = Math.max(MOST_SPLITS, Math.ceil(k / MOST_TERMS));
-  return rowSums !== undefined && isCut(product) && isVisible(a) && isVisible(b) &&
-    most * (m * n + up4(m)) <= mostVisible(device);
 }
 
 /**
@@ -352,21 +346,13 @@ function matrices({ batch: { outer, inner } = { outer: 1, inner: 1 } }: Product,
   return shared === "all" ? 1 : shared === "inner" ? outer : outer * inner;
 }
 
-/** Multiplications of a part that take a processor's core about as long as one more dispatch takes. */
-const LEAST_WORK = 2 ** 20;
-
-/** Most parts of a long sum that keep an adapter busy. */
-const MOST_SPLITS = 64;
-
 /**
  * Parts of a long sum: enough to keep the adapter busy, and short enough (2,048) that the operands of one part stay in
  * a CPU's cache and float32 stays accurate; but not shorter than 256.
- *
- * @param worth Parts that take more time than adding them up does. @default all
  */
-function splitsOf(k: number, tiles: number, wanted: number, worth = Infinity): number {
-  const splits = Math.max(Math.min(Math.ceil(wanted / tiles), Math.ceil(worth)), Math.round(k / 2048));
-  return Math.max(1, Math.min(splits, Math.floor(k / 256), MOST_SPLITS));
+function splitsOf(k: number, tiles: number, wanted: number): number {
+  const splits = Math.max(Math.ceil(wanted / tiles), Math.round(k / 2048));
+  return Math.max(1, Math.min(splits, Math.floor(k / 256), 64));
 }
 
 /** Copies rows of `from` elements to rows of `to`: cut, or filled with zeros. */

@@ -21,14 +21,19 @@ export interface MatmulExtent {
   readonly b: { readonly size: number; readonly step: number };
   /** Elements of a row of A; 0 where A is stored transposed, so that rows take all of it. */
   readonly aRow: number;
+  /** Elements behind each matrix of the result. */
+  readonly behind: number;
 }
 
 /** Windows of which a kernel may see all operands: of batch elements, of rows where one element is too large. */
-export function matmulWindows(device: Device, { outer, inner, m, n, a, b, aRow }: MatmulExtent): MatmulWindow[] {
+export function matmulWindows(
+  device: Device,
+  { outer, inner, m, n, a, b, aRow, behind }: MatmulExtent,
+): MatmulWindow[] {
   const most = mostVisible(device) - WINDOW_STEP;
   const fitting = ({ size, step }: { readonly size: number; readonly step: number }) =>
     size > most ? 0 : step === 0 ? inner : Math.floor((most - size) / step) + 1;
-  const elements = Math.min(inner, fitting(a), fitting(b), fitting({ size: m * n, step: m * n }));
+  const elements = Math.min(inner, fitting(a), fitting(b), fitting({ size: m * n + behind, step: m * n + behind }));
   const together = Math.max(1, elements);
   const fittingRows = Math.floor(most / Math.max(n, aRow));
   const rows = elements > 0 ? m : Math.min(m, 4 * Math.floor(fittingRows / 4) || 1); // starting at whole vec4s of A
