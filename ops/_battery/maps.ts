@@ -117,10 +117,10 @@ export function copyProbes({ unit, rank }: CopyStructure): readonly Probe[] {
   }];
 }
 
-/** Four matrices side by side between other columns, with columns between them that belong to none. */
+/** Four matrices side by side between other columns, with columns between them that belong to none, and none behind the last. */
 function joined({ vector }: JoinStructure) {
   const unit = vector ? 4 : 1, rows = 5, first = 2, width = 19, step = 23;
-  const parts = [[0, 3], [3, 1], [6, 7], [13, 5]] as const;
+  const parts = [[0, 3], [3, 1], [6, 7], [13, 6]] as const;
   const before = moderate(rows * step * unit, 9).map((x) => (vector ? x : Math.round(100 * x) + 200));
   /** Each element of each part, and of the whole, in units. */
   const pairs = parts.map(([begin, width]) =>
