@@ -163,10 +163,11 @@ function runAligned(
   const epilogue = { ...epilogueOf(product), carry: !!carry };
   const makesSums = product.rowSums !== undefined && isCut(product) && // a matrix is never seen in windows of its rows
     Math.max(m * n + up4(m), 4 * aLd, 4 * bLd) <= mostVisible(device) - WINDOW_STEP;
+  const canSum = ({ family }: MatmulTile) => makesSums && family !== "matrix";
   const kernelOf = (tile: MatmulTile, oddRows: boolean) =>
     matmulKernel({
       ...{ tile, subgroupSize, aTransposed, bTransposed, ragged, oddRows },
-      epilogue: makesSums && tile.family !== "matrix" ? { ...epilogue, rowSums: true } : epilogue,
+      epilogue: canSum(tile) ? { ...epilogue, rowSums: true } : epilogue,
       ...(tile.family === "matrix" && { units }),
     });
   const types = { a, b, gate, residual, ...((product.into?.out ?? product).dtype === "f16" && { c: HALF }) };
@@ -187,7 +188,7 @@ function runAligned(
   const kStep = splits === 1 ? k : kPart; // from one matrix or part to the next
   const aSize = (aTransposed ? kStep : m) * (aLd / 4), bSize = (bTransposed ? n : kStep) * (bLd / 4);
   const batch = splits > 1 ? splits : outer * inner;
-  const withSums = makesSums && tile.family !== "matrix";
+  const withSums = canSum(tile);
   const sums = withSums && product.rowSums ? up4(m) : 0; // elements behind each matrix
   const { out, offset } = product.into ??
     {

@@ -81,11 +81,11 @@ const op = defineOp<Inputs, "x" | "gamma", { stats: Tensor }, { eps: number }>({
       });
       if (inside !== chunks) device.copy(d_affine, sums, { toElement: first / chunk * 2 * c });
     });
-    const affine = chunks === 1 ? sums : sumRows(sums, 2 * c);
+    const affine = device.view(chunks === 1 ? sums : sumRows(sums, 2 * c), [2 * c]);
     return {
       x: dx,
-      gamma: readable(device.view(affine, [2 * c]), 0, [c]),
-      beta: wanted.beta ? readable(device.view(affine, [2 * c]), c, [c]) : undefined,
+      gamma: readable(affine, 0, [c]),
+      beta: wanted.beta ? readable(affine, c, [c]) : undefined,
     };
   },
 });

@@ -255,9 +255,9 @@ gpuTest(
     const rest = kernels(() => evoformerStack({ ...params, blocks: [] }, { m, z, msaMask, pairMask }, CONFIG));
     assert.deepEqual(frozen.numbers, all.numbers);
     assert.deepEqual(again.numbers, all.numbers);
-    // What a block adds to a gradient from outside is added up inside first: at most a dispatch more.
-    const more = again.backward - (frozen.backward + frozen.forward - rest);
-    assert.ok(more >= 0 && more <= params.blocks.length, `${more} kernels more`);
+    // Between two blocks small gradients of a representation, added four by one dispatch, are added up before they go on.
+    const borders = params.blocks.length - 1;
+    assert.equal(again.backward, frozen.backward + frozen.forward - rest + borders);
     assert.ok(frozen.backward < 0.7 * all.backward, `${frozen.backward} kernels of ${all.backward}`);
     assert.ok(
       frozen.held < 0.9 * all.held && again.held < 0.5 * frozen.held,
