@@ -14,7 +14,8 @@ import { cast } from "./cast.ts";
 import { reduceMiddle } from "./_reduce.ts";
 import { fewestSplits, matmulWindows } from "./_matmul_windows.ts";
 import { padded, readRegion } from "./_region.ts";
-import { type Epilogue, matmulKernel, MOST_PLACED_ROWS, MOST_TERMS, tileOf } from "./matmul.wgsl.ts";
+import { type Epilogue, MOST_PLACED_ROWS } from "./_product/epilogue.ts";
+import { matmulKernel, MOST_TERMS, tileOf } from "./matmul.wgsl.ts";
 import { matmulClass, type MatmulTile } from "./matmul_tiles.ts";
 import { tilesToTry } from "./tuning.ts";
 

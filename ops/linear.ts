@@ -10,7 +10,7 @@ import { add, gelu, multiply, multiplyScalar, relu, sigmoid } from "./elementwis
 import { isFused } from "./fusion.ts";
 import { intermediateType } from "./_intermediate.ts";
 import type { Activation } from "./linear.wgsl.ts";
-import { MOST_PLACED_ROWS } from "./matmul.wgsl.ts";
+import { MOST_PLACED_ROWS } from "./_product/epilogue.ts";
 
 /**
  * Weight `[cOut, cIn]` and optional bias `[cOut]` of a linear map, as PyTorch stores them, and what is trained in the

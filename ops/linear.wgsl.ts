@@ -1,7 +1,7 @@
 import { kernelFamily } from "../core/mod.ts";
 import { GELU_SLOPE } from "./_functions.wgsl.ts";
 import { addLowRankProbes, epilogueGradProbes } from "./_battery/maps.ts";
-import { EPILOGUE_FUNCTIONS } from "./matmul.wgsl.ts";
+import { EPILOGUE_FUNCTIONS } from "./_product/epilogue.ts";
 
 /** Which activation a linear map ended in. */
 export type Activation = "none" | "relu" | "gelu" | "sigmoid";

@@ -1,6 +1,7 @@
 /** Probes of the matrix product. */
 import { between, flatGrid, noise, type Probe } from "../../core/mod.ts";
-import type { Epilogue, MatmulStructure } from "../matmul.wgsl.ts";
+import type { Epilogue } from "../_product/epilogue.ts";
+import type { MatmulStructure } from "../_product/tile.ts";
 import { normalCdf, sigmoid } from "./functions.ts";
 
 /** What stands before the first element of a result that is written into part of a tensor. */

@@ -24,7 +24,9 @@ import {
   quotientKernel,
   SQUARED_ERROR,
 } from "../losses.wgsl.ts";
-import { type Epilogue, matmulKernel, type MatmulStructure } from "../matmul.wgsl.ts";
+import type { Epilogue } from "../_product/epilogue.ts";
+import type { MatmulStructure } from "../_product/tile.ts";
+import { matmulKernel } from "../matmul.wgsl.ts";
 import { matmulTiles } from "../matmul_tiles.ts";
 import { MAPS } from "../_map.ts";
 import { chainOffsetClassesKernel, distanceClassesKernel, offsetClassesKernel } from "../pair_classes.wgsl.ts";
