@@ -1,6 +1,7 @@
 /** Attention to what a kernel cannot see whole: a few sequences of one batch entry at a time. */
-import { type Device, mostVisible, readable, sizeOf, type Tensor } from "../core/mod.ts";
-import { readRegion, writeRegion } from "./_region.ts";
+import { type Device, mostVisible, readable, sizeOf, type Tensor, WINDOW_STEP } from "../core/mod.ts";
+import { type AttentionAttributes, type AttentionOperands, sizesOf } from "./_attention_sizes.ts";
+import { entryOf, readRegion, writeRegion } from "./_region.ts";
 
 /** Some neighbouring sequences of a batch entry. */
 export interface AttentionPart {
@@ -47,4 +48,43 @@ export function putPart(result: Tensor, x: Tensor, part: AttentionPart, axis: 1 
 
 function beginning({ shape }: Tensor, { entry, first }: AttentionPart, across: number, lead: number): number[] {
   return shape.map(() => 0).with(lead, entry).with(lead + across, first);
+}
+
+/** Elements of the largest tensor of tokens: an input, or the gradients of keys and values behind each other. */
+function largest({ qkv, q, k }: AttentionOperands): number {
+  return qkv ? qkv.size : Math.max(q!.size, 2 * Math.ceil(k!.size / WINDOW_STEP) * WINDOW_STEP);
+}
+
+/** Whether a kernel may see every tensor of tokens. */
+export function seesAll(inputs: AttentionOperands): boolean {
+  return largest(inputs) <= mostVisible((inputs.qkv ?? inputs.q)!.device);
+}
+
+/** Axis attended along of each input that has tokens. */
+export function axesOf({ axis, keyAxis }: AttentionAttributes): Readonly<Record<string, 1 | 2>> {
+  return { qkv: axis, q: axis, gate: axis, k: keyAxis, v: keyAxis, mask: keyAxis };
+}
+
+/** Parts in which all inputs are gone through. */
+export function partsOf(inputs: AttentionOperands, attributes: AttentionAttributes): AttentionPart[] {
+  const { B, R } = sizesOf(inputs, attributes);
+  return attentionParts((inputs.qkv ?? inputs.q)!.device, B, R, Math.ceil(largest(inputs) / (B * R)));
+}
+
+export function inputsOf(
+  inputs: AttentionOperands,
+  attributes: AttentionAttributes,
+  part: AttentionPart,
+): AttentionOperands {
+  const axes = axesOf(attributes);
+  return Object.fromEntries(
+    Object.entries(inputs).filter((entry): entry is [string, Tensor] => !!entry[1]).map(([name, tensor]) => [
+      name,
+      name === "bias"
+        ? entryOf(tensor, part.entry)
+        : name.startsWith("blocks")
+        ? tensor
+        : takePart(tensor, part, axes[name]),
+    ]),
+  );
 }

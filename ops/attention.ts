@@ -1,5 +1,7 @@
 import { defineOp, sameShape, type Tensor } from "../core/mod.ts";
-import { attend, attendBack, type AttentionAttributes, type AttentionOperands } from "./_attention_run.ts";
+import { attendBack } from "./_attention_back.ts";
+import { attend } from "./_attention_run.ts";
+import type { AttentionAttributes, AttentionOperands } from "./_attention_sizes.ts";
 import { MAX_D4 } from "./_attention_stream.ts";
 import { type BlockLayout, blockLists, croppedLayout } from "./block_layout.ts";
 

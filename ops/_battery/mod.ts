@@ -1,6 +1,6 @@
 /** Every op with all kernels that it can run on an adapter, for those who verify them all. */
 import type { AdapterTraits, Device, Kernel, KernelFamily, ProbeOutcome } from "../../core/mod.ts";
-import { structureFor } from "../_attention_run.ts";
+import { structureFor } from "../_attention_plan.ts";
 import { forwardKernel, padBiasKernel, type Side } from "../attention.wgsl.ts";
 import { biasKernel, keysKernel, queriesKernel, termsKernel, unpadBiasKernel } from "../attention_backward.wgsl.ts";
 import { tiledForwardKernel, tiledQueriesKernel } from "../attention_tiles.wgsl.ts";
