@@ -23,13 +23,9 @@ export function joinColumns(whole: Tensor, rows: number, parts: readonly Columns
     }
     return;
   }
-  for (const { vector, uniforms, tensors } of groups(whole, rows, parts)) {
-    const any = tensors[0] ?? device.empty([4]); // stands where there is no part, and is not read
-    device.run(joinKernel({ vector }), {
-      bindings: { ...named((i) => tensors[i] ?? any), whole },
-      uniforms,
-      ...costs(uniforms.n, vector),
-    });
+  for (const group of groups(whole, rows, parts)) {
+    const any = group.tensors[0] ?? device.empty([4]);
+    dispatch(joinKernel, whole, group, () => any);
   }
 }
 
@@ -45,13 +41,8 @@ export function splitColumns(whole: Tensor, rows: number, parts: readonly Column
     }
     return;
   }
-  for (const { vector, uniforms, tensors } of groups(whole, rows, parts)) {
-    if (!tensors.length) continue;
-    device.run(splitKernel({ vector }), {
-      bindings: { ...named((i) => tensors[i] ?? device.empty([4])), whole },
-      uniforms,
-      ...costs(uniforms.n, vector),
-    });
+  for (const group of groups(whole, rows, parts)) {
+    if (group.tensors.length > 0) dispatch(splitKernel, whole, group, () => device.empty([4])); // no two may be one
   }
 }
 
@@ -69,8 +60,16 @@ function placed(parts: readonly Columns[]): (readonly [Columns, number])[] {
   });
 }
 
+/** Neighbouring columns that one dispatch takes. */
+interface Group {
+  readonly vector: boolean;
+  /** The matrices that there are, in order. */
+  readonly tensors: readonly Tensor[];
+  readonly uniforms: Readonly<Record<string, number>> & { readonly n: number };
+}
+
 /** The dispatches for all columns: neighbouring ones as long as there are not too many tensors. */
-function groups(whole: Tensor, rows: number, parts: readonly Columns[]) {
+function groups(whole: Tensor, rows: number, parts: readonly Columns[]): Group[] {
   const vector = whole.dtype === "f32" && parts.every(({ width }) => width % 4 === 0);
   const unit = vector ? 4 : 1, step = whole.size / rows / unit;
   const found: { first: number; width: number; begins: number[]; widths: number[]; tensors: Tensor[] }[] = [];
@@ -99,11 +98,18 @@ function groups(whole: Tensor, rows: number, parts: readonly Columns[]) {
 
 const PARTS = Array.from({ length: MOST_PARTS }, (_, i) => i);
 
-function named(tensorOf: (i: number) => Tensor): Record<string, Tensor> {
-  return Object.fromEntries(PARTS.map((i) => [`part${i}`, tensorOf(i)]));
-}
-
-function costs(n: number, vector: boolean) {
-  const bytes = n * (vector ? 16 : 4);
-  return { grid: elementGrid(n, 64), flops: 0, bytesRead: bytes, bytesWritten: bytes };
+/** @param standIn What stands where a kernel has room for a further part; it is left alone. */
+function dispatch(
+  kernelOf: typeof joinKernel,
+  whole: Tensor,
+  { vector, tensors, uniforms }: Group,
+  standIn: () => Tensor,
+): void {
+  const bytes = uniforms.n * (vector ? 16 : 4);
+  whole.device.run(kernelOf({ vector }), {
+    bindings: { ...Object.fromEntries(PARTS.map((i) => [`part${i}`, tensors[i] ?? standIn()])), whole },
+    uniforms,
+    grid: elementGrid(uniforms.n, 64),
+    ...{ flops: 0, bytesRead: bytes, bytesWritten: bytes },
+  });
 }
