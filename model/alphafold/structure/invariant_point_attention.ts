@@ -33,6 +33,27 @@ export function pointAttentionBias({ linearB }: Pick<InvariantPointAttentionPara
 }
 
 /**
+ * Refuses tensors that do not fit together.
+ *
+ * @param of Who asks.
+ * @param s `[batch, N_res, c_s]`.
+ * @throws {TypeError} It names the tensor, its shape and the one expected.
+ */
+export function checkPointAttention(
+  of: string,
+  s: Tensor,
+  { z, frames, mask, bias }: InvariantPointAttentionInputs,
+  { cS, cZ, nHeadIpa }: StructureConfig,
+): void {
+  checkShape(of, "s", s, ["batch", "N_res", cS]);
+  const [batch, n] = s.shape;
+  checkShape(of, "z", z, [batch, n, n, cZ]);
+  checkShape(of, "frames", frames, [batch, n, 3, 4]);
+  if (bias) checkShape(of, "bias", bias, [batch, nHeadIpa, n, n]);
+  if (mask) checkShape(of, "mask", mask, [batch, n]);
+}
+
+/**
  * Lets residues attend to each other by their representations, their pairs, and points in their frames; what comes out
  * does not change when all frames are moved together.
  *
@@ -47,15 +68,12 @@ export function invariantPointAttention(
   params: InvariantPointAttentionParams,
   s: Tensor,
   { z, frames, mask, bias = pointAttentionBias(params, z), residual }: InvariantPointAttentionInputs,
-  { cS, cZ, cIpa: c, nHeadIpa: H, nQkPoints: P, nVPoints: V }: StructureConfig,
+  config: StructureConfig,
 ): Tensor {
+  const { cIpa: c, nHeadIpa: H, nQkPoints: P, nVPoints: V } = config;
   const of = "invariantPointAttention";
-  checkShape(of, "s", s, ["batch", "N_res", cS]);
+  checkPointAttention(of, s, { z, frames, mask, bias }, config);
   const { device, shape: [batch, n] } = s;
-  checkShape(of, "z", z, [batch, n, n, cZ]);
-  checkShape(of, "frames", frames, [batch, n, 3, 4]);
-  checkShape(of, "bias", bias, [batch, H, n, n]);
-  if (mask) checkShape(of, "mask", mask, [batch, n]);
   using scope = device.scope(of);
   /** Points in global coordinates, [batch, H, N, count, 3]; the map gives all x, then all y, then all z. */
   const global = (projected: Tensor, count: number) =>

@@ -4,10 +4,10 @@ import { attendToPoints, heads, points, TERM } from "../../alphafold/structure/_
 import { MASKED } from "../../alphafold/structure/_point_logits.ts";
 import type { StructureConfig } from "../../alphafold/structure/config.ts";
 import {
+  checkPointAttention,
   type InvariantPointAttentionInputs,
   pointAttentionBias,
 } from "../../alphafold/structure/invariant_point_attention.ts";
-import { checkShape } from "../../layers/check_shape.ts";
 import type { MultimerPointAttentionParams } from "./params.ts";
 
 /** Least squared length of points. */
@@ -47,16 +47,12 @@ export function multimerPointAttention(
   params: MultimerPointAttentionParams,
   s: Tensor,
   { z, frames, mask, bias = pointAttentionBias(params, z), residual }: InvariantPointAttentionInputs,
-  { cS, cZ, cIpa: c, nHeadIpa: H }: StructureConfig,
+  config: StructureConfig,
 ): Tensor {
+  const { cIpa: c, nHeadIpa: H } = config;
   const of = "multimerPointAttention";
-  checkShape(of, "s", s, ["batch", "N_res", cS]);
-  const { device, shape: [batch, n] } = s;
-  checkShape(of, "z", z, [batch, n, n, cZ]);
-  checkShape(of, "frames", frames, [batch, n, 3, 4]);
-  checkShape(of, "bias", bias, [batch, H, n, n]);
-  if (mask) checkShape(of, "mask", mask, [batch, n]);
-  using scope = device.scope(of);
+  checkPointAttention(of, s, { z, frames, mask, bias }, config);
+  using scope = s.device.scope(of);
   const channels = (map: LinearParams) => heads(linear(s, map), H, c);
   const global = ({ linear: map }: { readonly linear: LinearParams }) =>
     permute(pointProjection(map, s, frames, H), [0, 2, 1, 3, 4]);
