@@ -16,7 +16,7 @@ import { fewestSplits, matmulWindows } from "./_matmul_windows.ts";
 import { padded, readRegion } from "./_region.ts";
 import { type Epilogue, MOST_PLACED_ROWS } from "./_product/epilogue.ts";
 import { matmulKernel, MOST_TERMS, tileOf } from "./matmul.wgsl.ts";
-import { matmulClass, type MatmulTile } from "./matmul_tiles.ts";
+import { fittedTile, matmulClass, type MatmulTile } from "./matmul_tiles.ts";
 import { tilesToTry } from "./tuning.ts";
 
 /** Operands and sizes of a batch of products C[m, n] = sum over k of A[m, k] B[k, n]. */
@@ -331,11 +331,10 @@ function tilesFor(device: Device, { m, n, k, aTransposed, bTransposed, batch }: 
   const count = (batch?.outer ?? 1) * (batch?.inner ?? 1);
   const long = !!aTransposed && !bTransposed && count === 1 && k >= 512;
   const { subgroupSize, matrixUnits } = device.traits;
-  const narrow = n <= 4 * subgroupSize, exact = device.goingBack && matrixUnits?.operands === "f16";
+  const exact = device.goingBack && matrixUnits?.operands === "f16";
   const tiles = tilesToTry(device, matmulClass({ results: count * m * n, long }));
-  return tiles.filter(({ family }) => !exact || family !== "matrix").map((tile) =>
-    tile.family === "subgroup" && narrow ? { ...tile, vectors: 1 } : tile
-  );
+  return tiles.filter(({ family }) => !exact || family !== "matrix")
+    .map((tile) => fittedTile(tile, { m, n }, subgroupSize));
 }
 
 /** Bytes of an element of a tensor; none of what is absent. */

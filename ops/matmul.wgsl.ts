@@ -6,6 +6,7 @@ import { matrixTile } from "./_product/matrix.ts";
 import { PLAIN_COLUMNS, PLAIN_ROWS, plainTile } from "./_product/plain.ts";
 import { subgroupTile } from "./_product/subgroup.ts";
 import { each, type MatmulStructure, type Tile } from "./_product/tile.ts";
+import { tallTile } from "./_product/tall.ts";
 import { workgroupTile } from "./_product/workgroup.ts";
 
 /**
@@ -19,6 +20,7 @@ export function tileOf({ tile, subgroupSize }: Pick<MatmulStructure, "tile" | "s
   tileM: number;
   tileN: number;
 } {
+  if ("tall" in tile) return { tileM: tile.rows * subgroupSize, tileN: 4 * tile.vectors };
   if (tile.family === "subgroup") return { tileM: tile.rows, tileN: 4 * tile.vectors * subgroupSize };
   if (tile.family !== "plain") return { tileM: tile.height, tileN: tile.width };
   return { tileM: PLAIN_ROWS * tile.rows, tileN: PLAIN_COLUMNS * 4 * tile.vectors };
@@ -90,6 +92,7 @@ ${tile.rowSums ?? ""}`,
 
 function tileText(structure: MatmulStructure): Tile {
   const { tile } = structure;
+  if ("tall" in tile) return tallTile(structure, tile);
   if (tile.family === "subgroup") return subgroupTile(structure, tile);
   if (tile.family === "matrix") return matrixTile(structure, tile);
   return tile.family === "workgroup" ? workgroupTile(structure, tile) : plainTile(structure, tile);

@@ -10,6 +10,7 @@ export type MatmulTile =
     /** Vectors of four columns a lane; 1 where the product is no wider than that. */
     readonly vectors: 1 | 2;
   }
+  | TallTile
   | {
     readonly family: "workgroup";
     /** Rows and columns of a workgroup's tile. */
@@ -40,6 +41,15 @@ export type MatmulTile =
     readonly down: 16 | 32;
     readonly across: 16 | 32 | 64;
   };
+
+/** A tile of a subgroup whose lanes lie along the rows: for products of few columns, see {@linkcode fittedTile}. */
+export interface TallTile {
+  readonly family: "subgroup";
+  readonly tall: true;
+  /** Rows and vectors of four columns a lane: more of these are longer to compile, and hardly faster. */
+  readonly rows: 8;
+  readonly vectors: 2;
+}
 
 /**
  * What decides which tile is fastest: `large` and `small` products by the number of results, and `long` ones of
@@ -122,6 +132,22 @@ function fitsUnits(tile: MatmulTile & { readonly family: "matrix" }, units: Matr
   const { down, across, depth } = tile, { subgroups, bytes } = unitLayout(tile, units);
   return down % units.m === 0 && across % units.n === 0 && depth % units.k === 0 && bytes <= units.workgroupBytes &&
     subgroups * units.lanes <= units.invocations;
+}
+
+/** The tall tile. */
+export const TALL: TallTile = { family: "subgroup", tall: true, rows: 8, vectors: 2 };
+
+/**
+ * The tile for a product of so many rows and columns where `tile` is preferred. That of a subgroup is as wide as its lanes have
+ * columns: a product of half as many columns or fewer has its lanes along the rows, if it has rows for them.
+ */
+export function fittedTile(
+  tile: MatmulTile,
+  { m, n }: { readonly m: number; readonly n: number },
+  lanes: number,
+): MatmulTile {
+  if (tile.family !== "subgroup" || "tall" in tile || n > 4 * lanes) return tile;
+  return n <= 2 * lanes && m >= TALL.rows * lanes ? TALL : { ...tile, vectors: 1 };
 }
 
 /** Tiles that an adapter can run: family by family in its order of preference, each family's built-in one first. */

@@ -27,7 +27,7 @@ import {
 import type { Epilogue } from "../_product/epilogue.ts";
 import type { MatmulStructure } from "../_product/tile.ts";
 import { matmulKernel } from "../matmul.wgsl.ts";
-import { matmulTiles } from "../matmul_tiles.ts";
+import { matmulTiles, TALL } from "../matmul_tiles.ts";
 import { MAPS } from "../_map.ts";
 import { chainOffsetClassesKernel, distanceClassesKernel, offsetClassesKernel } from "../pair_classes.wgsl.ts";
 import { pairEmbeddingKernel } from "../pair_embedding.wgsl.ts";
@@ -243,15 +243,17 @@ function products(traits: AdapterTraits, family: KernelFamily) {
       ...(family === "matrix" && { units }),
       ...{ ragged: false, oddRows: false, epilogue: NOTHING, ...more },
     });
-  const [tile, ...others] = tiles;
+  const [tile, ...others] = tiles, tall = family === "subgroup" ? [TALL] : [];
   const odd = { ragged: true, oddRows: true };
   const forward: BatteryKernel[] = [
     ...[[kernel(tile, "NN")], [kernel(tile, "NN", { ragged: true })], [kernel(tile, "NT")]] as const,
-    ...others.map((tile) => [kernel(tile, "NN", { ragged: true })] as const),
+    ...[...others, ...tall].map((tile) => [kernel(tile, "NN", { ragged: true })] as const),
+    ...tall.map((tile) => [kernel(tile, "NT")] as const),
   ];
   const gradient: BatteryKernel[] = [
     ...["TN", "TT"].flatMap((layout): BatteryKernel[] => [[kernel(tile, layout)], [kernel(tile, layout, odd)]]),
-    ...others.map((tile) => [kernel(tile, "TN", odd)] as const),
+    ...[...others, ...tall].map((tile) => [kernel(tile, "TN", odd)] as const),
+    ...tall.map((tile) => [kernel(tile, "TT", odd)] as const),
   ];
   const epilogue = (more: Partial<Epilogue>) => kernel(tiles[0], "NT", { epilogue: { ...NOTHING, ...more } });
   const placed = { placed: true, onTop: true };
@@ -271,7 +273,7 @@ function products(traits: AdapterTraits, family: KernelFamily) {
     const sums = { epilogue: { ...NOTHING, bias: false, rowSums: true } };
     gradient.push(
       [kernel(tile, "TN", sums)],
-      ...tiles.map((tile) => [kernel(tile, "TN", { ...odd, ...sums })] as const),
+      ...[...tiles, ...tall].map((tile) => [kernel(tile, "TN", { ...odd, ...sums })] as const),
     );
   }
   return { forward, gradient, linear };

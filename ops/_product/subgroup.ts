@@ -1,5 +1,6 @@
 /** Tiles of the family `subgroup`. */
 import { unroll } from "../../core/mod.ts";
+import type { TallTile } from "../matmul_tiles.ts";
 import { loadA, loadB, type MatmulStructure, multiply, putRowSum, type Tile, type TileOf, XYZW } from "./tile.ts";
 
 /**
@@ -7,7 +8,7 @@ import { loadA, loadB, type MatmulStructure, multiply, putRowSum, type Tile, typ
  * vec4s of A are spread over the lanes and broadcast. A step of 32 rows × 4 k × 2 vectors is 20 KiB of machine code;
  * twice as much would no longer fit the instruction cache.
  */
-export function subgroupTile(s: MatmulStructure, { rows, vectors }: TileOf<"subgroup">): Tile {
+export function subgroupTile(s: MatmulStructure, { rows, vectors }: Exclude<TileOf<"subgroup">, TallTile>): Tile {
   const { subgroupSize: lanes, aTransposed } = s;
   const loads = unroll(rows / lanes, (p) => {
     const t = `(lane + ${p * lanes}u)`;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Device } from "../../core/mod.ts";
 import { runMatmul } from "../../ops/_matmul.ts";
-import { MATMUL_CLASSES, matmulClass, type MatmulTile, matmulTiles } from "../../ops/matmul_tiles.ts";
+import { fittedTile, MATMUL_CLASSES, matmulClass, type MatmulTile, matmulTiles, TALL } from "../../ops/matmul_tiles.ts";
 import { setTuning, tuningOf } from "../../ops/tuning.ts";
 import { assertClose, FAMILIES, familyTest, gpuTest, ofFamily, randomArray } from "../_gpu.ts";
 
@@ -12,8 +12,14 @@ const LAYOUTS: readonly Layout[] = [
   { aTransposed: false, bTransposed: true },
   { aTransposed: true, bTransposed: false },
 ];
-/** One tile with room to spare, several tiles with rests, and a sum long enough to be cut. */
-const SIZES = [[5, 12, 8], [133, 140, 20], [36, 68, 700]] as const;
+/**
+ * One tile with room to spare, several tiles with rests, and a sum long enough to be cut; on a subgroup, rows for all of its
+ * lanes and few columns as well.
+ */
+function sizesFor({ traits: { subgroupSize: lanes } }: Device, { family }: MatmulTile): [number, number, number][] {
+  const tall: [number, number, number][] = [[8 * lanes + 5, 2 * lanes - 4, 20], [8 * lanes, 4, 700]];
+  return [[5, 12, 8], [133, 140, 20], [36, 68, 700], ...(family === "subgroup" ? tall : [])];
+}
 
 const all = (device: Device, tile: MatmulTile) => ({
   ...tuningOf(device),
@@ -38,7 +44,7 @@ async function check(device: Device, tile: MatmulTile): Promise<void> {
   setTuning(device, all(device, tile));
   try {
     for (const layout of LAYOUTS) {
-      for (const [m, n, k] of SIZES) {
+      for (const [m, n, k] of sizesFor(device, tile)) {
         const [mGiven, kGiven] = layout.aTransposed ? [Math.ceil(m / 4) * 4, k] : [m, k]; // whole vec4s in rows
         const a = randomArray(mGiven * kGiven, m), b = randomArray(k * n, n);
         using scope = device.scope("product");
@@ -81,6 +87,16 @@ gpuTest("a tuning of another kind of adapter, or none at all, is refused", (devi
   assert.throws(() => setTuning(device, { ...tuningOf(device), loads: "shelves" as never }), TypeError);
   assert.throws(() => setTuning(device, null as never), TypeError);
   assert.deepEqual(tuningOf(device), all(device, tile));
+});
+
+Deno.test("lanes of a subgroup lie along the rows where columns are few and rows are not", () => {
+  const [tile] = matmulTiles({ kernelFamilies: ["subgroup"], subgroupSize: 16 });
+  const [own] = matmulTiles({ kernelFamilies: ["plain"], subgroupSize: 0 });
+  const of = (m: number, n: number) => fittedTile(tile, { m, n }, 16);
+  assert.deepEqual([of(128, 32), of(10_000, 4)], [TALL, TALL]);
+  assert.deepEqual([of(128, 36), of(124, 32), of(128, 64)], Array(3).fill({ ...tile, vectors: 1 }));
+  assert.deepEqual(of(128, 68), tile);
+  assert.deepEqual(fittedTile(own, { m: 128, n: 32 }, 0), own);
 });
 
 Deno.test("products are told apart by their results, and by long sums", () => {
