@@ -14,7 +14,6 @@ import {
   type StrategyName,
   type TrainerState,
 } from "../../finetune/mod.ts";
-import type { AlphaFoldPreset } from "../../model/alphafold/mod.ts";
 import { asInputError, InputError } from "../errors.ts";
 import { makeFolder, readFileBytes, writeFileAtomic } from "../files.ts";
 import type { LearnedTasks } from "./label_tasks.ts";
@@ -30,7 +29,7 @@ export interface FinetuneFacts {
   /** The weights that it began with. */
   readonly base: {
     /** Their preset. */
-    readonly preset: AlphaFoldPreset;
+    readonly preset: string;
     /** Name and SHA-256, or that they are random. */
     readonly weights: string;
     /** The weights that the run was begun with, where others were forced upon it later. */
@@ -182,7 +181,7 @@ export function restoreTrained(device: Device, trained: Tree<Tensor>, { checkpoi
 /**
  * @throws {InputError} If a checkpoint was trained from other weights.
  */
-export function checkBase({ source, facts: { base } }: SavedFinetune, preset: AlphaFoldPreset, weights: string): void {
+export function checkBase({ source, facts: { base } }: SavedFinetune, preset: string, weights: string): void {
   if (sameBase(base, { preset, weights })) return;
   throw new InputError(
     `${source} was trained from ${base.preset} with ${base.weights}, these are ${preset} with ${weights}; --force uses ` +

@@ -10,6 +10,7 @@ import {
   trainedPart,
   withStandards,
 } from "../../finetune/mod.ts";
+import type { AlphaFoldPreset } from "../../model/alphafold/mod.ts";
 import { planModels } from "../predict/models.ts";
 import type { PlannedModel } from "../predict/planned_model.ts";
 import type { PreparedTarget } from "../prep/prepare_target.ts";
@@ -112,7 +113,8 @@ export class FineTuned {
     const saved = await readCheckpoint(path, options.which);
     const { facts } = saved;
     const { options: run, base: { preset }, data: { labels: { n } } } = facts;
-    const [model] = await planModels(options.weights ?? run.weights, [preset], run.sizes, { complexes: true });
+    const asked = [preset as AlphaFoldPreset]; // of a packed network, which has another name, nobody asks for one
+    const [model] = await planModels(options.weights ?? run.weights, asked, run.sizes, { complexes: true });
     if (!options.force) checkBase(saved, model.preset, model.weights);
     const { strategy } = chosenStrategy(run, model.config, n);
     const config = fineTunedConfig(model.config, strategy, run, facts.data.learned ?? learnedTasks(run));

@@ -1,6 +1,6 @@
 /** AlphaFold's parameters in a checkpoint of `denofold train`, with the sizes and choices that they were trained with. */
 import { type Checkpoint, decodeCheckpoint } from "../../finetune/checkpoint.ts";
-import { type AlphaFoldConfig, type AlphaFoldPreset, alphafoldShapes } from "../../model/alphafold/mod.ts";
+import { type AlphaFoldConfig, alphafoldShapes } from "../../model/alphafold/mod.ts";
 import { shapesByPath } from "../../model/layers/params.ts";
 import { snakeCase } from "../../model/weights/names.ts";
 import { type NamedArray, toFloat32 } from "../../model/weights/safetensors.ts";
@@ -86,15 +86,20 @@ function paramsThatPredict(
 /** It as a network to predict with. */
 export function plannedTrained({ path, config, params, packed }: TrainedModel, sha256: string): PlannedModel {
   const entries = new Map(Array.from(params, ([name, array]) => [name, entryOf(name, array)]));
+  const name = packed ? fileNamePart(packed.name) : config.name;
   return {
-    preset: config.name as AlphaFoldPreset,
-    config,
+    ...{ preset: name, config: { ...config, name } },
     weights: packed
       ? `${packed.name}, SHA-256 ${sha256}: ${packed.notice}`
       : `${fileNameOf(path)} of denofold train, SHA-256 ${sha256}`,
     notice: packed?.notice ?? null,
     open: () => Promise.resolve({ entries, [Symbol.dispose]() {} }),
   };
+}
+
+/** A name as a part of files' names: `denofold small` is `denofold_small`. */
+function fileNamePart(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_|_$/g, "") || "packed";
 }
 
 function entryOf(name: string, array: NamedArray): WeightEntry {

@@ -1,11 +1,11 @@
 /** A network with its weights, before it is on the device. */
 import type { WeightEntry } from "../../model/weights/weight_file.ts";
-import type { AlphaFoldConfig, AlphaFoldPreset } from "../../model/alphafold/mod.ts";
+import type { AlphaFoldConfig } from "../../model/alphafold/mod.ts";
 
 /** A network to run. */
 export interface PlannedModel {
-  /** Its preset. */
-  readonly preset: AlphaFoldPreset;
+  /** Its preset, or what a packed network is called, as files are named. */
+  readonly preset: string;
   /** Its sizes and choices. */
   readonly config: AlphaFoldConfig;
   /** What the weights are, in words for files and reports. */

@@ -364,7 +364,8 @@ gpuTest(
         );
       }
       assert.deepEqual([await shippedModel(folder), await shippedModel("tests")], [`${folder}/small`, undefined]);
-      const [{ weights, notice }] = await planModels(`${folder}/small`, undefined);
+      const [{ preset, config, weights, notice }] = await planModels(`${folder}/small`, undefined);
+      assert.deepEqual([preset, config], ["toy", { ...trained.config, name: "toy" }]);
       assert.match(weights, /^toy, SHA-256 \w{64}: It knows three fingers$/);
       assert.equal(notice, "It knows three fingers");
       const card = String(packed.files.get("MODEL_CARD.md"));
