@@ -68,7 +68,7 @@ export function readmeSteps(markdown: string): ReadmeStep[] {
 /** Files of the checkout that git knows; where there is no git, all but what is made. */
 async function checkoutFiles(): Promise<string[]> {
   if (findOnPath(["git"]) === undefined) {
-    const made = new Set(["node_modules", "dist", "coverage", "runs", "demo", "artifacts"]);
+    const made = new Set(["node_modules", "dist", "coverage", "runs", "demo", "folded", "artifacts"]);
     return (await filesOf(ROOT)).map((path) => relative(ROOT, path)).filter((path) =>
       !path.split("/").some((part) => made.has(part))
     );

@@ -9,8 +9,6 @@ import { STRUCTURE_METRICS } from "../train/held_out_structures.ts";
 
 /** A run as its checkpoint tells it. */
 export interface CardRun {
-  /** Name of the checkpoint. */
-  readonly file: string;
   readonly settings: TrainSettings;
   readonly data: { readonly description: string; readonly fingerprint: string };
   /** As `packHistory` packs it. */
@@ -97,12 +95,14 @@ function measuresTable(targets: readonly CardTarget[]): string {
   return [line(["", ...heads]), line(["", ...heads].map(() => "---")), ...rows].join("\n");
 }
 
-function runSections({ file, settings, data, history, computedWith }: CardRun, title: string): string[] {
+function runSections({ settings, data, history, computedWith }: CardRun, title: string): string[] {
   const steps = unpackHistory(history) ?? [];
+  const init = settings.own?.init;
+  const start = typeof init === "string" ? `the parameters of \`${basename(init)}\`` : "random parameters";
   const hours = steps.reduce((sum, { totalMs }) => sum + totalMs, 0) / 3.6e6;
   return [
     `## ${title}`,
-    `${steps.length} steps from \`${file}\`, ${hours.toFixed(1)} h${
+    `${steps.length} steps from ${start}, ${hours.toFixed(1)} h${
       computedWith?.adapter ? ` on ${computedWith.adapter}` : ""
     }. Data: ${data.description}; fingerprint \`${data.fingerprint.slice(0, 64)}\`.`,
     "```json\n" + `${JSON.stringify(withoutFolders(recipeOf(settings)), undefined, 1)}\n` + "```",

@@ -1,5 +1,5 @@
 /** A trained AlphaFold as a small package: 16-bit weights and a model card. */
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { encodeParameters } from "../../finetune/mod.ts";
 import { type NamedArray, toFloat32 } from "../../model/weights/safetensors.ts";
 import { InputError } from "../errors.ts";
@@ -80,16 +80,13 @@ async function mustRead(path: string): Promise<TrainedModel> {
 
 /** The run and those that it began with, the first first. */
 async function runsOf(trained: TrainedModel, path: string): Promise<CardRun[]> {
-  const { settings, data, history, computedWith } = trained.facts as unknown as Omit<CardRun, "file" | "metrics">;
+  const { settings, data, history, computedWith } = trained.facts as unknown as Omit<CardRun, "metrics">;
   if (!settings?.own || !data || !history) {
     throw new InputError(
       `Cannot pack ${trained.path}: it does not say how it was trained, as runs of denofold train do`,
     );
   }
-  const own: CardRun = {
-    ...{ settings, data, history, computedWith, file: basename(trained.path) },
-    metrics: await readMetrics(path),
-  };
+  const own: CardRun = { settings, data, history, computedWith, metrics: await readMetrics(path) };
   const { init } = settings.own;
   const before = typeof init === "string" ? await readTrained(init).catch(() => undefined) : undefined;
   return before?.facts.settings ? [...await runsOf(before, init as string), own] : [own];

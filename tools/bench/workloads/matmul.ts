@@ -18,13 +18,20 @@ interface Shape {
   readonly wall?: number;
 }
 
-/** Square; projections of a pair representation; the same with a weight stored [out, in]; a weight's gradient. */
+/**
+ * Square; projections of a pair representation; the same with a weight stored [out, in]; a weight's gradient; of few columns
+ * (heads' biases, narrow channels).
+ */
 const SHAPES: readonly Shape[] = [
   { m: 512, n: 512, k: 512, layout: "A·B", perCpuSecond: 24, wall: 45 },
   { m: 16384, n: 128, k: 128, layout: "A·B", perCpuSecond: 22, wall: 45 },
   { m: 16384, n: 128, k: 128, layout: "A·Bᵀ" },
   { m: 16384, n: 512, k: 128, layout: "A·B" },
   { m: 128, n: 128, k: 16384, layout: "Aᵀ·B" },
+  { m: 16384, n: 8, k: 128, layout: "A·Bᵀ" },
+  { m: 16384, n: 32, k: 128, layout: "A·Bᵀ" },
+  { m: 16384, n: 32, k: 128, layout: "A·B" },
+  { m: 128, n: 32, k: 16384, layout: "Aᵀ·B" },
 ];
 
 /** Of the peer. */
