@@ -10,7 +10,14 @@ export type MatmulTile =
     /** Vectors of four columns a lane; 1 where the product is no wider than that. */
     readonly vectors: 1 | 2;
   }
-  | TallTile
+  | {
+    readonly family: "subgroup";
+    /** Lanes lie along the rows: for products of few columns. */
+    readonly tall: true;
+    /** Rows and vectors of four columns a lane: more of these are longer to compile, and hardly faster. */
+    readonly rows: 8;
+    readonly vectors: 2;
+  }
   | {
     readonly family: "workgroup";
     /** Rows and columns of a workgroup's tile. */
@@ -42,14 +49,8 @@ export type MatmulTile =
     readonly across: 16 | 32 | 64;
   };
 
-/** A tile of a subgroup whose lanes lie along the rows: for products of few columns, see {@linkcode fittedTile}. */
-export interface TallTile {
-  readonly family: "subgroup";
-  readonly tall: true;
-  /** Rows and vectors of four columns a lane: more of these are longer to compile, and hardly faster. */
-  readonly rows: 8;
-  readonly vectors: 2;
-}
+/** The tile of a subgroup whose lanes lie along the rows. */
+export type TallTile = Extract<MatmulTile, { readonly tall: true }>;
 
 /**
  * What decides which tile is fastest: `large` and `small` products by the number of results, and `long` ones of

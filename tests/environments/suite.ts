@@ -3,7 +3,8 @@
  * DENOFOLD_WEBGPU ask for: `deno task test:environment [PART...]`.
  *
  * The parts: tests of core and ops (`kernels`), and of model (`networks`); a short `training` by the command line. Not
- * without being asked for: all `golden` data beside the repository, most of which networks' tests go through too.
+ * without being asked for: all `golden` data beside the repository, most of which networks' tests go through too, or
+ * `golden-reduced`, the same without networks of full size, which take minutes each in software.
  * Ends with `N passed, N failed`; says by lines `skipped [KIND] NAME<tab>REASON` (tests/_needs.ts) what it lacks.
  *
  * @module
@@ -53,14 +54,17 @@ async function tests(folders: readonly string[], flags: readonly string[] = []):
   return { passed: Number(passed), failed: code === 0 ? Number(failed) : Math.max(1, Number(failed)) };
 }
 
-async function goldenData(): Promise<Outcome> {
+/** Folder of golden data of networks of full size. */
+const FULL_SIZE = "full_model";
+
+async function goldenData(...flags: string[]): Promise<Outcome> {
   const { path, missing } = golden("");
   if (missing) {
     skip({ kind: "golden", missing }, "golden data");
     return { passed: 0, failed: 0 };
   }
   const reports: CaseReport[] = [];
-  const { code } = await deno(["run", "-A", "tools/oracle/main.ts", path, "--json"], (line) => {
+  const { code } = await deno(["run", "-A", "tools/oracle/main.ts", path, "--json", ...flags], (line) => {
     const report: CaseReport = JSON.parse(line);
     reports.push(report);
     if (report.status === "skipped") {
@@ -128,9 +132,11 @@ async function adapterIsThere(): Promise<boolean> {
 const PARTS: Readonly<Record<string, (all: readonly string[]) => Promise<Outcome>>> = {
   kernels: () => tests(["core", "ops"]),
   // Golden cases that the other part runs are not run twice.
-  networks: (all) => tests(["model"], all.includes("golden") ? ["--ignore=tests/model/**/golden_test.ts"] : []),
+  networks: (all) =>
+    tests(["model"], all.some((part) => part.startsWith("golden")) ? ["--ignore=tests/model/**/golden_test.ts"] : []),
   training,
-  golden: goldenData,
+  golden: () => goldenData(),
+  "golden-reduced": () => goldenData("--without", FULL_SIZE),
 };
 /** Those that run where none is named. */
 const USUAL = ["kernels", "networks", "training"];

@@ -73,6 +73,9 @@ Deno.test({
     assert.equal(json.code, 0);
     const reports: CaseReport[] = json.lines.map((line) => JSON.parse(line));
     assert.equal(reports.length, (await findCases(FIXTURES)).length);
+    const [all, others] = [await findCases(join(FIXTURES, "..")), await findCases(join(FIXTURES, ".."), "seeds")];
+    assert.deepEqual(others, all.filter((path) => !path.startsWith(FIXTURES)));
+    assert(others.length > 0);
     for (const { case: name, file, status, worst, tensor } of reports) {
       assert.equal(status, COVERED.includes(name) ? "passed" : "skipped", name);
       assert(file.endsWith(`${name}.safetensors`));

@@ -38,12 +38,14 @@ const CASE = /^\s*\{\s*"(case|preset)"\s*:/;
 /**
  * Paths of all safetensors files and of all descriptions of cases under a folder, without their ending, sorted.
  *
+ * @param without Name of folders that are passed over. @default none are
  * @throws {InputError} If there is no such folder.
  */
-export async function findCases(folder: string): Promise<string[]> {
+export async function findCases(folder: string, without?: string): Promise<string[]> {
   const found = new Set<string>();
   const walk = async (path: string): Promise<void> => {
     for await (const entry of Deno.readDir(path)) {
+      if (entry.name === without) continue;
       const child = join(path, entry.name);
       const { isDirectory } = entry.isSymlink ? await Deno.stat(child).catch(() => entry) : entry;
       if (isDirectory && !entry.isSymlink) await walk(child);
