@@ -71,6 +71,7 @@ export function partsOf(inputs: AttentionOperands, attributes: AttentionAttribut
   return attentionParts((inputs.qkv ?? inputs.q)!.device, B, R, Math.ceil(largest(inputs) / (B * R)));
 }
 
+/** The inputs as a part sees them. */
 export function inputsOf(
   inputs: AttentionOperands,
   attributes: AttentionAttributes,

@@ -43,12 +43,15 @@ export interface AttentionAttributes {
 
 /** What the forward pass gives. */
 export type Attended = { readonly out: Tensor; readonly stats: Tensor | undefined };
+/** What of it the way back reads. */
 export type Saved = { readonly out: Tensor; readonly stats: Tensor };
 
 /** Gradients by the names of the inputs. */
 export type AttentionGradients = { [K in keyof AttentionOperands]?: Tensor };
+/** Which gradients are wanted. */
 export type Wanted = { readonly [K in keyof AttentionOperands]?: boolean };
 
+/** Sizes of an attention, as plans, kernels and profiles need them. */
 export interface Sizes {
   /** Batch entries, queries and keys of a sequence, sequences of an entry and over all, heads, vec4s of a head. */
   readonly B: number;
@@ -68,6 +71,7 @@ export interface Sizes {
   readonly sparse?: SparseAttributes;
 }
 
+/** The sizes of what is given. */
 export function sizesOf(
   { qkv, q, k }: AttentionOperands,
   { heads: H, axis, keyAxis, gated, scale, sparse }: AttentionAttributes,

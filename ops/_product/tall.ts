@@ -1,7 +1,7 @@
 /** Tiles of the family `subgroup` for products of few columns. */
 import { unroll } from "../../core/mod.ts";
 import type { TallTile } from "../matmul_tiles.ts";
-import { loadA, type MatmulStructure, multiply, putRowSum, type Tile, XYZW } from "./tile.ts";
+import { type MatmulStructure, multiply, ownRows, putRowSum, sumsOfRows, type Tile, XYZW } from "./tile.ts";
 
 /**
  * For lavapipe: one subgroup a workgroup, its lanes along the rows, each with `rows` rows of all columns; the vec4s of B are
@@ -9,12 +9,10 @@ import { loadA, type MatmulStructure, multiply, putRowSum, type Tile, XYZW } fro
  * within.
  */
 export function tallTile(s: MatmulStructure, { rows, vectors }: TallTile): Tile {
-  const { subgroupSize: lanes, aTransposed, bTransposed, ragged } = s;
+  const { subgroupSize: lanes, bTransposed, ragged } = s, own = ownRows(s, rows);
   const quads = 4 * vectors; // vec4s of B in a step: four k of a column, or four columns at one k
   const loads = [
-    aTransposed
-      ? unroll(4, (q) => unroll(rows / 4, (g) => `let a${q}_${g} = ${loadA(s, `row + ${g * 4}u`, `k + ${q}u`)};`))
-      : unroll(rows, (i) => `let a${i} = ${loadA(s, `row + ${i}u`, "k")};`),
+    own.loads,
     unroll(Math.ceil(quads / lanes), (p) => {
       const t = `(lane + ${p * lanes}u) % ${quads}u`;
       if (bTransposed) {
@@ -33,8 +31,7 @@ export function tallTile(s: MatmulStructure, { rows, vectors }: TallTile): Tile 
         return `let b${q}_${j} = ${value};`;
       })),
   ];
-  const element = (i: number, k: number) => (aTransposed ? `a${k}_${i >> 2}.${XYZW[i & 3]}` : `a${i}.${XYZW[k]}`);
-  const { rowSums } = s.epilogue, own = rows / 4;
+  const { rowSums } = s.epilogue, groups = rows / 4, sums = sumsOfRows(groups);
   return {
     workgroupSize: lanes,
     subgroups: true,
@@ -43,12 +40,12 @@ export function tallTile(s: MatmulStructure, { rows, vectors }: TallTile): Tile 
     row: (i) => `row + ${i}u`,
     column: (j) => `(n4First + ${j}u)`,
     setup: `let row = tileRow * ${lanes * rows}u + lane * ${rows}u; let n4First = tileColumn * ${vectors}u;` +
-      (rowSums ? `\n${unroll(own, (g) => `var r${g} = vec4f();`)}` : ""),
+      (rowSums ? `\n${sums.none}` : ""),
     step: 4,
     innerTurns: 0,
     body: `${loads.join("\n")}
-${rowSums ? unroll(own, (g) => `r${g} += a0_${g} + a1_${g} + a2_${g} + a3_${g};`) : ""}
-${multiply({ rows, vectors }, element)}`,
-    ...(rowSums && { rowSums: unroll(own, (g) => putRowSum(`(row / 4u + ${g}u)`, `r${g}`)) }),
+${rowSums ? sums.add : ""}
+${multiply({ rows, vectors }, own.value)}`,
+    ...(rowSums && { rowSums: unroll(groups, (g) => putRowSum(`(row / 4u + ${g}u)`, `r${g}`)) }),
   };
 }

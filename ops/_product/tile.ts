@@ -79,6 +79,30 @@ export function multiply(
     ).join(" "));
 }
 
+/** Loads for an invocation that reads `rows` neighbouring rows of A by itself, and one of the values loaded. */
+export function ownRows(s: MatmulStructure, rows: number): {
+  readonly loads: string;
+  value(i: number, k: number): string;
+} {
+  return s.aTransposed
+    ? {
+      loads: unroll(4, (q) => unroll(rows / 4, (g) => `let a${q}_${g} = ${loadA(s, `row + ${g * 4}u`, `k + ${q}u`)};`)),
+      value: (i, k) => `a${k}_${i >> 2}.${XYZW[i & 3]}`,
+    }
+    : {
+      loads: unroll(rows, (i) => `let a${i} = ${loadA(s, `row + ${i}u`, "k")};`),
+      value: (i, k) => `a${i}.${XYZW[k]}`,
+    };
+}
+
+/** Sums r{g} of rows of A that an invocation has four by four, in a{k}_{g}: before the first step, and what a step adds. */
+export function sumsOfRows(groups: number): { readonly none: string; readonly add: string } {
+  return {
+    none: unroll(groups, (g) => `var r${g} = vec4f();`),
+    add: unroll(groups, (g) => `r${g} += a0_${g} + a1_${g} + a2_${g} + a3_${g};`),
+  };
+}
+
 /** Stores the sum of four rows of A, the first of which is the tile's `quad`th vec4, if the first column's tiles have it. */
 export function putRowSum(quad: string, sum: string, own = "true"): string {
   return `if (tileColumn == 0u && ${own} && ${quad} < u.sums) {

@@ -1,7 +1,7 @@
 /** Tiles of the family `workgroup`. */
 import { unroll } from "../../core/mod.ts";
 import { edgeLoads, shared, type Staging } from "./staging.ts";
-import { type MatmulStructure, multiply, putRowSum, type Tile, type TileOf, XYZW } from "./tile.ts";
+import { type MatmulStructure, multiply, putRowSum, sumsOfRows, type Tile, type TileOf, XYZW } from "./tile.ts";
 
 /**
  * For real GPUs: `height` × `width` values a workgroup, `rows` × 4 `vectors` an invocation, A and B staged in workgroup
@@ -49,10 +49,10 @@ export function workgroupTile(s: MatmulStructure, tile: TileOf<"workgroup">): Ti
         (j) => `let b${q}_${j} = bTile[bAt + (p + ${q}u) * ${quads.b}u + ${j * across}u + lane % ${across}u];`,
       ),
   );
-  const { rowSums } = s.epilogue, own = rows / 4;
+  const { rowSums } = s.epilogue, own = rows / 4, sums = sumsOfRows(own);
   const addRows = rowSums
     ? `if (tileColumn == 0u) {
-${unroll(own, (g) => `r${g} += a0_${g} + a1_${g} + a2_${g} + a3_${g};`)}
+${sums.add}
 }`
     : "";
   const compute = `for (var p = 0u; p < ${depth}u; p += 4u) {
@@ -63,7 +63,7 @@ ${multiply({ rows, vectors }, (i, k) => `a${k}_${i >> 2}.${XYZW[i & 3]}`)}
   const buffer = (now: string) => `let aAt = ${now} * ${depth * quads.a}u; let bAt = ${now} * ${depth * quads.b}u;`;
   const place = `let row = tileRow * ${height}u + lane / ${across}u * 4u; ` +
     `let n4First = tileColumn * ${quads.b}u + lane % ${across}u;` +
-    (rowSums ? `\n${unroll(own, (g) => `var r${g} = vec4f();`)}` : "");
+    (rowSums ? `\n${sums.none}` : "");
   return {
     workgroupSize: invocations,
     declarations: `var<workgroup> aTile: array<vec4f, ${buffers * depth * quads.a}>;
